@@ -1,0 +1,1 @@
+"""The HTTP shell: parse, authenticate, authorise, validate, operation, serialise."""

@@ -1,0 +1,1 @@
+"""The cloud process: the composition root and the tables that join everything."""

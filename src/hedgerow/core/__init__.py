@@ -1,0 +1,1 @@
+"""The pure core: values and rules, no input or output."""

@@ -1,0 +1,34 @@
+"""Who asks: the authenticated caller of an operation."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """How the caller proved who it is."""
+
+    ROOT = "root"  # the account's first access key
+    USER = "user"  # an IAM user's access key
+    ROLE = "role"  # temporary credentials of an assumed role
+    CERTIFICATE = "certificate"  # a client certificate (mutual TLS)
+    SERVICE = "service"  # Hedgerow itself: a follow-up, a rule action, a schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """One authenticated caller.
+
+    `principal` is the ARN: `arn:aws:iam::<account>:root`, `…:user/<name>`,
+    `arn:aws:sts::<account>:assumed-role/<role>/<session>` or `arn:aws:iot:<region>:<account>:cert/<id>`.
+    """
+
+    account: str  # 12 digits
+    region: str
+    principal: str
+    kind: Kind
+    request_id: str
+    source_ip: str | None = None
+    access_key_id: str | None = None
+    certificate_id: str | None = None
+    client_id: str | None = None  # of the MQTT connection, when the request came by MQTT
+    thing: str | None = None  # the thing that the connection speaks for, when there is one

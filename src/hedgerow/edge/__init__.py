@@ -1,0 +1,1 @@
+"""The runtime on a device: provisioning, connection, deployments, components, local IPC."""

@@ -1,0 +1,127 @@
+"""What the gateway needs of the rest: values go in and out, never objects that live on the other side.
+
+Promises: order per publisher; late and twice are possible; a gap in sequence numbers means "ask again".
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One publication on its way between publishers, gateways and control."""
+
+    account: str
+    topic: str
+    payload: bytes
+    qos: int = 0
+    retain: bool = False
+    properties: bytes = b""  # MQTT 5 properties that are forwarded, encoded, without their length
+    expires_at: float | None = None  # seconds since the epoch
+    client_id: str = ""  # of the publisher; "" when it is no MQTT client
+    principal: str = ""  # certificate id or ARN of the publisher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admit:
+    """The question at CONNECT: who is this, and what may it do?"""
+
+    client_id: str
+    peer: str  # IP address
+    server_name: str | None  # SNI
+    certificate: bytes | None  # DER, possession proved by the handshake
+    username: str | None = None
+    password: bytes | None = None
+    signed_by: str | None = None  # principal ARN, when a WebSocket upgrade was signed (SigV4)
+    signed_account: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """The answer: let in, as this principal, with these documents."""
+
+    account: str
+    principal: str  # certificate id, or the ARN of a signed caller
+    policies: tuple[str, ...]  # policy documents (JSON text)
+    dialect: str = "iot"  # which policy language the documents are in: "iot" or "iam"
+    variables: Mapping[str, str] = field(default_factory=dict)  # fixed ones: `iot:Connection.Thing.ThingName` …
+    ends_at: float | None = None  # seconds since the epoch; the connection is cut then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAdmitted:
+    """The answer: not let in. `reason` is AWS's word (DEVICE_CERTIFICATE_INACTIVE …), `detail` a sentence for logs."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A publication to a `$aws/…` topic that Hedgerow answers itself (shadow, jobs, provisioning …)."""
+
+    message: Message
+    server_name: str | None = None
+    peer: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replied:
+    """Replies that go to the asking connection alone, as (topic, payload). What everyone may see comes by the bus."""
+
+    replies: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A command: disconnect every connection that matches all the given parts."""
+
+    account: str
+    principal: str | None = None
+    client_id: str | None = None
+    reason: str
+    clean_session: bool = False
+    prevent_will: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regrant:
+    """A command: ask again what these principals may do; empty means everyone in the account."""
+
+    account: str
+    principals: frozenset[str] = frozenset()
+
+
+Question = Admit | Asked
+Reply = Admitted | NotAdmitted | Replied
+Command = Cut | Regrant
+Stored = Callable[[bool], None]
+
+
+class Bus(Protocol):
+    """Carries publications between gateways and control."""
+
+    def publish(self, message: Message, stored: Stored | None = None) -> None:
+        """Hand a publication on. Never blocks, answers nothing.
+
+        With `stored`, it is called later, once: True when everyone who needs the message durably has it on disk.
+        """
+        ...
+
+    def tell(self, gateway: str, command: Command) -> None:
+        """Give one gateway (its name; "*" for all) a command. Never blocks."""
+        ...
+
+
+class Control(Protocol):
+    """Answers the gateway's questions."""
+
+    async def ask(self, question: Question, *, deadline_s: float) -> Reply:
+        """Answer the question; raise Unavailable when there is no answer within the deadline."""
+        ...
+
+    def wants(self, message: Message) -> bool:
+        """Tell at once whether a `$aws/…` publication is one that control answers (`Asked`)."""
+        ...

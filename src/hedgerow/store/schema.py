@@ -1,0 +1,15 @@
+"""The one MetaData that all tables belong to. A subject's tables stand in its `store.py`.
+
+Rules: the account is the first column of every primary key and index; timestamps are seconds (Float, UTC epoch); JSON
+is stored as text; statements are module constants with bindparam.
+"""
+
+from sqlalchemy import MetaData
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)

@@ -1,0 +1,103 @@
+"""One transaction as operations see it, and what they answer."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Executable,
+    Float,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    insert,
+)
+
+from hedgerow.core.events import Event
+from hedgerow.store.schema import metadata
+
+follow_ups = Table(
+    "follow_up",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("account", String(12), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("key", String(512), nullable=False),
+    Column("due_at", Float, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("dead", Integer, nullable=False, default=0),
+    Column("error", Text),
+    sqlite_autoincrement=True,
+)
+
+_INSERT = insert(follow_ups)
+_CANCEL = delete(follow_ups).where(
+    follow_ups.c.account == bindparam("account_"),
+    follow_ups.c.kind == bindparam("kind_"),
+    follow_ups.c.key == bindparam("key_"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation answers: the output members, and what may happen once it is committed."""
+
+    response: Mapping[str, Any] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+
+
+class Tx:
+    """One open transaction. Operations never open, commit or nest one themselves."""
+
+    __slots__ = ("_connection", "now")
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        self._connection = connection
+        self.now = now
+        """The clock reading at the start, seconds since the epoch."""
+
+    def all(self, statement: Executable, **values: Any) -> Sequence[Row[Any]]:
+        """Run a statement and answer all its rows."""
+        return self._connection.execute(statement, values).all()
+
+    def one(self, statement: Executable, **values: Any) -> Row[Any] | None:
+        """Run a statement and answer its first row, or None."""
+        return self._connection.execute(statement, values).first()
+
+    def run(self, statement: Executable, **values: Any) -> int:
+        """Run a statement that changes rows and answer how many it changed."""
+        return self._connection.execute(statement, values).rowcount
+
+    def run_many(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run a statement once for each row."""
+        if rows:
+            self._connection.execute(statement, rows)
+
+    def follow_up(
+        self, kind: str, *, account: str, key: str, body: Mapping[str, Any], due_at: float | None = None
+    ) -> None:
+        """Write down what must happen (at once, or at `due_at`): at least once, in order per (account, kind, key)."""
+        self._connection.execute(
+            _INSERT,
+            {
+                "account": account,
+                "kind": kind,
+                "key": key,
+                "due_at": self.now if due_at is None else due_at,
+                "body": json.dumps(body),
+                "attempts": 0,
+                "dead": 0,
+            },
+        )
+
+    def cancel_follow_ups(self, kind: str, *, account: str, key: str) -> None:
+        """Forget what was to happen later (a timer that is no longer wanted)."""
+        self._connection.execute(_CANCEL, {"account_": account, "kind_": kind, "key_": key})

@@ -1,0 +1,1 @@
+"""What users need to test device code against a cloud of their own: a pytest fixture."""
