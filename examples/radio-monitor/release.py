@@ -1,0 +1,3 @@
+"""Which release of the monitor this is; a new release changes it."""
+
+RELEASE = 1
