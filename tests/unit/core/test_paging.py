@@ -1,0 +1,38 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedgerow.core.paging import InvalidToken, Pager
+
+PAGER = Pager(b"k" * 32)
+
+
+@given(st.text(), st.text())
+def test_a_token_leads_back_to_its_position(scope: str, position: str) -> None:
+    token = PAGER.token(scope, position)
+
+    assert PAGER.position(scope, token) == position
+
+
+def test_no_token_is_no_position() -> None:
+    assert PAGER.position("1/ListThings", None) is None
+
+
+def test_a_token_of_another_account_is_refused() -> None:
+    token = PAGER.token("111111111111/ListThings", "lamp")
+
+    with pytest.raises(InvalidToken):
+        PAGER.position("222222222222/ListThings", token)
+
+
+def test_a_token_of_another_key_is_refused() -> None:
+    token = Pager(b"x" * 32).token("1/ListThings", "lamp")
+
+    with pytest.raises(InvalidToken):
+        PAGER.position("1/ListThings", token)
+
+
+@given(st.text(max_size=60))
+def test_any_other_text_is_refused_and_nothing_else_happens(text: str) -> None:
+    with pytest.raises(InvalidToken):
+        PAGER.position("1/ListThings", text)
