@@ -1,0 +1,21 @@
+"""One policy engine for IoT, IAM, trust and resource policies. Pure; decisions can be explained in a sentence."""
+
+from hedgerow.core.policy.document import Dialect, Effect, MalformedPolicy, Policy, validate
+from hedgerow.core.policy.grants import Context, Decision, Grants, Reason, compile_policies, decide_trust
+from hedgerow.core.policy.principals import Principal, caller_principal
+
+__all__ = [
+    "Context",
+    "Decision",
+    "Dialect",
+    "Effect",
+    "Grants",
+    "MalformedPolicy",
+    "Policy",
+    "Principal",
+    "Reason",
+    "caller_principal",
+    "compile_policies",
+    "decide_trust",
+    "validate",
+]

@@ -1,0 +1,313 @@
+"""What policies grant: documents compiled once, asked often. An explicit deny wins, then any allow, else no.
+
+`compile_policies` fills in the variables that are fixed (for a connection, a session); those that are not come with
+each question. Statements are prepared per action, so that a decision is a look-up and one or two matches.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final
+
+from hedgerow.core.policy.document import Dialect, Effect, Policy, Statement, parse
+from hedgerow.core.policy.patterns import (
+    Lookup,
+    Matcher,
+    Tokens,
+    Variable,
+    filled,
+    has_variables,
+    matches,
+    shown,
+    with_defaults,
+)
+from hedgerow.core.policy.principals import Principal
+
+Context = Mapping[str, "str | Sequence[str]"]
+NOTHING: Final[Context] = {}
+_ACTIONS: Final = 256  # prepared actions that are kept; further ones are prepared for each question
+
+
+class Reason(Enum):
+    """Why a decision is as it is, in AWS's words."""
+
+    ALLOWED = "ALLOWED"
+    EXPLICIT_DENY = "EXPLICIT_DENY"
+    IMPLICIT_DENY = "IMPLICIT_DENY"
+
+
+class Values:
+    """Variables and context of one question. Names are looked up as written, then without regard to case."""
+
+    __slots__ = ("_context", "_fixed", "_lower")
+
+    def __init__(self, fixed: Context, context: Context = NOTHING) -> None:
+        self._fixed = fixed
+        self._context = context
+        self._lower: dict[str, str | Sequence[str]] | None = None
+
+    def __call__(self, name: str) -> Sequence[str] | None:
+        value = self._fixed.get(name)
+        if value is None:
+            value = self._context.get(name)
+        if value is None:
+            value = self._without_case(name)
+        if value is None and name.endswith(".List"):
+            return self._listed(name.removesuffix(".List"))
+        return (value,) if isinstance(value, str) else value
+
+    def _without_case(self, name: str) -> str | Sequence[str] | None:
+        if "[" in name:  # names of attributes are exact
+            return None
+        if self._lower is None:
+            self._lower = {key.lower(): value for key, value in (*self._context.items(), *self._fixed.items())}
+        return self._lower.get(name.lower())
+
+    def _listed(self, name: str) -> Sequence[str] | None:
+        """Answer all values of a certificate's attribute: `X`, `X.1` (the second), `X.2` …"""
+        found: list[str] = []
+        for number in range(5):
+            values = self(name if number == 0 else f"{name}.{number}")
+            if values is None:
+                break
+            found.extend(values)
+        return found or None
+
+
+class Decision:
+    """The answer to one question."""
+
+    __slots__ = ("_question", "cacheable", "reason")
+
+    def __init__(self, reason: Reason, cacheable: bool, question: "_Question") -> None:
+        self.reason = reason
+        self.cacheable = cacheable
+        self._question = question
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the action may be done."""
+        return self.reason is Reason.ALLOWED
+
+    def explain(self) -> str:
+        """Answer a sentence that says which statement decided, or which right is missing."""
+        grants, action, resource, context, principal = self._question
+        return grants.explain(self.reason, action, resource, context, principal)
+
+    def __repr__(self) -> str:
+        return f"<Decision {self.reason.value}: {self.explain()}>"
+
+
+class _Rule:
+    """A statement with the fixed variables filled in."""
+
+    __slots__ = ("actions", "changes", "conditions", "denies", "late", "match", "name", "resources", "statement")
+
+    def __init__(self, name: str, statement: Statement, fixed: Values, known: frozenset[str]) -> None:
+        self.name = name
+        self.statement = statement
+        self.denies = statement.effect is Effect.DENY
+        self.actions = Matcher(statement.actions)
+        self.resources = tuple(filled(pattern, fixed) for pattern in statement.resources or ())
+        ready = [with_defaults(p) for p in self.resources if not _late(p)]
+        self.match = Matcher(ready)
+        self.late = tuple(p for p in self.resources if _late(p))
+        conditions = [condition.filled(fixed) for condition in statement.conditions]
+        self.conditions = tuple(
+            c for c in conditions if not (_settled(c, known) and c.holds(fixed, denies=self.denies))
+        )
+        self.changes = bool(self.conditions) and not any(_settled(c, known) for c in self.conditions)
+
+    @property
+    def never(self) -> bool:
+        """Whether a condition on fixed values fails, so that the statement can be forgotten."""
+        return bool(self.conditions) and not self.changes
+
+    @property
+    def plain(self) -> bool:
+        """Whether the resource alone decides."""
+        return not (
+            self.conditions
+            or self.late
+            or self.statement.not_resources
+            or self.statement.resources is None
+            or self.statement.principals is not None
+        )
+
+    def ready(self) -> Iterable[Tokens]:
+        return (with_defaults(p) for p in self.resources)
+
+    def about(self, action: str) -> bool:
+        return self.actions(action) is not self.statement.not_actions
+
+    def covers(self, resource: str, values: Lookup) -> bool:
+        if self.statement.resources is None:
+            return True
+        if self.match(resource):
+            return not self.statement.not_resources
+        late = [with_defaults(filled(pattern, values)) for pattern in self.late]
+        if any(matches(pattern, resource) for pattern in late if not has_variables(pattern)):
+            return not self.statement.not_resources
+        if not self.statement.not_resources:
+            return False
+        # What an unknown variable stands for is excluded from an Allow, whatever it is; a Deny still holds.
+        return self.denies or not any(has_variables(pattern) for pattern in late)
+
+    def speaks_of(self, principal: Principal | None) -> bool:
+        named = self.statement.principals
+        if named is None:
+            return True
+        return principal is not None and principal.is_among(named) is not self.statement.not_principals
+
+    def failing(self, values: Lookup) -> str | None:
+        """Answer the first condition that does not hold, or None."""
+        for condition in self.conditions:
+            if not condition.holds(values, denies=self.denies):
+                return f"{condition.operator} on {condition.key}"
+        return None
+
+
+def _late(pattern: Tokens) -> bool:
+    return has_variables(pattern)
+
+
+def _settled(condition: Any, known: frozenset[str]) -> bool:
+    return condition.key.lower() in known and not any(has_variables(value) for value in condition.values)
+
+
+class _Plan:
+    """What concerns one action."""
+
+    __slots__ = ("allow", "allow_rules", "deny", "deny_rules")
+
+    def __init__(self, rules: Sequence[_Rule]) -> None:
+        self.deny = Matcher(p for rule in rules if rule.denies and rule.plain for p in rule.ready())
+        self.allow = Matcher(p for rule in rules if not rule.denies and rule.plain for p in rule.ready())
+        self.deny_rules = tuple(rule for rule in rules if rule.denies and not rule.plain)
+        self.allow_rules = tuple(rule for rule in rules if not rule.denies and not rule.plain)
+
+
+_Question = tuple["Grants", str, str, Context, Principal | None]
+
+
+class Grants:
+    """Compiled policies. Holds no state but prepared matchers; may be asked from any thread."""
+
+    def __init__(self, policies: Sequence[tuple[str, Policy]], variables: Context) -> None:
+        self._variables = variables
+        fixed = Values(variables)
+        known = frozenset(name.lower() for name in variables)
+        rules = [_Rule(name, statement, fixed, known) for name, policy in policies for statement in policy.statements]
+        self._all = tuple(rules)
+        self._rules = tuple(rule for rule in rules if not rule.never)
+        self._plans: dict[str, _Plan] = {}
+
+    @property
+    def context_keys(self) -> frozenset[str]:
+        """The keys, as written, that statements ask of the context because no fixed variable answers them."""
+        keys = {condition.key for rule in self._rules for condition in rule.conditions}
+        keys |= {v.name for rule in self._rules for p in rule.late for v in p if isinstance(v, Variable)}
+        return frozenset(keys)
+
+    def decide(
+        self, action: str, resource: str, context: Context = NOTHING, *, principal: Principal | None = None
+    ) -> Decision:
+        """Decide. Fixed variables win over the context. `principal` is for trust and resource policies."""
+        plan = self._plans.get(action) or self._prepare(action)
+        question = (self, action, resource, context, principal)
+        if plan.deny(resource):
+            return Decision(Reason.EXPLICIT_DENY, True, question)
+        values: Values | None = None
+        cacheable = True
+        for rule in plan.deny_rules:
+            values = values or Values(self._variables, context)
+            applies, lasting = self._applies(rule, resource, values, principal)
+            cacheable = cacheable and lasting
+            if applies:
+                return Decision(Reason.EXPLICIT_DENY, cacheable, question)
+        if plan.allow(resource):
+            return Decision(Reason.ALLOWED, cacheable, question)
+        for rule in plan.allow_rules:
+            values = values or Values(self._variables, context)
+            applies, lasting = self._applies(rule, resource, values, principal)
+            cacheable = cacheable and lasting
+            if applies:
+                return Decision(Reason.ALLOWED, cacheable, question)
+        return Decision(Reason.IMPLICIT_DENY, cacheable, question)
+
+    def _applies(self, rule: _Rule, resource: str, values: Values, principal: Principal | None) -> tuple[bool, bool]:
+        """Answer whether the rule applies, and whether it would the next time."""
+        lasting = not rule.late or not any(
+            isinstance(part, Variable) and values(part.name) is not None for pattern in rule.late for part in pattern
+        )
+        if not rule.speaks_of(principal) or not rule.covers(resource, values):
+            return False, lasting
+        if not rule.conditions:
+            return True, lasting
+        return rule.failing(values) is None, False
+
+    def _prepare(self, action: str) -> _Plan:
+        lower = action.lower()
+        plan = _Plan([rule for rule in self._rules if rule.about(lower)])
+        if len(self._plans) < _ACTIONS:
+            self._plans[action] = plan
+        return plan
+
+    def explain(self, reason: Reason, action: str, resource: str, context: Context, principal: Principal | None) -> str:
+        """Answer why, in a sentence."""
+        values = Values(self._variables, context)
+        about = [rule for rule in self._all if rule.about(action.lower())]
+        if reason is not Reason.IMPLICIT_DENY:
+            for rule in about:
+                if (
+                    rule.denies is (reason is Reason.EXPLICIT_DENY)
+                    and rule.speaks_of(principal)
+                    and rule.covers(resource, values)
+                    and rule.failing(values) is None
+                ):
+                    word = "denied" if rule.denies else "allowed"
+                    return f"{action} on {resource} is {word} by {_named(rule)}"
+        hint = next((h for rule in about if not rule.denies and (h := _hint(rule, resource, values, principal))), None)
+        missing = f"no statement allows {action} on {resource}"
+        return f"{missing}; {hint}" if hint else missing
+
+
+def _named(rule: _Rule) -> str:
+    sid = f" ({rule.statement.sid})" if rule.statement.sid else ""
+    return f"statement {rule.statement.number}{sid} of {rule.name}"
+
+
+def _hint(rule: _Rule, resource: str, values: Values, principal: Principal | None) -> str | None:
+    """Say what keeps a statement about this action from allowing it."""
+    if not rule.speaks_of(principal):
+        return f"{_named(rule)} is for other principals"
+    if rule.covers(resource, values):
+        failing = rule.failing(values)
+        return f"in {_named(rule)} the condition {failing} does not hold" if failing else None
+    missing = [v.name for p in rule.late for v in filled(p, values) if isinstance(v, Variable) and v.default is None]
+    if missing:
+        return f"in {_named(rule)} the variable {missing[0]} has no value here"
+    word = "everything but" if rule.statement.not_resources else "only"
+    return f"{_named(rule)} allows it on {word} {', '.join(shown(p) for p in rule.resources)}"
+
+
+def compile_policies(
+    documents: Iterable[str | Mapping[str, Any]],
+    *,
+    dialect: Dialect,
+    variables: Context = NOTHING,
+    names: Sequence[str] = (),
+) -> Grants:
+    """Compile documents; raise MalformedPolicy when one is none. `names` are for explanations, in order."""
+    policies = [
+        (names[index] if index < len(names) else f"policy {index + 1}", parse(document, dialect))
+        for index, document in enumerate(documents)
+    ]
+    return Grants(policies, dict(variables))
+
+
+def decide_trust(
+    document: str | Mapping[str, Any], principal: Principal, action: str = "sts:AssumeRole", context: Context = NOTHING
+) -> Decision:
+    """Decide whether a role's trust policy lets the principal assume it."""
+    grants = compile_policies((document,), dialect=Dialect.TRUST, names=("the trust policy",))
+    return grants.decide(action, "*", context, principal=principal)

@@ -1,0 +1,47 @@
+"""Principal and NotPrincipal: whom a trust or resource policy speaks of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hedgerow.core.arn import parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who asks, as trust and resource policies name it.
+
+    `arns` are all names of a caller of ours: a role session has its own and its role's. `service` is a service of the
+    cloud that acts by itself (`lambda.amazonaws.com`).
+    """
+
+    account: str | None = None
+    arns: tuple[str, ...] = ()
+    service: str | None = None
+
+    def is_among(self, named: Mapping[str, tuple[str, ...]]) -> bool:
+        """Tell whether a Principal element names this one."""
+        if self.service is not None:
+            services = named.get("Service", ())
+            return self.service in services or "*" in services
+        return any(self._is(name) for name in named.get("AWS", ()))
+
+    def _is(self, name: str) -> bool:
+        if name == "*":
+            return True
+        if self.account is not None and name == self.account:
+            return True
+        if name in self.arns:
+            return True
+        whole = parse(name)
+        return (
+            whole is not None and whole.service == "iam" and whole.resource == "root" and whole.account == self.account
+        )
+
+
+def caller_principal(account: str, arn: str) -> Principal:
+    """Answer the principal of a caller with this ARN; a role session counts as its role too."""
+    parsed = parse(arn)
+    if parsed is not None and parsed.service == "sts" and parsed.resource.startswith("assumed-role/"):
+        role = parsed.resource.split("/")[1]
+        return Principal(account=account, arns=(arn, f"arn:{parsed.partition}:iam::{account}:role/{role}"))
+    return Principal(account=account, arns=(arn,))
