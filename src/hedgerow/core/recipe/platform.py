@@ -1,0 +1,49 @@
+"""Does a manifest fit a device? The platform of a manifest against the attributes that a device reports.
+
+A value is matched exactly, by `*` (also when the device has no such attribute), by `/regular expression/` (the whole
+value), or by the older words `all` and `any`. A manifest without a platform fits every device.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from hedgerow.core.recipe.errors import RecipeError
+
+_ANY: Final = frozenset({"*", "all", "any"})
+_LONGEST_PATTERN = 256
+_LONGEST_VALUE = 256
+
+
+def fits(platform: Mapping[str, str], attributes: Mapping[str, str]) -> bool:
+    """Tell whether a device with these attributes satisfies every key of the manifest's platform."""
+    return all(_fits(wanted, attributes.get(key)) for key, wanted in platform.items())
+
+
+def check(platform: Mapping[str, str]) -> None:
+    """Raise RecipeError when a value is a regular expression that cannot be read."""
+    for key, wanted in platform.items():
+        pattern = _pattern(wanted)
+        if pattern is None:
+            continue
+        if len(pattern) > _LONGEST_PATTERN:
+            raise RecipeError(f"the platform's {key} is a pattern of more than {_LONGEST_PATTERN} characters")
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise RecipeError(f"the platform's {key} is no usable pattern: {error}") from error
+
+
+def _pattern(wanted: str) -> str | None:
+    return wanted[1:-1] if len(wanted) >= 2 and wanted.startswith("/") and wanted.endswith("/") else None
+
+
+def _fits(wanted: str, value: str | None) -> bool:
+    if wanted in _ANY:
+        return True
+    if value is None:
+        return False
+    pattern = _pattern(wanted)
+    if pattern is None:
+        return wanted == value
+    return len(value) <= _LONGEST_VALUE and re.fullmatch(pattern, value) is not None
