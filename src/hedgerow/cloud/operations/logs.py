@@ -1,0 +1,24 @@
+"""CloudWatch Logs: operation → row."""
+
+from hedgerow.api.operations import Row, read, write
+from hedgerow.services.logs.groups import LogOperations
+
+GROUP = "arn:aws:logs:{region}:{account}:log-group:{logGroupName}"
+STREAM = GROUP + ":log-stream:{logStreamName}"
+
+
+def rows(*, logs: LogOperations) -> dict[str, Row]:
+    """Answer the rows of the service `logs`."""
+    return {
+        "CreateLogGroup": write(logs.create_log_group, GROUP),
+        "DeleteLogGroup": write(logs.delete_log_group, GROUP),
+        "DescribeLogGroups": read(logs.describe_log_groups),
+        "PutRetentionPolicy": write(logs.put_retention_policy, GROUP),
+        "DeleteRetentionPolicy": write(logs.delete_retention_policy, GROUP),
+        "CreateLogStream": write(logs.create_log_stream, GROUP),
+        "DeleteLogStream": write(logs.delete_log_stream, STREAM),
+        "DescribeLogStreams": read(logs.describe_log_streams, GROUP),
+        "PutLogEvents": write(logs.put_log_events, STREAM),
+        "GetLogEvents": read(logs.get_log_events, STREAM),
+        "FilterLogEvents": read(logs.filter_log_events, GROUP),
+    }

@@ -1,0 +1,1 @@
+"""CloudWatch: metrics in a database file of their own."""
