@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Engine, create_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Engine
 
 from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.events import Event
 from hedgerow.core.request import Request
-from hedgerow.store import Answer, Tx, metadata
+from hedgerow.store import Answer, Tx, metadata, open_engine
+from hedgerow.store.guard import transaction
 from tests.support.clock import FakeClock
+
+T = TypeVar("T")
 
 CALLER = Caller(
     account="123456789012",
@@ -33,12 +36,12 @@ class MemoryStore:
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
-        self.engine: Engine = create_engine("sqlite://", poolclass=StaticPool)
+        self.engine: Engine = open_engine("sqlite://")
         metadata.create_all(self.engine)
 
     @contextmanager
     def tx(self) -> Iterator[Tx]:
-        with self.engine.begin() as connection:
+        with transaction(), self.engine.begin() as connection:
             yield Tx(connection, self.clock.now())
 
     def run(
@@ -53,3 +56,21 @@ class MemoryStore:
             answer = operation(tx, recorded, caller)
             assert recorded.unread() == []
         return answer
+
+
+class MemoryRun:
+    """A `Run` over a MemoryStore for tests of flows: no threads; keeps the events in the order of the commits."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.events: list[Event] = []
+
+    async def write(self, operation: Callable[[Tx], Answer], *, lane: str = "") -> Answer:
+        with self._store.tx() as tx:
+            answer = operation(tx)
+        self.events.extend(answer.events)
+        return answer
+
+    async def read(self, query: Callable[[Tx], T]) -> T:
+        with self._store.tx() as tx:
+            return query(tx)

@@ -1,7 +1,20 @@
 """Durable state: transactions, the runner, follow-ups, blobs, secrets at rest."""
 
+from hedgerow.store.engine import open_engine
+from hedgerow.store.guard import forbid_in_transaction, in_transaction
 from hedgerow.store.runner import Run, Runner
 from hedgerow.store.schema import metadata
+from hedgerow.store.statistics import Statistics
 from hedgerow.store.tx import Answer, Tx
 
-__all__ = ["Answer", "Run", "Runner", "Tx", "metadata"]
+__all__ = [
+    "Answer",
+    "Run",
+    "Runner",
+    "Statistics",
+    "Tx",
+    "forbid_in_transaction",
+    "in_transaction",
+    "metadata",
+    "open_engine",
+]

@@ -1,15 +1,18 @@
 """One transaction as operations see it, and what they answer."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Connection,
     Executable,
     Float,
+    Index,
     Integer,
     Row,
     String,
@@ -26,7 +29,7 @@ from hedgerow.store.schema import metadata
 follow_ups = Table(
     "follow_up",
     metadata,
-    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("account", String(12), nullable=False),
     Column("kind", String(64), nullable=False),
     Column("key", String(512), nullable=False),
@@ -35,6 +38,11 @@ follow_ups = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("dead", Integer, nullable=False, default=0),
     Column("error", Text),
+    Column("retry_at", Float),  # not before this, after a failure; later rows of the same key wait with it
+    # The dispatcher works for all accounts, kind by kind: the two indexes that do not begin with the account.
+    Index("ix_follow_up_due", "kind", "dead", "due_at", "seq"),
+    Index("ix_follow_up_retry", "kind", "retry_at"),
+    Index("ix_follow_up_key", "account", "kind", "key", "seq"),
     sqlite_autoincrement=True,
 )
 
@@ -57,12 +65,14 @@ class Answer:
 class Tx:
     """One open transaction. Operations never open, commit or nest one themselves."""
 
-    __slots__ = ("_connection", "now")
+    __slots__ = ("_connection", "now", "scheduled")
 
     def __init__(self, connection: Connection, now: float) -> None:
         self._connection = connection
         self.now = now
         """The clock reading at the start, seconds since the epoch."""
+        self.scheduled: dict[str, float] | None = None
+        """When the follow-ups written here are due, the earliest of each kind; the runner tells the dispatcher."""
 
     def all(self, statement: Executable, **values: Any) -> Sequence[Row[Any]]:
         """Run a statement and answer all its rows."""
@@ -85,13 +95,18 @@ class Tx:
         self, kind: str, *, account: str, key: str, body: Mapping[str, Any], due_at: float | None = None
     ) -> None:
         """Write down what must happen (at once, or at `due_at`): at least once, in order per (account, kind, key)."""
+        due = self.now if due_at is None else due_at
+        if self.scheduled is None:
+            self.scheduled = {kind: due}
+        elif due < self.scheduled.get(kind, math.inf):
+            self.scheduled[kind] = due
         self._connection.execute(
             _INSERT,
             {
                 "account": account,
                 "kind": kind,
                 "key": key,
-                "due_at": self.now if due_at is None else due_at,
+                "due_at": due,
                 "body": json.dumps(body),
                 "attempts": 0,
                 "dead": 0,
