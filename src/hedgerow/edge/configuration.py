@@ -1,0 +1,318 @@
+"""The edge's configuration, in the form of the Greengrass nucleus' `config.yaml`.
+
+`system`, and under `services` the configurations of `aws.greengrass.Nucleus` and
+`aws.greengrass.FleetProvisioningByClaim`.
+Unknown keys are warned of; what is missing or wrong is said all at once (Unusable). Endpoints may carry `:port`.
+Leaves to others: the identity that enrolment gives (`state.py`), what is done with the values.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from hedgerow.base.errors import Unusable
+from hedgerow.edge.section import Report, Section
+
+NUCLEUS: Final = "aws.greengrass.Nucleus"
+CLAIM_PLUGIN: Final = "aws.greengrass.FleetProvisioningByClaim"
+_HOST_AND_PORT = re.compile(
+    r"(?P<host>\[[0-9A-Fa-f:]+\]|[^:/]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:]*)(:(?P<port>\d{1,5}))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a listener of the cloud is."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mqtt:
+    """How to speak MQTT with the cloud."""
+
+    version: int = 5  # 4 is MQTT 3.1.1
+    keep_alive_s: int = 60
+    ping_timeout_s: float = 30.0
+    operation_timeout_s: float = 30.0
+    max_in_flight: int = 5
+    max_message_bytes: int = 131_072
+    spool_bytes: int = 2_621_440
+    keep_qos0_when_offline: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """How to enrol: the claim certificate, the template and what it is told."""
+
+    endpoint: Endpoint
+    template: str
+    certificate: Path
+    private_key: Path
+    parameters: dict[str, str]
+    device_id: str = ""
+    csr: Path | None = None
+    csr_private_key: Path | None = None
+    new_certificate: Path
+    new_private_key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logging:
+    """Where the log files go and how large they may get."""
+
+    level: str = "INFO"
+    file_bytes: int = 1024 * 1024
+    total_bytes: int = 10 * 1024 * 1024
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """An identity that was made elsewhere: nothing to enrol."""
+
+    thing_name: str
+    certificate: Path
+    private_key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Everything that the file says."""
+
+    root: Path
+    root_ca: Path
+    region: str
+    role_alias: str
+    mqtt_endpoint: Endpoint
+    data_plane: Endpoint
+    credentials: Endpoint | None
+    mqtt: Mqtt = field(default_factory=Mqtt)
+    logging: Logging = field(default_factory=Logging)
+    claim: Claim | None = None
+    given: Given | None = None
+    default_user: str = ""
+    shell: str = "sh"
+    status_interval_s: int = 86_400
+    store_bytes: int = 10_000_000_000
+    s3_endpoint_type: str = "GLOBAL"
+    interpolate_configuration: bool = False
+    platform_override: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    ipc_socket: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def read(text: str, *, root: Path, name: str = "config.yaml") -> Configuration:
+    """Make the configuration of the file's text; raise Unusable, in one line, with everything that is wrong."""
+    report = Report()
+    top = Section(_parsed(text, name), "", report)
+    configuration = _configuration(top, root, report)
+    top.warn_of_unread()
+    if report.missing or report.wrong:
+        faults = [f"missing: {', '.join(sorted(set(report.missing)))}"] if report.missing else []
+        raise Unusable(f"{name} cannot be used: {'; '.join(faults + report.wrong)}")
+    return _with_warnings(configuration, tuple(report.warnings))
+
+
+def endpoint(text: str, port: int) -> Endpoint | None:
+    """Read `host`, `host:port`, `[v6]:port` or a URL of these; None when it is none of them."""
+    bare = re.sub(r"^[a-z]+://", "", text).rstrip("/")
+    match = _HOST_AND_PORT.fullmatch(bare)
+    if match is None or not 0 < int(match["port"] or port) < 65536:
+        return None
+    return Endpoint(match["host"].strip("[]"), int(match["port"] or port))
+
+
+def _parsed(text: str, name: str) -> Any:
+    import yaml  # imported late: the edge must start fast
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise Unusable(f"{name} is not YAML: {where}{error.problem}") from error
+    except yaml.YAMLError as error:
+        raise Unusable(f"{name} is not YAML: {error}") from error
+
+
+def _configuration(top: Section, root: Path, report: Report) -> Configuration:
+    system = top.section("system")
+    services = top.section("services")
+    services.without_effect("main")
+    nucleus_service = services.section(NUCLEUS)
+    nucleus_service.text("version")
+    nucleus_service.text("componentType")
+    nucleus_service.text("dependencies")
+    nucleus = nucleus_service.section("configuration")
+    plugin_service = services.section(CLAIM_PLUGIN)
+    plugin_service.text("version")
+    plugin_service.text("componentType")
+    plugin = plugin_service.section("configuration")
+    stated_root = plugin.text("rootPath") or system.text("rootpath")
+    if stated_root and Path(stated_root).resolve() != root.resolve():
+        report.warnings.append(f"rootPath {stated_root} gives way to the folder on the command line, {root}")
+    given = _given(system, root, report)
+    if given is not None:  # an identity was given: what the plugin is told is not looked at
+        plugin.without_effect("provisioningTemplate", "templateParameters", "deviceId")
+        plugin.without_effect("claimCertificatePath", "claimCertificatePrivateKeyPath")
+    root_ca = system.text("rootCaPath") or plugin.text("rootCaPath")
+    if not root_ca:
+        report.missing.append(f"services.{CLAIM_PLUGIN}.configuration.rootCaPath (or system.rootCaPath)")
+    region = nucleus.text("awsRegion") or plugin.text("awsRegion")
+    if not region:
+        report.missing.append(f"services.{NUCLEUS}.configuration.awsRegion")
+    ipc_socket = system.text("ipcSocketPath")
+    values: dict[str, Any] = _endpoints(nucleus, plugin, region, report)
+    return Configuration(
+        root=root,
+        root_ca=_path(root, root_ca),
+        region=region,
+        role_alias=nucleus.text("iotRoleAlias") or plugin.text("iotRoleAlias"),
+        given=given,
+        claim=_claim(plugin, root, values["mqtt_endpoint"], report) if given is None else None,
+        ipc_socket=_path(root, ipc_socket) if ipc_socket else None,
+        environment={key: str(value) for key, value in top.mapping("setenv").items()},
+        **values,
+        **_nucleus(nucleus, root),
+    )
+
+
+def _given(system: Section, root: Path, report: Report) -> Given | None:
+    names = ("thingName", "certificateFilePath", "privateKeyPath")
+    values = {name: system.text(name) for name in names}
+    if not any(values.values()):
+        return None
+    report.missing.extend(f"system.{name}" for name, value in values.items() if not value)
+    return Given(
+        thing_name=values["thingName"],
+        certificate=_path(root, values["certificateFilePath"]),
+        private_key=_path(root, values["privateKeyPath"]),
+    )
+
+
+def _endpoints(nucleus: Section, plugin: Section, region: str, report: Report) -> dict[str, Any]:
+    mqtt_port = plugin.number(
+        "mqttPort", nucleus.section("mqtt").number("port", 8883, least=1, most=65535), least=1, most=65535
+    )
+    data = nucleus.text("iotDataEndpoint") or plugin.text("iotDataEndpoint")
+    if not data:
+        report.missing.append(f"services.{NUCLEUS}.configuration.iotDataEndpoint")
+        data = "missing"
+    mqtt = _endpoint(data, mqtt_port, "iotDataEndpoint", report)
+    stated = nucleus.text("greengrassDataPlaneEndpoint")
+    if stated == "iotdata" or (not stated and ".amazonaws." not in mqtt.host):
+        stated = str(Endpoint(mqtt.host, 1)).rpartition(":")[0]
+    elif not stated:
+        stated = f"greengrass-ats.iot.{region}.amazonaws.com"
+    data_plane = _endpoint(
+        stated,
+        nucleus.number("greengrassDataPlanePort", 8443, least=1, most=65535),
+        "greengrassDataPlaneEndpoint",
+        report,
+    )
+    credentials = nucleus.text("iotCredEndpoint") or plugin.text("iotCredentialEndpoint")
+    default = 443 if ".amazonaws." in credentials else data_plane.port
+    return {
+        "mqtt_endpoint": mqtt,
+        "data_plane": data_plane,
+        "credentials": _endpoint(credentials, default, "iotCredEndpoint", report) if credentials else None,
+    }
+
+
+def _claim(plugin: Section, root: Path, data: Endpoint, report: Report) -> Claim | None:
+    csr, csr_key = plugin.text("csrPath"), plugin.text("csrPrivateKeyPath")
+    if bool(csr) != bool(csr_key):
+        report.wrong.append(f"services.{CLAIM_PLUGIN}.configuration needs csrPath and csrPrivateKeyPath, or neither")
+    plugin.refuse("proxyUrl", "the edge cannot connect through a proxy yet")
+    plugin.without_effect("proxyUserName", "proxyPassword")
+    return Claim(
+        endpoint=data,
+        template=plugin.required("provisioningTemplate"),
+        certificate=_path(root, plugin.required("claimCertificatePath")),
+        private_key=_path(root, plugin.required("claimCertificatePrivateKeyPath")),
+        parameters={key: str(value) for key, value in plugin.mapping("templateParameters").items()},
+        device_id=plugin.text("deviceId"),
+        csr=_path(root, csr) if csr else None,
+        csr_private_key=_path(root, csr_key) if csr_key else None,
+        new_certificate=_path(root, plugin.text("certificatePath", "thingCert.crt")),
+        new_private_key=_path(root, plugin.text("privateKeyPath", "privKey.key")),
+    )
+
+
+def _nucleus(nucleus: Section, root: Path) -> dict[str, Any]:
+    run_with = nucleus.section("runWithDefault")
+    run_with.without_effect("systemResourceLimits", "windowsUser")
+    nucleus.refuse("fipsMode", "there is no FIPS mode")
+    proxy = nucleus.section("networkProxy")
+    proxy.section("proxy").refuse("url", "the edge cannot connect through a proxy yet")
+    proxy.without_effect("noProxyAddresses")
+    nucleus.section("telemetry").without_effect(
+        "enabled", "periodicAggregateMetricsIntervalSeconds", "periodicPublishMetricsIntervalSeconds"
+    )
+    nucleus.without_effect(
+        "jvmOptions", "httpClient", "deploymentPollingFrequencySeconds", "credentialEndpointTimeoutMs"
+    )
+    nucleus.without_effect("deploymentConfigurationTimeSource")
+    status = nucleus.section("fleetStatus")
+    return {
+        "mqtt": _mqtt(nucleus.section("mqtt")),
+        "logging": _logging(nucleus.section("logging"), root),
+        "default_user": run_with.text("posixUser"),
+        "shell": run_with.text("posixShell", "sh"),
+        "status_interval_s": status.number("periodicStatusPublishIntervalSeconds", 86_400, least=1),
+        "store_bytes": nucleus.number("componentStoreMaxSizeBytes", 10_000_000_000, least=1),
+        "s3_endpoint_type": nucleus.choice("s3EndpointType", "GLOBAL", ("GLOBAL", "REGIONAL")),
+        "interpolate_configuration": nucleus.flag("interpolateComponentConfiguration"),
+        "platform_override": {key: str(value) for key, value in nucleus.mapping("platformOverride").items()},
+    }
+
+
+def _mqtt(mqtt: Section) -> Mqtt:
+    mqtt.number("port", 8883)
+    spooler = mqtt.section("spooler")
+    spooler.choice("storageType", "Disk", ("Memory", "Disk"))  # always on disk, which keeps what Memory would lose
+    return Mqtt(
+        version=5 if mqtt.choice("version", "mqtt5", ("mqtt5", "mqtt3")) == "mqtt5" else 4,
+        keep_alive_s=max(1, mqtt.number("keepAliveTimeoutMs", 60_000, least=1000, most=65_535_000) // 1000),
+        ping_timeout_s=mqtt.number("pingTimeoutMs", 30_000, least=100) / 1000,
+        operation_timeout_s=mqtt.number("operationTimeoutMs", 30_000, least=100) / 1000,
+        max_in_flight=mqtt.number("maxInFlightPublishes", 5, least=1, most=65_535),
+        max_message_bytes=mqtt.number("maxMessageSizeInBytes", 131_072, least=1024, most=268_435_455),
+        spool_bytes=spooler.number("maxSizeInBytes", 2_621_440, least=1),
+        keep_qos0_when_offline=spooler.flag("keepQos0WhenOffline"),
+    )
+
+
+def _logging(logging: Section, root: Path) -> Logging:
+    logging.without_effect("format", "outputType")
+    folder = logging.text("outputDirectory")
+    return Logging(
+        level=logging.choice("level", "INFO", ("DEBUG", "INFO", "WARN", "ERROR")).replace("WARN", "WARNING"),
+        file_bytes=logging.number("fileSizeKB", 1024, least=1) * 1024,
+        total_bytes=logging.number("totalLogsSizeKB", 10_240, least=1) * 1024,
+        folder=_path(root, folder) if folder else None,
+    )
+
+
+def _endpoint(text: str, port: int, name: str, report: Report) -> Endpoint:
+    found = endpoint(text, port)
+    if found is None:
+        report.wrong.append(f"{name} must be a host or host:port, not {text!r}")
+    return found or Endpoint("", port)
+
+
+def _path(root: Path, text: str) -> Path:
+    return root / text  # an absolute path stays what it is
+
+
+def _with_warnings(configuration: Configuration, warnings: tuple[str, ...]) -> Configuration:
+    from dataclasses import replace
+
+    return replace(configuration, warnings=configuration.warnings + warnings)

@@ -1,0 +1,101 @@
+"""Who this edge is: its key, which never leaves the machine, its certificate and its thing name.
+
+Leaves to others: how the certificate is got (`provisioning.py`). The key file is mode 600 and on the medium before its
+public half is told to anybody.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from hedgerow.base.files import Files
+from hedgerow.edge.trouble import Trouble
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+    Key = EllipticCurvePrivateKey | RSAPrivateKey
+
+SUBJECT: Final = "Hedgerow edge"  # a constant: the cloud names the thing, and no certificate looks like a host's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What enrolment gave, as it is remembered."""
+
+    thing_name: str
+    certificate: Path
+    private_key: Path
+    certificate_id: str = ""
+
+    def as_values(self) -> dict[str, Any]:
+        return {name: str(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "Identity":
+        return cls(
+            thing_name=values["thing_name"],
+            certificate=Path(values["certificate"]),
+            private_key=Path(values["private_key"]),
+            certificate_id=values.get("certificate_id", ""),
+        )
+
+
+def key_at(path: Path, files: Files) -> "Key":
+    """Answer the key in the file; make it there when there is none. Blocks. Raise Trouble when it cannot be used."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        key = ec.generate_private_key(ec.SECP256R1())
+        data = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        files.make_folder(path.parent)
+        files.write_durably(path, data, mode=0o600)
+        return key
+    except OSError as error:
+        raise Trouble(f"cannot read the private key {path}: {error.strerror}", permanent=True) from error
+    try:
+        loaded = serialization.load_pem_private_key(data, None)
+    except (ValueError, TypeError) as error:
+        raise Trouble(f"{path} holds no private key that can be used", permanent=True) from error
+    if not isinstance(loaded, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise Trouble(f"the key in {path} is neither an elliptic curve nor an RSA key", permanent=True)
+    return loaded
+
+
+def request_for(key: "Key") -> str:
+    """Answer the certificate signing request (PEM) for the key."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.x509.oid import NameOID
+
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SUBJECT)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def fits(certificate_pem: str, key: "Key") -> bool:
+    """Tell whether the certificate is for this key."""
+    from cryptography import x509
+
+    try:
+        certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
+    except ValueError:
+        return False
+    return bool(certificate.public_key() == key.public_key())
+
+
+def expired_on(path: Path, now: float) -> str | None:
+    """Answer the day on which the certificate in the file expired, None when it has not or cannot be read. Blocks."""
+    from cryptography import x509
+
+    try:
+        end = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):
+        return None
+    return end.date().isoformat() if end.timestamp() < now else None

@@ -1,0 +1,209 @@
+"""Enrolment by claim: a key made here, a CSR, a certificate, a thing; then never again.
+
+The topics of fleet provisioning, on one connection with the claim certificate (MQTT 3.1.1, clean session). What has
+been got is remembered at once, so that a crash at any point continues where it was: the key first, then certificate and
+ownership token, then the identity. Leaves to others: waiting and trying again (`build.py`).
+Spec: AWS IoT Core, "Device provisioning MQTT API"; Greengrass V2, "Fleet provisioning plugin".
+"""
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from hedgerow.base.clock import Clock
+from hedgerow.base.files import Files
+from hedgerow.base.ids import Ids
+from hedgerow.base.log import get_logger
+from hedgerow.core.mqtt.packets import MQTT_3_1_1, Connect, Publish
+from hedgerow.edge import tls
+from hedgerow.edge.configuration import Claim, Configuration
+from hedgerow.edge.identity import Identity, expired_on, fits, key_at, request_for
+from hedgerow.edge.link import Link, opened
+from hedgerow.edge.state import State, forget, recall, remember
+from hedgerow.edge.trouble import NotLetIn, Trouble, ungrouped
+
+if TYPE_CHECKING:
+    from hedgerow.edge.identity import Key
+
+CREATE: Final = "$aws/certificates/create-from-csr/json"
+_TAKEN: Final = ("already", "existing", "taken", "conflict")
+_log = get_logger("edge.provisioning")
+
+
+class TokenRefused(Trouble):
+    """The ownership token is too old: the certificate must be asked for again."""
+
+
+class Enrolment:
+    """Tries to enrol. One object per process; one try at a time."""
+
+    def __init__(
+        self, *, configuration: Configuration, claim: Claim, state: State, files: Files, clock: Clock, ids: Ids
+    ) -> None:
+        self._configuration = configuration
+        self._claim = claim
+        self._state = state
+        self._files = files
+        self._clock = clock
+        self._ids = ids
+        self._answers: asyncio.Queue[Publish] = asyncio.Queue(maxsize=16)  # a full queue drops: we ask again
+        self._asked = ""
+
+    async def attempt(self) -> Identity:
+        """Enrol once and answer the identity, which is on disk by then; raise Trouble with the cause in words."""
+        key = await asyncio.to_thread(key_at, self._claim.csr_private_key or self._claim.new_private_key, self._files)
+        try:
+            return await self._with_claim(key)
+        except NotLetIn as error:
+            day = await asyncio.to_thread(expired_on, self._claim.certificate, self._clock.now())
+            why = f"{error}; the claim certificate {self._claim.certificate} expired on {day}" if day else str(error)
+            raise NotLetIn(f"the claim was refused: {why}", permanent=error.permanent or day is not None) from error
+
+    async def _with_claim(self, key: "Key") -> Identity:
+        claim = self._claim
+        context = await asyncio.to_thread(
+            tls.mutual,
+            root_ca=self._configuration.root_ca,
+            certificate=claim.certificate,
+            private_key=claim.private_key,
+            alpn="x-amzn-mqtt-ca" if claim.endpoint.port == 443 else None,
+        )
+        connect = Connect(await self._client_id(), clean_start=True, keep_alive=30, version=MQTT_3_1_1)
+        with ungrouped():
+            async with (
+                opened(
+                    claim.endpoint,
+                    context,
+                    connect,
+                    on_message=self._arrived,
+                    root_ca=str(self._configuration.root_ca),
+                    certificate=str(claim.certificate),
+                    operation_timeout_s=self._configuration.mqtt.operation_timeout_s,
+                ) as link,
+                asyncio.TaskGroup() as tasks,
+            ):
+                pump = tasks.create_task(self._pump(link))
+                try:
+                    return await self._enrolled(link, key)
+                finally:
+                    pump.cancel()
+        raise AssertionError("a task group ends with a result or an error")  # for the type checker
+
+    async def _pump(self, link: Link) -> None:
+        ended = await link.run()
+        raise NotLetIn(
+            f"the cloud ended the connection when asked on {self._asked} ({ended}); is the claim allowed this?"
+        )
+
+    async def _enrolled(self, link: Link, key: "Key") -> Identity:
+        pending = await self._state.read(lambda c: recall(c, "enrolment"))
+        if pending is None or not fits(pending["certificatePem"], key):
+            pending = await self._certificate(link, key)
+            await self._state.write(lambda c: remember(c, "enrolment", pending))
+        topic = f"$aws/provisioning-templates/{self._claim.template}/provision/json"
+        body = {
+            "certificateOwnershipToken": pending["certificateOwnershipToken"],
+            "parameters": self._claim.parameters,
+        }
+        try:
+            answer = await self._ask(link, topic, body)
+        except TokenRefused:
+            await self._state.write(lambda c: forget(c, "enrolment"))
+            raise
+        return await self._keep(pending, answer)
+
+    async def _certificate(self, link: Link, key: "Key") -> dict[str, Any]:
+        if self._claim.csr is not None:
+            request = await asyncio.to_thread(self._claim.csr.read_text, "ascii")
+        else:
+            request = request_for(key)
+        answer = await self._ask(link, CREATE, {"certificateSigningRequest": request})
+        wanted = ("certificateId", "certificatePem", "certificateOwnershipToken")
+        if not all(isinstance(answer.get(name), str) for name in wanted):
+            raise Trouble(f"the cloud's answer on {CREATE} lacks one of {', '.join(wanted)}")
+        if not fits(answer["certificatePem"], key):
+            raise Trouble("the cloud sent a certificate that is not for this device's key", permanent=True)
+        _log.info("certificate received", extra={"fields": {"certificate": answer["certificateId"]}})
+        return {name: answer[name] for name in wanted}
+
+    async def _keep(self, pending: dict[str, Any], answer: dict[str, Any]) -> Identity:
+        claim = self._claim
+        thing_name = answer.get("thingName")
+        if not isinstance(thing_name, str) or not thing_name:
+            raise Trouble(f"the provisioning template {claim.template} makes no thing for this device", permanent=True)
+        identity = Identity(
+            thing_name=thing_name,
+            certificate=claim.new_certificate,
+            private_key=claim.csr_private_key or claim.new_private_key,
+            certificate_id=pending["certificateId"],
+        )
+        await asyncio.to_thread(
+            self._files.write_durably, claim.new_certificate, pending["certificatePem"].encode(), mode=0o644
+        )
+
+        def step(connection: Any) -> None:
+            remember(connection, "identity", identity.as_values())
+            remember(connection, "device configuration", answer.get("deviceConfiguration") or {})
+            forget(connection, "enrolment")
+
+        await self._state.write(step)
+        return identity
+
+    async def _client_id(self) -> str:
+        if self._claim.device_id:
+            return self._claim.device_id
+        known: str | None = await self._state.read(lambda c: recall(c, "claim client id"))
+        if known is None:
+            known = self._ids.uuid()
+            chosen = known
+            await self._state.write(lambda c: remember(c, "claim client id", chosen))
+        return known
+
+    def _arrived(self, message: Publish) -> None:
+        if not self._answers.full():
+            self._answers.put_nowait(message)
+
+    async def _ask(self, link: Link, topic: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask on the topic and answer what came on …/accepted; raise Trouble for …/rejected and for silence."""
+        self._asked = topic
+        await link.subscribe([(f"{topic}/accepted", 1), (f"{topic}/rejected", 1)])
+        await link.publish(topic, json.dumps(body).encode())
+        timeout = self._configuration.mqtt.operation_timeout_s
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    message = await self._answers.get()
+                    if message.topic == f"{topic}/accepted":
+                        return _object(message)
+                    if message.topic == f"{topic}/rejected":
+                        raise self._rejection(_object(message))
+        except TimeoutError:
+            raise Trouble(f"the cloud did not answer on {topic} within {timeout:g} s") from None
+
+    def _rejection(self, answer: dict[str, Any]) -> Trouble:
+        """Answer what a rejection means, in words. The codes are those of the provisioning MQTT API."""
+        code, text = str(answer.get("errorCode", "")), str(answer.get("errorMessage", ""))
+        status = answer.get("statusCode", 400)
+        template = self._claim.template
+        if code == "InvalidCertificateOwnershipToken":
+            return TokenRefused(f"the cloud no longer knows the certificate that it gave: {text}")
+        if code == "InvalidTemplate" and "not enabled" in text:
+            return Trouble(f"the provisioning template {template} is disabled; enable it in the cloud", permanent=True)
+        if code == "InvalidTemplate" and "not exist" in text:
+            return Trouble(f"the provisioning template {template} does not exist in the cloud", permanent=True)
+        if any(word in text.lower() for word in _TAKEN):
+            name = self._claim.parameters.get("ThingName", "of this device")
+            return Trouble(f"the thing name {name} is taken: {text}", permanent=True)
+        if isinstance(status, int) and (status == 429 or status >= 500):
+            return Trouble(f"the cloud cannot enrol this device now: {code} {text}".rstrip())
+        return Trouble(f"the cloud refuses to enrol this device: {code}: {text}", permanent=True)
+
+
+def _object(message: Publish) -> dict[str, Any]:
+    try:
+        value = json.loads(message.payload)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Trouble(f"the cloud's answer on {message.topic} is not a JSON object")
+    return value
