@@ -53,6 +53,8 @@ class Values:
             value = self._without_case(name)
         if value is None and name.endswith(".List"):
             return self._listed(name.removesuffix(".List"))
+        if value is None and name == "iot:Certificate.AvailableKeys":
+            return [key for key in self._fixed if key.startswith("iot:Certificate.")] or None
         return (value,) if isinstance(value, str) else value
 
     def _without_case(self, name: str) -> str | Sequence[str] | None:

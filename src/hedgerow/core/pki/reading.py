@@ -1,0 +1,225 @@
+"""Certificates and keys, read and described. PEM goes in with clear errors; nothing here decides about trust."""
+
+import datetime
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtensionOID, NameOID
+
+from hedgerow.base.errors import HedgerowError
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+CURVES: Final[Mapping[str, str]] = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+SMALLEST_RSA: Final = 2048
+LARGEST_RSA: Final = 8192
+_LARGEST_PEM: Final = 65536
+
+
+class BadCertificate(HedgerowError):
+    """What was given is no certificate, or none that can be used; the message says why."""
+
+
+class BadKey(HedgerowError):
+    """A key that cannot be read, or that is too weak; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What a certificate says."""
+
+    id: str  # SHA-256 of the DER, lower case hex
+    subject: str
+    issuer: str
+    common_names: tuple[str, ...]
+    serial: int
+    not_before: float
+    not_after: float
+    key: str  # "RSA 2048", "EC P-256"
+    is_ca: bool
+    dns_names: tuple[str, ...]
+
+
+def read_certificate(pem: str | bytes) -> x509.Certificate:
+    """Read the one certificate in a PEM text; raise BadCertificate when there is none, or more than one."""
+    data = pem.encode("utf-8", "replace") if isinstance(pem, str) else pem
+    if len(data) > _LARGEST_PEM:
+        raise BadCertificate("the certificate is longer than 64 KiB")
+    if data.count(b"-----BEGIN CERTIFICATE-----") != 1:
+        raise BadCertificate("expected exactly one PEM block that begins with -----BEGIN CERTIFICATE-----")
+    try:
+        return _checked(x509.load_pem_x509_certificate(data))
+    except ValueError as error:
+        raise BadCertificate(f"the certificate cannot be read: {error}") from error
+
+
+def read_der(der: bytes) -> x509.Certificate:
+    """Read a DER certificate; raise BadCertificate when it is none."""
+    try:
+        return _checked(x509.load_der_x509_certificate(der))
+    except ValueError as error:
+        raise BadCertificate(f"the certificate cannot be read: {error}") from error
+
+
+def _checked(certificate: x509.Certificate) -> x509.Certificate:
+    """Touch what cryptography reads late, so that a broken certificate fails here and not somewhere else."""
+    try:
+        _ = (certificate.subject, certificate.issuer, certificate.extensions, certificate.not_valid_after_utc)
+        _ = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        raise BadCertificate(f"the certificate cannot be read: {error}") from error
+    return certificate
+
+
+def pem_of(certificate: x509.Certificate) -> str:
+    """Answer the PEM text."""
+    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def der_of(certificate: x509.Certificate) -> bytes:
+    """Answer the DER bytes."""
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def certificate_id(certificate: str | bytes) -> str:
+    """Answer the certificate id of a PEM text or DER bytes: the SHA-256 of the DER, lower case hex."""
+    if isinstance(certificate, str) or certificate.lstrip().startswith(b"-----"):
+        return hashlib.sha256(der_of(read_certificate(certificate))).hexdigest()
+    return hashlib.sha256(certificate).hexdigest()
+
+
+def describe(certificate: str | bytes) -> Description:
+    """Describe a PEM text or DER bytes; raise BadCertificate when it is no certificate."""
+    found = _read(certificate)
+    names = found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return Description(
+        id=hashlib.sha256(der_of(found)).hexdigest(),
+        subject=found.subject.rfc4514_string(),
+        issuer=found.issuer.rfc4514_string(),
+        common_names=tuple(str(name.value) for name in names),
+        serial=found.serial_number,
+        not_before=found.not_valid_before_utc.timestamp(),
+        not_after=found.not_valid_after_utc.timestamp(),
+        key=key_kind(found.public_key()),
+        is_ca=is_ca(found),
+        dns_names=tuple(_alternatives(found, ExtensionOID.SUBJECT_ALTERNATIVE_NAME, x509.DNSName)),
+    )
+
+
+def _read(certificate: str | bytes) -> x509.Certificate:
+    if isinstance(certificate, str) or certificate.lstrip().startswith(b"-----"):
+        return read_certificate(certificate)
+    return read_der(certificate)
+
+
+def is_ca(certificate: x509.Certificate) -> bool:
+    """Tell whether basicConstraints says CA:true."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Tell whether the authority's key signed the certificate and the names fit. Dates are not looked at."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def key_kind(key: object) -> str:
+    """Answer `RSA 2048`, `EC P-256` …; for other kinds the name of the algorithm."""
+    if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
+        return f"RSA {key.key_size}"
+    if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
+        return f"EC {CURVES.get(key.curve.name, key.curve.name)}"
+    return type(key).__name__.strip("_").removesuffix("PublicKey")
+
+
+def usable_key(key: object) -> PublicKey:
+    """Answer the key when devices may have such a one; raise BadKey otherwise."""
+    if isinstance(key, rsa.RSAPublicKey):
+        if not SMALLEST_RSA <= key.key_size <= LARGEST_RSA:
+            raise BadKey(f"an RSA key must have {SMALLEST_RSA} to {LARGEST_RSA} bits, this one has {key.key_size}")
+        return key
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        if key.curve.name not in CURVES:
+            raise BadKey(f"an EC key must be on P-256, P-384 or P-521, this one is on {key.curve.name}")
+        return key
+    raise BadKey(f"a key must be RSA or EC, this one is {key_kind(key)}")
+
+
+_ATTRIBUTES: Final = {
+    "DistinguishedNameQualifier": NameOID.DN_QUALIFIER,
+    "Country": NameOID.COUNTRY_NAME,
+    "Organization": NameOID.ORGANIZATION_NAME,
+    "OrganizationalUnit": NameOID.ORGANIZATIONAL_UNIT_NAME,
+    "State": NameOID.STATE_OR_PROVINCE_NAME,
+    "CommonName": NameOID.COMMON_NAME,
+    "SerialNumber": NameOID.SERIAL_NUMBER,
+    "Title": NameOID.TITLE,
+    "Surname": NameOID.SURNAME,
+    "GivenName": NameOID.GIVEN_NAME,
+    "Initials": NameOID.INITIALS,
+    "Pseudonym": NameOID.PSEUDONYM,
+    "GenerationQualifier": NameOID.GENERATION_QUALIFIER,
+}
+_ALTERNATIVES: Final[Mapping[str, type[x509.GeneralName]]] = {
+    "RFC822Name": x509.RFC822Name,
+    "DNSName": x509.DNSName,
+    "DirectoryName": x509.DirectoryName,
+    "UniformResourceIdentifier": x509.UniformResourceIdentifier,
+    "IPAddress": x509.IPAddress,
+}
+_USABLE_VALUES: Final = 5  # of an attribute that occurs more often
+
+
+def policy_variables(certificate: x509.Certificate) -> dict[str, str]:
+    """Answer the policy variables of a certificate: `iot:Certificate.Subject.CommonName` and so on.
+
+    A second value of an attribute is `….CommonName.1`. The serial number is decimal.
+    """
+    found = {"iot:Certificate.SerialNumber": str(certificate.serial_number)}
+    sides = (
+        ("Subject", certificate.subject, ExtensionOID.SUBJECT_ALTERNATIVE_NAME),
+        ("Issuer", certificate.issuer, ExtensionOID.ISSUER_ALTERNATIVE_NAME),
+    )
+    for side, name, extension in sides:
+        start = f"iot:Certificate.{side}"
+        for word, oid in _ATTRIBUTES.items():
+            _number(found, f"{start}.{word}", [str(a.value) for a in name.get_attributes_for_oid(oid)])
+        for word, kind in _ALTERNATIVES.items():
+            _number(found, f"{start}.AlternativeName.{word}", list(_alternatives(certificate, extension, kind)))
+    return found
+
+
+def _number(found: dict[str, str], name: str, values: list[str]) -> None:
+    for index, value in enumerate(values[:_USABLE_VALUES]):
+        found[name if index == 0 else f"{name}.{index}"] = value
+
+
+def _alternatives(
+    certificate: x509.Certificate, extension: x509.ObjectIdentifier, kind: type[x509.GeneralName]
+) -> Iterator[str]:
+    try:
+        names = certificate.extensions.get_extension_for_oid(extension).value
+    except x509.ExtensionNotFound:
+        return
+    if isinstance(names, x509.SubjectAlternativeName | x509.IssuerAlternativeName):
+        for name in names:
+            if isinstance(name, kind):
+                yield name.value.rfc4514_string() if isinstance(name, x509.DirectoryName) else str(name.value)
+
+
+def moment(seconds: float) -> datetime.datetime:
+    """Answer seconds since the epoch as X.509 writes them: UTC, whole seconds."""
+    return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC)
