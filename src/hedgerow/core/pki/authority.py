@@ -138,7 +138,7 @@ def read_csr(csr: str | bytes) -> x509.CertificateSigningRequest:
         names = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         signed = request.is_signature_valid
         usable_key(request.public_key())
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise BadRequest(f"the certificate signing request cannot be read: {error}") from error
     except BadKey as error:
         raise BadRequest(str(error)) from error

@@ -56,7 +56,7 @@ def read_certificate(pem: str | bytes) -> x509.Certificate:
         raise BadCertificate("expected exactly one PEM block that begins with -----BEGIN CERTIFICATE-----")
     try:
         return _checked(x509.load_pem_x509_certificate(data))
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise BadCertificate(f"the certificate cannot be read: {error}") from error
 
 
@@ -64,7 +64,7 @@ def read_der(der: bytes) -> x509.Certificate:
     """Read a DER certificate; raise BadCertificate when it is none."""
     try:
         return _checked(x509.load_der_x509_certificate(der))
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise BadCertificate(f"the certificate cannot be read: {error}") from error
 
 
@@ -73,7 +73,8 @@ def _checked(certificate: x509.Certificate) -> x509.Certificate:
     try:
         _ = (certificate.subject, certificate.issuer, certificate.extensions, certificate.not_valid_after_utc)
         _ = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        policy_variables(certificate)
+    except (TypeError, ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
         raise BadCertificate(f"the certificate cannot be read: {error}") from error
     return certificate
 
