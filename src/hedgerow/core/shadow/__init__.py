@@ -1,0 +1,33 @@
+"""Device shadow documents: requests, merging, deltas, answers. Pure; cloud and edge use it."""
+
+from hedgerow.core.shadow.document import Shadow, Update, delta, state_size, updated
+from hedgerow.core.shadow.errors import ShadowError
+from hedgerow.core.shadow.messages import (
+    accepted,
+    current,
+    deleted,
+    delta_message,
+    documents,
+    encoded,
+    rejected,
+)
+from hedgerow.core.shadow.requests import maybe_token, token_of, update_of
+
+__all__ = [
+    "Shadow",
+    "ShadowError",
+    "Update",
+    "accepted",
+    "current",
+    "deleted",
+    "delta",
+    "delta_message",
+    "documents",
+    "encoded",
+    "maybe_token",
+    "rejected",
+    "state_size",
+    "token_of",
+    "update_of",
+    "updated",
+]

@@ -1,0 +1,8 @@
+"""Device shadows, classic and named: kept, versioned, published."""
+
+from hedgerow.services.iot.shadows.changes import ShadowLimits, Shadows
+from hedgerow.services.iot.shadows.follow_ups import ShadowFollowUps
+from hedgerow.services.iot.shadows.operations import ShadowOperations
+from hedgerow.services.iot.shadows.topics import ShadowTopics
+
+__all__ = ["ShadowFollowUps", "ShadowLimits", "ShadowOperations", "ShadowTopics", "Shadows"]
