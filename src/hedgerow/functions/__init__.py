@@ -1,1 +1,44 @@
 """Running a function: packages, drivers, the Lambda Runtime API, pools. Serves cloud and edge."""
+
+from hedgerow.functions.environment import RESERVED
+from hedgerow.functions.errors import InvalidEntrypoint, PackageRefused, RuntimeNotHere, Stopped, TooBusy
+from hedgerow.functions.model import (
+    MAX_ASYNC_PAYLOAD,
+    MAX_PAYLOAD,
+    FunctionSpec,
+    FunctionState,
+    Grant,
+    LogLine,
+    Outcome,
+    State,
+)
+from hedgerow.functions.packages import Package, check, unpack
+from hedgerow.functions.pool import Kept, Pool
+from hedgerow.functions.process import Driver, Process, ProcessDriver
+from hedgerow.functions.runtimes import Runtimes
+
+__all__ = [
+    "MAX_ASYNC_PAYLOAD",
+    "MAX_PAYLOAD",
+    "RESERVED",
+    "Driver",
+    "FunctionSpec",
+    "FunctionState",
+    "Grant",
+    "InvalidEntrypoint",
+    "Kept",
+    "LogLine",
+    "Outcome",
+    "Package",
+    "PackageRefused",
+    "Pool",
+    "Process",
+    "ProcessDriver",
+    "RuntimeNotHere",
+    "Runtimes",
+    "State",
+    "Stopped",
+    "TooBusy",
+    "check",
+    "unpack",
+]

@@ -1,0 +1,178 @@
+"""Which runtimes this host has, and how each is started.
+
+Python: the interpreter of that very version, with AWS's `awslambdaric` where it fits that interpreter, else with our
+own client (`ric.py`). The interpreter sees the function's folder, the standard library and a folder of links to the
+client and the AWS SDK, as on AWS; never Hedgerow's site-packages. Node: AWS's `aws-lambda-ric`, when it is installed
+on the host. `provided*` and the executables of Greengrass: any host. What is not here is refused by name, with what
+is.
+Spec: the commands of AWS's runtime interface clients; `bootstrap` of the custom runtimes.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from hedgerow.functions.errors import InvalidEntrypoint, RuntimeNotHere
+from hedgerow.functions.model import FunctionSpec
+from hedgerow.functions.process import Command
+
+EXECUTABLE: Final = "arn:aws:greengrass:::runtime/function/executable"
+CUSTOM: Final = ("provided", "provided.al2", "provided.al2023")
+PYTHONS: Final = tuple(f"python3.{minor}" for minor in range(8, 16))
+_PROBE_S: Final = 10.0
+_PYTHON_PROBE: Final = "import sys; print(sys.executable); print('python%d.%d' % sys.version_info[:2])"
+_NODE_MODULES: Final = ("/usr/local/lib/node_modules", "/usr/lib/node_modules")
+_SDK_SINCE: Final = (3, 10)  # older interpreters cannot read the installed SDK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How a function is started: its command, and what its runtime needs in the environment."""
+
+    command: Command
+    environment: dict[str, str]
+
+
+class Runtimes:
+    """The runtimes of this host. `folder` keeps the links that interpreters are given; it can be deleted at any time.
+
+    Looking for interpreters starts processes: call from a thread, once (`available`); later calls answer at once.
+    """
+
+    def __init__(self, folder: Path, *, path: str | None = None, copy: bool = False, aws_client: bool = True) -> None:
+        self._folder = folder
+        self._path = path
+        self._copy = copy  # instead of links: for instances of another user, who cannot follow links into our home
+        self._aws_client = aws_client
+        self._found: dict[str, str] | None = None
+
+    def available(self) -> dict[str, str]:
+        """Answer each runtime that this host has, and the executable behind it."""
+        if self._found is None:
+            found = dict.fromkeys((*CUSTOM, EXECUTABLE), "")
+            own = f"python3.{sys.version_info.minor}"
+            base = getattr(sys, "_base_executable", "") or sys.executable
+            for name in PYTHONS:
+                executable = base if name == own else _probe_python(name, self._path)
+                if executable:
+                    found[name] = executable
+            found.update(_probe_node(self._path))
+            self._found = found
+        return self._found
+
+    def require(self, runtime: str) -> str:
+        """Answer the executable behind a runtime; raise RuntimeNotHere with what this host has."""
+        found = self.available()
+        if runtime not in found:
+            names = ", ".join(sorted(name for name in found if name != EXECUTABLE))
+            raise RuntimeNotHere(f"this host cannot run {runtime}; it has {names}")
+        return found[runtime]
+
+    def launch(self, spec: FunctionSpec) -> Launch:
+        """Answer how to start this function. Raises RuntimeNotHere and InvalidEntrypoint."""
+        executable = self.require(spec.runtime)
+        if spec.runtime.startswith("python"):
+            return self._python(spec, executable)
+        if spec.runtime.startswith("nodejs"):
+            argv = ("node", executable) if executable.endswith(".mjs") else (executable,)
+            node = shutil.which(argv[0], path=self._path) or argv[0]
+            return Launch(command=Command(argv=(node, *argv[1:], spec.handler), bound_memory=False), environment={})
+        name = spec.handler if spec.runtime == EXECUTABLE else "bootstrap"
+        program = spec.code / name
+        if not program.is_file() or not program.stat().st_mode & 0o111:
+            raise InvalidEntrypoint(f"Couldn't find valid bootstrap(s): [{program}]")
+        return Launch(command=Command(argv=(str(program),)), environment={})
+
+    def _python(self, spec: FunctionSpec, executable: str) -> Launch:
+        version = tuple(int(part) for part in spec.runtime.removeprefix("python").split("."))
+        support = self._support(spec.runtime, version)
+        flags = ("-s", "-B") if spec.system_packages else ("-s", "-S", "-B")
+        client = support / "ric.py"
+        if (support / "awslambdaric").exists():
+            argv = (executable, *flags, "-m", "awslambdaric", spec.handler)
+        else:
+            argv = (executable, *flags, str(client), spec.handler)
+        paths = [str(support), *filter(None, [spec.environment.get("PYTHONPATH", "")])]
+        return Launch(
+            command=Command(argv=argv),
+            environment={"AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}", "PYTHONPATH": ":".join(paths)},
+        )
+
+    def _support(self, runtime: str, version: tuple[int, ...]) -> Path:
+        """Answer the folder that an interpreter finds the client and the SDK in; made at its first use."""
+        folder = self._folder / runtime
+        if (folder / ".made").exists():
+            return folder
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = ["boto3"] if version >= _SDK_SINCE else []
+        if version == sys.version_info[:2] and self._aws_client:
+            wanted.append("awslambdaric")
+        for source in (path for name in wanted for path in _files_of(name)):
+            _put(source, folder / source.name, copy=self._copy)
+        shutil.copyfile(Path(__file__).with_name("ric.py"), folder / "ric.py")
+        (folder / ".made").touch()
+        return folder
+
+
+def _put(source: Path, target: Path, *, copy: bool) -> None:
+    if target.is_symlink():
+        target.unlink()
+    elif target.exists():
+        return
+    if not copy:
+        target.symlink_to(source)
+    elif source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copyfile(source, target)
+
+
+def _files_of(distribution: str, seen: set[str] | None = None) -> list[Path]:
+    """Answer the top-level modules of an installed distribution and of all that it requires; [] when one is missing."""
+    seen = set() if seen is None else seen
+    seen.add(distribution.lower())
+    try:
+        found = metadata.distribution(distribution)
+    except metadata.PackageNotFoundError:
+        return []
+    tops = {file.parts[0] for file in found.files or ()}
+    skipped = {"..", "__pycache__"}
+    paths = [Path(str(found.locate_file(top))) for top in sorted(tops - skipped) if not top.endswith(".dist-info")]
+    for requirement in found.requires or ():
+        name = re.match(r"[A-Za-z0-9_.-]+", requirement)
+        if name is None or "extra ==" in requirement or name[0].lower() in seen:
+            continue
+        paths.extend(_files_of(name[0], seen))
+    return [path for path in paths if path.exists()]
+
+
+def _run(argv: list[str]) -> list[str]:
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=_PROBE_S, check=True, text=True)  # noqa: S603  # no shell
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return done.stdout.split("\n")
+
+
+def _probe_python(name: str, path: str | None) -> str | None:
+    """Answer the real executable: what is found on PATH may be a shim for a version that is not installed."""
+    found = shutil.which(name, path=path)
+    lines = _run([found, "-I", "-S", "-c", _PYTHON_PROBE]) if found else []
+    return lines[0] if lines[1:2] == [name] else None
+
+
+def _probe_node(path: str | None) -> dict[str, str]:
+    node = shutil.which("node", path=path)
+    if node is None:
+        return {}
+    places = [Path(place, "aws-lambda-ric", "bin", "index.mjs") for place in _NODE_MODULES]
+    client = shutil.which("aws-lambda-ric", path=path) or next(
+        (str(place) for place in places if place.is_file()), None
+    )
+    major = re.match(r"v(\d+)\.", "".join(_run([node, "--version"])[:1]))
+    return {f"nodejs{major[1]}.x": client} if client and major else {}
