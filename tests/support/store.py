@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
-
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.events import Event
 from hedgerow.core.request import Request
@@ -36,7 +34,7 @@ class MemoryStore:
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
-        self.engine: Engine = open_engine("sqlite://")
+        self.engine = open_engine("sqlite://")
         metadata.create_all(self.engine)
 
     @contextmanager

@@ -1,7 +1,7 @@
 """Engines: SQLite (in memory or a file) and PostgreSQL, with the same tables and the same statements.
 
 A SQLite file is in WAL mode with `synchronous=FULL`: one writer (`BEGIN IMMEDIATE`), any number of readers on read-only
-connections. PostgreSQL runs at SERIALIZABLE. Who writes when is left to the runner.
+connections. PostgreSQL writes at SERIALIZABLE and reads on a snapshot. Who writes when is left to the runner.
 Spec: https://sqlite.org/wal.html, https://sqlite.org/pragma.html#pragma_synchronous.
 """
 
@@ -40,7 +40,8 @@ def open_engine(target: str | Path) -> Engine:
 def open_readers(engine: Engine) -> Engine | None:
     """Answer an engine for read-only connections to the same database; None when there can be no second connection."""
     if engine.dialect.name == "postgresql":
-        return engine.execution_options(isolation_level="SERIALIZABLE", postgresql_readonly=True)
+        # A snapshot, as SQLite gives it; at SERIALIZABLE a read would only make writers fail more often.
+        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     if _in_memory(engine):
         return None
     uri = f"file:{_quoted(engine.url.database or '')}?mode=ro"
