@@ -155,17 +155,17 @@ def _configuration(top: Section, root: Path, report: Report) -> Configuration:
     plugin_service.text("version")
     plugin_service.text("componentType")
     plugin = plugin_service.section("configuration")
-    stated_root = plugin.text("rootPath") or system.text("rootpath")
+    stated_root = _either(plugin.text("rootPath"), system.text("rootpath"))
     if stated_root and Path(stated_root).resolve() != root.resolve():
         report.warnings.append(f"rootPath {stated_root} gives way to the folder on the command line, {root}")
     given = _given(system, root, report)
     if given is not None:  # an identity was given: what the plugin is told is not looked at
         plugin.without_effect("provisioningTemplate", "templateParameters", "deviceId")
         plugin.without_effect("claimCertificatePath", "claimCertificatePrivateKeyPath")
-    root_ca = system.text("rootCaPath") or plugin.text("rootCaPath")
+    root_ca = _either(system.text("rootCaPath"), plugin.text("rootCaPath"))
     if not root_ca:
         report.missing.append(f"services.{CLAIM_PLUGIN}.configuration.rootCaPath (or system.rootCaPath)")
-    region = nucleus.text("awsRegion") or plugin.text("awsRegion")
+    region = _either(nucleus.text("awsRegion"), plugin.text("awsRegion"))
     if not region:
         report.missing.append(f"services.{NUCLEUS}.configuration.awsRegion")
     ipc_socket = system.text("ipcSocketPath")
@@ -174,7 +174,7 @@ def _configuration(top: Section, root: Path, report: Report) -> Configuration:
         root=root,
         root_ca=_path(root, root_ca),
         region=region,
-        role_alias=nucleus.text("iotRoleAlias") or plugin.text("iotRoleAlias"),
+        role_alias=_either(nucleus.text("iotRoleAlias"), plugin.text("iotRoleAlias")),
         given=given,
         claim=_claim(plugin, root, values["mqtt_endpoint"], report) if given is None else None,
         ipc_socket=_path(root, ipc_socket) if ipc_socket else None,
@@ -198,10 +198,9 @@ def _given(system: Section, root: Path, report: Report) -> Given | None:
 
 
 def _endpoints(nucleus: Section, plugin: Section, region: str, report: Report) -> dict[str, Any]:
-    mqtt_port = plugin.number(
-        "mqttPort", nucleus.section("mqtt").number("port", 8883, least=1, most=65535), least=1, most=65535
-    )
-    data = nucleus.text("iotDataEndpoint") or plugin.text("iotDataEndpoint")
+    plugin_port = plugin.number("mqttPort", 8883, least=1, most=65535)
+    mqtt_port = nucleus.section("mqtt").number("port", plugin_port, least=1, most=65535)
+    data = _either(nucleus.text("iotDataEndpoint"), plugin.text("iotDataEndpoint"))
     if not data:
         report.missing.append(f"services.{NUCLEUS}.configuration.iotDataEndpoint")
         data = "missing"
@@ -217,7 +216,7 @@ def _endpoints(nucleus: Section, plugin: Section, region: str, report: Report) -
         "greengrassDataPlaneEndpoint",
         report,
     )
-    credentials = nucleus.text("iotCredEndpoint") or plugin.text("iotCredentialEndpoint")
+    credentials = _either(nucleus.text("iotCredEndpoint"), plugin.text("iotCredentialEndpoint"))
     default = 443 if ".amazonaws." in credentials else data_plane.port
     return {
         "mqtt_endpoint": mqtt,
@@ -232,8 +231,9 @@ def _claim(plugin: Section, root: Path, data: Endpoint, report: Report) -> Claim
         report.wrong.append(f"services.{CLAIM_PLUGIN}.configuration needs csrPath and csrPrivateKeyPath, or neither")
     plugin.refuse("proxyUrl", "the edge cannot connect through a proxy yet")
     plugin.without_effect("proxyUserName", "proxyPassword")
+    mqtt_port = plugin.number("mqttPort", data.port, least=1, most=65535)
     return Claim(
-        endpoint=data,
+        endpoint=_endpoint(plugin.text("iotDataEndpoint", data.host), mqtt_port, "iotDataEndpoint", report),
         template=plugin.required("provisioningTemplate"),
         certificate=_path(root, plugin.required("claimCertificatePath")),
         private_key=_path(root, plugin.required("claimCertificatePrivateKeyPath")),
@@ -306,6 +306,11 @@ def _endpoint(text: str, port: int, name: str, report: Report) -> Endpoint:
     if found is None:
         report.wrong.append(f"{name} must be a host or host:port, not {text!r}")
     return found or Endpoint("", port)
+
+
+def _either(first: str, second: str) -> str:
+    """Both were read, so that neither is called unknown; the first wins."""
+    return first or second
 
 
 def _path(root: Path, text: str) -> Path:

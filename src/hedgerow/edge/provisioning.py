@@ -2,7 +2,7 @@
 
 The topics of fleet provisioning, on one connection with the claim certificate (MQTT 3.1.1, clean session). What has
 been got is remembered at once, so that a crash at any point continues where it was: the key first, then certificate and
-ownership token, then the identity. Leaves to others: waiting and trying again (`build.py`).
+ownership token, then the identity. Leaves to others: waiting and trying again (`compose.py`).
 Spec: AWS IoT Core, "Device provisioning MQTT API"; Greengrass V2, "Fleet provisioning plugin".
 """
 

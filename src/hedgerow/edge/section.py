@@ -22,7 +22,7 @@ class Section:
     def __init__(self, values: object, path: str, report: Report) -> None:
         self._path = path
         self._report = report
-        self._sections: list[Section] = []
+        self._sections: dict[str, Section] = {}
         self._read: set[str] = set()
         if values is not None and not isinstance(values, Mapping):
             report.wrong.append(f"{path or 'the file'} must be a mapping")
@@ -35,10 +35,9 @@ class Section:
         return bool(self._values)
 
     def section(self, name: str) -> "Section":
-        self._read.add(name.lower())
-        child = Section(self._values.get(name.lower(), (name, None))[1], self._name(name), self._report)
-        self._sections.append(child)
-        return child
+        if name.lower() not in self._sections:
+            self._sections[name.lower()] = Section(self._take(name), self._name(name), self._report)
+        return self._sections[name.lower()]
 
     def text(self, name: str, default: str = "") -> str:
         value = self._take(name)
@@ -111,7 +110,7 @@ class Section:
         for lower, (name, _) in self._values.items():
             if lower not in self._read:
                 self._report.warnings.append(f"unknown key {self._name(name)}")
-        for child in self._sections:
+        for child in self._sections.values():
             child.warn_of_unread()
 
     def _take(self, name: str) -> Any:
