@@ -177,6 +177,7 @@ class _Kind:
         self._policy = policy
         self._wake = asyncio.Event()
         self._next_due: float | None = None
+        self._touched: set[int] = set()  # since the last look began: what it says of these may be out of date
         self._stopping = False
 
     def notice(self, due: float) -> None:
@@ -204,13 +205,15 @@ class _Kind:
                     continue
                 for head in heads:
                     key = (head.row.account, head.row.key)
-                    if key not in self.busy and len(self.busy) < self._policy.at_once:
+                    free = key not in self.busy and len(self.busy) < self._policy.at_once
+                    if free and head.row.seq not in self._touched:
                         self.busy.add(key)
                         tasks.create_task(self._work_off(head))
                 await self._sleep(self._until_next())
 
     async def _look(self) -> Sequence[Head]:
         now = self._clock.now()
+        self._touched.clear()
 
         def query(tx: Tx) -> tuple[Sequence[Head], float | None]:
             limit = self._policy.at_once  # those of busy keys are among them
@@ -259,8 +262,11 @@ class _Kind:
                 await self._run.write(_removing(row, self._operation), lane=row.account)
         except Exception as error:  # noqa: BLE001  # the border of the task; it is logged in _failed
             return await self._failed(row, error)
-        self.done += 1
-        return True
+        else:
+            self.done += 1
+            return True
+        finally:
+            self._touched.add(row.seq)
 
     async def _failed(self, row: FollowUp, error: Exception) -> bool:
         self.failed += 1

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, delete, distinct, func, or_, select, update
+from sqlalchemy import Row, bindparam, delete, func, or_, select, update
 
 from hedgerow.store.tx import Tx, follow_ups
 
@@ -88,7 +88,7 @@ _BURY = (
     .where(_T.seq == bindparam("seq_"))
     .values(attempts=bindparam("attempts_"), dead=1, retry_at=None, error=bindparam("error_"))
 )
-_KINDS = select(distinct(_T.kind)).where(_T.dead == 0)
+_KINDS = select(_T.kind).where(_T.dead == 0).distinct()
 _BURY_KIND = (
     update(follow_ups)
     .where(_T.kind == bindparam("kind_"), _T.dead == 0)

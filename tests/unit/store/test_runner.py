@@ -1,0 +1,290 @@
+"""Issue items (a) and (b): grouping, errors, order, deadlines, on every database."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy.exc import DBAPIError
+
+from hedgerow.base.clock import SystemClock
+from hedgerow.base.errors import Unavailable
+from hedgerow.core.events import Event, Published
+from hedgerow.store import Answer, Runner, Tx, in_transaction, open_engine
+from tests.unit.store.tables import (
+    ACCOUNT,
+    COUNT,
+    COUNT_UP,
+    Refused,
+    event,
+    names,
+    note,
+    refused_after_writing,
+    tables,
+)
+
+
+class Heard:
+    """Keeps the events in the order in which they were let go."""
+
+    def __init__(self) -> None:
+        self.topics: list[str] = []
+
+    def __call__(self, events: Sequence[Event]) -> None:
+        self.topics.extend(each.topic for each in events if isinstance(each, Published))
+
+
+def runner(engine: Engine, heard: Callable[[Sequence[Event]], None] | None = None, **options: Any) -> Runner:
+    return Runner(engine, SystemClock(), heard or Heard(), **options)
+
+
+@contextmanager
+def failing(engine: Engine, what: str) -> Iterator[None]:
+    """Make a step of the connection (`commit`) fail, as a disk or a server does."""
+
+    def fail(*_: Any) -> None:
+        raise OSError("the disk is gone")
+
+    sqlalchemy_event.listen(engine, what, fail)
+    try:
+        yield
+    finally:
+        sqlalchemy_event.remove(engine, what, fail)
+
+
+async def test_a_write_is_there_for_the_next_read(engine: Engine) -> None:
+    async with runner(engine) as run:
+        answer = await run.write(note("a"))
+
+        assert answer.response == {"name": "a"}
+        assert await run.read(names) == ["a"]
+
+
+async def test_thirty_two_concurrent_writes_cost_fewer_than_eight_commits(disk: Engine) -> None:
+    async with runner(disk) as run:
+        await asyncio.gather(*(run.write(note(f"n{number}")) for number in range(32)))
+
+        assert run.statistics().commits < 8
+        assert len(await run.read(names)) == 32
+
+
+async def test_an_error_of_one_in_a_group_leaves_the_others(engine: Engine) -> None:
+    async with runner(engine) as run:
+        outcomes = await asyncio.gather(
+            run.write(note("a")), run.write(refused_after_writing("b")), run.write(note("c")), return_exceptions=True
+        )
+
+        assert isinstance(outcomes[1], Refused)
+        assert await run.read(names) == ["a", "c"]
+
+
+async def test_a_compound_operation_that_fails_in_its_last_write_leaves_nothing(engine: Engine) -> None:
+    def compound(tx: Tx) -> Answer:
+        note("first")(tx)
+        note("second")(tx)
+        tx.follow_up("kind", account=ACCOUNT, key="k", body={})
+        note("first")(tx)  # the same key again: the database refuses it
+        return Answer({}, events=(event("never"),))
+
+    heard = Heard()
+    async with runner(engine, heard) as run:
+        with pytest.raises(Exception, match=r"(?i)unique"):
+            await run.write(compound)
+
+        assert await run.read(names) == []
+        assert await run.read(lambda tx: tx.all(text("SELECT * FROM follow_up"))) == []
+        assert heard.topics == []
+
+
+async def test_an_error_at_the_commit_fails_the_whole_group_and_nothing_remains(engine: Engine) -> None:
+    heard = Heard()
+    async with runner(engine, heard) as run:
+        with failing(engine, "commit"):
+            outcomes = await asyncio.gather(*(run.write(note(name)) for name in "abc"), return_exceptions=True)
+
+        assert len([each for each in outcomes if isinstance(each, Exception)]) == 3
+        assert heard.topics == []
+        assert await run.read(names) == []
+        await run.write(note("d"))
+        assert await run.read(names) == ["d"]
+
+
+async def test_a_group_that_cannot_be_committed_is_answered_with_unavailable(disk: Engine) -> None:
+    async with runner(disk) as run:
+        with failing(disk, "commit"), pytest.raises(Unavailable, match="could not be committed: the disk is gone"):
+            await run.write(note("a"))
+
+
+async def test_every_statement_of_an_operation_that_fails_rolls_the_whole_back(engine: Engine) -> None:
+    def three_writes(tx: Tx) -> Answer:
+        for name in ("x", "y", "z"):
+            tx.run(COUNT_UP, name_="kept")
+            note(name)(tx)
+        return Answer()
+
+    async with runner(engine) as run:
+        await run.write(note("kept"))
+        for statements in range(6):  # on SQLite the first is BEGIN
+            left = iter(range(statements))
+
+            def fail(*_: Any, left: Iterator[int] = left) -> None:
+                if next(left, None) is None:
+                    raise OSError("the connection is gone")
+
+            sqlalchemy_event.listen(engine, "before_cursor_execute", fail)
+            with pytest.raises((OSError, Unavailable), match="the connection is gone"):
+                await run.write(three_writes)
+            sqlalchemy_event.remove(engine, "before_cursor_execute", fail)
+
+            assert await run.read(names) == ["kept"]
+            assert await run.read(lambda tx: tx.all(COUNT, name_="kept")) == [(0,)]
+
+
+async def test_events_leave_in_commit_order_and_before_the_answer(engine: Engine) -> None:
+    heard = Heard()
+    seen_at_answer: dict[str, bool] = {}
+
+    async def write(name: str) -> None:
+        await run.write(note(name), lane="one")
+        seen_at_answer[name] = name in heard.topics
+
+    expected = [f"n{number:02}" for number in range(20)]
+    async with runner(engine, heard) as run:
+        await asyncio.gather(*(write(name) for name in expected))
+
+    assert heard.topics == expected
+    assert all(seen_at_answer.values())
+
+
+async def test_a_listener_that_fails_does_not_keep_the_answer_back(disk: Engine) -> None:
+    def fail(_: Sequence[Event]) -> None:
+        raise ValueError("a bug")
+
+    async with runner(disk, fail) as run:
+        assert (await run.write(note("a"))).response == {"name": "a"}
+
+
+async def test_what_waits_beyond_the_bound_is_refused_and_the_rest_is_done(engine: Engine) -> None:
+    async with runner(engine, waiting=3) as run:
+        outcomes = await asyncio.gather(*(run.write(note(name)) for name in "abcde"), return_exceptions=True)
+
+        assert [type(each) for each in outcomes[3:]] == [Unavailable, Unavailable]
+        assert run.statistics().refused == 2
+        assert await run.read(names) == ["a", "b", "c"]
+
+
+async def test_a_write_without_an_answer_within_the_deadline_is_unavailable(disk: Engine) -> None:
+    release = threading.Event()
+
+    def slow(_: Tx) -> Answer:
+        release.wait(10)
+        return Answer()
+
+    async with runner(disk, deadline_s=0.05) as run:
+        outcomes = asyncio.gather(run.write(slow), run.write(note("late")), return_exceptions=True)
+        begun, waited = await outcomes
+        release.set()
+        await asyncio.sleep(0)
+
+    assert "is not known" in str(begun)
+    assert "nothing was changed" in str(waited)
+
+
+async def test_a_write_that_its_caller_gave_up_before_it_began_is_not_made(disk: Engine) -> None:
+    release = threading.Event()
+
+    def slow(_: Tx) -> Answer:
+        release.wait(10)
+        return Answer()
+
+    async with runner(disk) as run:
+        first = asyncio.ensure_future(run.write(slow))
+        second = asyncio.ensure_future(run.write(note("unwanted")))
+        await asyncio.sleep(0)
+        second.cancel()
+        await asyncio.sleep(0)
+        release.set()
+        await first
+
+        assert await run.read(names) == []
+
+
+async def test_leaving_finishes_what_waits_and_then_refuses(engine: Engine) -> None:
+    run = runner(engine)
+    async with run:
+        waiting = [asyncio.ensure_future(run.write(note(name), lane="one")) for name in "abc"]
+        await asyncio.sleep(0)
+        await run.aclose()
+
+    assert [(await each).response["name"] for each in waiting] == ["a", "b", "c"]
+    with pytest.raises(Unavailable, match="closed"):
+        await run.write(note("d"))
+    with pytest.raises(Unavailable, match="closed"):
+        await run.read(names)
+
+
+async def test_a_read_changes_nothing(engine: Engine) -> None:
+    async with runner(engine) as run:
+        await run.write(note("a"))
+        with suppress(DBAPIError, Unavailable):  # refused by the database where it can
+            await run.read(lambda tx: tx.run(COUNT_UP, name_="a"))
+
+        assert await run.read(lambda tx: tx.all(COUNT, name_="a")) == [(0,)]
+
+
+async def test_code_in_an_operation_or_query_knows_that_a_transaction_is_open(engine: Engine) -> None:
+    async with runner(engine) as run:
+        inside = await run.write(lambda tx: Answer({"open": in_transaction()}))
+
+        assert inside.response == {"open": True}
+        assert await run.read(lambda tx: in_transaction())
+        assert not in_transaction()
+
+
+async def test_a_database_that_cannot_be_opened_is_unavailable_and_heals(tmp_path: Any) -> None:
+    folder = tmp_path / "later"
+    async with runner(open_engine(folder / "store.db")) as run:
+        with pytest.raises(Unavailable):
+            await run.write(note("a"))
+        folder.mkdir()
+        tables.create_all(open_engine(folder / "store.db"))
+
+        assert (await run.write(note("a"))).response == {"name": "a"}
+
+
+async def test_concurrent_read_and_write_of_the_same_row_loses_no_count_on_postgresql(postgresql: str) -> None:
+    engine = open_engine(postgresql)
+    tables.create_all(engine)
+
+    def count_up(tx: Tx) -> Answer:
+        row = tx.one(COUNT, name_="a")
+        assert row is not None
+        tx.run(text("UPDATE note SET count = :count WHERE name = 'a'"), count=row[0] + 1)
+        return Answer()
+
+    async with runner(engine) as run:
+        await run.write(note("a"))
+        await asyncio.gather(*(run.write(count_up) for _ in range(40)))
+
+        assert await run.read(lambda tx: tx.all(COUNT, name_="a")) == [(40,)]
+        assert run.statistics().retries > 0
+
+
+async def test_an_operation_that_hides_a_failed_statement_is_not_acknowledged_on_postgresql(postgresql: str) -> None:
+    engine = open_engine(postgresql)
+    tables.create_all(engine)
+
+    def hiding(tx: Tx) -> Answer:
+        note("a")(tx)
+        with suppress(DBAPIError):
+            note("a")(tx)
+        return Answer()
+
+    async with runner(engine) as run:
+        with pytest.raises(RuntimeError, match="went on after a statement that failed"):
+            await run.write(hiding)
+        assert await run.read(names) == []
