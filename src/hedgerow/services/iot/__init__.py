@@ -1,0 +1,1 @@
+"""What the operations of AWS IoT Core mean, a folder per subject."""

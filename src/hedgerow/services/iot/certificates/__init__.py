@@ -1,0 +1,18 @@
+"""Device certificates."""
+
+from hedgerow.services.iot.certificates.flows import Anchors, Authority, CertificateFlows, Issued
+from hedgerow.services.iot.certificates.model import Certificate, Mode, Status
+from hedgerow.services.iot.certificates.operations import CertificateOperations
+from hedgerow.services.iot.certificates.store import CertificateStore
+
+__all__ = [
+    "Anchors",
+    "Authority",
+    "Certificate",
+    "CertificateFlows",
+    "CertificateOperations",
+    "CertificateStore",
+    "Issued",
+    "Mode",
+    "Status",
+]

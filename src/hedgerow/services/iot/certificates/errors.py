@@ -1,0 +1,49 @@
+"""What can be wrong with a request about device certificates."""
+
+from hedgerow.base.errors import ServiceError
+from hedgerow.services.iot.errors import DeleteConflict, InvalidRequest, ResourceAlreadyExists, ResourceNotFound
+
+
+class CertificateNotFound(ResourceNotFound):
+    """The account has no certificate of that id."""
+
+    def __init__(self, certificate_id: str) -> None:
+        super().__init__(f"Certificate {certificate_id} does not exist")
+
+
+class CertificateState(ServiceError):
+    """The certificate's status does not allow it."""
+
+    code = "CertificateStateException"
+
+
+class CertificateValidation(ServiceError):
+    """What was sent is no usable certificate."""
+
+    code = "CertificateValidationException"
+
+
+class CertificateActive(CertificateState):
+    """An active certificate cannot be deleted."""
+
+    def __init__(self, certificate_id: str) -> None:
+        super().__init__(f"Certificate must be deactivated (not ACTIVE) before deletion. Id: {certificate_id}")
+
+
+class CertificateExists(ResourceAlreadyExists):
+    """The certificate is registered already."""
+
+    def __init__(self, *, certificate_id: str, certificate_arn: str) -> None:
+        super().__init__(
+            "The certificate is already provisioned or registered",
+            resourceId=certificate_id,
+            resourceArn=certificate_arn,
+        )
+
+
+class CertificateInUse(DeleteConflict):
+    """Things or policies are attached to the certificate."""
+
+
+class InvalidSigningRequest(InvalidRequest):
+    """The certificate signing request cannot be used; the message says why."""

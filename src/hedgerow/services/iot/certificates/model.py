@@ -1,0 +1,118 @@
+"""A device certificate in the registry, and which changes of its status are legal.
+
+The id is the SHA-256 of the certificate's DER. Making and signing certificates is the authority's business. A private
+key of a device is never part of this.
+Spec: certificate statuses; REVOKED and PENDING_TRANSFER are left by no UpdateCertificate.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from hashlib import sha256
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from hedgerow.services.iot.certificates.errors import CertificateState, CertificateValidation
+from hedgerow.services.iot.errors import InvalidRequest
+
+
+class Status(Enum):
+    """Whether the certificate may be used."""
+
+    ACTIVE = "ACTIVE"
+    INACTIVE = "INACTIVE"
+    REVOKED = "REVOKED"
+    PENDING_TRANSFER = "PENDING_TRANSFER"
+    PENDING_ACTIVATION = "PENDING_ACTIVATION"
+
+
+class Mode(Enum):
+    """Whether a device must name the endpoint (SNI) when it connects."""
+
+    DEFAULT = "DEFAULT"
+    SNI_ONLY = "SNI_ONLY"
+
+
+SETTABLE: Final[Mapping[Status, frozenset[Status]]] = {
+    Status.ACTIVE: frozenset({Status.ACTIVE, Status.INACTIVE, Status.REVOKED}),
+    Status.INACTIVE: frozenset({Status.ACTIVE, Status.INACTIVE, Status.REVOKED}),
+    Status.PENDING_ACTIVATION: frozenset({Status.ACTIVE, Status.INACTIVE, Status.REVOKED}),
+    Status.REVOKED: frozenset({Status.REVOKED}),
+    Status.PENDING_TRANSFER: frozenset(),
+}
+"""Which status UpdateCertificate may set, by the status that there is."""
+
+_NOT_FOR_USERS: Final = frozenset({"PENDING_TRANSFER", "PENDING_ACTIVATION", "REGISTER_INACTIVE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """One certificate of an account."""
+
+    id: str
+    pem: str
+    status: Status
+    mode: Mode
+    ca_id: str | None
+    generation: str
+    version: int
+    not_before: float
+    not_after: float
+    created_at: float
+    updated_at: float
+
+    @property
+    def active(self) -> bool:
+        """Whether it may be used (its dates are another question)."""
+        return self.status is Status.ACTIVE
+
+    def with_status(self, status: Status, *, now: float) -> "Certificate":
+        """Answer it with another status; raise CertificateState when that is not legal."""
+        if status not in SETTABLE[self.status]:
+            raise CertificateState(f"Certificate {self.id} is {self.status.value} and cannot become {status.value}")
+        return replace(self, status=status, version=self.version + 1, updated_at=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """What the registry reads in a certificate."""
+
+    id: str
+    pem: str
+    not_before: float
+    not_after: float
+
+
+def parsed(pem: str) -> Parsed:
+    """Read the one certificate in the text; raises CertificateValidation when there is none or more."""
+    try:
+        certificates = x509.load_pem_x509_certificates(pem.encode("utf-8"))
+    except ValueError as error:
+        raise CertificateValidation(f"The certificate cannot be read: {error}") from error
+    if len(certificates) != 1:
+        raise CertificateValidation(f"One certificate is expected, not {len(certificates)}")
+    (certificate,) = certificates
+    return Parsed(
+        id=sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
+        pem=certificate.public_bytes(Encoding.PEM).decode("ascii"),
+        not_before=certificate.not_valid_before_utc.timestamp(),
+        not_after=certificate.not_valid_after_utc.timestamp(),
+    )
+
+
+def settable(status: str) -> Status:
+    """Answer the status that a user wants to set; raise InvalidRequest for those that only we set."""
+    if status in _NOT_FOR_USERS:
+        raise InvalidRequest(f"Status {status} cannot be set by UpdateCertificate")
+    return Status(status)
+
+
+def registrable(status: str | None, *, active: bool = False) -> Status:
+    """Answer the first status of a registered certificate; raise CertificateState for those that only we set."""
+    if status is None:
+        return Status.ACTIVE if active else Status.INACTIVE
+    if status in _NOT_FOR_USERS:
+        raise CertificateState(f"Not allowed to register certificate with {status} status")
+    return Status(status)

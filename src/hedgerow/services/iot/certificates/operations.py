@@ -1,0 +1,155 @@
+"""The operations on certificates that need no key and no signature: enter, describe, list, set the status, delete.
+
+Keys and signatures are in `flows.py`. A certificate that leaves ACTIVE cuts its connections at once.
+Spec: AWS IoT UpdateCertificate, DeleteCertificate, ListCertificates (newest first), DescribeCertificate.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from hedgerow.base.ids import Ids
+from hedgerow.core.caller import Caller
+from hedgerow.core.events import AuthorisationChanged, Event, PrincipalCut
+from hedgerow.core.request import Request
+from hedgerow.services.iot.certificates.errors import (
+    CertificateActive,
+    CertificateExists,
+    CertificateInUse,
+    CertificateNotFound,
+)
+from hedgerow.services.iot.certificates.model import Certificate, Mode, Status, parsed, settable
+from hedgerow.services.iot.certificates.store import CertificateStore
+from hedgerow.services.iot.pages import Pages
+from hedgerow.services.iot.principals import certificate_arn
+from hedgerow.store import Answer, Tx
+
+
+class Things(Protocol):
+    """What certificates need of things."""
+
+    def things_of(self, tx: Tx, account: str, principal: str, *, limit: int) -> Sequence[object]:
+        """Answer the things that the certificate is attached to, `limit` at most."""
+        ...
+
+
+class Policies(Protocol):
+    """What certificates need of policies."""
+
+    def attached_to(self, tx: Tx, account: str, target: str) -> Sequence[str]:
+        """Answer the names of the policies on the target (a certificate id)."""
+        ...
+
+    def detach_all(self, tx: Tx, account: str, target: str) -> None:
+        """Take every policy off the target (a certificate id)."""
+        ...
+
+
+class CertificateOperations:
+    """The operations on certificates."""
+
+    def __init__(
+        self, *, certificates: CertificateStore, things: Things, policies: Policies, pages: Pages, ids: Ids
+    ) -> None:
+        self._certificates = certificates
+        self._things = things
+        self._policies = policies
+        self._pages = pages
+        self._ids = ids
+
+    def enter(self, tx: Tx, caller: Caller, pem: str, *, status: Status, mode: Mode = Mode.DEFAULT) -> Certificate:
+        """Write a certificate into the registry and answer it.
+
+        Raises CertificateValidation when the text is none, CertificateExists when the account has it already.
+        """
+        read = parsed(pem)
+        if self._certificates.exists(tx, caller.account, read.id):
+            raise CertificateExists(certificate_id=read.id, certificate_arn=certificate_arn(caller, read.id))
+        certificate = Certificate(
+            id=read.id,
+            pem=read.pem,
+            status=status,
+            mode=mode,
+            ca_id=None,
+            generation=self._ids.uuid(),
+            version=1,
+            not_before=read.not_before,
+            not_after=read.not_after,
+            created_at=tx.now,
+            updated_at=tx.now,
+        )
+        self._certificates.add(tx, caller.account, certificate)
+        return certificate
+
+    def describe_certificate(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        certificate = self._get(tx, caller, request["certificateId"])
+        return Answer({"certificateDescription": _described(caller, certificate)})
+
+    def list_certificates(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        ascending = bool(request.get("ascendingOrder"))
+        page = self._pages.by_marker(request, caller, "ListCertificates", ascending=ascending)
+        found = self._certificates.list(tx, caller.account, after=page.position, limit=page.limit, ascending=ascending)
+        return Answer(
+            page.answer("certificates", found, key=lambda c: (c.created_at, c.id), show=lambda c: _listed(caller, c))
+        )
+
+    def update_certificate(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        certificate = self._get(tx, caller, request["certificateId"])
+        status = settable(request["newStatus"])
+        if status is certificate.status:
+            return Answer({})
+        self._certificates.put(tx, caller.account, certificate.with_status(status, now=tx.now))
+        return Answer({}, events=_changed(caller, certificate, status))
+
+    def delete_certificate(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        certificate = self._get(tx, caller, request["certificateId"])
+        force = bool(request.get("forceDelete"))
+        if certificate.active:
+            raise CertificateActive(certificate.id)
+        name = certificate_arn(caller, certificate.id)
+        if self._things.things_of(tx, caller.account, certificate.id, limit=1):
+            raise CertificateInUse(f"Things must be detached before deletion (arn: {name})")
+        if not force and self._policies.attached_to(tx, caller.account, certificate.id):
+            raise CertificateInUse(f"Certificate policies must be detached before deletion (arn: {name})")
+        self._policies.detach_all(tx, caller.account, certificate.id)
+        self._certificates.remove(tx, caller.account, certificate.id)
+        cut = PrincipalCut(account=caller.account, principal=certificate.id, reason="the certificate was deleted")
+        return Answer({}, events=(cut,))
+
+    def _get(self, tx: Tx, caller: Caller, certificate_id: str) -> Certificate:
+        certificate = self._certificates.get(tx, caller.account, certificate_id)
+        if certificate is None:
+            raise CertificateNotFound(certificate_id)
+        return certificate
+
+
+def _changed(caller: Caller, before: Certificate, status: Status) -> tuple[Event, ...]:
+    changed = AuthorisationChanged(account=caller.account, principals=frozenset({before.id}))
+    if not before.active:
+        return (changed,)
+    cut = PrincipalCut(account=caller.account, principal=before.id, reason=f"the certificate became {status.value}")
+    return (cut, changed)
+
+
+def _listed(caller: Caller, certificate: Certificate) -> dict[str, Any]:
+    return {
+        "certificateArn": certificate_arn(caller, certificate.id),
+        "certificateId": certificate.id,
+        "status": certificate.status.value,
+        "certificateMode": certificate.mode.value,
+        "creationDate": certificate.created_at,
+    }
+
+
+def _described(caller: Caller, certificate: Certificate) -> dict[str, Any]:
+    described = {
+        **_listed(caller, certificate),
+        "certificatePem": certificate.pem,
+        "ownedBy": caller.account,
+        "lastModifiedDate": certificate.updated_at,
+        "customerVersion": certificate.version,
+        "generationId": certificate.generation,
+        "validity": {"notBefore": certificate.not_before, "notAfter": certificate.not_after},
+    }
+    if certificate.ca_id is not None:
+        described["caCertificateId"] = certificate.ca_id
+    return described

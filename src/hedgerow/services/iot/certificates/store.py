@@ -1,0 +1,145 @@
+"""The rows of certificates; also what other subjects may ask about them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    Float,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+)
+from sqlalchemy import update as update_rows
+
+from hedgerow.services.iot.certificates.model import Certificate, Mode, Status
+from hedgerow.store import Tx, metadata
+
+certificates = Table(
+    "iot_certificate",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("pem", Text, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("mode", String(10), nullable=False),
+    Column("ca_id", String(64)),
+    Column("generation", String(36), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("not_before", Float, nullable=False),
+    Column("not_after", Float, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+Index("ix_iot_certificate_created_at", certificates.c.account, certificates.c.created_at, certificates.c.id)
+# The one index that does not begin with the account: it is how a handshake finds the account.
+Index("ix_iot_certificate_id", certificates.c.id, certificates.c.account)
+
+_ACCOUNT: Final[Any] = bindparam("account_")
+_ID: Final[Any] = bindparam("id_")
+_AT: Final[Any] = bindparam("at")
+_AFTER: Final[Any] = bindparam("after")
+
+_GET = select(certificates).where(certificates.c.account == _ACCOUNT, certificates.c.id == _ID)
+_OWNERS = select(certificates).where(certificates.c.id == _ID).order_by(certificates.c.account)
+_INSERT = insert(certificates)
+_UPDATE = update_rows(certificates).where(certificates.c.account == _ACCOUNT, certificates.c.id == _ID)
+_DELETE = delete(certificates).where(certificates.c.account == _ACCOUNT, certificates.c.id == _ID)
+_LIST = select(certificates).where(certificates.c.account == _ACCOUNT).limit(bindparam("limit_"))
+_NEWEST = _LIST.order_by(certificates.c.created_at.desc(), certificates.c.id.desc())
+_NEWEST_AFTER = _NEWEST.where(
+    or_(certificates.c.created_at < _AT, and_(certificates.c.created_at == _AT, certificates.c.id < _AFTER))
+)
+_OLDEST = _LIST.order_by(certificates.c.created_at, certificates.c.id)
+_OLDEST_AFTER = _OLDEST.where(
+    or_(certificates.c.created_at > _AT, and_(certificates.c.created_at == _AT, certificates.c.id > _AFTER))
+)
+_WITHOUT_CA = select(certificates.c.pem).where(certificates.c.ca_id.is_(None), certificates.c.mode == "SNI_ONLY")
+
+
+class CertificateStore:
+    """Certificates in the database. It holds nothing; one serves every transaction."""
+
+    def get(self, tx: Tx, account: str, certificate_id: str) -> Certificate | None:
+        """Answer the account's certificate, or None."""
+        row = tx.one(_GET, account_=account, id_=certificate_id)
+        return None if row is None else _certificate(row)
+
+    def exists(self, tx: Tx, account: str, certificate_id: str) -> bool:
+        """Tell whether the account has a certificate of that id."""
+        return tx.one(_GET, account_=account, id_=certificate_id) is not None
+
+    def owners(self, tx: Tx, certificate_id: str) -> Sequence[tuple[str, Certificate]]:
+        """Answer (account, certificate) for every account that has it, by account."""
+        return [(row.account, _certificate(row)) for row in tx.all(_OWNERS, id_=certificate_id)]
+
+    def add(self, tx: Tx, account: str, certificate: Certificate) -> None:
+        tx.run(
+            _INSERT,
+            account=account,
+            id=certificate.id,
+            pem=certificate.pem,
+            status=certificate.status.value,
+            mode=certificate.mode.value,
+            ca_id=certificate.ca_id,
+            generation=certificate.generation,
+            version=certificate.version,
+            not_before=certificate.not_before,
+            not_after=certificate.not_after,
+            created_at=certificate.created_at,
+            updated_at=certificate.updated_at,
+        )
+
+    def put(self, tx: Tx, account: str, certificate: Certificate) -> None:
+        """Write the status; nothing else of a certificate changes."""
+        tx.run(
+            _UPDATE,
+            account_=account,
+            id_=certificate.id,
+            status=certificate.status.value,
+            version=certificate.version,
+            updated_at=certificate.updated_at,
+        )
+
+    def remove(self, tx: Tx, account: str, certificate_id: str) -> None:
+        tx.run(_DELETE, account_=account, id_=certificate_id)
+
+    def list(
+        self, tx: Tx, account: str, *, after: tuple[Any, ...], limit: int, ascending: bool = False
+    ) -> Sequence[Certificate]:
+        """Answer certificates, newest first unless `ascending`, those after (created_at, id); () is the beginning."""
+        values: dict[str, Any] = {"account_": account, "limit_": limit}
+        statement: Any = _OLDEST if ascending else _NEWEST
+        if after:
+            statement = _OLDEST_AFTER if ascending else _NEWEST_AFTER
+            values |= {"at": after[0], "after": after[1]}
+        return [_certificate(row) for row in tx.all(statement, **values)]
+
+    def without_ca(self, tx: Tx) -> Sequence[str]:
+        """Answer the PEM of every certificate, of any account, that a listener must trust by itself."""
+        return [row.pem for row in tx.all(_WITHOUT_CA)]
+
+
+def _certificate(row: Row[Any]) -> Certificate:
+    return Certificate(
+        id=row.id,
+        pem=row.pem,
+        status=Status(row.status),
+        mode=Mode(row.mode),
+        ca_id=row.ca_id,
+        generation=row.generation,
+        version=row.version,
+        not_before=row.not_before,
+        not_after=row.not_after,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,83 @@
+"""The rows of thing types; also what other subjects may ask about them."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Column, Float, Row, String, Table, Text, bindparam, delete, insert, select
+from sqlalchemy import update as update_rows
+
+from hedgerow.services.iot.thing_types.model import ThingType
+from hedgerow.store import Tx, metadata
+
+thing_types = Table(
+    "iot_thing_type",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("id", String(36), nullable=False),
+    Column("description", Text),
+    Column("searchable", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("deprecated_at", Float),
+)
+
+_ACCOUNT: Final[Any] = bindparam("account_")
+_NAME: Final[Any] = bindparam("name_")
+_AFTER: Final[Any] = bindparam("after")
+_LIMIT: Final[Any] = bindparam("limit_")
+
+_GET_TYPE = select(thing_types).where(thing_types.c.account == _ACCOUNT, thing_types.c.name == _NAME)
+_INSERT_TYPE = insert(thing_types)
+_DEPRECATE_TYPE = update_rows(thing_types).where(thing_types.c.account == _ACCOUNT, thing_types.c.name == _NAME)
+_DELETE_TYPE = delete(thing_types).where(thing_types.c.account == _ACCOUNT, thing_types.c.name == _NAME)
+_LIST_TYPES = (
+    select(thing_types)
+    .where(thing_types.c.account == _ACCOUNT, thing_types.c.name > _AFTER)
+    .order_by(thing_types.c.name)
+    .limit(_LIMIT)
+)
+
+
+ALL: Final = 1_000_000  # as a page size: no paging wanted
+
+
+class ThingTypeStore:
+    """Thing types in the database."""
+
+    def get(self, tx: Tx, account: str, name: str) -> ThingType | None:
+        """Answer the thing type, or None."""
+        row = tx.one(_GET_TYPE, account_=account, name_=name)
+        return None if row is None else _type(row)
+
+    def add(self, tx: Tx, account: str, kind: ThingType) -> None:
+        tx.run(
+            _INSERT_TYPE,
+            account=account,
+            name=kind.name,
+            id=kind.id,
+            description=kind.description,
+            searchable=json.dumps(kind.searchable),
+            created_at=kind.created_at,
+            deprecated_at=kind.deprecated_at,
+        )
+
+    def deprecate(self, tx: Tx, account: str, name: str, *, at: float | None) -> None:
+        tx.run(_DEPRECATE_TYPE, account_=account, name_=name, deprecated_at=at)
+
+    def remove(self, tx: Tx, account: str, name: str) -> None:
+        tx.run(_DELETE_TYPE, account_=account, name_=name)
+
+    def list(self, tx: Tx, account: str, *, after: str = "", limit: int = ALL) -> Sequence[ThingType]:
+        return [_type(row) for row in tx.all(_LIST_TYPES, account_=account, after=after, limit_=limit)]
+
+
+def _type(row: Row[Any]) -> ThingType:
+    return ThingType(
+        name=row.name,
+        id=row.id,
+        description=row.description,
+        searchable=tuple(json.loads(row.searchable)),
+        created_at=row.created_at,
+        deprecated_at=row.deprecated_at,
+    )

@@ -1,0 +1,241 @@
+"""The rows of things and attachments; also what other subjects may ask about things."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Column, Float, Index, Integer, Row, String, Table, Text, bindparam, delete, func, insert, select
+from sqlalchemy import update as update_rows
+
+from hedgerow.services.iot.things.model import Attachment, Thing, ThingPrincipal
+from hedgerow.store import Tx, metadata
+
+things = Table(
+    "iot_thing",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("id", String(36), nullable=False),
+    Column("type", String(128)),
+    Column("attributes", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+Index("ix_iot_thing_type", things.c.account, things.c.type, things.c.name)
+
+thing_attributes = Table(
+    "iot_thing_attribute",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("thing", String(128), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("value", String(800), nullable=False),
+)
+Index(
+    "ix_iot_thing_attribute_value",
+    thing_attributes.c.account,
+    thing_attributes.c.name,
+    thing_attributes.c.value,
+    thing_attributes.c.thing,
+)
+
+thing_principals = Table(
+    "iot_thing_principal",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("thing", String(128), primary_key=True),
+    Column("principal", String(256), primary_key=True),
+    Column("attachment", String(24), nullable=False),
+)
+Index(
+    "ix_iot_thing_principal_principal",
+    thing_principals.c.account,
+    thing_principals.c.principal,
+    thing_principals.c.thing,
+)
+
+_ACCOUNT: Final[Any] = bindparam("account_")
+_NAME: Final[Any] = bindparam("name_")
+_AFTER: Final[Any] = bindparam("after")
+_LIMIT: Final[Any] = bindparam("limit_")
+
+_GET = select(things).where(things.c.account == _ACCOUNT, things.c.name == _NAME)
+_INSERT = insert(things)
+_UPDATE = update_rows(things).where(things.c.account == _ACCOUNT, things.c.name == _NAME)
+_DELETE = delete(things).where(things.c.account == _ACCOUNT, things.c.name == _NAME)
+_INSERT_ATTRIBUTE = insert(thing_attributes)
+_DELETE_ATTRIBUTES = delete(thing_attributes).where(
+    thing_attributes.c.account == _ACCOUNT, thing_attributes.c.thing == _NAME
+)
+
+_LIST = select(things).where(things.c.account == _ACCOUNT, things.c.name > _AFTER).order_by(things.c.name).limit(_LIMIT)
+_LIST_OF_TYPE = _LIST.where(things.c.type == bindparam("type_"))
+_HAVING = (thing_attributes.c.account == things.c.account) & (thing_attributes.c.thing == things.c.name)
+_PREFIX = func.substr(thing_attributes.c.value, 1, bindparam("length")) == bindparam("value_")
+
+
+def _with(*conditions: Any) -> Any:
+    return (
+        select(thing_attributes.c.thing)
+        .where(_HAVING, thing_attributes.c.name == bindparam("attribute"), *conditions)
+        .exists()
+    )
+
+
+_BY_ATTRIBUTE: Final = {
+    (kind, how): base.where(_with(*conditions))
+    for kind, base in (("any", _LIST), ("type", _LIST_OF_TYPE))
+    for how, conditions in (
+        ("has", ()),
+        ("is", (thing_attributes.c.value == bindparam("value_"),)),
+        ("starts", (_PREFIX,)),
+    )
+}
+
+_ATTACHED = thing_principals.c.account == _ACCOUNT
+_GET_PRINCIPAL = select(thing_principals).where(
+    _ATTACHED, thing_principals.c.thing == bindparam("thing_"), thing_principals.c.principal == bindparam("principal_")
+)
+_INSERT_PRINCIPAL = insert(thing_principals)
+_DELETE_PRINCIPAL = delete(thing_principals).where(
+    _ATTACHED, thing_principals.c.thing == bindparam("thing_"), thing_principals.c.principal == bindparam("principal_")
+)
+_PRINCIPALS_OF = (
+    select(thing_principals)
+    .where(_ATTACHED, thing_principals.c.thing == bindparam("thing_"), thing_principals.c.principal > _AFTER)
+    .order_by(thing_principals.c.principal)
+    .limit(_LIMIT)
+)
+_PRINCIPALS_OF_ALL = select(thing_principals.c.principal).where(
+    _ATTACHED, thing_principals.c.thing.in_(bindparam("things", expanding=True))
+)
+_THINGS_OF = (
+    select(thing_principals)
+    .where(_ATTACHED, thing_principals.c.principal == bindparam("principal_"), thing_principals.c.thing > _AFTER)
+    .order_by(thing_principals.c.thing)
+    .limit(_LIMIT)
+)
+
+ALL: Final = 1_000_000  # as a page size: no paging wanted
+_AT_ONCE: Final = 500  # values in one IN list
+
+
+class ThingStore:
+    """Things in the database. It holds nothing; one serves every transaction."""
+
+    def get(self, tx: Tx, account: str, name: str) -> Thing | None:
+        """Answer the thing, or None."""
+        row = tx.one(_GET, account_=account, name_=name)
+        return None if row is None else _thing(row)
+
+    def exists(self, tx: Tx, account: str, name: str) -> bool:
+        """Tell whether there is a thing of that name."""
+        return tx.one(_GET, account_=account, name_=name) is not None
+
+    def add(self, tx: Tx, account: str, thing: Thing) -> None:
+        values = {"account": account, "id": thing.id, "created_at": tx.now, "name": thing.name}
+        tx.run(_INSERT, **values, **_columns(thing))
+        self._write_attributes(tx, account, thing)
+
+    def put(self, tx: Tx, account: str, thing: Thing) -> None:
+        tx.run(_UPDATE, account_=account, name_=thing.name, **_columns(thing))
+        tx.run(_DELETE_ATTRIBUTES, account_=account, name_=thing.name)
+        self._write_attributes(tx, account, thing)
+
+    def remove(self, tx: Tx, account: str, name: str) -> None:
+        tx.run(_DELETE_ATTRIBUTES, account_=account, name_=name)
+        tx.run(_DELETE, account_=account, name_=name)
+
+    def list(
+        self,
+        tx: Tx,
+        account: str,
+        *,
+        after: str = "",
+        limit: int = ALL,
+        type_name: str | None = None,
+        attribute: str | None = None,
+        value: str | None = None,
+        prefix: bool = False,
+    ) -> Sequence[Thing]:
+        """Answer things by name, those after `after`, of that type and with that attribute (value, or its start)."""
+        values: dict[str, Any] = {"account_": account, "after": after, "limit_": limit}
+        if type_name is not None:
+            values["type_"] = type_name
+        if attribute is None:
+            statement: Any = _LIST if type_name is None else _LIST_OF_TYPE
+        else:
+            values["attribute"] = attribute
+            how = "has" if value is None else "starts" if prefix else "is"
+            if value is not None:
+                values["value_"] = value
+            if how == "starts":
+                values["length"] = len(value or "")
+            statement = _BY_ATTRIBUTE["any" if type_name is None else "type", how]
+        return [_thing(row) for row in tx.all(statement, **values)]
+
+    def attach(self, tx: Tx, account: str, link: ThingPrincipal) -> None:
+        """Write the attachment, in place of one between the same two."""
+        self.detach(tx, account, link.thing, link.principal)
+        tx.run(
+            _INSERT_PRINCIPAL,
+            account=account,
+            thing=link.thing,
+            principal=link.principal,
+            attachment=link.attachment.value,
+        )
+
+    def detach(self, tx: Tx, account: str, thing: str, principal: str) -> bool:
+        """Take the attachment away; tell whether there was one."""
+        return tx.run(_DELETE_PRINCIPAL, account_=account, thing_=thing, principal_=principal) > 0
+
+    def attachment(self, tx: Tx, account: str, thing: str, principal: str) -> ThingPrincipal | None:
+        """Answer how the principal (a certificate id) belongs to the thing, None when it does not."""
+        row = tx.one(_GET_PRINCIPAL, account_=account, thing_=thing, principal_=principal)
+        return None if row is None else _link(row)
+
+    def principals_of(
+        self, tx: Tx, account: str, thing: str, *, after: str = "", limit: int = ALL
+    ) -> Sequence[ThingPrincipal]:
+        """Answer the thing's principals (certificate ids), in order of their ids."""
+        return [_link(row) for row in tx.all(_PRINCIPALS_OF, account_=account, thing_=thing, after=after, limit_=limit)]
+
+    def principals_of_all(self, tx: Tx, account: str, things: Sequence[str]) -> frozenset[str]:
+        """Answer the principals (certificate ids) of any of the things."""
+        found: set[str] = set()
+        for start in range(0, len(things), _AT_ONCE):
+            chunk = list(things[start : start + _AT_ONCE])
+            found.update(row.principal for row in tx.all(_PRINCIPALS_OF_ALL, account_=account, things=chunk))
+        return frozenset(found)
+
+    def things_of(
+        self, tx: Tx, account: str, principal: str, *, after: str = "", limit: int = ALL
+    ) -> Sequence[ThingPrincipal]:
+        """Answer the things that the principal (a certificate id) is attached to, by name."""
+        rows = tx.all(_THINGS_OF, account_=account, principal_=principal, after=after, limit_=limit)
+        return [_link(row) for row in rows]
+
+    def _write_attributes(self, tx: Tx, account: str, thing: Thing) -> None:
+        tx.run_many(
+            _INSERT_ATTRIBUTE,
+            [
+                {"account": account, "thing": thing.name, "name": name, "value": value}
+                for name, value in thing.attributes.items()
+            ],
+        )
+
+
+def _columns(thing: Thing) -> Mapping[str, Any]:
+    return {
+        "type": thing.type,
+        "attributes": json.dumps(dict(thing.attributes)),
+        "version": thing.version,
+    }
+
+
+def _thing(row: Row[Any]) -> Thing:
+    return Thing(name=row.name, id=row.id, type=row.type, attributes=json.loads(row.attributes), version=row.version)
+
+
+def _link(row: Row[Any]) -> ThingPrincipal:
+    return ThingPrincipal(thing=row.thing, principal=row.principal, attachment=Attachment(row.attachment))

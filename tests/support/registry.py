@@ -1,0 +1,130 @@
+"""The registry of things, groups, certificates and policies, joined as the cloud joins it, over a store in memory."""
+
+import datetime
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from hedgerow.core.caller import Caller
+from hedgerow.core.paging import Pager
+from hedgerow.services.iot.certificates import Certificate, CertificateOperations, CertificateStore, Status
+from hedgerow.services.iot.groups import GroupOperations, GroupStore
+from hedgerow.services.iot.pages import Pages
+from hedgerow.services.iot.policies import (
+    EffectivePolicies,
+    PolicyAttachmentOperations,
+    PolicyOperations,
+    PolicyStore,
+)
+from hedgerow.services.iot.thing_types import ThingTypeOperations, ThingTypeStore
+from hedgerow.services.iot.things import ThingOperations, ThingPrincipalOperations, ThingStore
+from tests.support.clock import FakeIds
+from tests.support.store import CALLER, MemoryStore
+
+ALLOW_ALL = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}]}'
+
+
+@cache
+def certificate_pem(serial: int = 1, common_name: str = "AWS IoT Certificate") -> str:
+    """Answer a self-signed certificate; the same arguments give the same one within a run."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(serial)
+        .not_valid_before(start)
+        .not_valid_after(datetime.datetime(2049, 12, 31, 23, 59, 59, tzinfo=datetime.UTC))
+        .sign(key, hashes.SHA256())
+    )
+    return built.public_bytes(Encoding.PEM).decode("ascii")
+
+
+class Registry:
+    """All registry subjects over one store."""
+
+    def __init__(self) -> None:
+        self.ids = FakeIds()
+        self.pages = Pages(Pager(b"k" * 32))
+        self.thing_store, self.type_store = ThingStore(), ThingTypeStore()
+        self.group_store, self.certificate_store, self.policy_store = GroupStore(), CertificateStore(), PolicyStore()
+        self.effective = EffectivePolicies(policies=self.policy_store, things=self.thing_store, groups=self.group_store)
+        self.things = ThingOperations(
+            things=self.thing_store,
+            types=self.type_store,
+            memberships=self.group_store,
+            pages=self.pages,
+            ids=self.ids,
+        )
+        self.principals = ThingPrincipalOperations(
+            things=self.thing_store, certificates=self.certificate_store, pages=self.pages
+        )
+        self.types = ThingTypeOperations(types=self.type_store, things=self.thing_store, pages=self.pages, ids=self.ids)
+        self.groups = GroupOperations(
+            groups=self.group_store,
+            things=self.thing_store,
+            policies=self.policy_store,
+            pages=self.pages,
+            ids=self.ids,
+        )
+        self.certificates = CertificateOperations(
+            certificates=self.certificate_store,
+            things=self.thing_store,
+            policies=self.policy_store,
+            pages=self.pages,
+            ids=self.ids,
+        )
+        self.policies = PolicyOperations(
+            policies=self.policy_store,
+            groups=self.group_store,
+            things=self.thing_store,
+            pages=self.pages,
+            ids=self.ids,
+        )
+        self.attachments = PolicyAttachmentOperations(
+            policies=self.policy_store,
+            effective=self.effective,
+            certificates=self.certificate_store,
+            groups=self.group_store,
+            things=self.thing_store,
+            pages=self.pages,
+        )
+        self.store = MemoryStore()
+
+    def thing(self, name: str, caller: Caller = CALLER, **more: Any) -> Mapping[str, Any]:
+        return self.store.run(self.things.create_thing, {"thingName": name, **more}, caller).response
+
+    def group(self, name: str, caller: Caller = CALLER, **more: Any) -> Mapping[str, Any]:
+        return self.store.run(self.groups.create_thing_group, {"thingGroupName": name, **more}, caller).response
+
+    def policy(self, name: str, document: str = ALLOW_ALL, caller: Caller = CALLER) -> Mapping[str, Any]:
+        request = {"policyName": name, "policyDocument": document}
+        return self.store.run(self.policies.create_policy, request, caller).response
+
+    def certificate(self, serial: int = 1, status: Status = Status.ACTIVE, caller: Caller = CALLER) -> Certificate:
+        with self.store.tx() as tx:
+            return self.certificates.enter(tx, caller, certificate_pem(serial), status=status)
+
+    def join(self, thing: str, group: str) -> Any:
+        request = {"thingName": thing, "thingGroupName": group}
+        return self.store.run(self.groups.add_thing_to_thing_group, request)
+
+    def attach(self, thing: str, certificate: Certificate, **more: Any) -> Any:
+        request = {"thingName": thing, "principal": arn_of(certificate), **more}
+        return self.store.run(self.principals.attach_thing_principal, request)
+
+
+def arn_of(certificate: Certificate, caller: Caller = CALLER) -> str:
+    return f"arn:aws:iot:{caller.region}:{caller.account}:cert/{certificate.id}"
+
+
+def group_arn(name: str, caller: Caller = CALLER) -> str:
+    return f"arn:aws:iot:{caller.region}:{caller.account}:thinggroup/{name}"

@@ -1,0 +1,81 @@
+import pytest
+
+from hedgerow.services.iot.errors import InvalidRequest
+from hedgerow.services.iot.thing_types.errors import ThingTypeExists, ThingTypeNotFound
+from tests.support.registry import Registry
+
+
+@pytest.mark.spec("DR-07", "DR-13")
+def test_a_type_is_described_with_its_searchable_attributes(registry: Registry) -> None:
+    properties = {"thingTypeDescription": "a button", "searchableAttributes": ["serialNumber"]}
+    registry.store.run(registry.types.create_thing_type, {"thingTypeName": "Button", "thingTypeProperties": properties})
+
+    described = registry.store.run(registry.types.describe_thing_type, {"thingTypeName": "Button"}).response
+
+    assert described["thingTypeProperties"] == properties
+    assert described["thingTypeMetadata"] == {"deprecated": False, "creationDate": registry.store.clock.now()}
+
+
+def test_the_same_type_again_is_the_same_and_another_of_the_name_is_refused(registry: Registry) -> None:
+    first = registry.store.run(registry.types.create_thing_type, {"thingTypeName": "Button"}).response
+
+    assert registry.store.run(registry.types.create_thing_type, {"thingTypeName": "Button"}).response == first
+    with pytest.raises(ThingTypeExists):
+        registry.store.run(
+            registry.types.create_thing_type,
+            {"thingTypeName": "Button", "thingTypeProperties": {"thingTypeDescription": "other"}},
+        )
+
+
+def test_a_fourth_searchable_attribute_is_refused(registry: Registry) -> None:
+    with pytest.raises(InvalidRequest, match="3 searchable"):
+        registry.store.run(
+            registry.types.create_thing_type,
+            {"thingTypeName": "Button", "thingTypeProperties": {"searchableAttributes": ["a", "b", "c", "d"]}},
+        )
+
+
+def test_a_type_is_deleted_five_minutes_after_it_was_deprecated(registry: Registry) -> None:
+    registry.store.run(registry.types.create_thing_type, {"thingTypeName": "Button"})
+
+    with pytest.raises(InvalidRequest, match="deprecate it first"):
+        registry.store.run(registry.types.delete_thing_type, {"thingTypeName": "Button"})
+    registry.store.run(registry.types.deprecate_thing_type, {"thingTypeName": "Button"})
+    registry.store.clock.advance(299)
+    with pytest.raises(InvalidRequest, match="5 minutes"):
+        registry.store.run(registry.types.delete_thing_type, {"thingTypeName": "Button"})
+    registry.store.clock.advance(1)
+    registry.store.run(registry.types.delete_thing_type, {"thingTypeName": "Button"})
+
+    with pytest.raises(ThingTypeNotFound):
+        registry.store.run(registry.types.describe_thing_type, {"thingTypeName": "Button"})
+
+
+def test_a_type_that_a_thing_has_is_not_deleted(registry: Registry) -> None:
+    registry.store.run(registry.types.create_thing_type, {"thingTypeName": "Button"})
+    registry.thing("a", thingTypeName="Button")
+    registry.store.run(registry.types.deprecate_thing_type, {"thingTypeName": "Button"})
+    registry.store.clock.advance(301)
+
+    with pytest.raises(InvalidRequest, match="in use"):
+        registry.store.run(registry.types.delete_thing_type, {"thingTypeName": "Button"})
+
+
+def test_undoing_the_deprecation_lets_things_have_it_again(registry: Registry) -> None:
+    registry.store.run(registry.types.create_thing_type, {"thingTypeName": "Button"})
+    registry.store.run(registry.types.deprecate_thing_type, {"thingTypeName": "Button"})
+
+    registry.store.run(registry.types.deprecate_thing_type, {"thingTypeName": "Button", "undoDeprecate": True})
+
+    assert registry.thing("a", thingTypeName="Button")["thingName"] == "a"
+
+
+def test_types_are_listed_by_name_or_one_alone(registry: Registry) -> None:
+    for name in ("b", "a"):
+        registry.store.run(registry.types.create_thing_type, {"thingTypeName": name})
+
+    both = registry.store.run(registry.types.list_thing_types).response["thingTypes"]
+    one = registry.store.run(registry.types.list_thing_types, {"thingTypeName": "b"}).response["thingTypes"]
+
+    assert [kind["thingTypeName"] for kind in both] == ["a", "b"]
+    assert [kind["thingTypeName"] for kind in one] == ["b"]
