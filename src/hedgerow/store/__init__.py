@@ -1,27 +1,40 @@
 """Durable state: transactions, the runner, follow-ups, blobs, secrets at rest."""
 
+from hedgerow.store.blobs import Blob, BlobMissing, Blobs
 from hedgerow.store.dispatcher import Dispatcher, Handler, Policy
 from hedgerow.store.engine import open_engine
+from hedgerow.store.folder import Folder, Identity, open_folder, read_identity
 from hedgerow.store.follow_ups import DeadLetter, FollowUp
 from hedgerow.store.guard import forbid_in_transaction, in_transaction
 from hedgerow.store.runner import Run, Runner
 from hedgerow.store.schema import metadata
 from hedgerow.store.statistics import Statistics
 from hedgerow.store.tx import Answer, Tx
+from hedgerow.store.vault import Vault, load_master_key, open_vault
 
 __all__ = [
     "Answer",
+    "Blob",
+    "BlobMissing",
+    "Blobs",
     "DeadLetter",
     "Dispatcher",
+    "Folder",
     "FollowUp",
     "Handler",
+    "Identity",
     "Policy",
     "Run",
     "Runner",
     "Statistics",
     "Tx",
+    "Vault",
     "forbid_in_transaction",
     "in_transaction",
+    "load_master_key",
     "metadata",
     "open_engine",
+    "open_folder",
+    "open_vault",
+    "read_identity",
 ]
