@@ -1,1 +1,26 @@
 """The HTTP shell: parse, authenticate, authorise, validate, operation, serialise."""
+
+from hedgerow.api.app import ApiApp
+from hedgerow.api.authentication import Peer
+from hedgerow.api.models import OWN_MODELS, ModelFiles, botocore_models
+from hedgerow.api.operations import Row, Way, flow, read, write
+from hedgerow.api.pipeline import Pipeline
+from hedgerow.api.ports import AccessKey, Decision, Directory, Grants
+
+__all__ = [
+    "OWN_MODELS",
+    "AccessKey",
+    "ApiApp",
+    "Decision",
+    "Directory",
+    "Grants",
+    "ModelFiles",
+    "Peer",
+    "Pipeline",
+    "Row",
+    "Way",
+    "botocore_models",
+    "flow",
+    "read",
+    "write",
+]

@@ -12,6 +12,7 @@ class Kind(Enum):
     ROLE = "role"  # temporary credentials of an assumed role
     CERTIFICATE = "certificate"  # a client certificate (mutual TLS)
     SERVICE = "service"  # Hedgerow itself: a follow-up, a rule action, a schedule
+    ANONYMOUS = "anonymous"  # nobody: operations that need no credentials; the account is empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

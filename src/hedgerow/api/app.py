@@ -1,0 +1,213 @@
+"""The ASGI application: the API, `/_health`, `/_metrics`, and what others mount (`/mqtt`, `/vending`)."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+
+from hedgerow.api.authentication import Peer
+from hedgerow.api.pipeline import Pipeline
+from hedgerow.base.errors import ServiceError
+from hedgerow.base.ids import Ids
+from hedgerow.base.log import get_logger
+from hedgerow.core.wire import HttpRequest, HttpResponse, WireError, write_error
+
+log = get_logger("api")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_LIMIT = 64 * 1024 * 1024
+BODIES_LIMIT = 256 * 1024 * 1024  # of all requests together; beyond it new bodies are answered with 503
+BODY_DEADLINE_S = 300.0  # for the whole body
+TLS = "hedgerow.tls"
+CALLER = "hedgerow.caller"
+
+
+class _ClientGone(Exception):
+    """The client went away before its request was complete."""
+
+
+class ApiApp:
+    """Plain ASGI: every request goes to a mount by its path's first segment, else through the pipeline."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        ids: Ids,
+        mounts: Mapping[str, ASGIApp] | None = None,
+        health: Callable[[], Mapping[str, Any]] | None = None,
+        metrics: Callable[[], Iterable[str]] | None = None,
+    ) -> None:
+        self._pipeline = pipeline
+        self._ids = ids
+        self._mounts = dict(mounts or {})
+        self._health = health
+        self._metrics = metrics
+        self._buffered = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's request, as ASGI 3."""
+        if scope["type"] == "lifespan":
+            return
+        mount = self._mounts.get("/" + scope["path"].split("/", 2)[1])
+        if mount is not None:
+            await self._mounted(mount, scope, receive, send)
+        elif scope["type"] == "websocket":
+            await _deny(scope, receive, send, 404)
+        elif scope["path"] == "/_health":
+            await _send(send, _json_response({"status": "ok", **(self._health() if self._health else {})}))
+        elif scope["path"] == "/_metrics":
+            await _send(send, HttpResponse(200, {"content-type": "text/plain; version=0.0.4"}, self._metrics_text()))
+        else:
+            await self._call(scope, receive, send)
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = self._ids.uuid()
+        held = _Held(self)
+        try:
+            body = await self._body(scope, receive, held)
+            response = await self._pipeline.answer(_request(scope, body), _peer(scope), request_id)
+        except ServiceError as error:
+            response = write_error(None, "rest-json", error, request_id)
+            response.headers |= {"x-amzn-requestid": request_id, "connection": "close"}
+        except _ClientGone:
+            return
+        finally:
+            held.release()
+        await _send(send, response, head=scope["method"] == "HEAD")
+
+    async def _body(self, scope: Scope, receive: Receive, held: "_Held") -> bytes:
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), None)
+        if announced is not None and announced.isdigit() and int(announced) > BODY_LIMIT:
+            raise _too_large()
+        pieces: list[bytes] = []
+        size = 0
+        async with asyncio.timeout(BODY_DEADLINE_S) as deadline:
+            try:
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _ClientGone
+                    piece = message.get("body", b"")
+                    if piece:
+                        size += len(piece)
+                        if size > BODY_LIMIT:
+                            raise _too_large()
+                        held.add(len(piece))
+                        pieces.append(piece)
+                    if not message.get("more_body", False):
+                        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            except asyncio.CancelledError:
+                if deadline.expired():
+                    log.warning("a request's body did not come in time", extra={"fields": {"path": scope["path"]}})
+                raise
+
+    def hold(self, size: int) -> None:
+        """Count bytes of bodies in memory; raise when there are too many."""
+        if self._buffered + size > BODIES_LIMIT:
+            raise WireError("ServiceUnavailableException", "Too many large requests at once.", status=503)
+        self._buffered += size
+
+    def release(self, size: int) -> None:
+        """Count bytes that are no longer in memory."""
+        self._buffered -= size
+
+    async def _mounted(self, mount: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            http, peer = _request(scope, b"", method="GET"), _peer(scope)
+            try:
+                caller = await self._pipeline.authenticator.upgrade(http, peer, self._ids.uuid())
+            except ServiceError as error:
+                fields = {"code": error.code, "why": error.message, "path": scope["path"], "peer": peer.source_ip}
+                log.warning("a WebSocket upgrade was refused", extra={"fields": fields})
+                await _deny(scope, receive, send, 400 if error.status == 400 else 403)
+                return
+            scope[CALLER] = caller
+        await mount(scope, receive, send)
+
+    def _metrics_text(self) -> bytes:
+        lines = ["# TYPE hedgerow_api_requests_total counter"]
+        for (service, operation, status), count in sorted(self._pipeline.answered.items()):
+            labels = f'service="{service}",operation="{operation}",status="{status}"'
+            lines.append(f"hedgerow_api_requests_total{{{labels}}} {count}")
+        lines += ["# TYPE hedgerow_api_body_bytes gauge", f"hedgerow_api_body_bytes {self._buffered}"]
+        lines += self._metrics() if self._metrics else ()
+        return ("\n".join(lines) + "\n").encode()
+
+
+class _Held:
+    """The share of one request in the bytes held in memory."""
+
+    def __init__(self, app: ApiApp) -> None:
+        self._app = app
+        self._size = 0
+
+    def add(self, size: int) -> None:
+        self._app.hold(size)
+        self._size += size
+
+    def release(self) -> None:
+        self._app.release(self._size)
+        self._size = 0
+
+
+def _too_large() -> WireError:
+    message = f"Request must be smaller than {BODY_LIMIT} bytes."
+    return WireError("RequestEntityTooLargeException", message, status=413)
+
+
+def _request(scope: Scope, body: bytes, *, method: str | None = None) -> HttpRequest:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    raw_path = scope.get("raw_path")
+    path = raw_path.decode("latin-1") if raw_path else scope["path"]
+    return HttpRequest(method or scope["method"], path, scope["query_string"].decode("latin-1"), headers, body)
+
+
+def _peer(scope: Scope) -> Peer:
+    tls = scope.get("extensions", {}).get(TLS) or {}
+    client = scope.get("client")
+    return Peer(
+        source_ip=client[0] if client else None,
+        secure=scope.get("scheme") in ("https", "wss"),
+        certificate=tls.get("certificate"),
+        server_name=tls.get("server_name"),
+    )
+
+
+def _json_response(value: Mapping[str, Any]) -> HttpResponse:
+
+    return HttpResponse(200, {"content-type": "application/json"}, json.dumps(value).encode())
+
+
+async def _send(send: Send, response: HttpResponse, *, head: bool = False) -> None:
+    body = response.body
+    headers = [
+        (name.lower().encode("ascii"), value.encode("latin-1", "replace")) for name, value in response.headers.items()
+    ]
+    if isinstance(body, bytes) and not any(name == b"content-length" for name, _ in headers) and response.status != 204:
+        headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    if isinstance(body, AsyncIterable):
+        if not head:
+            async for piece in body:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        body = b""
+    await send({"type": "http.response.body", "body": b"" if head else body})
+
+
+async def _deny(scope: Scope, receive: Receive, send: Send, status: int) -> None:
+    """Refuse a WebSocket upgrade with an HTTP status."""
+    await receive()
+    if "websocket.http.response" in scope.get("extensions", {}):
+        headers = [(b"content-length", b"0")]
+        await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": b""})
+    else:
+        await send({"type": "websocket.close", "code": 1008})

@@ -1,0 +1,199 @@
+"""Who calls, and what: by signature, by client certificate, or by nothing where an operation allows that.
+
+The call is found first, from what the request claims, so that a refusal has the form that the caller's client reads.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import ParamSpec, TypeVar
+
+from hedgerow.api.ports import AccessKey, Directory
+from hedgerow.base.clock import Clock
+from hedgerow.base.errors import ServiceError
+from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.wire import Call, Catalogue, HttpRequest, WireError, chunked, sigv4
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+GLOBAL_SERVICES = frozenset({"iam", "sts", "s3"})  # may be signed for us-east-1, wherever the cloud is
+_BIG = 256 * 1024  # bodies above this are hashed off the loop
+
+
+class UnknownKey(ServiceError):
+    """No active access key has this id, or its session token is another one."""
+
+    code = "UnrecognizedClientException"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("The security token included in the request is invalid.")
+
+
+class MissingCredentials(ServiceError):
+    """The request has neither a signature nor a client certificate."""
+
+    code = "MissingAuthenticationTokenException"
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("Request is missing Authentication Token: sign it, or present a client certificate.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """The other end of the connection."""
+
+    source_ip: str | None = None
+    secure: bool = False
+    certificate: bytes | None = None  # DER; the handshake proved possession
+    server_name: str | None = None  # SNI
+
+
+class Authenticator:
+    """Checks signatures and certificates against the directory."""
+
+    def __init__(self, *, catalogue: Catalogue, directory: Directory, clock: Clock, region: str) -> None:
+        self._catalogue = catalogue
+        self._directory = directory
+        self._clock = clock
+        self._region = region
+
+    def find(self, http: HttpRequest, peer: Peer) -> tuple[Call, sigv4.Signed | None]:
+        """Answer what is called and what is said about the signature; nothing is believed yet."""
+        signed = sigv4.read_signed(http)
+        if signed is not None:
+            return self._catalogue.signed(http, signed.credential.service), signed
+        if peer.certificate is not None:
+            return self._catalogue.device(http), None
+        call = self._catalogue.anonymous(http)
+        if call is None:
+            raise MissingCredentials
+        return call, None
+
+    async def authenticate(
+        self, call: Call, http: HttpRequest, signed: sigv4.Signed | None, peer: Peer, request_id: str
+    ) -> tuple[Caller, HttpRequest]:
+        """Answer the caller, and the request with its body taken out of signed pieces."""
+        if signed is not None:
+            key = await self._key(signed)
+            http = await _checked_body(call, http, signed, key.secret)
+            return self._caller(key, signed, peer, request_id), http
+        if peer.certificate is not None and not call.operation.anonymous:
+            caller = await self._directory.certificate(peer.certificate, peer.server_name, peer.source_ip)
+            return replace(caller, request_id=request_id), http
+        return self._nobody(peer, request_id), http
+
+    async def upgrade(self, http: HttpRequest, peer: Peer, request_id: str) -> Caller | None:
+        """Answer who signed a WebSocket upgrade, None when it is not signed; raise ServiceError when wrongly so."""
+        signed = sigv4.read_signed(http)
+        if signed is None:
+            return None
+        key = await self._key(signed)
+        sigv4.check_upgrade(signed, http, key.secret)
+        return self._caller(key, signed, peer, request_id)
+
+    async def _key(self, signed: sigv4.Signed) -> AccessKey:
+        now = self._clock.now()
+        self._check_region(signed.credential)
+        sigv4.check_time(signed, now)
+        key = await self._directory.access_key(signed.credential.access_key_id)
+        if key is None:
+            raise UnknownKey
+        if not hmac.compare_digest((key.session_token or "").encode(), (signed.token or "").encode()):
+            raise UnknownKey
+        if key.expires_at is not None and key.expires_at <= now:
+            raise sigv4.Expired("The security token included in the request is expired")
+        return key
+
+    def _check_region(self, credential: sigv4.Credential) -> None:
+        if credential.region == self._region:
+            return
+        if credential.region == "us-east-1" and credential.service in GLOBAL_SERVICES:
+            return
+        message = (
+            f"Credential should be scoped to a valid region: this cloud is '{self._region}', "
+            f"the request was signed for '{credential.region}'."
+        )
+        if credential.service == "s3":
+            raise WireError("AuthorizationHeaderMalformed", message, status=400, Region=self._region)
+        raise sigv4.SignatureInvalid(message)
+
+    def _caller(self, key: AccessKey, signed: sigv4.Signed, peer: Peer, request_id: str) -> Caller:
+        return Caller(
+            account=key.account,
+            region=self._region,
+            principal=key.principal,
+            kind=key.kind,
+            request_id=request_id,
+            source_ip=peer.source_ip,
+            access_key_id=signed.credential.access_key_id,
+        )
+
+    def _nobody(self, peer: Peer, request_id: str) -> Caller:
+        return Caller(
+            account="",
+            region=self._region,
+            principal="anonymous",
+            kind=Kind.ANONYMOUS,
+            request_id=request_id,
+            source_ip=peer.source_ip,
+        )
+
+
+async def _checked_body(call: Call, http: HttpRequest, signed: sigv4.Signed, secret: str) -> HttpRequest:
+    """Check the signature with the payload hash that was signed, and the body against that hash."""
+    announced = http.headers.get("x-amz-content-sha256") or dict(http.pairs).get("X-Amz-Content-Sha256")
+    if signed.presigned and call.service == "s3" and announced is None:
+        announced = sigv4.UNSIGNED_PAYLOAD
+    if announced in chunked.FORMS and call.service == "s3":
+        sigv4.check(signed, http, secret, announced)
+        return await _run(len(http.body), _unchunked, http, signed, secret, announced)
+    if announced == sigv4.UNSIGNED_PAYLOAD and call.service == "s3":
+        sigv4.check(signed, http, secret, announced)
+        return http
+    digest = await _run(len(http.body), _digest, http.body)
+    if announced is not None and not hmac.compare_digest(announced.encode(), digest.encode()):
+        sigv4.check(signed, http, secret, announced)
+        message = "The provided 'x-amz-content-sha256' header does not match what was computed."
+        raise WireError("XAmzContentSHA256Mismatch", message, status=400)
+    sigv4.check(signed, http, secret, digest)
+    return http
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+async def _run(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    if size < _BIG:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
+
+
+def _unchunked(http: HttpRequest, signed: sigv4.Signed, secret: str, form: str) -> HttpRequest:
+    scope = signed.credential
+    seed = chunked.Seed(
+        key=sigv4.signing_key(secret, scope.date, scope.region, scope.service),
+        timestamp=signed.timestamp,
+        scope=scope.scope,
+        signature=signed.signature,
+    )
+    body, trailers = chunked.read_chunked(http.body, form, seed)
+    announced = http.headers.get("x-amz-decoded-content-length")
+    if announced is not None and announced != str(len(body)):
+        raise WireError("IncompleteBody", "The body is not as long as x-amz-decoded-content-length says.", status=400)
+    return HttpRequest(http.method, http.path, http.query, _plain_headers(http.headers, trailers), body)
+
+
+def _plain_headers(headers: Mapping[str, str], trailers: Mapping[str, str]) -> dict[str, str]:
+    # trailers need not be signed: nothing but a checksum of the body may come as one
+    plain = {**headers, **{key: value for key, value in trailers.items() if key.startswith("x-amz-checksum-")}}
+    encodings = [part.strip() for part in plain.pop("content-encoding", "").split(",")]
+    kept = [part for part in encodings if part and part != "aws-chunked"]
+    if kept:
+        plain["content-encoding"] = ", ".join(kept)
+    return plain

@@ -1,0 +1,203 @@
+"""The life of an API call, as a list: parse, authenticate, authorise, validate, operation, serialise."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from hedgerow.api.authentication import Authenticator, Peer
+from hedgerow.api.authorisation import authorise
+from hedgerow.api.operations import Flow, Operation, Row, Way
+from hedgerow.api.ports import Directory
+from hedgerow.base.clock import Clock
+from hedgerow.base.errors import NotImplementedYet, ServiceError, Unavailable
+from hedgerow.base.ids import Ids
+from hedgerow.base.log import get_logger
+from hedgerow.core.caller import Caller
+from hedgerow.core.request import Request
+from hedgerow.core.wire import (
+    Call,
+    Catalogue,
+    HttpRequest,
+    HttpResponse,
+    Input,
+    Malformed,
+    invalid,
+    malformed,
+    problems,
+    read_input,
+    write_error,
+    write_output,
+)
+from hedgerow.store import Answer, Run, Tx
+
+log = get_logger("api")
+
+DEADLINE_S = 30.0
+FLOW_DEADLINE_S = 15 * 60.0
+_IGNORED_SHOWN = 1000  # characters of the header
+
+
+class InternalFailure(ServiceError):
+    """Our own mistake; the log has the traceback under the request id."""
+
+    code = "InternalFailureException"
+    status = 500
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"An internal error occurred; the log of the cloud tells more under request {request_id}.")
+
+
+class ServiceUnavailable(ServiceError):
+    """Not now: something that is needed did not answer in time. Whether the change was made is not known."""
+
+    code = "ServiceUnavailableException"
+    status = 503
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request on its way through the list."""
+
+    http: HttpRequest
+    peer: Peer
+    request_id: str
+    call: Call | None = None
+    caller: Caller | None = None
+    ignored: list[str] = field(default_factory=list)
+
+
+class Pipeline:
+    """Answers API calls from the table of operations."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        operations: Mapping[tuple[str, str], Row],
+        directory: Directory,
+        runner: Run,
+        clock: Clock,
+        ids: Ids,
+        region: str,
+    ) -> None:
+        self._catalogue = catalogue
+        self._operations = operations
+        self._directory = directory
+        self._runner = runner
+        self._clock = clock
+        self._ids = ids
+        self.authenticator = Authenticator(catalogue=catalogue, directory=directory, clock=clock, region=region)
+        self.answered: Counter[tuple[str, str, int]] = Counter()
+        """How often (service, operation, status) was answered; the table of operations bounds it."""
+
+    async def answer(self, http: HttpRequest, peer: Peer, request_id: str) -> HttpResponse:
+        """Answer one request; every error becomes a response."""
+        exchange = Exchange(http, peer, request_id)
+        try:
+            response = await self._steps(exchange)
+        except ServiceError as error:
+            response = self._refusal(exchange, error)
+        except Malformed as error:
+            assert exchange.call is not None  # noqa: S101 - only reading an input raises it
+            response = self._refusal(exchange, malformed(exchange.call, error))
+        except (Unavailable, TimeoutError) as error:
+            log.warning("an operation was not answered in time", extra={"fields": self._fields(exchange)})
+            response = self._refusal(exchange, ServiceUnavailable(str(error) or "The operation took too long."))
+        except Exception:
+            log.exception("an operation failed", extra={"fields": self._fields(exchange)})
+            response = self._refusal(exchange, InternalFailure(request_id))
+        return self._finished(exchange, response)
+
+    async def _steps(self, exchange: Exchange) -> HttpResponse:
+        call, signed = self.authenticator.find(exchange.http, exchange.peer)
+        exchange.call = call
+        caller, http = await self.authenticator.authenticate(
+            call, exchange.http, signed, exchange.peer, exchange.request_id
+        )
+        exchange.caller = caller
+        row = self._row(call)
+        given = read_input(call, http, self._ids.uuid)
+        exchange.ignored = given.ignored
+        await authorise(self._directory, row, call, caller, given.params, peer=exchange.peer, now=self._clock.now())
+        if found := problems(call.service, call.operation, given.params):
+            raise invalid(call, found)
+        response = await self._run(row, call, given, caller)
+        return write_output(call, response, exchange.request_id)
+
+    def _row(self, call: Call) -> Row:
+        row = self._operations.get((call.service, call.operation.name))
+        if row is None:
+            raise NotImplementedYet(f"{call.service}:{call.operation.name} is not implemented by Hedgerow yet.")
+        return row
+
+    async def _run(self, row: Row, call: Call, given: Input, caller: Caller) -> Mapping[str, Any]:
+        if row.way is Way.FLOW:
+            flow = cast("Flow", row.method)
+            request = Request(given.params)
+            async with asyncio.timeout(FLOW_DEADLINE_S):
+                response = await flow(request, caller)
+            # a flow's steps are committed by now: it must read its members before its first step
+            refuse_unread(request, call, given)
+            return response
+        operation = cast("Operation", row.method)
+
+        def work(tx: Tx) -> Answer:
+            request = Request(given.params)  # made here: the runner may run this more than once
+            answer = operation(tx, request, caller)
+            refuse_unread(request, call, given)
+            return answer
+
+        async with asyncio.timeout(DEADLINE_S):
+            run: Callable[[Callable[[Tx], Answer]], Any] = (
+                self._runner.write if row.way is Way.WRITE else self._runner.read
+            )
+            answer: Answer = await run(work)
+        return answer.response
+
+    def _refusal(self, exchange: Exchange, error: ServiceError) -> HttpResponse:
+        call = exchange.call
+        if call is None:
+            model, protocol = self._catalogue.guess(exchange.http)
+        else:
+            model, protocol = call.model, call.protocol
+        response = write_error(model, protocol, error, exchange.request_id, resource=exchange.http.path)
+        if exchange.http.method == "HEAD":
+            response.body = b""
+        return response
+
+    def _finished(self, exchange: Exchange, response: HttpResponse) -> HttpResponse:
+        call = exchange.call
+        headers = response.headers
+        headers["x-amzn-requestid"] = exchange.request_id
+        if call is not None and call.protocol == "rest-xml":
+            headers["x-amz-request-id"] = exchange.request_id
+        if exchange.ignored:
+            names = ", ".join(dict.fromkeys(exchange.ignored))
+            headers["x-hedgerow-ignored"] = names.encode("ascii", "replace").decode("ascii")[:_IGNORED_SHOWN]
+            fields = {**self._fields(exchange), "ignored": exchange.ignored[:20]}
+            log.warning("members that the model does not know were ignored", extra={"fields": fields})
+        key = (call.service, call.operation.name) if call is not None else ("", "")
+        self.answered[(*key, response.status)] += 1
+        return response
+
+    def _fields(self, exchange: Exchange) -> dict[str, Any]:
+        call, caller = exchange.call, exchange.caller
+        return {
+            "request_id": exchange.request_id,
+            "service": call.service if call else None,
+            "operation": call.operation.name if call else None,
+            "principal": caller.principal if caller else None,
+        }
+
+
+def refuse_unread(request: Request, call: Call, given: Input) -> None:
+    """Raise NotImplementedYet when members were sent that the operation did not read: never accepted and ignored."""
+    unread = [path for path in request.unread() if path not in given.filled]
+    if unread:
+        members = ", ".join(unread[:20])
+        raise NotImplementedYet(
+            f"{call.service}:{call.operation.name} does not honour {members} yet; the request was refused and "
+            "nothing was changed. Send it without."
+        )

@@ -1,0 +1,59 @@
+"""What the HTTP shell needs of the cloud: who holds a key or certificate, and what they may do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hedgerow.core.caller import Caller, Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessKey:
+    """An access key as it was issued. Temporary ones have a session token and an end."""
+
+    account: str
+    principal: str  # ARN
+    kind: Kind
+    secret: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    expires_at: float | None = None  # seconds since the epoch
+
+
+class Decision(Protocol):
+    """The answer to "may they?"."""
+
+    @property
+    def allowed(self) -> bool:
+        """Say whether the action is allowed."""
+        ...
+
+    def explain(self) -> str:
+        """Answer why, in one sentence that may be shown to the caller."""
+        ...
+
+
+class Grants(Protocol):
+    """Everything that one caller may do."""
+
+    def decide(self, action: str, resource: str, context: Mapping[str, str]) -> Decision:
+        """Decide on `iot:CreateThing` on an ARN; `context` has condition keys such as `aws:SourceIp`."""
+        ...
+
+
+class Directory(Protocol):
+    """Knows keys, certificates and grants. Called for every request: answers from memory where it can."""
+
+    async def access_key(self, access_key_id: str) -> AccessKey | None:
+        """Answer an active access key, None when there is none of that id (unknown, inactive, deleted)."""
+        ...
+
+    async def grants(self, caller: Caller) -> Grants:
+        """Answer what the caller may do, as of now."""
+        ...
+
+    async def certificate(self, der: bytes, server_name: str | None, source_ip: str | None) -> Caller:
+        """Answer whom a client certificate speaks for; raise a ServiceError that says why it is not usable.
+
+        The handshake proved possession of the key. The caller's `request_id` is set by the shell.
+        """
+        ...

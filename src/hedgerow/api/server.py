@@ -1,0 +1,243 @@
+"""Serving an ASGI application on a listener of this loop: uvicorn's protocols, our life cycle.
+
+Several servers share one loop. No signal handlers; the TLS context is the caller's and is never rebuilt. The client
+certificate of a connection comes to the application in `scope["extensions"]["hedgerow.tls"]`.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+
+from hedgerow.api.app import TLS, ASGIApp, Receive, Scope, Send
+from hedgerow.base.clock import Clock, SystemClock
+from hedgerow.base.log import get_logger
+
+log = get_logger("api.server")
+
+HEADER_LIMIT = 64 * 1024
+HEADER_DEADLINE_S = 20.0  # from the connection, or the first byte of a further request, to the end of its headers
+IDLE_S = 75  # an open connection without a request
+CLOSE_DEADLINE_S = 5.0  # for requests in progress when the server closes
+CONNECTIONS = 10_000  # beyond it a new connection is closed at once
+_SERVER_NAME = "hedgerow_server_name"
+
+
+def _with_tls(app: Any, transport: asyncio.BaseTransport) -> Any:
+    """Answer the application as this connection sees it: with the client certificate in the scope."""
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return app
+    value = {"certificate": tls.getpeercert(binary_form=True), "server_name": getattr(tls, _SERVER_NAME, None)}
+
+    async def with_tls(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("extensions", {})[TLS] = value
+        await app(scope, receive, send)
+
+    return with_tls
+
+
+class _Guarded:
+    """What both HTTP protocols add to uvicorn's: bounds on connections, header bytes and header time; TLS facts."""
+
+    _header_bytes = 0
+    _header_timer: asyncio.TimerHandle | None = None
+    _in_headers = True
+
+    def connection_made(self: Any, transport: Any) -> None:
+        if len(self.connections) >= CONNECTIONS:
+            transport.close()
+        super().connection_made(transport)  # type: ignore[misc]  # a mixin in front of a protocol
+        self.app = _with_tls(self.app, transport)
+        self._await_headers()
+
+    def connection_lost(self: Any, exc: Exception | None) -> None:
+        self._headers_done()
+        super().connection_lost(exc)  # type: ignore[misc]  # as above
+
+    def _await_headers(self: Any) -> None:
+        self._in_headers = True
+        self._header_bytes = 0
+        if self._header_timer is None:
+            self._header_timer = self.loop.call_later(HEADER_DEADLINE_S, self._late)
+
+    def _headers_done(self: Any) -> None:
+        self._in_headers = False
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _late(self: Any) -> None:
+        self._header_timer = None
+        self.transport.close()
+
+    def _count(self: Any, size: int) -> bool:
+        """Count bytes that came before the end of the headers; False when there are too many."""
+        if self._in_headers:
+            self._header_bytes += size
+        return bool(self._header_bytes <= HEADER_LIMIT)
+
+
+class _H11(_Guarded, H11Protocol):
+    def data_received(self, data: bytes) -> None:
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and not self._in_headers:
+            self._await_headers()
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._headers_done()
+
+
+def _http_protocol() -> type[asyncio.Protocol]:
+    """Answer the protocol on httptools when that is installed, else on h11."""
+    try:
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+    except ImportError:
+        return _H11
+
+    class _HttpTools(_Guarded, HttpToolsProtocol):
+        def data_received(self, data: bytes) -> None:
+            if not self._count(len(data)) and not self._fits(data):
+                self.transport.write(b"HTTP/1.1 431 \r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+                self.transport.close()
+                return
+            super().data_received(data)
+
+        def _fits(self, data: bytes) -> bool:
+            """Say whether the headers end within the bound, although what came is longer (a body begins in it)."""
+            before = self._header_bytes - len(data)
+            return before < HEADER_LIMIT and b"\r\n\r\n" in data[: HEADER_LIMIT - before]
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._await_headers()
+
+        def on_headers_complete(self) -> None:
+            self._headers_done()
+            super().on_headers_complete()
+
+    return _HttpTools
+
+
+class _WebSocket(WebSocketsSansIOProtocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.app = _with_tls(self.app, transport)
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A server that accepts connections."""
+
+    port: int
+    addresses: tuple[tuple[Any, ...], ...]
+
+
+@asynccontextmanager
+async def serve(
+    app: ASGIApp,
+    *,
+    host: str | None = "127.0.0.1",
+    port: int = 0,
+    sockets: tuple[socket.socket, ...] = (),
+    tls: ssl.SSLContext | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Listening]:
+    """Accept connections until the block ends; then let requests in progress end, for at most 5 s.
+
+    With `sockets` (bound) host and port are not looked at; `host=None` is every address. Raises OSError when the
+    port is taken.
+    """
+    config = _config(app)
+    state = ServerState()
+    servers = await _listen(config, state, host, port, sockets, tls)
+    addresses = tuple(listener.getsockname() for server in servers for listener in server.sockets)
+    async with asyncio.TaskGroup() as tasks:
+        dates = tasks.create_task(_keep_date(state, clock or SystemClock()))
+        try:
+            yield Listening(addresses[0][1], addresses)
+        finally:
+            dates.cancel()
+            await _close(servers, state)
+
+
+def _config(app: ASGIApp) -> Config:
+    config = Config(
+        app,
+        http=_http_protocol(),
+        ws=_WebSocket,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        interface="asgi3",
+        timeout_keep_alive=IDLE_S,
+        h11_max_incomplete_event_size=HEADER_LIMIT,
+        ws_per_message_deflate=False,
+        ws_ping_interval=None,
+    )
+    config.load()
+    return config
+
+
+async def _listen(
+    config: Config,
+    state: ServerState,
+    host: str | None,
+    port: int,
+    sockets: tuple[socket.socket, ...],
+    tls: ssl.SSLContext | None,
+) -> list[asyncio.Server]:
+    loop = asyncio.get_running_loop()
+
+    def protocol() -> asyncio.Protocol:
+        kind: Any = config.http_protocol_class
+        made: asyncio.Protocol = kind(config=config, server_state=state, app_state={}, _loop=loop)
+        return made
+
+    if tls is not None and tls.sni_callback is None:
+        tls.sni_callback = _remember_name
+    deadline = 10.0 if tls is not None else None
+    if sockets:
+        return [
+            await loop.create_server(protocol, sock=one, ssl=tls, backlog=1024, ssl_handshake_timeout=deadline)
+            for one in sockets
+        ]
+    return [await loop.create_server(protocol, host, port, ssl=tls, backlog=1024, ssl_handshake_timeout=deadline)]
+
+
+def _remember_name(connection: Any, name: str | None, context: ssl.SSLContext) -> None:
+    setattr(connection, _SERVER_NAME, name)
+
+
+async def _keep_date(state: ServerState, clock: Clock) -> None:
+    while True:
+        state.default_headers[:] = [(b"date", formatdate(clock.now(), usegmt=True).encode())]
+        await asyncio.sleep(1.0)
+
+
+async def _close(servers: list[asyncio.Server], state: ServerState) -> None:
+    for server in servers:
+        server.close()
+    for connection in list(state.connections):
+        connection.shutdown()
+    if state.tasks:
+        _, pending = await asyncio.wait(list(state.tasks), timeout=CLOSE_DEADLINE_S)
+        for task in pending:
+            task.cancel()
+        if pending:
+            log.warning("requests were cut off by closing", extra={"fields": {"requests": len(pending)}})
+            await asyncio.wait(pending, timeout=1.0)
+    for connection in list(state.connections):
+        if connection.transport is not None:
+            connection.transport.abort()
