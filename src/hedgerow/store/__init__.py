@@ -6,6 +6,7 @@ from hedgerow.store.engine import open_engine
 from hedgerow.store.folder import Folder, Identity, open_folder, read_identity
 from hedgerow.store.follow_ups import DeadLetter, FollowUp
 from hedgerow.store.guard import forbid_in_transaction, in_transaction
+from hedgerow.store.migrations import MAIN, Schema, upgrade
 from hedgerow.store.runner import Run, Runner
 from hedgerow.store.schema import metadata
 from hedgerow.store.statistics import Statistics
@@ -13,6 +14,7 @@ from hedgerow.store.tx import Answer, Tx
 from hedgerow.store.vault import Vault, load_master_key, open_vault
 
 __all__ = [
+    "MAIN",
     "Answer",
     "Blob",
     "BlobMissing",
@@ -26,6 +28,7 @@ __all__ = [
     "Policy",
     "Run",
     "Runner",
+    "Schema",
     "Statistics",
     "Tx",
     "Vault",
@@ -37,4 +40,5 @@ __all__ = [
     "open_folder",
     "open_vault",
     "read_identity",
+    "upgrade",
 ]

@@ -1,0 +1,1 @@
+"""The steps, in order; made by `python -m hedgerow.store.migrations new`, never changed after a release."""
