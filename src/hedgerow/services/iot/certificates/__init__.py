@@ -1,5 +1,6 @@
 """Device certificates."""
 
+from hedgerow.services.iot.certificates.errors import InvalidSigningRequest
 from hedgerow.services.iot.certificates.flows import Anchors, Authority, CertificateFlows, Issued
 from hedgerow.services.iot.certificates.model import Certificate, Mode, Status
 from hedgerow.services.iot.certificates.operations import CertificateOperations
@@ -12,6 +13,7 @@ __all__ = [
     "CertificateFlows",
     "CertificateOperations",
     "CertificateStore",
+    "InvalidSigningRequest",
     "Issued",
     "Mode",
     "Status",

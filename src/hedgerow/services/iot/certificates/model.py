@@ -8,12 +8,9 @@ Spec: certificate statuses; REVOKED and PENDING_TRANSFER are left by no UpdateCe
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from hashlib import sha256
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
+from hedgerow.core import pki
 from hedgerow.services.iot.certificates.errors import CertificateState, CertificateValidation
 from hedgerow.services.iot.errors import InvalidRequest
 
@@ -88,18 +85,12 @@ class Parsed:
 def parsed(pem: str) -> Parsed:
     """Read the one certificate in the text; raises CertificateValidation when there is none or more."""
     try:
-        certificates = x509.load_pem_x509_certificates(pem.encode("utf-8"))
-    except ValueError as error:
-        raise CertificateValidation(f"The certificate cannot be read: {error}") from error
-    if len(certificates) != 1:
-        raise CertificateValidation(f"One certificate is expected, not {len(certificates)}")
-    (certificate,) = certificates
-    return Parsed(
-        id=sha256(certificate.public_bytes(Encoding.DER)).hexdigest(),
-        pem=certificate.public_bytes(Encoding.PEM).decode("ascii"),
-        not_before=certificate.not_valid_before_utc.timestamp(),
-        not_after=certificate.not_valid_after_utc.timestamp(),
-    )
+        certificate = pki.read_certificate(pem)
+    except pki.BadCertificate as error:
+        raise CertificateValidation(f"The certificate cannot be used: {error}") from error
+    text = pki.pem_of(certificate)
+    said = pki.describe(text)
+    return Parsed(id=said.id, pem=text, not_before=said.not_before, not_after=said.not_after)
 
 
 def settable(status: str) -> Status:

@@ -1,0 +1,55 @@
+"""The cloud's device CA as the registry's flows see it: keys and signatures off the loop, each with a deadline.
+
+Implements `services.iot.certificates.Authority`. The CA and its key are `core/pki`'s; the composition root reads them.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from hedgerow.base.clock import Clock
+from hedgerow.base.errors import Unavailable
+from hedgerow.core import pki
+from hedgerow.services.iot.certificates import InvalidSigningRequest, Issued
+
+T = TypeVar("T")
+
+DEADLINE_S: Final = 30.0
+
+
+class DeviceAuthority:
+    """Signs client certificates. `host_names` are the names of this cloud's servers, which no device may bear."""
+
+    def __init__(self, *, authority: pki.Authority, clock: Clock, host_names: Sequence[str]) -> None:
+        self._authority = authority
+        self._clock = clock
+        self._host_names = tuple(host_names)
+
+    async def issue(self) -> Issued:
+        return await self._off_the_loop(self._issued)
+
+    async def sign(self, signing_request_pem: str) -> str:
+        return await self._off_the_loop(lambda: self._signed(signing_request_pem))
+
+    def _issued(self) -> Issued:
+        key = pki.new_key("rsa2048")
+        return Issued(
+            certificate_pem=pki.issue_device(self._authority, key.public_key(), self._clock.now()),
+            public_key_pem=pki.public_pem(key),
+            private_key_pem=pki.private_pem(key),
+        )
+
+    def _signed(self, signing_request_pem: str) -> str:
+        try:
+            return pki.issue_from_csr(
+                self._authority, signing_request_pem, self._clock.now(), host_names=self._host_names
+            )
+        except (pki.BadRequest, pki.BadKey) as error:
+            raise InvalidSigningRequest(f"The certificate signing request cannot be used: {error}") from error
+
+    async def _off_the_loop(self, work: Callable[[], T]) -> T:
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                return await asyncio.to_thread(work)
+        except TimeoutError as error:
+            raise Unavailable(f"no certificate within {DEADLINE_S:g} s") from error

@@ -1,0 +1,122 @@
+"""The registry's rows of the service `iot`: things, groups, certificates, policies, role aliases, provisioning.
+
+Rules have their own function beside it. A `$aws` topic is answered to the asking connection alone.
+"""
+
+from hedgerow.api.operations import Row, flow, read, write
+from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations
+from hedgerow.services.iot.endpoints import EndpointOperations
+from hedgerow.services.iot.groups import GroupOperations
+from hedgerow.services.iot.policies import PolicyAttachmentOperations, PolicyOperations
+from hedgerow.services.iot.role_aliases import RoleAliasOperations
+from hedgerow.services.iot.thing_types import ThingTypeOperations
+from hedgerow.services.iot.things import ThingOperations, ThingPrincipalOperations
+
+_OWN = "arn:aws:iot:{region}:{account}:"
+_THING = _OWN + "thing/{thingName}"
+_TYPE = _OWN + "thingtype/{thingTypeName}"
+_GROUP = _OWN + "thinggroup/{thingGroupName}"
+_CERTIFICATE = _OWN + "cert/{certificateId}"
+_POLICY = _OWN + "policy/{policyName}"
+_ALIAS = _OWN + "rolealias/{roleAlias}"
+
+
+def rows(
+    *,
+    things: ThingOperations,
+    principals: ThingPrincipalOperations,
+    types: ThingTypeOperations,
+    groups: GroupOperations,
+    certificates: CertificateOperations,
+    certificate_flows: CertificateFlows,
+    policies: PolicyOperations,
+    attachments: PolicyAttachmentOperations,
+    role_aliases: RoleAliasOperations,
+    endpoints: EndpointOperations,
+) -> dict[str, Row]:
+    """Answer the rows of the service `iot` that belong to the registry."""
+    return {
+        **_thing_rows(things, principals, types),
+        **_group_rows(groups),
+        **_certificate_rows(certificates, certificate_flows),
+        **_policy_rows(policies, attachments),
+        "CreateRoleAlias": write(role_aliases.create_role_alias, _ALIAS),
+        "DescribeRoleAlias": read(role_aliases.describe_role_alias, _ALIAS),
+        "ListRoleAliases": read(role_aliases.list_role_aliases),
+        "UpdateRoleAlias": write(role_aliases.update_role_alias, _ALIAS),
+        "DeleteRoleAlias": write(role_aliases.delete_role_alias, _ALIAS),
+        "DescribeEndpoint": read(endpoints.describe_endpoint),
+    }
+
+
+def _thing_rows(
+    things: ThingOperations, principals: ThingPrincipalOperations, types: ThingTypeOperations
+) -> dict[str, Row]:
+    return {
+        "CreateThing": write(things.create_thing, _THING),
+        "DescribeThing": read(things.describe_thing, _THING),
+        "UpdateThing": write(things.update_thing, _THING),
+        "DeleteThing": write(things.delete_thing, _THING),
+        "ListThings": read(things.list_things),
+        "AttachThingPrincipal": write(principals.attach_thing_principal, _THING),
+        "DetachThingPrincipal": write(principals.detach_thing_principal, _THING),
+        "ListThingPrincipals": read(principals.list_thing_principals, _THING),
+        "ListThingPrincipalsV2": read(principals.list_thing_principals_v2, _THING),
+        "ListPrincipalThings": read(principals.list_principal_things),
+        "ListPrincipalThingsV2": read(principals.list_principal_things_v2),
+        "CreateThingType": write(types.create_thing_type, _TYPE),
+        "DescribeThingType": read(types.describe_thing_type, _TYPE),
+        "ListThingTypes": read(types.list_thing_types),
+        "DeprecateThingType": write(types.deprecate_thing_type, _TYPE),
+        "DeleteThingType": write(types.delete_thing_type, _TYPE),
+    }
+
+
+def _group_rows(groups: GroupOperations) -> dict[str, Row]:
+    return {
+        "CreateThingGroup": write(groups.create_thing_group, _GROUP),
+        "DescribeThingGroup": read(groups.describe_thing_group, _GROUP),
+        "UpdateThingGroup": write(groups.update_thing_group, _GROUP),
+        "DeleteThingGroup": write(groups.delete_thing_group, _GROUP),
+        "ListThingGroups": read(groups.list_thing_groups),
+        "AddThingToThingGroup": write(groups.add_thing_to_thing_group, _GROUP),
+        "RemoveThingFromThingGroup": write(groups.remove_thing_from_thing_group, _GROUP),
+        "UpdateThingGroupsForThing": write(groups.update_thing_groups_for_thing, _THING),
+        "ListThingsInThingGroup": read(groups.list_things_in_thing_group, _GROUP),
+        "ListThingGroupsForThing": read(groups.list_thing_groups_for_thing, _THING),
+    }
+
+
+def _certificate_rows(certificates: CertificateOperations, flows: CertificateFlows) -> dict[str, Row]:
+    return {
+        "CreateKeysAndCertificate": flow(flows.create_keys_and_certificate),
+        "CreateCertificateFromCsr": flow(flows.create_certificate_from_csr),
+        "RegisterCertificateWithoutCA": flow(flows.register_certificate_without_ca),
+        "DescribeCertificate": read(certificates.describe_certificate, _CERTIFICATE),
+        "ListCertificates": read(certificates.list_certificates),
+        "UpdateCertificate": write(certificates.update_certificate, _CERTIFICATE),
+        "DeleteCertificate": write(certificates.delete_certificate, _CERTIFICATE),
+    }
+
+
+def _policy_rows(policies: PolicyOperations, attachments: PolicyAttachmentOperations) -> dict[str, Row]:
+    return {
+        "CreatePolicy": write(policies.create_policy, _POLICY),
+        "GetPolicy": read(policies.get_policy, _POLICY),
+        "ListPolicies": read(policies.list_policies),
+        "DeletePolicy": write(policies.delete_policy, _POLICY),
+        "CreatePolicyVersion": write(policies.create_policy_version, _POLICY),
+        "GetPolicyVersion": read(policies.get_policy_version, _POLICY),
+        "ListPolicyVersions": read(policies.list_policy_versions, _POLICY),
+        "SetDefaultPolicyVersion": write(policies.set_default_policy_version, _POLICY),
+        "DeletePolicyVersion": write(policies.delete_policy_version, _POLICY),
+        "AttachPolicy": write(attachments.attach_policy, "{target}"),
+        "DetachPolicy": write(attachments.detach_policy, "{target}"),
+        "ListAttachedPolicies": read(attachments.list_attached_policies, "{target}"),
+        "ListTargetsForPolicy": read(attachments.list_targets_for_policy, _POLICY),
+        "AttachPrincipalPolicy": write(attachments.attach_principal_policy, "{principal}"),
+        "DetachPrincipalPolicy": write(attachments.detach_principal_policy, "{principal}"),
+        "ListPrincipalPolicies": read(attachments.list_principal_policies, "{principal}"),
+        "ListPolicyPrincipals": read(attachments.list_policy_principals, _POLICY),
+        "GetEffectivePolicies": read(attachments.get_effective_policies),
+    }
