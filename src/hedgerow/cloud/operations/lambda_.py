@@ -1,0 +1,47 @@
+"""AWS Lambda: operation → row, and what happens later to queued events."""
+
+from hedgerow.api.operations import Row, flow, read, write
+from hedgerow.services.lambda_.aliases import AliasOperations
+from hedgerow.services.lambda_.functions import QUEUED, FunctionOperations, LambdaFlows
+from hedgerow.services.lambda_.permissions import PermissionOperations
+from hedgerow.store import Handler
+
+FUNCTION = "arn:aws:lambda:{region}:{account}:function:{FunctionName}"
+
+
+def rows(
+    *,
+    functions: FunctionOperations,
+    flows: LambdaFlows,
+    aliases: AliasOperations,
+    permissions: PermissionOperations,
+) -> dict[str, Row]:
+    """Answer the rows of the service `lambda`."""
+    return {
+        "CreateFunction": flow(flows.create_function, FUNCTION),
+        "GetFunction": flow(flows.get_function, FUNCTION),
+        "UpdateFunctionCode": flow(flows.update_function_code, FUNCTION),
+        "Invoke": flow(flows.invoke, FUNCTION, action="lambda:InvokeFunction"),
+        "GetFunctionConfiguration": read(functions.get_function_configuration, FUNCTION),
+        "UpdateFunctionConfiguration": write(functions.update_function_configuration, FUNCTION),
+        "ListFunctions": read(functions.list_functions),
+        "ListVersionsByFunction": read(functions.list_versions_by_function, FUNCTION),
+        "PublishVersion": write(functions.publish_version, FUNCTION),
+        "DeleteFunction": write(functions.delete_function, FUNCTION),
+        "TagResource": write(functions.tag_resource, "{Resource}"),
+        "UntagResource": write(functions.untag_resource, "{Resource}"),
+        "ListTags": read(functions.list_tags, "{Resource}"),
+        "CreateAlias": write(aliases.create_alias, FUNCTION),
+        "GetAlias": read(aliases.get_alias, FUNCTION),
+        "UpdateAlias": write(aliases.update_alias, FUNCTION),
+        "DeleteAlias": write(aliases.delete_alias, FUNCTION),
+        "ListAliases": read(aliases.list_aliases, FUNCTION),
+        "AddPermission": write(permissions.add_permission, FUNCTION),
+        "GetPolicy": read(permissions.get_policy, FUNCTION),
+        "RemovePermission": write(permissions.remove_permission, FUNCTION),
+    }
+
+
+def follow_up_rows(*, flows: LambdaFlows) -> dict[str, Handler]:
+    """Answer what happens to queued events."""
+    return {QUEUED: flows.on_event}

@@ -1,0 +1,1 @@
+"""AWS Lambda: functions, their versions, aliases and permissions. (The name has an underscore: lambda is a keyword.)"""
