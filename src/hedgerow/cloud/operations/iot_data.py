@@ -1,15 +1,11 @@
 """The rows of `iot-data` and of the shadow topics. What the gateway answers (Publish …) is entered by `cloud.build`."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from hedgerow.api.operations import Row, read, write
 from hedgerow.cloud.rows import TopicRow
 from hedgerow.services.iot.shadows import ShadowFollowUps, ShadowOperations, ShadowTopics
-from hedgerow.store import Answer, Tx
-
-if TYPE_CHECKING:
-    from hedgerow.store import FollowUp
+from hedgerow.store import Answer, FollowUp, Tx
 
 _THING = "arn:aws:iot:{region}:{account}:thing/{thingName}"
 
@@ -33,6 +29,6 @@ def topic_rows(*, shadows: ShadowTopics) -> list[TopicRow]:
     return [TopicRow(f"{prefix}/{what}", operation=method) for prefix in prefixes for what, method in methods.items()]
 
 
-def follow_up_rows(*, shadows: ShadowFollowUps) -> dict[str, Callable[[Tx, "FollowUp"], Answer]]:
+def follow_up_rows(*, shadows: ShadowFollowUps) -> dict[str, Callable[[Tx, FollowUp], Answer]]:
     """Answer what happens to shadows later."""
     return {"shadow-tombstone": shadows.on_tombstone}

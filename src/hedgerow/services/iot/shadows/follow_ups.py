@@ -1,13 +1,8 @@
 """What happens to shadows later: the version of a deleted one is forgotten."""
 
-from typing import TYPE_CHECKING
-
 from hedgerow.services.iot.shadows.model import ShadowKey
 from hedgerow.services.iot.shadows.store import ShadowStore
-from hedgerow.store import Answer, Tx
-
-if TYPE_CHECKING:
-    from hedgerow.store import FollowUp
+from hedgerow.store import Answer, FollowUp, Tx
 
 
 class ShadowFollowUps:
@@ -16,7 +11,7 @@ class ShadowFollowUps:
     def __init__(self, *, store: ShadowStore) -> None:
         self._store = store
 
-    def on_tombstone(self, tx: Tx, row: "FollowUp") -> Answer:
+    def on_tombstone(self, tx: Tx, row: FollowUp) -> Answer:
         """Forget a shadow that is still deleted. May run twice."""
         key = ShadowKey(row.account, row.body["thing"], row.body["name"])
         kept = self._store.get(tx, key)

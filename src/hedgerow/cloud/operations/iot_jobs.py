@@ -1,0 +1,51 @@
+"""The rows of `iot` that belong to jobs, the job topics, and what happens to jobs later."""
+
+from collections.abc import Callable
+
+from hedgerow.api.operations import Row, read, write
+from hedgerow.cloud.rows import TopicRow
+from hedgerow.services.iot.jobs import JobFollowUps, JobOperations, JobTopics
+from hedgerow.store import Answer, FollowUp, Tx
+
+_JOB = "arn:aws:iot:{region}:{account}:job/{jobId}"
+_THING = "arn:aws:iot:{region}:{account}:thing/{thingName}"
+
+
+def rows(*, jobs: JobOperations) -> dict[str, Row]:
+    """Answer the job operations of iot; `cloud.operations.iot` takes them in."""
+    return {
+        "CreateJob": write(jobs.create_job, _JOB),
+        "DescribeJob": read(jobs.describe_job, _JOB),
+        "ListJobs": read(jobs.list_jobs),
+        "GetJobDocument": read(jobs.get_job_document, _JOB),
+        "CancelJob": write(jobs.cancel_job, _JOB),
+        "DeleteJob": write(jobs.delete_job, _JOB),
+        "DescribeJobExecution": read(jobs.describe_job_execution, _THING),
+        "ListJobExecutionsForJob": read(jobs.list_job_executions_for_job, _JOB),
+        "ListJobExecutionsForThing": read(jobs.list_job_executions_for_thing, _THING),
+        "CancelJobExecution": write(jobs.cancel_job_execution, _THING),
+    }
+
+
+def topic_rows(*, jobs: JobTopics) -> list[TopicRow]:
+    """Answer the rows of the job topics; those with a level more are Greengrass's, with a namespace."""
+    base = "$aws/things/+/jobs"
+    return [
+        TopicRow(f"{base}/get", operation=jobs.get_pending),
+        TopicRow(f"{base}/start-next", operation=jobs.start_next),
+        TopicRow(f"{base}/+/get", operation=jobs.describe),
+        TopicRow(f"{base}/+/update", operation=jobs.update),
+        TopicRow(f"{base}/+/+/get", operation=jobs.describe),
+        TopicRow(f"{base}/+/+/update", operation=jobs.update),
+    ]
+
+
+def follow_up_rows(*, jobs: JobFollowUps) -> dict[str, Callable[[Tx, FollowUp], Answer]]:
+    """Answer what happens to jobs later."""
+    return {
+        "job-timeout": jobs.on_timeout,
+        "job-rollout": jobs.on_rollout,
+        "job-cancellation": jobs.on_cancellation,
+        "job-deletion": jobs.on_deletion,
+        "thing-group-membership": jobs.on_membership,
+    }

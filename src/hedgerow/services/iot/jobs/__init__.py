@@ -1,0 +1,26 @@
+"""Jobs: what things are asked to do, and how far they are with it."""
+
+from hedgerow.services.iot.jobs.changes import JobLimits, Jobs
+from hedgerow.services.iot.jobs.device import DeviceDesk
+from hedgerow.services.iot.jobs.device_operations import JobDataOperations
+from hedgerow.services.iot.jobs.follow_ups import JobFollowUps
+from hedgerow.services.iot.jobs.model import Execution, Job, JobStatus, Selection, Status
+from hedgerow.services.iot.jobs.operations import JobOperations
+from hedgerow.services.iot.jobs.store import JobStore
+from hedgerow.services.iot.jobs.topics import JobTopics
+
+__all__ = [
+    "DeviceDesk",
+    "Execution",
+    "Job",
+    "JobDataOperations",
+    "JobFollowUps",
+    "JobLimits",
+    "JobOperations",
+    "JobStatus",
+    "JobStore",
+    "JobTopics",
+    "Jobs",
+    "Selection",
+    "Status",
+]

@@ -1,0 +1,147 @@
+"""A job, and its execution on one thing: statuses, transitions, deadlines.
+
+Versions begin at 1 and rise by one with every change. Spec: AWS IoT Jobs, "job execution states".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Final
+
+from hedgerow.core.arn import arn
+
+LONGEST_DOCUMENT: Final = 32_768
+LONGEST_DETAIL: Final = 1024
+STEP_MINUTES: Final = range(1, 10_081)
+NO_STEP_TIMER: Final = -1
+
+
+class Selection(Enum):
+    """Whether a job goes to who is there now, or also to who joins a target group later."""
+
+    SNAPSHOT = "SNAPSHOT"
+    CONTINUOUS = "CONTINUOUS"
+
+
+class JobStatus(Enum):
+    """Where a job stands."""
+
+    IN_PROGRESS = "IN_PROGRESS"
+    CANCELED = "CANCELED"
+    COMPLETED = "COMPLETED"
+    DELETION_IN_PROGRESS = "DELETION_IN_PROGRESS"
+
+
+class Status(Enum):
+    """Where an execution stands."""
+
+    QUEUED = "QUEUED"
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    TIMED_OUT = "TIMED_OUT"
+    REJECTED = "REJECTED"
+    REMOVED = "REMOVED"
+    CANCELED = "CANCELED"
+
+    @property
+    def pending(self) -> bool:
+        """Whether the thing still has something to do."""
+        return self in (Status.QUEUED, Status.IN_PROGRESS)
+
+
+_BY_DEVICE: Final = frozenset({Status.IN_PROGRESS, Status.SUCCEEDED, Status.FAILED, Status.REJECTED})
+TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
+    Status.QUEUED: _BY_DEVICE | {Status.CANCELED, Status.REMOVED},
+    Status.IN_PROGRESS: _BY_DEVICE | {Status.CANCELED, Status.TIMED_OUT},
+}
+SET_BY_DEVICES: Final = _BY_DEVICE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One job. `things` and `groups` are its targets, by name."""
+
+    id: str
+    things: tuple[str, ...]
+    groups: tuple[str, ...]
+    selection: Selection
+    document: str
+    description: str | None = None
+    namespace: str | None = None
+    timeout_minutes: int | None = None
+    status: JobStatus = JobStatus.IN_PROGRESS
+    rolled_out: bool = False  # every thing that was a target at creation has its execution
+    reason_code: str | None = None
+    comment: str | None = None
+    forced: bool = False
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    completed_at: float | None = None
+
+    def arn(self, region: str, account: str) -> str:
+        """Make the job's ARN."""
+        return arn("iot", region, account, f"job/{self.id}")
+
+    def target_arns(self, region: str, account: str) -> list[str]:
+        """Make the ARNs of the targets."""
+        names = [f"thing/{name}" for name in self.things] + [f"thinggroup/{name}" for name in self.groups]
+        return [arn("iot", region, account, name) for name in names]
+
+    def ended(self, status: JobStatus, now: float) -> "Job":
+        """Answer the job in a status that it does not leave."""
+        completed_at = now if status in (JobStatus.COMPLETED, JobStatus.CANCELED) else self.completed_at
+        return replace(self, status=status, updated_at=now, completed_at=completed_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One job on one thing, the `number`th time."""
+
+    job: str
+    thing: str
+    number: int
+    position: int  # in the thing's queue: the order of creation
+    namespace: str | None = None
+    status: Status = Status.QUEUED
+    version: int = 1
+    queued_at: float = 0.0
+    updated_at: float = 0.0
+    started_at: float | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
+    step_deadline: float | None = None
+    deadline: float | None = None
+    forced: bool = False
+    left: bool = False  # the thing is no target any more
+
+    @property
+    def ends_at(self) -> float | None:
+        """When it times out: the nearer of its two timers, None when none runs."""
+        running = [at for at in (self.step_deadline, self.deadline) if at is not None]
+        return min(running) if running and self.status is Status.IN_PROGRESS else None
+
+    def may_become(self, status: Status) -> bool:
+        """Tell whether the change is legal."""
+        return status in TRANSITIONS.get(self.status, ())
+
+    def moved(self, status: Status, now: float, details: Mapping[str, str] | None = None) -> "Execution":
+        """Answer the next version, in this status; details that are given replace all former ones."""
+        return replace(
+            self,
+            status=status,
+            version=self.version + 1,
+            updated_at=now,
+            details=self.details if details is None else dict(details),
+        )
+
+    def started(self, now: float, minutes: int | None) -> "Execution":
+        """Answer it with its start noted and the job's timer running, unless it had started before."""
+        if self.started_at is not None:
+            return self
+        return replace(self, started_at=now, deadline=None if minutes is None else now + 60 * minutes)
+
+    def with_step_timer(self, now: float, minutes: int | None) -> "Execution":
+        """Answer it with its step timer set anew; None leaves the timer as it is, -1 stops it."""
+        if minutes is None:
+            return self
+        return replace(self, step_deadline=None if minutes == NO_STEP_TIMER else now + 60 * minutes)

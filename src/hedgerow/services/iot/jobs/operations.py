@@ -1,0 +1,280 @@
+"""The control operations of jobs (service `iot`). Spec: AWS IoT Jobs, "create and manage jobs"."""
+
+from dataclasses import replace
+from typing import Any
+
+from hedgerow.base.errors import NotImplementedYet
+from hedgerow.core.arn import arn
+from hedgerow.core.caller import Caller
+from hedgerow.core.request import Request
+from hedgerow.services.iot.errors import InvalidRequest, ResourceNotFound, VersionConflict
+from hedgerow.services.iot.jobs.changes import Jobs
+from hedgerow.services.iot.jobs.device import check_details
+from hedgerow.services.iot.jobs.errors import InvalidTransition
+from hedgerow.services.iot.jobs.model import Execution, Job, Selection, Status
+from hedgerow.services.iot.jobs.store import JobStore
+from hedgerow.services.iot.pages import Pages
+from hedgerow.services.iot.principals import own_resource
+from hedgerow.store import Answer, Tx
+
+MOST_DETAILS = 10
+
+
+class JobOperations:
+    """Jobs as operators see them."""
+
+    def __init__(self, *, jobs: Jobs, store: JobStore, pages: Pages) -> None:
+        self._jobs = jobs
+        self._store = store
+        self._pages = pages
+
+    def create_job(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        things, groups = _targets(request, caller)
+        job = Job(
+            id=request["jobId"],
+            things=things,
+            groups=groups,
+            selection=Selection(request.get("targetSelection") or "SNAPSHOT"),
+            document=_document(request),
+            description=request.get("description"),
+            namespace=request.get("namespaceId"),
+            timeout_minutes=_timeout(request),
+        )
+        events = self._jobs.create(tx, caller.account, job)
+        return Answer(_named(job, caller), events)
+
+    def describe_job(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        job = self._jobs.present(tx, caller.account, request["jobId"])
+        request.get("beforeSubstitution")  # nothing is substituted: both answers are the same
+        counts = self._store.counts(tx, caller.account, job.id)
+        return Answer({"job": _shown(job, caller) | {"jobProcessDetails": _progress(job, counts, caller)}})
+
+    def list_jobs(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        filters = {
+            "status": request.get("status") or "",
+            "selection": request.get("targetSelection") or "",
+            "namespace": request.get("namespaceId") or "",
+            "group": request.get("thingGroupName") or "",
+        }
+        page = self._pages.by_token(request, caller, "ListJobs", **filters)
+        before, after = page.position or (None, "")
+        jobs = self._store.list(tx, caller.account, **filters, before=before, after=after, limit=page.limit)
+        return Answer(
+            page.answer("jobs", jobs, key=lambda one: (one.created_at, one.id), show=lambda one: _listed(one, caller))
+        )
+
+    def get_job_document(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        request.get("beforeSubstitution")  # nothing is substituted: both answers are the same
+        return Answer({"document": self._jobs.present(tx, caller.account, request["jobId"]).document})
+
+    def cancel_job(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        job, events = self._jobs.cancel(
+            tx,
+            caller.account,
+            request["jobId"],
+            force=bool(request.get("force")),
+            reason_code=request.get("reasonCode"),
+            comment=request.get("comment"),
+        )
+        return Answer(_named(job, caller), events)
+
+    def delete_job(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        force = bool(request.get("force"))
+        _same_namespace(self._jobs.present(tx, caller.account, request["jobId"]), request.get("namespaceId"))
+        return Answer({}, self._jobs.delete(tx, caller.account, request["jobId"], force=force))
+
+    def describe_job_execution(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        number = request.get("executionNumber")
+        one = self._execution(tx, caller, request["jobId"], request["thingName"], number)
+        return Answer({"execution": _execution(one, caller, tx.now)})
+
+    def list_job_executions_for_job(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        job, status = request["jobId"], request.get("status") or ""
+        self._jobs.present(tx, caller.account, job)
+        page = self._pages.by_token(request, caller, "ListJobExecutionsForJob", job=job, status=status)
+        after = page.position or ("", 0)
+        found = self._store.of_job(tx, caller.account, job, status=status, after=after, limit=page.limit)
+        return Answer(
+            page.answer(
+                "executionSummaries",
+                found,
+                key=lambda one: (one.thing, one.number),
+                show=lambda one: {"thingArn": _thing_arn(one, caller), "jobExecutionSummary": _summary(one)},
+            )
+        )
+
+    def list_job_executions_for_thing(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        filters = {"status": request.get("status") or "", "job": request.get("jobId") or ""}
+        thing, namespace = request["thingName"], request.get("namespaceId")
+        page = self._pages.by_token(
+            request, caller, "ListJobExecutionsForThing", thing=thing, namespace=namespace, **filters
+        )
+        found = self._store.of_thing(
+            tx,
+            caller.account,
+            thing,
+            **filters,
+            namespace=namespace,
+            before=page.position[0] if page.position else None,
+            limit=page.limit,
+        )
+        return Answer(
+            page.answer(
+                "executionSummaries",
+                found,
+                key=lambda one: (one.position,),
+                show=lambda one: {"jobId": one.job, "jobExecutionSummary": _summary(one)},
+            )
+        )
+
+    def cancel_job_execution(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        one = self._execution(tx, caller, request["jobId"], request["thingName"], None)
+        force, expected = bool(request.get("force")), request.get("expectedVersion")
+        details = request.take_all("statusDetails")
+        check_details(details)
+        if details is not None and len(details) > MOST_DETAILS:
+            raise InvalidRequest(f"statusDetails may have {MOST_DETAILS} entries at most")
+        if expected is not None and expected != one.version:
+            raise VersionConflict(f"the execution of {one.job} on {one.thing}", expected=expected, version=one.version)
+        if not one.status.pending or (one.status is Status.IN_PROGRESS and not force):
+            raise InvalidTransition(f"The execution is {one.status.value}" + (": use force" if not force else ""))
+        changed = replace(one.moved(Status.CANCELED, tx.now, details), forced=force)
+        return Answer({}, self._jobs.put(tx, caller.account, changed))
+
+    def _execution(self, tx: Tx, caller: Caller, job: str, thing: str, number: int | None) -> Execution:
+        if number is None:
+            one = self._store.latest(tx, caller.account, job, thing)
+        else:
+            one = self._store.execution(tx, caller.account, job, thing, number)
+        if one is None:
+            raise ResourceNotFound(f"Job {job} not found for {thing}")
+        return one
+
+
+def _targets(request: Request, caller: Caller) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    things: list[str] = []
+    groups: list[str] = []
+    for text in request["targets"]:
+        kind, _, name = own_resource(text, caller).partition("/")
+        if kind not in ("thing", "thinggroup") or not name:
+            raise InvalidRequest(f"The target {text} is neither a thing nor a thing group.")
+        (things if kind == "thing" else groups).append(name)
+    if not things and not groups:
+        raise InvalidRequest("A job needs at least one target.")
+    return tuple(dict.fromkeys(things)), tuple(dict.fromkeys(groups))
+
+
+def _document(request: Request) -> str:
+    if "documentSource" in request:
+        raise NotImplementedYet("documentSource is not implemented: send the document itself as `document`")
+    if not request.get("document"):
+        raise InvalidRequest("A job needs a document.")
+    document: str = request["document"]
+    if "${aws:iot:" in document:
+        raise NotImplementedYet(
+            "Placeholders (${aws:iot:…}) in job documents are not implemented: write the value into the document"
+        )
+    return document
+
+
+def _timeout(request: Request) -> int | None:
+    if "timeoutConfig" not in request:
+        return None
+    minutes: int | None = request["timeoutConfig"].get("inProgressTimeoutInMinutes")
+    if minutes is not None and not 1 <= minutes <= 10_080:
+        raise InvalidRequest("inProgressTimeoutInMinutes must be 1 to 10080.")
+    return minutes
+
+
+def _same_namespace(job: Job, namespace: str | None) -> None:
+    if namespace is not None and namespace != job.namespace:
+        raise ResourceNotFound(f"Job {job.id} cannot be found in the namespace {namespace}.")
+
+
+def _present_only(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _named(job: Job, caller: Caller) -> dict[str, Any]:
+    return _present_only(
+        {"jobArn": job.arn(caller.region, caller.account), "jobId": job.id, "description": job.description}
+    )
+
+
+def _listed(job: Job, caller: Caller) -> dict[str, Any]:
+    return _present_only(
+        {
+            "jobArn": job.arn(caller.region, caller.account),
+            "jobId": job.id,
+            "targetSelection": job.selection.value,
+            "status": job.status.value,
+            "createdAt": job.created_at,
+            "lastUpdatedAt": job.updated_at,
+            "completedAt": job.completed_at,
+            "isConcurrent": False,
+        }
+    )
+
+
+def _shown(job: Job, caller: Caller) -> dict[str, Any]:
+    timeout = {} if job.timeout_minutes is None else {"inProgressTimeoutInMinutes": job.timeout_minutes}
+    return _listed(job, caller) | _present_only(
+        {
+            "forceCanceled": job.forced,
+            "reasonCode": job.reason_code,
+            "comment": job.comment,
+            "targets": job.target_arns(caller.region, caller.account),
+            "description": job.description,
+            "namespaceId": job.namespace,
+            "presignedUrlConfig": {},
+            "jobExecutionsRolloutConfig": {},
+            "timeoutConfig": timeout,
+            "schedulingConfig": {},
+        }
+    )
+
+
+def _progress(job: Job, counts: Any, caller: Caller) -> dict[str, Any]:
+    names = {
+        Status.CANCELED: "Canceled",
+        Status.SUCCEEDED: "Succeeded",
+        Status.FAILED: "Failed",
+        Status.REJECTED: "Rejected",
+        Status.QUEUED: "Queued",
+        Status.IN_PROGRESS: "InProgress",
+        Status.REMOVED: "Removed",
+        Status.TIMED_OUT: "TimedOut",
+    }
+    numbers = {f"numberOf{name}Things": counts.get(status, 0) for status, name in names.items()}
+    return {"processingTargets": job.target_arns(caller.region, caller.account), **numbers}
+
+
+def _thing_arn(one: Execution, caller: Caller) -> str:
+    return arn("iot", caller.region, caller.account, f"thing/{one.thing}")
+
+
+def _summary(one: Execution) -> dict[str, Any]:
+    return _present_only(
+        {
+            "status": one.status.value,
+            "queuedAt": one.queued_at,
+            "startedAt": one.started_at,
+            "lastUpdatedAt": one.updated_at,
+            "executionNumber": one.number,
+        }
+    )
+
+
+def _execution(one: Execution, caller: Caller, now: float) -> dict[str, Any]:
+    left = None if one.ends_at is None else max(0, round(one.ends_at - now))
+    return _present_only(
+        _summary(one)
+        | {
+            "jobId": one.job,
+            "forceCanceled": one.forced,
+            "statusDetails": {"detailsMap": dict(one.details)},
+            "thingArn": _thing_arn(one, caller),
+            "versionNumber": one.version,
+            "approximateSecondsBeforeTimedOut": left,
+        }
+    )

@@ -1,0 +1,493 @@
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select
+
+from hedgerow.base.errors import ServiceError
+from hedgerow.core.caller import Caller
+from hedgerow.core.events import Published
+from hedgerow.core.paging import Pager
+from hedgerow.core.topics import TopicRequest
+from hedgerow.services.iot.jobs import (
+    DeviceDesk,
+    JobDataOperations,
+    JobFollowUps,
+    JobLimits,
+    JobOperations,
+    Jobs,
+    JobStore,
+    JobTopics,
+)
+from hedgerow.services.iot.pages import Pages
+from hedgerow.store import Answer, FollowUp, Tx
+from hedgerow.store.tx import follow_ups
+from tests.support.store import CALLER, OTHER_ACCOUNT, MemoryStore
+
+ARN = f"arn:aws:iot:{CALLER.region}:{CALLER.account}:"
+NAMESPACE = "aws-gg-deployment"
+
+
+class Registry:
+    """Every thing of ours exists; groups are a dictionary, `sub` stands below `top`."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, set[str]] = {"top": set(), "sub": set()}
+
+    def exists(self, tx: Tx, account: str, name: str) -> bool:
+        return name != "missing"
+
+    def lines_of(self, tx: Tx, account: str, thing: str) -> Sequence[str]:
+        direct = [name for name, things in self.members.items() if thing in things]
+        return sorted({above for name in direct for above in self.line_of(tx, account, name)})
+
+    def line_of(self, tx: Tx, account: str, group: str) -> Sequence[str]:
+        return ["sub", "top"] if group == "sub" else [group] if group in self.members else []
+
+    def things_in(
+        self, tx: Tx, account: str, group: str, *, recursive: bool = False, after: str = "", limit: int = 10**6
+    ) -> Sequence[str]:
+        groups = ["top", "sub"] if recursive and group == "top" else [group]
+        names = {thing for name in groups for thing in self.members[name]}
+        return sorted(name for name in names if name > after)[:limit]
+
+
+class Cloud:
+    """The job subject on a store in memory, with a dispatcher of its own."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.registry = Registry()
+        rows = JobStore()
+        self.jobs = Jobs(store=rows, things=self.registry, groups=self.registry, limits=JobLimits())
+        desk = DeviceDesk(jobs=self.jobs, store=rows)
+        self.api = JobOperations(jobs=self.jobs, store=rows, pages=Pages(Pager(b"key")))
+        self.data = JobDataOperations(desk=desk)
+        self.topics = JobTopics(desk=desk)
+        handlers = JobFollowUps(jobs=self.jobs)
+        self.handlers = {
+            "job-timeout": handlers.on_timeout,
+            "job-rollout": handlers.on_rollout,
+            "job-cancellation": handlers.on_cancellation,
+            "job-deletion": handlers.on_deletion,
+            "thing-group-membership": handlers.on_membership,
+        }
+
+    def create(self, job: str = "j", *, thing: str = "T", group: str | None = None, **members: Any) -> Answer:
+        target = f"{ARN}thinggroup/{group}" if group else f"{ARN}thing/{thing}"
+        request = {"jobId": job, "targets": [target], "document": '{"do":"it"}', **members}
+        return self.store.run(self.api.create_job, request)
+
+    def publish(self, topic: str, body: Any = None, *, thing: str = "T") -> Any:
+        """Ask as the device does; answer (accepted or rejected, the reply, what was published besides)."""
+        *middle, last = topic.split("/")
+        method = {
+            "get": self.topics.describe if middle else self.topics.get_pending,
+            "start-next": self.topics.start_next,
+            "update": self.topics.update,
+        }[last]
+        payload = b"" if body is None else json.dumps(body).encode()
+        name = f"$aws/things/{thing}/jobs/{topic}"
+        request = TopicRequest(topic=name, parts=(thing, *middle), payload=payload)
+        with self.store.tx() as tx:
+            answer = method(tx, request, CALLER)
+        ((reply_topic, reply),) = answer.response["replies"]
+        assert reply_topic.startswith(name + "/")
+        return reply_topic.rsplit("/", 1)[1], json.loads(reply), messages(answer)
+
+    def status(self, job: str = "j", thing: str = "T") -> str:
+        answer = self.store.run(self.api.describe_job_execution, {"jobId": job, "thingName": thing})
+        return str(answer.response["execution"]["status"])
+
+    def job(self, job: str = "j") -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self.store.run(self.api.describe_job, {"jobId": job}).response["job"]
+        return answer
+
+    def catch_up(self) -> dict[str, Any]:
+        """Hand all follow-ups that are due to their handlers."""
+        told: dict[str, Any] = {}
+        while True:
+            with self.store.tx() as tx:
+                row = tx.one(select(follow_ups).where(follow_ups.c.due_at <= tx.now).order_by(follow_ups.c.seq))
+                if row is None:
+                    return told
+                found = FollowUp(
+                    seq=row.seq,
+                    account=row.account,
+                    kind=row.kind,
+                    key=row.key,
+                    due_at=row.due_at,
+                    body=json.loads(row.body),
+                )
+                told |= messages(self.handlers[row.kind](tx, found))
+                tx.run(delete(follow_ups).where(follow_ups.c.seq == row.seq))
+
+    def move(self, thing: str, group: str, *, joined: bool) -> dict[str, Any]:
+        (self.registry.members[group].add if joined else self.registry.members[group].discard)(thing)
+        with self.store.tx() as tx:
+            body = {"thing": thing, "group": group, "joined": joined}
+            tx.follow_up("thing-group-membership", account=CALLER.account, key=thing, body=body)
+        return self.catch_up()
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return Cloud()
+
+
+def messages(answer: Answer) -> dict[str, Any]:
+    return {event.topic: json.loads(event.payload) for event in answer.events if isinstance(event, Published)}
+
+
+@pytest.mark.spec("JB-32")
+def test_a_new_job_is_announced_to_its_thing(cloud: Cloud) -> None:
+    told = messages(cloud.create())
+
+    assert list(told) == ["$aws/things/T/jobs/notify", "$aws/things/T/jobs/notify-next"]
+    assert [one["jobId"] for one in told["$aws/things/T/jobs/notify"]["jobs"]["QUEUED"]] == ["j"]
+    assert told["$aws/things/T/jobs/notify-next"]["execution"]["jobDocument"] == {"do": "it"}
+
+
+@pytest.mark.spec("JB-32")
+def test_a_device_starts_and_finishes_its_job(cloud: Cloud) -> None:
+    cloud.create()
+
+    what, started, told_at_start = cloud.publish("start-next", {"statusDetails": {"step": "1"}, "clientToken": "t"})
+    what_then, updated, told_at_end = cloud.publish(
+        "j/update", {"status": "SUCCEEDED", "expectedVersion": "2", "includeJobExecutionState": True}
+    )
+
+    assert (what, started["clientToken"], started["execution"]["status"]) == ("accepted", "t", "IN_PROGRESS")
+    assert (started["execution"]["versionNumber"], started["execution"]["statusDetails"]) == (2, {"step": "1"})
+    assert told_at_start == {}
+    assert (what_then, updated["executionState"]["versionNumber"]) == ("accepted", 3)
+    assert told_at_end["$aws/things/T/jobs/notify"]["jobs"] == {}
+    assert "execution" not in told_at_end["$aws/things/T/jobs/notify-next"]
+    assert (cloud.status(), cloud.job()["status"]) == ("SUCCEEDED", "COMPLETED")
+
+
+def test_start_next_without_a_job_is_accepted_without_an_execution(cloud: Cloud) -> None:
+    assert cloud.publish("start-next", {})[:2] == ("accepted", {"timestamp": 1_800_000_000})
+    assert cloud.publish("$next/get")[:2] == ("accepted", {"timestamp": 1_800_000_000})
+
+
+def test_the_queue_is_in_progress_first_then_in_the_order_of_creation(cloud: Cloud) -> None:
+    for job in ("z", "a", "m"):
+        cloud.create(job)
+    cloud.publish("m/update", {"status": "IN_PROGRESS"})
+
+    _, reply, _ = cloud.publish("get")
+
+    assert [one["jobId"] for one in reply["inProgressJobs"]] == ["m"]
+    assert [one["jobId"] for one in reply["queuedJobs"]] == ["z", "a"]
+
+
+def test_a_later_job_that_goes_in_progress_is_announced_as_next(cloud: Cloud) -> None:
+    cloud.create("a")
+    cloud.create("b")
+
+    _, _, told = cloud.publish("b/update", {"status": "IN_PROGRESS"})
+
+    assert list(told) == ["$aws/things/T/jobs/notify-next"]
+    assert told["$aws/things/T/jobs/notify-next"]["execution"]["jobId"] == "b"
+
+
+def test_jobs_of_a_namespace_have_topics_of_their_own(cloud: Cloud) -> None:
+    told = messages(cloud.create(namespaceId=NAMESPACE))
+
+    _, plain, _ = cloud.publish("$next/get")
+    _, reply, _ = cloud.publish(f"$next/namespace-{NAMESPACE}/get", {"jobId": "$next", "thingName": "T"})
+    what, _, after = cloud.publish(f"j/namespace-{NAMESPACE}/update", {"status": "SUCCEEDED"})
+
+    assert list(told) == [
+        f"$aws/things/T/jobs/notify-namespace-{NAMESPACE}",
+        f"$aws/things/T/jobs/notify-next-namespace-{NAMESPACE}",
+    ]
+    assert "execution" not in plain
+    assert (reply["execution"]["jobId"], reply["execution"]["jobDocument"]) == ("j", {"do": "it"})
+    assert what == "accepted"
+    assert f"$aws/things/T/jobs/notify-namespace-{NAMESPACE}" in after
+
+
+@pytest.mark.parametrize(
+    ("topic", "body", "code"),
+    [
+        ("x/get", {}, "ResourceNotFound"),
+        ("j/other/get", {}, "InvalidTopic"),
+        ("j/namespace-x/get", {}, "ResourceNotFound"),
+        ("j/update", {}, "InvalidRequest"),
+        ("j/update", {"status": "DONE"}, "InvalidRequest"),
+        ("j/update", {"status": "CANCELED"}, "InvalidStateTransition"),
+        ("j/update", {"status": "FAILED", "expectedVersion": 7}, "VersionMismatch"),
+        ("j/update", {"status": "FAILED", "statusDetails": {"k": "\n"}}, "InvalidRequest"),
+        ("j/update", {"status": "FAILED", "statusDetails": {"k" * 129: "v"}}, "InvalidRequest"),
+        ("j/update", {"status": "IN_PROGRESS", "stepTimeoutInMinutes": 0}, "InvalidRequest"),
+        ("j/get", [], "InvalidJson"),
+    ],
+)
+def test_a_faulty_device_request_is_rejected_with_its_code(cloud: Cloud, topic: str, body: Any, code: str) -> None:
+    cloud.create()
+
+    what, reply, told = cloud.publish(topic, body)
+
+    assert (what, reply["code"], told) == ("rejected", code, {})
+    assert cloud.status() == "QUEUED"
+
+
+def test_a_version_mismatch_tells_the_current_state_and_echoes_the_token(cloud: Cloud) -> None:
+    cloud.create()
+
+    _, reply, _ = cloud.publish("j/update", {"status": "FAILED", "expectedVersion": 7, "clientToken": "t"})
+
+    assert (reply["clientToken"], reply["executionState"]["versionNumber"]) == ("t", 1)
+
+
+def test_a_finished_execution_changes_no_more(cloud: Cloud) -> None:
+    cloud.create()
+    cloud.publish("j/update", {"status": "REJECTED"})
+
+    assert cloud.publish("j/update", {"status": "IN_PROGRESS"})[1]["code"] == "InvalidStateTransition"
+    assert cloud.publish("j/get")[1]["code"] == "TerminalStateReached"
+
+
+def test_a_step_that_takes_too_long_times_out(cloud: Cloud) -> None:
+    cloud.create()
+    cloud.publish("start-next", {"stepTimeoutInMinutes": 5})
+    cloud.store.clock.advance(299)
+    early = cloud.catch_up()
+    cloud.store.clock.advance(1)
+    told = cloud.catch_up()
+
+    assert early == {}
+    assert told["$aws/things/T/jobs/notify"]["jobs"] == {}
+    assert cloud.status() == "TIMED_OUT"
+
+
+def test_a_step_timer_is_set_anew_and_stopped_by_updates(cloud: Cloud) -> None:
+    cloud.create()
+    cloud.publish("start-next", {"stepTimeoutInMinutes": 5})
+    cloud.publish("j/update", {"status": "IN_PROGRESS", "stepTimeoutInMinutes": 10})
+    cloud.store.clock.advance(300)
+    cloud.catch_up()
+    still = cloud.status()
+    cloud.publish("j/update", {"status": "IN_PROGRESS", "stepTimeoutInMinutes": -1})
+    cloud.store.clock.advance(10_000)
+    cloud.catch_up()
+
+    assert (still, cloud.status()) == ("IN_PROGRESS", "IN_PROGRESS")
+
+
+def test_the_jobs_own_timer_counts_from_the_start(cloud: Cloud) -> None:
+    cloud.create(timeoutConfig={"inProgressTimeoutInMinutes": 1})
+    cloud.store.clock.advance(600)
+    cloud.catch_up()
+    queued = cloud.status()
+    _, reply, _ = cloud.publish("start-next", {})
+    cloud.store.clock.advance(60)
+    cloud.catch_up()
+
+    assert (queued, cloud.status()) == ("QUEUED", "TIMED_OUT")
+    assert reply["execution"]["approximateSecondsBeforeTimedOut"] == 60
+
+
+def test_a_continuous_job_goes_to_who_joins_a_group_below(cloud: Cloud) -> None:
+    cloud.registry.members["top"].add("T")
+    cloud.create(group="top", targetSelection="CONTINUOUS")
+
+    told = cloud.move("U", "sub", joined=True)
+
+    assert told["$aws/things/U/jobs/notify"]["jobs"]["QUEUED"][0]["jobId"] == "j"
+    assert cloud.job()["jobProcessDetails"]["numberOfQueuedThings"] == 2
+
+
+def test_who_leaves_loses_what_is_queued_and_gets_it_again_on_return(cloud: Cloud) -> None:
+    cloud.registry.members["top"].add("T")
+    cloud.create(group="top", targetSelection="CONTINUOUS")
+
+    told = cloud.move("T", "top", joined=False)
+    removed = cloud.status()
+    cloud.move("T", "top", joined=True)
+    again = cloud.publish("$next/get")[1]["execution"]
+
+    assert (removed, told["$aws/things/T/jobs/notify"]["jobs"]) == ("REMOVED", {})
+    assert (again["jobId"], again["executionNumber"]) == ("j", 2)
+
+
+def test_moving_within_the_target_changes_nothing(cloud: Cloud) -> None:
+    cloud.registry.members["top"].add("T")
+    cloud.create(group="top", targetSelection="CONTINUOUS")
+    cloud.publish("j/update", {"status": "SUCCEEDED"})
+
+    told = cloud.move("T", "sub", joined=True) | cloud.move("T", "top", joined=False)
+
+    assert (told, cloud.status(), cloud.job()["status"]) == ({}, "SUCCEEDED", "IN_PROGRESS")
+
+
+def test_a_snapshot_job_does_not_follow_its_group(cloud: Cloud) -> None:
+    cloud.registry.members["top"].add("T")
+    cloud.create(group="top")
+
+    assert cloud.move("U", "top", joined=True) == {}
+
+
+def test_a_large_group_is_rolled_out_in_batches(cloud: Cloud) -> None:
+    cloud.registry.members["top"].update(f"t{number:03}" for number in range(250))
+    cloud.create(group="top")
+    at_first = cloud.job()["jobProcessDetails"]["numberOfQueuedThings"]
+    cloud.catch_up()
+
+    assert (at_first, cloud.job()["jobProcessDetails"]["numberOfQueuedThings"]) == (100, 250)
+    assert cloud.job()["status"] == "IN_PROGRESS"
+
+
+def test_a_snapshot_of_an_empty_group_is_complete_at_once(cloud: Cloud) -> None:
+    cloud.create(group="top")
+
+    assert cloud.job()["status"] == "COMPLETED"
+
+
+def test_canceling_ends_what_is_queued_and_by_force_what_is_in_progress(cloud: Cloud) -> None:
+    cloud.registry.members["top"].update({"A", "B"})
+    for job in ("soft", "hard"):
+        cloud.create(job, group="top")
+        cloud.publish(f"{job}/update", {"status": "IN_PROGRESS"}, thing="A")
+
+    cloud.store.run(cloud.api.cancel_job, {"jobId": "soft"})
+    cloud.store.run(cloud.api.cancel_job, {"jobId": "hard", "force": True, "reasonCode": "BAD", "comment": "c"})
+
+    assert [cloud.status("soft", "A"), cloud.status("soft", "B")] == ["IN_PROGRESS", "CANCELED"]
+    assert [cloud.status("hard", "A"), cloud.status("hard", "B")] == ["CANCELED", "CANCELED"]
+    assert (cloud.job("hard")["reasonCode"], cloud.job("hard")["forceCanceled"]) == ("BAD", True)
+
+
+def test_one_execution_is_canceled_alone(cloud: Cloud) -> None:
+    cloud.create()
+    cloud.publish("start-next", {})
+    request = {"jobId": "j", "thingName": "T"}
+
+    with pytest.raises(ServiceError, match="use force"):
+        cloud.store.run(cloud.api.cancel_job_execution, request)
+    with pytest.raises(ServiceError, match="version"):
+        cloud.store.run(cloud.api.cancel_job_execution, {**request, "expectedVersion": 9})
+    cloud.store.run(cloud.api.cancel_job_execution, {**request, "force": True, "statusDetails": {"why": "x"}})
+
+    assert cloud.status() == "CANCELED"
+
+
+def test_a_deleted_job_leaves_the_queue_and_its_id_is_free(cloud: Cloud) -> None:
+    cloud.create()
+
+    with pytest.raises(ServiceError) as caught:
+        cloud.store.run(cloud.api.delete_job, {"jobId": "j"})
+    told = messages(cloud.store.run(cloud.api.delete_job, {"jobId": "j", "force": True}))
+    cloud.create()
+
+    assert caught.value.code == "InvalidStateTransitionException"
+    assert told["$aws/things/T/jobs/notify"]["jobs"] == {}
+    assert cloud.status() == "QUEUED"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"jobId": "taken"}, "ResourceAlreadyExistsException"),
+        ({"targets": [f"{ARN}thing/missing"]}, "ResourceNotFoundException"),
+        ({"targets": [f"{ARN}thinggroup/missing"]}, "ResourceNotFoundException"),
+        ({"targets": [f"{ARN}policy/p"]}, "InvalidRequestException"),
+        ({"targets": ["arn:aws:iot:eu-central-1:210987654321:thing/T"]}, "InvalidRequestException"),
+        ({"targets": []}, "InvalidRequestException"),
+        ({"document": None}, "InvalidRequestException"),
+        ({"document": "{"}, "InvalidRequestException"),
+        ({"document": "[]"}, "InvalidRequestException"),
+        ({"document": '{"a":"${aws:iot:s3-presigned-url:https://s3/x}"}'}, "NotImplementedException"),
+        ({"documentSource": "https://s3/x"}, "NotImplementedException"),
+        ({"timeoutConfig": {"inProgressTimeoutInMinutes": 0}}, "InvalidRequestException"),
+    ],
+)
+def test_a_faulty_job_is_refused(cloud: Cloud, change: dict[str, Any], code: str) -> None:
+    cloud.create("taken")
+
+    with pytest.raises(ServiceError) as caught:
+        cloud.create(**{"job": change.pop("jobId", "j"), **change})
+
+    assert caught.value.code == code
+
+
+def test_jobs_are_listed_newest_first_page_by_page(cloud: Cloud) -> None:
+    for number in range(5):
+        cloud.create(f"j{number}", group="top" if number == 3 else None)
+        cloud.store.clock.advance(1)
+
+    names: list[str] = []
+    request: dict[str, Any] = {"maxResults": 2}
+    while True:
+        response = cloud.store.run(cloud.api.list_jobs, request).response
+        names += [job["jobId"] for job in response["jobs"]]
+        if "nextToken" not in response:
+            break
+        request["nextToken"] = response["nextToken"]
+    of_group = cloud.store.run(cloud.api.list_jobs, {"thingGroupName": "top"}).response["jobs"]
+
+    assert names == ["j4", "j3", "j2", "j1", "j0"]
+    assert [job["jobId"] for job in of_group] == ["j3"]
+
+
+def test_executions_are_listed_by_job_and_by_thing(cloud: Cloud) -> None:
+    cloud.registry.members["top"].update({"A", "B", "C"})
+    cloud.create("one", group="top")
+    cloud.create("two", thing="A")
+    cloud.publish("one/update", {"status": "FAILED"}, thing="A")
+
+    first = cloud.store.run(cloud.api.list_job_executions_for_job, {"jobId": "one", "maxResults": 2}).response
+    rest = cloud.store.run(
+        cloud.api.list_job_executions_for_job, {"jobId": "one", "maxResults": 2, "nextToken": first["nextToken"]}
+    ).response
+    of_thing = cloud.store.run(cloud.api.list_job_executions_for_thing, {"thingName": "A"}).response
+    failed = cloud.store.run(cloud.api.list_job_executions_for_thing, {"thingName": "A", "status": "FAILED"}).response
+
+    arns = [one["thingArn"] for one in first["executionSummaries"] + rest["executionSummaries"]]
+    assert arns == [f"{ARN}thing/{name}" for name in "ABC"]
+    assert [one["jobId"] for one in of_thing["executionSummaries"]] == ["two", "one"]
+    assert [one["jobId"] for one in failed["executionSummaries"]] == ["one"]
+
+
+def test_by_http_the_document_is_a_text_and_notifications_follow(cloud: Cloud) -> None:
+    cloud.create()
+
+    started = cloud.store.run(cloud.data.start_next_pending_job_execution, {"thingName": "T"})
+    described = cloud.store.run(cloud.data.describe_job_execution, {"thingName": "T", "jobId": "$next"})
+    ended = cloud.store.run(
+        cloud.data.update_job_execution,
+        {"thingName": "T", "jobId": "j", "status": "SUCCEEDED", "statusDetails": {"a": "b"}},
+    )
+    pending = cloud.store.run(cloud.data.get_pending_job_executions, {"thingName": "T"})
+
+    assert json.loads(started.response["execution"]["jobDocument"]) == {"do": "it"}
+    assert described.response["execution"]["status"] == "IN_PROGRESS"
+    assert "$aws/things/T/jobs/notify-next" in messages(ended)
+    assert pending.response == {"inProgressJobs": [], "queuedJobs": []}
+
+
+def test_a_terminal_execution_is_410_by_http(cloud: Cloud) -> None:
+    cloud.create()
+    cloud.publish("j/update", {"status": "SUCCEEDED"})
+
+    with pytest.raises(ServiceError) as caught:
+        cloud.store.run(cloud.data.describe_job_execution, {"thingName": "T", "jobId": "j"})
+
+    assert caught.value.code == "TerminalStateException"
+
+
+def test_two_accounts_with_the_same_names_do_not_meet(cloud: Cloud) -> None:
+    cloud.create()
+    theirs: Caller = OTHER_ACCOUNT
+    target = f"arn:aws:iot:{theirs.region}:{theirs.account}:thing/T"
+    request = {"jobId": "j", "targets": [target], "document": '{"whose":"theirs"}'}
+    answer = cloud.store.run(cloud.api.create_job, request, caller=theirs)
+
+    cloud.publish("j/update", {"status": "SUCCEEDED"})
+
+    execution = cloud.store.run(cloud.data.describe_job_execution, {"thingName": "T", "jobId": "j"}, caller=theirs)
+    assert execution.response["execution"]["status"] == "QUEUED"
+    assert {event.account for event in answer.events if isinstance(event, Published)} == {theirs.account}
