@@ -1,0 +1,27 @@
+"""Topic rules and their destinations: operation → row, follow-up kind → handler."""
+
+from hedgerow.api.operations import Row, read, write
+from hedgerow.services.iot.destinations import DestinationOperations
+from hedgerow.services.iot.rules import RuleOperations
+
+RULE = "arn:aws:iot:{region}:{account}:rule/{ruleName}"
+DESTINATION = "{arn}"
+
+
+def rows(*, rules: RuleOperations, destinations: DestinationOperations) -> dict[str, Row]:
+    """Answer the rows that topic rules add to the service `iot`."""
+    return {
+        "CreateTopicRule": write(rules.create_topic_rule, RULE),
+        "ReplaceTopicRule": write(rules.replace_topic_rule, RULE),
+        "GetTopicRule": read(rules.get_topic_rule, RULE),
+        "ListTopicRules": read(rules.list_topic_rules),
+        "DeleteTopicRule": write(rules.delete_topic_rule, RULE),
+        "EnableTopicRule": write(rules.enable_topic_rule, RULE),
+        "DisableTopicRule": write(rules.disable_topic_rule, RULE),
+        "CreateTopicRuleDestination": write(destinations.create_topic_rule_destination),
+        "GetTopicRuleDestination": read(destinations.get_topic_rule_destination, DESTINATION),
+        "ListTopicRuleDestinations": read(destinations.list_topic_rule_destinations),
+        "UpdateTopicRuleDestination": write(destinations.update_topic_rule_destination, DESTINATION),
+        "DeleteTopicRuleDestination": write(destinations.delete_topic_rule_destination, DESTINATION),
+        "ConfirmTopicRuleDestination": write(destinations.confirm_topic_rule_destination),
+    }

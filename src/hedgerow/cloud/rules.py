@@ -1,0 +1,216 @@
+"""The rules engine: every publication meets the enabled rules of its account, and their actions are done.
+
+A message is acknowledged (`stored`) when each of its actions is done or waits on disk. Rules of an account are compiled
+once and again after each change; a change counts for every message that is published after its answer.
+Bounds: QUEUE messages wait; when it is full, those that want an acknowledgement are refused it (the publisher sends
+them again) and the others are dropped and counted.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hedgerow.base.clock import Clock
+from hedgerow.base.errors import HedgerowError
+from hedgerow.base.ids import Ids
+from hedgerow.base.log import get_logger
+from hedgerow.core.events import Event, RulesChanged
+from hedgerow.core.mqtt.topics import matches
+from hedgerow.core.rulesql import Message
+from hedgerow.gateway.ports import Message as Publication
+from hedgerow.gateway.ports import Stored
+from hedgerow.services.iot.rules import ActionFlows, CompiledRule, Failure, Job, RuleOperations
+from hedgerow.services.iot.rules.flows import LATER
+from hedgerow.store import Answer, Run, Tx
+
+log = get_logger("rules")
+
+QUEUE: Final = 10_000
+BATCH: Final = 256
+UNORDERED: Final = frozenset({"cloudwatchMetric"})
+BASIC_INGEST: Final = "$aws/rules/"
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened so far."""
+
+    matched: int = 0
+    actions: int = 0
+    failed: int = 0
+    dropped: int = 0
+
+
+class RuleEngine:
+    """Hands messages to rules. One per control; `run` is its task."""
+
+    def __init__(self, *, run: Run, clock: Clock, ids: Ids, rules: RuleOperations, actions: ActionFlows) -> None:
+        self._run = run
+        self._clock = clock
+        self._ids = ids
+        self._rules = rules
+        self._actions = actions
+        self._compiled: dict[str, list[CompiledRule]] = {}
+        self._stale: set[str] = set()
+        self._waiting: deque[tuple[Publication, Stored | None]] = deque()
+        self._wake = asyncio.Event()
+        self.counters = Counters()
+        actions.on_failure = self._on_failure
+
+    async def load(self) -> None:
+        """Compile the rules of every account."""
+        self._stale.update(await self._run.read(self._rules.accounts))
+        await self._refresh()
+
+    def on_events(self, events: Iterable[Event]) -> None:
+        """Note whose rules have changed; called at commit, before the change is answered."""
+        self._stale.update(event.account for event in events if isinstance(event, RulesChanged))
+
+    def on_message(self, message: Publication, stored: Stored | None = None) -> bool:
+        """Take a publication if a rule may want it. False: no rule does, and `stored` will not be called."""
+        if message.account not in self._stale and not self._matching(message):
+            return False
+        if len(self._waiting) >= QUEUE:
+            self.counters.dropped += 1
+            if stored is not None:
+                stored(False)
+            return True
+        self._waiting.append((message, stored))
+        self._wake.set()
+        return True
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                await self._refresh()
+                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                await self._work(batch)
+
+    def statistics(self) -> dict[str, int]:
+        """Answer counters and the length of the queue."""
+        return {
+            "waiting": len(self._waiting),
+            "matched": self.counters.matched,
+            "actions": self.counters.actions,
+            "failed": self.counters.failed,
+            "dropped": self.counters.dropped,
+        }
+
+    def _matching(self, message: Publication) -> Sequence[CompiledRule]:
+        rules = self._compiled.get(message.account)
+        if not rules:
+            return ()
+        topic = message.topic
+        if topic.startswith(BASIC_INGEST):
+            name = topic.split("/", 3)[2]
+            return [rule for rule in rules if rule.name == name]
+        return [rule for rule in rules if rule.statement.topic_filter and matches(rule.statement.topic_filter, topic)]
+
+    async def _refresh(self) -> None:
+        while self._stale:
+            account = self._stale.pop()
+            rules = await self._run.read(lambda tx, account=account: self._rules.enabled(tx, account))  # type: ignore[misc]  # a default binds the loop's variable
+            self._compiled[account] = [CompiledRule(rule) for rule in rules]
+
+    async def _work(self, batch: Sequence[tuple[Publication, Stored | None]]) -> None:
+        """Do a batch: what waits on disk in one transaction, everything else beside each other, then acknowledge."""
+        now: dict[tuple[str, str, int], list[Job]] = {}
+        later: list[tuple[str, int, Job]] = []
+        for publication, _ in batch:
+            for rule in self._matching(publication):
+                self._collect(publication, rule, now, later)
+        ok = True
+        try:
+            if later:
+                await self._run.write(lambda tx: self._put_aside(tx, later))
+            async with asyncio.TaskGroup() as tasks:
+                for (account, _, _), jobs in now.items():
+                    tasks.create_task(self._do(account, jobs))
+        except* HedgerowError as errors:
+            ok = False
+            log.error(
+                "messages could not be handed to their rules", extra={"fields": {"cause": str(errors.exceptions[0])}}
+            )
+        for _, stored in batch:
+            if stored is not None:
+                stored(ok)
+
+    def _collect(
+        self,
+        publication: Publication,
+        rule: CompiledRule,
+        now: dict[tuple[str, str, int], list[Job]],
+        later: list[tuple[str, int, Job]],
+    ) -> None:
+        message = self._message(publication)
+        jobs, failures = rule.jobs(message)
+        self.counters.matched += 1
+        self.counters.actions += len(jobs)
+        for index, job in enumerate(jobs):
+            if job.kind in LATER:
+                later.append((publication.account, index, job))
+            else:
+                lane = len(now) if job.kind in UNORDERED else index
+                now.setdefault((publication.account, f"{job.kind}/{rule.name}", lane), []).append(job)
+        if failures:
+            self._note(publication.account, failures)
+            error_job = rule.error_job(message, failures)
+            if error_job is not None:
+                later.append((publication.account, 0, error_job))
+
+    def _put_aside(self, tx: Tx, later: Sequence[tuple[str, int, Job]]) -> Answer:
+        for account, index, job in later:
+            self._actions.put_aside(tx, account, index, job)
+        return Answer()
+
+    async def _do(self, account: str, jobs: Sequence[Job]) -> None:
+        """Do the jobs of one action in order."""
+        for job in jobs:
+            try:
+                await self._actions.do(account, job)
+            except HedgerowError as error:
+                self._note(account, [Failure(job, str(error))])
+                await self._on_failure(account, job, str(error))
+
+    async def _on_failure(self, account: str, job: Job, reason: str) -> None:
+        """Put the rule's error action aside for what failed."""
+        rule = next((rule for rule in self._compiled.get(account, ()) if rule.name == job.rule), None)
+        if rule is None:
+            return
+        message = Message(
+            topic=job.topic,
+            payload=job.original,
+            account=account,
+            now_ms=int(self._clock.now() * 1000),
+            client_id=job.client_id,
+            trace_id=job.trace_id,
+        )
+        error_job = rule.error_job(message, [Failure(job, reason)])
+        if error_job is not None:
+            await self._run.write(lambda tx: self._put_aside(tx, [(account, 0, error_job)]))
+
+    def _note(self, account: str, failures: Sequence[Failure]) -> None:
+        self.counters.failed += len(failures)
+        for failure in failures:
+            fields = {"account": account, "rule": failure.job.rule, "action": failure.job.kind, "cause": failure.reason}
+            log.warning("rule action failed", extra={"fields": fields})
+
+    def _message(self, publication: Publication) -> Message:
+        topic = publication.topic
+        if topic.startswith(BASIC_INGEST):
+            topic = topic.split("/", 3)[3] if topic.count("/") > 2 else ""
+        return Message(
+            topic=topic,
+            payload=publication.payload,
+            account=publication.account,
+            now_ms=int(self._clock.now() * 1000),
+            client_id=publication.client_id,
+            principal=publication.principal,
+            trace_id=self._ids.uuid(),
+            uuid=self._ids.uuid,
+        )
