@@ -47,6 +47,8 @@ class Admitted:
     dialect: str = "iot"  # which policy language the documents are in: "iot" or "iam"
     variables: Mapping[str, str] = field(default_factory=dict)  # fixed ones: `iot:Connection.Thing.ThingName` …
     ends_at: float | None = None  # seconds since the epoch; the connection is cut then
+    epoch: int | None = None  # grows per (account, client id); needed where several gateways serve one control
+    thing: str | None = None  # the exclusively attached thing, named in lifecycle events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,7 @@ class Cut:
     reason: str
     clean_session: bool = False
     prevent_will: bool = False
+    before_epoch: int | None = None  # only connections of an older epoch (a takeover from another gateway)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

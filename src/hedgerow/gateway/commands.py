@@ -1,0 +1,104 @@
+"""Commands from control: cut connections, ask again what somebody may do. They may come late and twice."""
+
+from typing import TYPE_CHECKING, Final
+
+from hedgerow.base.errors import Unavailable
+from hedgerow.core.mqtt.reasons import Reason
+from hedgerow.gateway.connection import Connection, State
+from hedgerow.gateway.grants import Permissions
+from hedgerow.gateway.ports import Admitted, Command, Cut, NotAdmitted, Regrant
+
+if TYPE_CHECKING:
+    from hedgerow.gateway.gateway import Gateway
+
+DEADLINE_S: Final = 5.0
+CODES: Final = {"DUPLICATE_CLIENTID": Reason.SESSION_TAKEN_OVER}
+
+
+class Commands:
+    """Obeys at once; what needs control's answer is a task."""
+
+    def __init__(self, gateway: "Gateway") -> None:
+        self._gateway = gateway
+
+    def obey(self, command: Command) -> None:
+        if isinstance(command, Cut):
+            self._cut(command)
+            return
+        touched = self._touched(command)
+        if touched:
+            self._gateway.spawn(self._regrant(touched))
+
+    def _cut(self, command: Cut) -> None:
+        gateway = self._gateway
+        account = gateway.account(command.account)
+        if command.client_id is not None:
+            one = account.connections.get(command.client_id)
+            found = [] if one is None else [one]
+        else:
+            found = list(account.connections.values())
+        for connection in found:
+            if command.principal is not None and connection.admitted.principal != command.principal:
+                continue
+            if command.before_epoch is not None and connection.epoch >= command.before_epoch:
+                continue
+            self._end(connection, command)
+        self._session(command)
+
+    def _end(self, connection: Connection, command: Cut) -> None:
+        if command.prevent_will:
+            connection.will = None
+        if command.clean_session:
+            connection.session.persistent = False
+        code = CODES.get(command.reason, Reason.ADMINISTRATIVE_ACTION)
+        if connection.state is State.OPEN:
+            connection.fail(code, command.reason, "control ordered it")
+        else:
+            self._gateway.end(connection, command.reason, "control ordered it")
+
+    def _session(self, command: Cut) -> None:
+        """What a cut means for the session that is left."""
+        if command.client_id is None:
+            return
+        account = self._gateway.account(command.account)
+        session = account.sessions.get(command.client_id)
+        if session is None or session.link is not None:
+            return
+        if command.before_epoch is not None and session.epoch < command.before_epoch:
+            account.forget(session)  # another gateway has it now, with all that the journal holds
+            account.changed()
+        elif command.clean_session:
+            self._gateway.end_session(account, session)
+
+    def _touched(self, command: Regrant) -> list[Connection]:
+        account = self._gateway.account(command.account)
+        return [
+            connection
+            for connection in account.connections.values()
+            if connection.state is State.OPEN
+            and (not command.principals or connection.admitted.principal in command.principals)
+        ]
+
+    async def _regrant(self, connections: list[Connection]) -> None:
+        gateway = self._gateway
+        for connection in connections:
+            if connection.state is not State.OPEN:
+                continue
+            try:
+                reply = await gateway.control.ask(connection.question, deadline_s=DEADLINE_S)
+            except Unavailable as error:
+                connection.fail(Reason.NOT_AUTHORIZED, "SERVER_ERROR", f"its rights could not be read again: {error}")
+                continue
+            if not connection.is_open():
+                continue
+            if isinstance(reply, NotAdmitted):
+                connection.fail(Reason.NOT_AUTHORIZED, "FORBIDDEN_ACCESS", reply.detail)
+            elif isinstance(reply, Admitted):
+                self._replace(connection, reply)
+
+    def _replace(self, connection: Connection, admitted: Admitted) -> None:
+        gateway = self._gateway
+        grants = gateway.compile_grants(admitted, connection.session.client_id)
+        permissions = Permissions(grants, region=gateway.region, account=admitted.account)
+        connection.regrant(admitted, permissions)
+        connection.account.changed()

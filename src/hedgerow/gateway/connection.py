@@ -1,0 +1,486 @@
+"""One client's connection: bytes in, bytes out, for TCP with TLS and for WebSockets alike.
+
+All packets of a read are handled in one pass; what goes out is collected and written once per turn. The usual PUBLISH
+(no retain, no properties, a topic that was published to before) takes the short way in `_parse`; all else the long way.
+CONNECT is answered by `admission`, SUBSCRIBE by `subscribing`, endings by `gateway`.
+Spec: MQTT 5.0 sections 3 and 4, MQTT 3.1.1 sections 3 and 4; AWS's deviations.
+"""
+
+# hot path
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from hedgerow.core.mqtt.codec import PINGRESP, TO_SERVER, encode_ack, encode_disconnect
+from hedgerow.core.mqtt.decoder import decode_body, header
+from hedgerow.core.mqtt.errors import BadPacket
+from hedgerow.core.mqtt.packets import MQTT_3_1_1, MQTT_5, Ack, Connect, Disconnect, Kind, Packet, Publish
+from hedgerow.core.mqtt.properties import Property, write_properties, write_varint
+from hedgerow.core.mqtt.reasons import Reason
+from hedgerow.core.mqtt.session import QOS, Parcel, Session
+from hedgerow.core.mqtt.topics import BASIC_INGEST, is_name
+from hedgerow.gateway.account import Account, Route
+from hedgerow.gateway.grants import Permissions
+from hedgerow.gateway.ports import Admit, Admitted, Message
+
+if TYPE_CHECKING:
+    from hedgerow.gateway.gateway import Gateway
+
+ROUTES: Final = 256  # topics whose route and permission a connection remembers
+FORWARDED: Final = frozenset(
+    {
+        Property.PAYLOAD_FORMAT,
+        Property.CONTENT_TYPE,
+        Property.RESPONSE_TOPIC,
+        Property.CORRELATION_DATA,
+        Property.USER_PROPERTY,
+    }
+)
+NOTHING: Final = (0, Parcel("", b""))  # stands in flight for what nobody will ask for again
+
+
+class Transport(Protocol):
+    """What carries the bytes."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None:
+        """Send what was written, then close."""
+        ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Peer(NamedTuple):
+    """Who is on the other side, as far as the transport knows."""
+
+    address: str
+    port: int = 0
+    server_name: str | None = None
+    certificate: bytes | None = None
+    signed_by: str | None = None
+    signed_account: str | None = None
+
+
+class State(Enum):
+    NEW = "new"
+    ADMITTING = "admitting"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Connection:
+    """See the module. Answers `hedgerow.core.mqtt.session.Link`."""
+
+    __slots__ = (
+        "_aliases",
+        "_gateway",
+        "_need",
+        "_published",
+        "_rest",
+        "_routes",
+        "_woken",
+        "account",
+        "admitted",
+        "congested",
+        "created",
+        "epoch",
+        "keep_alive",
+        "max_packet",
+        "out",
+        "peer",
+        "pending",
+        "permissions",
+        "question",
+        "seen",
+        "session",
+        "session_id",
+        "since",
+        "state",
+        "transport",
+        "version",
+        "will",
+        "will_delay",
+    )
+
+    account: Account
+    admitted: Admitted
+    permissions: Permissions
+    question: Admit
+    session: Session
+
+    def __init__(self, gateway: Gateway, transport: Transport, peer: Peer) -> None:
+        self._gateway = gateway
+        self.transport = transport
+        self.peer = peer
+        self.state = State.NEW
+        self.version = MQTT_3_1_1
+        self.out: list[bytes] = []
+        self.max_packet = 0xFFFFFFFF
+        self.congested = False  # the transport's buffer is full: QoS 0 is dropped, QoS 1 waits in the session
+        self.created = self.seen = gateway.clock.monotonic()
+        self.keep_alive = 0
+        self.pending = 0  # publications that we have not answered yet
+        self.epoch = 0
+        self.since = 0.0
+        self.session_id = ""
+        self.will: Message | None = None
+        self.will_delay = 0
+        self._rest = bytearray()
+        self._need = 0
+        self._woken = False
+        self._routes: dict[bytes, Route] = {}
+        self._aliases: dict[int, str] | None = None
+        self._published = 0  # in this second, where the set has rates
+
+    # --- bytes out
+
+    def wake(self) -> None:
+        if not self._woken:
+            self._woken = True
+            dirty = self._gateway.dirty
+            dirty.append(self)
+            if len(dirty) == 1:
+                self._gateway.soon(self._gateway.flush)
+
+    def send(self, data: bytes) -> None:
+        """Collect bytes for the end of this turn."""
+        self.out.append(data)
+        if not self._woken:
+            self.wake()
+
+    def flush(self) -> None:
+        """Write what was collected."""
+        self._woken = False
+        out = self.out
+        if out:
+            self.transport.write(b"".join(out))
+            out.clear()
+
+    def pause_writing(self) -> None:
+        self.congested = True
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        if self.state is State.OPEN:
+            self.session.pump(self._gateway.clock.now())
+
+    def may_receive(self, topic: str) -> bool:
+        return self.permissions.may("iot:Receive", "topic/" + topic)
+
+    def regrant(self, admitted: Admitted, permissions: Permissions) -> None:
+        """From now on these are the connection's rights."""
+        self.admitted = admitted
+        self.permissions = permissions
+        self._routes.clear()
+
+    # --- bytes in
+
+    def receive(self, data: bytes) -> None:
+        """Handle what was read; b"" goes on with what was kept back."""
+        gateway = self._gateway
+        self.seen = gateway.clock.monotonic()
+        gateway.now = gateway.clock.now()
+        if self.state is State.CLOSED:
+            return
+        if self._rest or self.state is State.ADMITTING:
+            self._rest += data
+            # While admitting, the transport was told to stop; this is what was already on its way.
+            if self.state is State.ADMITTING or len(self._rest) < self._need:
+                return
+            data = bytes(self._rest)
+            self._rest.clear()
+        self._need = 0
+        try:
+            self._parse(data)
+        except BadPacket as error:
+            if self.state is State.NEW and error.code == Reason.UNSUPPORTED_PROTOCOL_VERSION:
+                self.send(b"\x20\x02\x00\x01")
+            self.fail(error.code, "CLIENT_ERROR", str(error))
+
+    def _parse(self, data: bytes) -> None:
+        at = 0
+        size = len(data)
+        routes = self._routes
+        limits = self._gateway.limits
+        max_packet = limits.packet
+        payload = limits.payload
+        v3 = self.version == MQTT_3_1_1
+        fast = self.state is State.OPEN and not limits.publishes_per_s
+        tree = self.account.tree if fast else None
+        while at < size:
+            body = at + 2
+            if body <= size and data[at + 1] < 0x80:
+                end = body + data[at + 1]
+            else:
+                frame = header(data, at, size, max_packet)
+                if frame is None:
+                    break
+                body, end = frame
+            if end > size:
+                self._need = end - at
+                break
+            first = data[at]
+            if tree is not None and (first == 0x30 or first == 0x32) and body + 4 <= end:
+                stop = body + 2 + (data[body] << 8 | data[body + 1])
+                route = routes.get(data[body + 2 : stop])
+                if route is not None and route.version == tree.version and end - stop <= payload:
+                    if first == 0x30:
+                        if stop <= end and (v3 or (stop < end and not data[stop])):
+                            self._fan_out(route, data[at:end])
+                            at = end
+                            continue
+                    elif stop + 2 <= end and (v3 or (stop + 2 < end and not data[stop + 2])):
+                        ident = data[stop : stop + 2]
+                        if ident != b"\0\0":
+                            self._fan_out_1(route, data[at:stop], data[stop + 2 : end])
+                            self.out.append(b"\x40\x02" + ident)
+                            if not self._woken:
+                                self.wake()
+                            at = end
+                            continue
+            elif first == 0x40 and end == at + 4 and tree is not None:
+                session = self.session
+                session.acked(data[body] << 8 | data[body + 1], self._gateway.now)
+                if session.settled:
+                    self._gateway.settle(self.account, session)
+                at = end
+                continue
+            self._packet(decode_body(first, data, body, end, self.version), first >> 4)
+            at = end
+            if self.state is not State.OPEN:
+                if self.state is State.CLOSED:
+                    return
+                break
+            v3 = self.version == MQTT_3_1_1
+        if at < size:
+            self._rest += data[at:]
+
+    def _fan_out(self, route: Route, frame: bytes) -> None:
+        """QoS 0, and every receiver speaks the publisher's version: the packet goes on as it came."""
+        for session, _ in route.targets:
+            link = session.link
+            if link is None or link.congested:
+                session.dropped += 1
+                continue
+            out = link.out
+            out.append(frame)
+            if len(out) == 1:
+                link.wake()
+
+    def _fan_out_1(self, route: Route, head: bytes, tail: bytes) -> None:
+        """QoS 1 in the same case: only the packet identifier is another for each receiver."""
+        frame = b""
+        for session, options in route.targets:
+            link = session.link
+            if link is None:
+                continue
+            if options & QOS:
+                in_flight = session.in_flight
+                if session.queue or link.congested or len(in_flight) >= session.window:
+                    parcel = Parcel(route.topic, tail if self.version == MQTT_3_1_1 else tail[1:], 1)
+                    session.hold(0, parcel)
+                    continue
+                ident = session.take_id()
+                in_flight[ident] = NOTHING
+                link.out += (head, ident.to_bytes(2, "big"), tail)
+                link.wake()
+            elif not link.congested:
+                if not frame:
+                    frame = self._at_qos_0(route.topic, tail)
+                link.out.append(frame)
+                link.wake()
+
+    def _at_qos_0(self, topic: str, tail: bytes) -> bytes:
+        raw = topic.encode()
+        body = len(raw).to_bytes(2, "big") + raw + tail
+        return b"\x30" + write_varint(len(body)) + body
+
+    # --- packets
+
+    def _packet(self, packet: Packet, kind: int) -> None:
+        """Everything but the short way. Anything not in the table ends the connection. [MQTT-3.1.0-1] [MQTT-3.1.0-2]"""
+        if kind not in TO_SERVER:
+            raise BadPacket(f"a {Kind(kind).name} to a server", Reason.PROTOCOL_ERROR)
+        if self.state is State.NEW:
+            if not isinstance(packet, Connect):
+                raise BadPacket(f"{Kind(kind).name} before CONNECT", Reason.PROTOCOL_ERROR)
+            self.version = packet.version
+            self.state = State.ADMITTING
+            self.transport.pause_reading()
+            self._gateway.connect(self, packet)
+            return
+        match packet:
+            case Publish():
+                self._publish(packet)
+            case Ack():
+                self._ack(packet)
+            case Disconnect():
+                self._gateway.disconnect(self, packet)
+            case _ if kind == Kind.PINGREQ:
+                self.send(PINGRESP)
+            case _ if kind in (Kind.SUBSCRIBE, Kind.UNSUBSCRIBE):
+                self._gateway.subscribe(self, packet)
+            case _:
+                raise BadPacket(f"{Kind(kind).name} while connected", Reason.PROTOCOL_ERROR)
+
+    def _ack(self, packet: Ack) -> None:
+        if packet.kind != Kind.PUBACK:
+            raise BadPacket(f"{packet.kind.name}: QoS 2 is not supported", Reason.PROTOCOL_ERROR)
+        session = self.session
+        session.acked(packet.packet_id, self._gateway.now)
+        if session.settled:
+            self._gateway.settle(self.account, session)
+
+    def _publish(self, packet: Publish) -> None:
+        limits = self._gateway.limits
+        if packet.qos == 2:
+            raise BadPacket("QoS 2 is not supported", Reason.QOS_NOT_SUPPORTED)
+        topic = packet.topic if self.version == MQTT_3_1_1 else self._aliased(packet)
+        if not is_name(topic, limits):
+            raise BadPacket("the topic is not valid", Reason.TOPIC_NAME_INVALID)
+        if len(packet.payload) > limits.payload:
+            raise BadPacket(f"a payload of {len(packet.payload)} bytes", Reason.PACKET_TOO_LARGE)
+        if packet.qos and self.pending >= limits.receive_maximum:
+            raise BadPacket("more publications under way than allowed", Reason.RECEIVE_MAXIMUM_EXCEEDED)
+        if limits.publishes_per_s and not self._within_rate(limits.publishes_per_s):
+            return  # AWS discards these without an answer
+        if not self._may_publish(topic, packet):
+            return
+        self._hand_on(topic, packet)
+
+    def _aliased(self, packet: Publish) -> str:
+        alias = packet.properties.get(Property.TOPIC_ALIAS)
+        if Property.SUBSCRIPTION_ID in packet.properties:
+            raise BadPacket("a subscription identifier in a PUBLISH to a server", Reason.PROTOCOL_ERROR)
+        if alias is None:
+            if not packet.topic:
+                raise BadPacket("neither topic nor topic alias", Reason.PROTOCOL_ERROR)
+            return packet.topic
+        if alias > self._gateway.limits.topic_alias_maximum:
+            raise BadPacket(f"topic alias {alias}", Reason.TOPIC_ALIAS_INVALID)
+        if self._aliases is None:
+            self._aliases = {}
+        if packet.topic:
+            self._aliases[alias] = packet.topic
+            return packet.topic
+        known = self._aliases.get(alias)
+        if known is None:
+            raise BadPacket(f"topic alias {alias} stands for nothing", Reason.TOPIC_ALIAS_INVALID)
+        return known
+
+    def _within_rate(self, limit: int) -> bool:
+        second, count = divmod(self._published, 1_000_000)
+        now = int(self.seen)
+        count = count + 1 if second == now % 1_000_000 else 1
+        self._published = (now % 1_000_000) * 1_000_000 + count
+        return count <= limit
+
+    def _may_publish(self, topic: str, packet: Publish) -> bool:
+        may = self.permissions.may
+        if not may("iot:Publish", "topic/" + topic):
+            self._refuse(packet, Reason.NOT_AUTHORIZED, f"may not publish to {topic}")
+            return False
+        if packet.retain and not may("iot:RetainPublish", "topic/" + topic):
+            self._refuse(packet, Reason.NOT_AUTHORIZED, f"may not retain on {topic}")
+            return False
+        if packet.retain and topic.startswith("$"):
+            self._refuse(packet, Reason.TOPIC_NAME_INVALID, f"may not retain on {topic}")
+            return False
+        return True
+
+    def _refuse(self, packet: Publish, code: Reason, why: str) -> None:
+        """A refused publication: MQTT 5 says so in its PUBACK; where there is none, the connection is cut. [DR-10]"""
+        self._gateway.refused(self, code, why)
+        if self.version == MQTT_5 and packet.qos:
+            self.send(encode_ack(Kind.PUBACK, packet.packet_id, MQTT_5, code))
+        else:
+            word = "AUTH_ERROR" if code == Reason.NOT_AUTHORIZED else "CLIENT_ERROR"
+            self.fail(code, word, why)
+
+    def _hand_on(self, topic: str, packet: Publish) -> None:
+        properties, expires_at = b"", None
+        if packet.properties:
+            properties, expires_at = self._forwarded(packet)
+        gateway = self._gateway
+        ident = packet.packet_id
+        if topic.startswith("$") and not topic.startswith(BASIC_INGEST):
+            message = gateway.message(self, Parcel(topic, packet.payload, packet.qos, False, properties, expires_at))
+            if gateway.control.wants(message):
+                gateway.ask(self, message, ident)
+            else:
+                self._refuse(packet, Reason.TOPIC_NAME_INVALID, f"nothing takes publications to {topic}")
+            return
+        parcel = Parcel(topic, packet.payload, packet.qos, packet.retain, properties, expires_at)
+        if not packet.qos:
+            gateway.publish_from(self, parcel, None)
+        else:
+            self.pending += 1
+            gateway.publish_from(self, parcel, lambda ok: self.answer(ident, ok))
+        self._remember(topic, packet)
+
+    def _remember(self, topic: str, packet: Publish) -> None:
+        """Let the next publication to this topic take the short way, when that is the same."""
+        route = self.account.routes.get(topic)
+        if route is None or route.remote or route.uniform not in (-1, self.version) or not packet.topic:
+            return
+        if not self.permissions.decide("iot:Publish", "topic/" + topic)[1]:
+            return
+        if len(self._routes) >= ROUTES:
+            self._routes.clear()
+        self._routes[topic.encode()] = route
+
+    def _forwarded(self, packet: Publish) -> tuple[bytes, float | None]:
+        limits = self._gateway.limits
+        expires_at = None
+        found = packet.properties
+        seconds = found.get(Property.MESSAGE_EXPIRY)
+        if seconds is not None:
+            seconds = min(max(seconds, limits.message_expiry_min), limits.message_expiry_max)
+            expires_at = self._gateway.clock.now() + seconds
+        kept = {name: value for name, value in found.items() if name in FORWARDED}
+        response = kept.get(Property.RESPONSE_TOPIC)
+        if response is not None and not is_name(response, limits):
+            raise BadPacket("the response topic is not valid", Reason.TOPIC_NAME_INVALID)
+        users = sum(len(name.encode()) + len(value.encode()) for name, value in kept.get(Property.USER_PROPERTY, ()))
+        if (
+            len(kept.get(Property.CONTENT_TYPE, "").encode()) > limits.content_type
+            or len(kept.get(Property.CORRELATION_DATA, b"")) > limits.correlation_data
+            or users > limits.user_properties
+        ):
+            raise BadPacket("a property is larger than allowed", Reason.QUOTA_EXCEEDED)
+        return write_properties(kept), expires_at
+
+    def answer(self, packet_id: int, ok: bool, code: Reason = Reason.SUCCESS) -> None:
+        """Acknowledge a publication that was waiting. What could not be kept is not acknowledged in MQTT 3.1.1."""
+        self.pending -= 1
+        if self.state is not State.OPEN:
+            return
+        if not ok:
+            code = Reason.QUOTA_EXCEEDED if code == Reason.SUCCESS else code
+            if self.version == MQTT_3_1_1:
+                return
+        self.send(encode_ack(Kind.PUBACK, packet_id, self.version, code))
+
+    # --- endings
+
+    def is_open(self) -> bool:
+        return self.state is State.OPEN
+
+    def fail(self, code: Reason, word: str, why: str) -> None:
+        """The connection ends because of the client (or by our order); MQTT 5 is told the code."""
+        if self.state is State.CLOSED:
+            return
+        if self.version == MQTT_5 and self.state is State.OPEN:
+            self.send(encode_disconnect(MQTT_5, code))
+        self._gateway.end(self, word, why)
+
+    def lost(self, *, graceful: bool = False) -> None:
+        """The transport is gone; `graceful` when the peer said good-bye in the transport's own way (WebSocket)."""
+        if self.state is not State.CLOSED:
+            word = "CLIENT_INITIATED_DISCONNECT" if graceful else "CONNECTION_LOST"
+            self._gateway.end(self, word, "the transport is gone", initiated=graceful)

@@ -1,0 +1,180 @@
+"""What must outlive the gateway, as values: sessions, what waits for them, retained messages.
+
+The store behind it is somebody else's (`hedgerow.store.journal` has the one on SQLite).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+from hedgerow.gateway.ports import Message
+
+Done = Callable[[bool], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSession:
+    """A session as it stands. Clean ones are kept while connected only, so that a crash can be told to the world."""
+
+    account: str
+    client_id: str
+    epoch: int
+    gateway: str  # who holds it
+    version: int
+    persistent: bool
+    connected: bool
+    expiry_s: int
+    expires_at: float | None  # seconds since the epoch, while offline
+    subscriptions: tuple[tuple[str, int], ...] = ()
+    will: Message | None = None
+    will_delay_s: int = 0
+    principal: str = ""
+    session_id: str = ""
+    thing: str = ""
+
+
+class SessionSaved(NamedTuple):
+    session: StoredSession
+
+
+class SessionEnded(NamedTuple):
+    """The session and all that waits for it are gone."""
+
+    account: str
+    client_id: str
+    epoch: int
+
+
+class Queued(NamedTuple):
+    """A message waits for a session; numbers grow per session."""
+
+    account: str
+    client_id: str
+    epoch: int
+    number: int
+    message: Message
+
+
+class Settled(NamedTuple):
+    """These messages of a session are delivered, expired or refused."""
+
+    account: str
+    client_id: str
+    numbers: tuple[int, ...]
+
+
+class RetainedKept(NamedTuple):
+    """A retained message; an empty payload takes the topic's away."""
+
+    message: Message
+    at: float
+
+
+Record = SessionSaved | SessionEnded | Queued | Settled | RetainedKept
+
+
+class Loaded(NamedTuple):
+    """What a gateway finds when it starts."""
+
+    sessions: tuple[StoredSession, ...]
+    messages: tuple[Queued, ...]  # in the order of their numbers
+    retained: tuple[RetainedKept, ...]
+
+
+class Journal(Protocol):
+    """Keeps records. `append` is called on the gateway's loop and never blocks; what is full refuses."""
+
+    def append(self, records: Sequence[Record], done: Done | None = None) -> None:
+        """Keep the records, in order, all or none. `done` is called on the gateway's loop.
+
+        True when they are on the medium. False when they were refused: the journal is full or broken, or a record is of
+        an older epoch than the session's.
+        """
+        ...
+
+    def load(self, gateway: str) -> Loaded:
+        """Answer the sessions that this gateway held, and all retained messages. Blocks."""
+        ...
+
+    async def take(self, account: str, client_id: str, *, epoch: int, gateway: str) -> Loaded:
+        """Give a session to another gateway: its epoch is raised, so the old holder's writes are refused."""
+        ...
+
+    def statistics(self) -> dict[str, int]:
+        """Answer the length of the queue and what was written and refused."""
+        ...
+
+
+class MemoryJournal:
+    """A journal that forgets when the process ends: the local broker's, and the tests'."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[tuple[str, str], StoredSession] = {}
+        self._messages: dict[tuple[str, str], dict[int, Queued]] = {}
+        self._retained: dict[tuple[str, str], RetainedKept] = {}
+        self.written = 0
+        self.refused = 0
+        self.broken = False
+
+    def append(self, records: Sequence[Record], done: Done | None = None) -> None:
+        kept = not self.broken and not any(self._is_old(record) for record in records)
+        if kept:
+            for record in records:
+                self._keep(record)
+            self.written += len(records)
+        else:
+            self.refused += len(records)
+        if done is not None:
+            done(kept)
+
+    def _is_old(self, record: Record) -> bool:
+        if isinstance(record, SessionSaved):
+            record_epoch, key = record.session.epoch, (record.session.account, record.session.client_id)
+        elif isinstance(record, SessionEnded | Queued):
+            record_epoch, key = record.epoch, (record.account, record.client_id)
+        else:
+            return False
+        known = self._sessions.get(key)
+        return known is not None and record_epoch < known.epoch
+
+    def _keep(self, record: Record) -> None:
+        match record:
+            case SessionSaved(session):
+                self._sessions[session.account, session.client_id] = session
+            case SessionEnded(account, client_id, _):
+                self._sessions.pop((account, client_id), None)
+                self._messages.pop((account, client_id), None)
+            case Queued(account, client_id, _, number, _):
+                self._messages.setdefault((account, client_id), {})[number] = record
+            case Settled(account, client_id, numbers):
+                waiting = self._messages.get((account, client_id), {})
+                for number in numbers:
+                    waiting.pop(number, None)
+            case RetainedKept(message, _):
+                if message.payload:
+                    self._retained[message.account, message.topic] = record
+                else:
+                    self._retained.pop((message.account, message.topic), None)
+
+    def load(self, gateway: str) -> Loaded:
+        sessions = tuple(one for one in self._sessions.values() if one.gateway == gateway)
+        return Loaded(sessions, tuple(self._waiting(sessions)), tuple(self._retained.values()))
+
+    def _waiting(self, sessions: Sequence[StoredSession]) -> Iterator[Queued]:
+        for session in sessions:
+            yield from self._messages.get((session.account, session.client_id), {}).values()
+
+    async def take(self, account: str, client_id: str, *, epoch: int, gateway: str) -> Loaded:
+        known = self._sessions.get((account, client_id))
+        if known is None or known.gateway == gateway:
+            return Loaded((), (), ())
+        messages = tuple(self._waiting((known,)))
+        self._sessions[account, client_id] = _given(known, epoch, gateway)
+        return Loaded((known,), messages, ())
+
+    def statistics(self) -> dict[str, int]:
+        return {"waiting": 0, "written": self.written, "refused": self.refused}
+
+
+def _given(session: StoredSession, epoch: int, gateway: str) -> StoredSession:
+    return replace(session, epoch=max(epoch, session.epoch), gateway=gateway)

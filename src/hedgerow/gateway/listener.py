@@ -1,0 +1,190 @@
+"""The MQTT port: accepts, counts handshakes, hands each socket to a TLS shell.
+
+Accepts per turn of the loop and handshakes in progress are bounded, so that a crowd that comes back at once does not
+stop those who are connected; who waits, waits in the kernel's backlog.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from hedgerow.base.errors import Unusable
+from hedgerow.base.log import get_logger
+from hedgerow.gateway.gateway import Gateway
+from hedgerow.gateway.tls import TlsShell, remember_names
+
+log = get_logger("gateway.listener")
+
+ACCEPTS_PER_TURN: Final = 8
+HANDSHAKES: Final = 256  # in progress; while there are that many nobody else is accepted
+HANDSHAKE_WITHIN_S: Final = 15.0
+BACKLOG: Final = 1024
+
+
+class Listener:
+    """One port with one TLS context for its whole life. Made by `listen`."""
+
+    def __init__(self, gateway: Gateway, context: ssl.SSLContext, sockets: Sequence[socket.socket]) -> None:
+        self.gateway = gateway
+        self.context = context
+        self._sockets = sockets
+        self._loop = asyncio.get_running_loop()
+        self._shaking: set[TlsShell] = set()
+        self._shells: set[TlsShell] = set()
+        self._open = False
+        self._starting = 0
+        self.accepted = 0
+        self.failed = 0
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports, one for each socket."""
+        return [one.getsockname()[1] for one in self._sockets]
+
+    def start(self) -> None:
+        """Accept, unless it does already."""
+        if not self._open:
+            self._open = True
+            for one in self._sockets:
+                self._loop.add_reader(one.fileno(), self._accept, one)
+
+    def _stop(self) -> None:
+        if self._open:
+            self._open = False
+            for one in self._sockets:
+                self._loop.remove_reader(one.fileno())
+
+    def _accept(self, server: socket.socket) -> None:
+        for _ in range(ACCEPTS_PER_TURN):
+            if len(self._shaking) + self._starting >= HANDSHAKES:
+                self._stop()
+                return
+            try:
+                client, _ = server.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:  # no file descriptors left: try again when a handshake has ended
+                log.error("cannot accept", extra={"fields": {"detail": str(error)}})
+                self._stop()
+                self._loop.call_later(1.0, self.start)
+                return
+            client.setblocking(False)
+            with suppress(OSError):
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.accepted += 1
+            self._starting += 1
+            self.gateway.spawn(self._attach(client))
+
+    async def _attach(self, client: socket.socket) -> None:
+        try:
+            _, shell = await self._loop.connect_accepted_socket(self._shell, client)
+        except OSError as error:
+            log.info("connection lost at once", extra={"fields": {"detail": str(error)}})
+            client.close()
+        else:
+            self._shells.add(shell)
+        finally:
+            self._starting -= 1
+
+    def _shell(self) -> TlsShell:
+        shell = TlsShell(self, self.gateway.clock.monotonic())
+        self._shaking.add(shell)
+        return shell
+
+    def shaken(self, shell: TlsShell) -> None:
+        """A handshake is over, well or not."""
+        self._shaking.discard(shell)
+        if not self._open and len(self._shaking) < HANDSHAKES // 2:
+            self.start()
+
+    def gone(self, shell: TlsShell) -> None:
+        self._shells.discard(shell)
+
+    def sweep(self) -> None:
+        """Once a second: end handshakes that take too long."""
+        now = self.gateway.clock.monotonic()
+        for shell in tuple(self._shaking):
+            if now - shell.started > HANDSHAKE_WITHIN_S:
+                shell.expire()
+
+    def close(self) -> None:
+        """Accept no more and drop what is open; repeating does nothing."""
+        self._stop()
+        for one in self._sockets:
+            one.close()
+        for shell in tuple(self._shells | self._shaking):
+            shell.close()
+
+    def statistics(self) -> dict[str, int]:
+        """Answer the handshakes in progress and what happened so far."""
+        return {"handshakes": len(self._shaking), "accepted": self.accepted, "failed": self.failed}
+
+
+@asynccontextmanager
+async def listen(
+    gateway: Gateway, context: ssl.SSLContext, *, host: str | None = None, port: int = 0
+) -> AsyncIterator[Listener]:
+    """Open the port on the host's addresses (None: all, v4 and v6) and accept until the block ends; sweeps each second.
+
+    Raises Unusable when the port cannot be had. Port 0 is any free one, the same for all addresses.
+    """
+    remember_names(context)
+    listener = Listener(gateway, context, _bound(host, port))
+    listener.start()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            sweeper = tasks.create_task(_sweep(listener))
+            try:
+                yield listener
+            finally:
+                sweeper.cancel()
+    finally:
+        listener.close()
+
+
+async def _sweep(listener: Listener) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        listener.sweep()
+
+
+def _bound(host: str | None, port: int) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, _, _, address in _addresses(host, port):
+            one = socket.socket(family, kind)
+            sockets.append(one)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            wanted = port or (sockets[0].getsockname()[1] if len(sockets) > 1 else 0)
+            one.bind((address[0], wanted, *address[2:]))
+            one.listen(BACKLOG)
+            one.setblocking(False)
+    except OSError as error:
+        for one in sockets:
+            one.close()
+        raise Unusable(f"cannot listen on {host or 'all addresses'} port {port}: {error.strerror or error}") from error
+    return sockets
+
+
+def _addresses(host: str | None, port: int) -> list[tuple[int, int, int, str, tuple[str | int, ...]]]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    unique: dict[tuple[str | int, ...], tuple[int, int, int, str, tuple[str | int, ...]]] = {}
+    for one in found:
+        if one[0] == socket.AF_INET6 and not _has_ipv6():
+            continue
+        unique.setdefault(one[4], one)  # type: ignore[arg-type]  # typeshed's address is a wide union
+    return list(unique.values())
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,80 @@
+"""After a restart: sessions are offline, wills of those who were connected are sent, their disconnection is told."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hedgerow.core.mqtt.session import Parcel, Session
+from hedgerow.gateway import presence
+from hedgerow.gateway.journal import Loaded, SessionEnded, SessionSaved, StoredSession
+from hedgerow.gateway.ports import Message
+
+if TYPE_CHECKING:
+    from hedgerow.gateway.gateway import Gateway
+
+
+def recover(gateway: "Gateway", loaded: Loaded) -> None:
+    """Take up everything, then tell the world of whom the crash cut off."""
+    for kept in loaded.retained:
+        gateway.account(kept.message.account).retained[kept.message.topic] = kept
+    adopt(gateway, loaded)
+    for stored in loaded.sessions:
+        if stored.connected:
+            _tell(gateway, stored)
+
+
+def adopt(gateway: "Gateway", loaded: Loaded) -> None:
+    """Take up kept sessions with what waits for them, as offline."""
+    now = gateway.clock.now()
+    for stored in loaded.sessions:
+        if not stored.persistent:
+            gateway.journal.append((SessionEnded(stored.account, stored.client_id, stored.epoch),))
+            continue
+        _adopt(gateway, stored, now)
+    for queued in loaded.messages:
+        session = gateway.account(queued.account).sessions.get(queued.client_id)
+        if session is not None:
+            session.hold(queued.number, parcel_of(queued.message))
+            session.sequence = max(session.sequence, queued.number)
+
+
+def _adopt(gateway: "Gateway", stored: StoredSession, now: float) -> None:
+    account, limits = gateway.account(stored.account), gateway.limits
+    session = Session(
+        stored.client_id,
+        stored.version,
+        epoch=stored.epoch,
+        max_queued=limits.queued,
+        max_queued_bytes=limits.queued_bytes,
+    )
+    session.persistent = True
+    session.expiry_s = stored.expiry_s
+    session.expires_at = stored.expires_at if stored.expires_at is not None else now + stored.expiry_s
+    account.sessions[stored.client_id] = session
+    for text, options in stored.subscriptions:
+        account.subscribe(session, text, options)
+    gateway.expire_at(session.expires_at, stored.account, stored.client_id)
+    if stored.connected:
+        offline = replace(stored, connected=False, expires_at=session.expires_at, will=None, gateway=gateway.name)
+        gateway.journal.append((SessionSaved(offline),))
+
+
+def _tell(gateway: "Gateway", stored: StoredSession) -> None:
+    now = gateway.clock.now()
+    account = gateway.account(stored.account)
+    if stored.will is not None:
+        gateway.router.publish(account, stored.will, None, None)
+    event = presence.disconnected(
+        stored.client_id,
+        principal=stored.principal,
+        thing=stored.thing,
+        session_id=stored.session_id,
+        epoch=stored.epoch,
+        word="SERVER_ERROR",
+        initiated=False,
+        now=now,
+    )
+    gateway.announce(account, stored.client_id, *event)
+
+
+def parcel_of(message: Message) -> Parcel:
+    return Parcel(message.topic, message.payload, message.qos, False, message.properties, message.expires_at)

@@ -1,0 +1,216 @@
+"""From one publication to everyone who gets it: sessions here, control and other gateways, the retained store.
+
+`done` of a publication is called when everyone who needs it durably has it on disk: persistent sessions with a matching
+subscription of QoS 1, control's rules, the retained store.
+"""
+
+# hot path
+
+from dataclasses import replace
+
+from hedgerow.base.clock import Clock
+from hedgerow.core.mqtt.limits import Limits
+from hedgerow.core.mqtt.session import NO_LOCAL, QOS, RETAIN_AS_PUBLISHED, Parcel, Session, publish_parts
+from hedgerow.core.mqtt.topics import BASIC_INGEST
+from hedgerow.gateway.account import Account
+from hedgerow.gateway.bus import Endpoint
+from hedgerow.gateway.journal import Done, Journal, Queued, Record, RetainedKept, Settled
+from hedgerow.gateway.ports import Message, Stored
+
+
+class _Parts:
+    """Calls `done` once, when all parts have answered."""
+
+    __slots__ = ("_done", "_left", "_ok")
+
+    def __init__(self, done: Done, parts: int) -> None:
+        self._done = done
+        self._left = parts
+        self._ok = True
+
+    def answer(self, ok: bool) -> None:
+        self._ok = self._ok and ok
+        self._left -= 1
+        if not self._left:
+            self._done(self._ok)
+
+
+class Router:
+    """See the module. One per gateway."""
+
+    def __init__(self, *, limits: Limits, clock: Clock, journal: Journal) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._journal = journal
+        self.bus: Endpoint
+        self.accounts: dict[str, Account] = {}
+        self.published = 0
+        self.delivered = 0
+        self.dropped = 0
+
+    def account(self, name: str) -> Account:
+        account = self.accounts.get(name)
+        if account is None:
+            account = self.accounts[name] = Account(name, self._limits)
+        return account
+
+    def publish(self, account: Account, message: Message, origin: Session | None, done: Done | None) -> None:
+        """Give a client's or the gateway's own publication to everyone. `done` may be called before this returns."""
+        self.published += 1
+        records: list[Record] = []
+        self._keep_retained(account, message, records)
+        remote = True
+        if not message.topic.startswith(BASIC_INGEST):
+            remote = self._deliver(account, message, origin, records)
+        if done is None:
+            if records:
+                self._journal.append(records)
+            if remote:
+                self.bus.publish(message)
+            return
+        parts = (1 if records else 0) + (1 if remote else 0)
+        if not parts:
+            done(True)
+            return
+        answer = _Parts(done, parts).answer
+        if records:
+            self._journal.append(records, answer)
+        if remote:
+            self.bus.publish(message, answer)
+
+    def on_message(self, message: Message, stored: Stored | None) -> None:
+        """A publication from control or another gateway. It may come twice."""
+        if message.topic.startswith(BASIC_INGEST):
+            if stored is not None:
+                stored(True)
+            return
+        account = self.account(message.account)
+        records: list[Record] = []
+        self._keep_retained(account, message, records)
+        self._deliver(account, message, None, records)
+        if records:
+            self._journal.append(records, stored)
+        elif stored is not None:
+            stored(True)
+
+    def _keep_retained(self, account: Account, message: Message, records: list[Record]) -> None:
+        if not message.retain:
+            return
+        kept = RetainedKept(message, self._clock.now())
+        if message.payload:
+            if message.topic not in account.retained and len(account.retained) >= self._limits.retained:
+                self.dropped += 1
+                return
+            account.retained[message.topic] = kept
+        else:
+            account.retained.pop(message.topic, None)
+        records.append(kept)
+
+    def _deliver(self, account: Account, message: Message, origin: Session | None, records: list[Record]) -> bool:
+        """Answer whether somebody beyond this gateway may want it."""
+        topic = message.topic
+        route = account.routes.get(topic)
+        if route is None or route.version != account.tree.version:
+            route = account.route(topic, self.bus.wants(account.name, topic))
+        if not (route.targets or route.checked or route.groups):
+            return route.remote
+        now = self._clock.now()
+        qos = message.qos
+        parcel = Parcel(topic, message.payload, qos, False, message.properties, message.expires_at)
+        as_published = (
+            Parcel(topic, message.payload, qos, True, message.properties, message.expires_at)
+            if message.retain
+            else parcel
+        )
+        frames: dict[tuple[int, bool], bytes] = {}
+        for session, options in route.targets:
+            if options & NO_LOCAL and session is origin:
+                continue
+            one = as_published if options & RETAIN_AS_PUBLISHED else parcel
+            self._give(account, session, options, one, message, records, frames, now)
+        for session, options in route.checked:
+            link = session.link
+            if link is None or (link.may_receive(topic) and not (options & NO_LOCAL and session is origin)):
+                one = as_published if options & RETAIN_AS_PUBLISHED else parcel
+                self._give(account, session, options, one, message, records, frames, now)
+        for group in route.groups:
+            chosen = group.choose(topic, qos)
+            if chosen is not None:
+                self._give(account, chosen[0], chosen[1], parcel, message, records, frames, now)
+        return route.remote
+
+    def _give(
+        self,
+        account: Account,
+        session: Session,
+        options: int,
+        parcel: Parcel,
+        message: Message,
+        records: list[Record],
+        frames: dict[tuple[int, bool], bytes],
+        now: float,
+    ) -> None:
+        if not (parcel.qos and options & QOS):
+            link = session.link
+            if link is None:
+                return
+            if link.congested:
+                session.dropped += 1
+                self.dropped += 1
+                return
+            key = (session.version, parcel.retain)
+            frame = frames.get(key)
+            if frame is None:
+                frame = frames[key] = b"".join(publish_parts(parcel, session.version, 0, parcel.retain, now))
+            if len(frame) > link.max_packet:
+                session.dropped += 1
+                return
+            self.delivered += 1
+            link.out.append(frame)
+            link.wake()
+            return
+        number = 0
+        if session.persistent:
+            session.sequence += 1
+            number = session.sequence
+        if not session.send(parcel, now, number):
+            self.dropped += 1
+            return
+        self.delivered += 1
+        if number:
+            records.append(Queued(account.name, session.client_id, session.epoch, number, message))
+
+    def hand(self, account: Account, session: Session, parcel: Parcel) -> None:
+        """Give a message to one session, whatever it subscribed to."""
+        message = Message(
+            account=account.name,
+            topic=parcel.topic,
+            payload=parcel.payload,
+            qos=parcel.qos,
+            retain=parcel.retain,
+            properties=parcel.properties,
+            expires_at=parcel.expires_at,
+        )
+        records: list[Record] = []
+        self._give(account, session, parcel.qos, parcel, message, records, {}, self._clock.now())
+        if records:
+            self._journal.append(records)
+
+    def settle(self, account: Account, session: Session) -> None:
+        """Tell the journal what a session needs no longer."""
+        if session.settled:
+            self._journal.append((Settled(account.name, session.client_id, tuple(session.settled)),))
+            session.settled.clear()
+
+    def forget_expired(self) -> None:
+        """Take retained messages away whose time is over."""
+        now = self._clock.now()
+        for account in self.accounts.values():
+            gone = [
+                kept.message
+                for kept in account.retained.values()
+                if kept.message.expires_at is not None and kept.message.expires_at <= now
+            ]
+            for message in gone:
+                del account.retained[message.topic]
+                self._journal.append((RetainedKept(replace(message, payload=b""), now),))

@@ -1,0 +1,104 @@
+"""SUBSCRIBE and UNSUBSCRIBE: what a client may subscribe to, and what it is told.
+
+Spec: MQTT 5.0 sections 3.8 to 3.11; AWS's deviations (8 filters, no retained messages for wildcards, `$` filters).
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from hedgerow.core.mqtt.codec import encode_suback, encode_unsuback
+from hedgerow.core.mqtt.errors import BadPacket
+from hedgerow.core.mqtt.packets import MQTT_3_1_1, MQTT_5, Subscribe, Unsubscribe
+from hedgerow.core.mqtt.properties import Property
+from hedgerow.core.mqtt.reasons import Reason
+from hedgerow.core.mqtt.session import NO_LOCAL, QOS, RETAIN_HANDLING, Parcel
+from hedgerow.core.mqtt.topics import BASIC_INGEST, is_filter, split_share
+from hedgerow.gateway import presence
+from hedgerow.gateway.connection import Connection
+
+if TYPE_CHECKING:
+    from hedgerow.gateway.gateway import Gateway
+
+REFUSED: Final = 0x80
+
+
+def subscribe(gateway: "Gateway", connection: Connection, packet: Subscribe) -> None:
+    """Decide each filter, remember those granted, answer, then send what is retained."""
+    _check(gateway, connection, packet)
+    codes = [_decide(gateway, connection, text, options) for text, options in packet.subscriptions]
+    if connection.version == MQTT_3_1_1 and Reason.NOT_AUTHORIZED in codes:
+        connection.fail(Reason.NOT_AUTHORIZED, "AUTH_ERROR", connection.permissions.last_refusal)
+        return
+    account, session = connection.account, connection.session
+    granted = []
+    for (text, options), code in zip(packet.subscriptions, codes, strict=True):
+        if code < REFUSED:
+            granted.append((text, options, account.subscribe(session, text, options)))
+    wire = encode_suback(packet.packet_id, codes, connection.version)
+
+    def answer(kept: bool) -> None:
+        if not kept:
+            refused = [code if code >= REFUSED else int(Reason.UNSPECIFIED) for code in codes]
+            connection.send(encode_suback(packet.packet_id, refused, connection.version))
+            return
+        connection.send(wire)
+        for text, options, new in granted:
+            _send_retained(gateway, connection, text, options, new)
+
+    gateway.save(connection, answer)
+    if granted:
+        gateway.tell(connection, presence.subscribed, [text for text, _, _ in granted])
+
+
+def unsubscribe(gateway: "Gateway", connection: Connection, packet: Unsubscribe) -> None:
+    if len(packet.filters) > gateway.limits.filters_per_packet:
+        raise BadPacket(f"{len(packet.filters)} filters in one packet", Reason.QUOTA_EXCEEDED)
+    codes = []
+    for text in packet.filters:
+        there = connection.account.unsubscribe(connection.session, text)
+        codes.append(Reason.SUCCESS if there else Reason.NO_SUBSCRIPTION_EXISTED)
+    wire = encode_unsuback(packet.packet_id, codes, connection.version)
+    gateway.save(connection, lambda _kept: connection.send(wire))
+    gateway.tell(connection, presence.unsubscribed, list(packet.filters))
+
+
+def _check(gateway: "Gateway", connection: Connection, packet: Subscribe) -> None:
+    if len(packet.subscriptions) > gateway.limits.filters_per_packet:
+        raise BadPacket(f"{len(packet.subscriptions)} filters in one packet", Reason.QUOTA_EXCEEDED)
+    if Property.SUBSCRIPTION_ID in packet.properties:
+        raise BadPacket("subscription identifiers are not supported", Reason.SUBSCRIPTION_IDS_NOT_SUPPORTED)
+    for text, options in packet.subscriptions:
+        if options & QOS == 2 and connection.version == MQTT_5:
+            raise BadPacket("QoS 2 is not supported", Reason.QOS_NOT_SUPPORTED)
+        if options & NO_LOCAL and text.startswith("$share/"):
+            raise BadPacket("no local on a shared subscription", Reason.PROTOCOL_ERROR)  # [MQTT-3.8.3-4]
+
+
+def _decide(gateway: "Gateway", connection: Connection, text: str, options: int) -> int:
+    if options & QOS == 2 or not is_filter(text, gateway.limits):
+        return Reason.TOPIC_FILTER_INVALID  # in MQTT 3.1.1 this is said as 0x80
+    split = split_share(text)
+    plain = text if split is None else split[1]
+    if plain.startswith("$") and (not plain.startswith("$aws/") or plain.startswith(BASIC_INGEST)):
+        return Reason.TOPIC_FILTER_INVALID
+    if not connection.permissions.may("iot:Subscribe", "topicfilter/" + text):
+        gateway.refused(connection, Reason.NOT_AUTHORIZED, f"may not subscribe to {text}")
+        return Reason.NOT_AUTHORIZED
+    subscriptions = connection.session.subscriptions
+    if text not in subscriptions and len(subscriptions) >= gateway.limits.subscriptions:
+        return Reason.QUOTA_EXCEEDED
+    return options & QOS
+
+
+def _send_retained(gateway: "Gateway", connection: Connection, text: str, options: int, new: bool) -> None:
+    handling = (options & RETAIN_HANDLING) >> 4
+    if text.startswith("$share/") or handling == 2 or (handling == 1 and not new):
+        return
+    now = gateway.clock.now()
+    for kept in connection.account.retained_for(text):
+        message = kept.message
+        expired = message.expires_at is not None and message.expires_at <= now
+        if expired or not connection.may_receive(message.topic):
+            continue
+        qos = min(message.qos, options & QOS)
+        parcel = Parcel(message.topic, message.payload, qos, True, message.properties, message.expires_at)
+        gateway.hand(connection.session, parcel, connection.account)

@@ -1,0 +1,185 @@
+"""TLS under a connection, on memory buffers: raw bytes from the socket in, MQTT's bytes out, and back.
+
+Our own shell because the loop's keeps large buffers for every connection, and hides the handshake: here it has a
+deadline, a place in the listener's count, the client's certificate (DER) and the server name (SNI) when it is done.
+"""
+
+# hot path
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from hedgerow.base.log import get_logger
+from hedgerow.gateway.connection import Connection, Peer
+
+if TYPE_CHECKING:
+    from hedgerow.gateway.listener import Listener
+
+log = get_logger("gateway.tls")
+
+READ: Final = 65_536  # more than one TLS record
+
+
+class NamedObject(ssl.SSLObject):
+    """An SSL object that remembers the name the client asked for."""
+
+    asked_name: str | None = None
+
+
+def remember_names(context: ssl.SSLContext) -> None:
+    """Have every handshake of this context note its server name; a callback that was set before is still called."""
+    before = context.sni_callback
+    context.sslobject_class = NamedObject
+
+    def note(tls: ssl.SSLObject, name: str, used: ssl.SSLContext) -> int | None:  # a name that was not sent is None
+        if isinstance(tls, NamedObject):
+            tls.asked_name = name
+        return None if before is None else before(tls, name, used)
+
+    context.sni_callback = note
+
+
+class TlsShell(asyncio.Protocol):
+    """One accepted socket. Pumps into a `Connection` once the handshake is done."""
+
+    __slots__ = ("_closing", "_connection", "_in", "_listener", "_out", "_tls", "_transport", "started")
+
+    _transport: asyncio.Transport
+    _tls: ssl.SSLObject
+
+    def __init__(self, listener: Listener, now: float) -> None:
+        self._listener = listener
+        self._in = ssl.MemoryBIO()
+        self._out = ssl.MemoryBIO()
+        self._connection: Connection | None = None
+        self._closing = False
+        self.started = now
+
+    # --- the socket's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]  # a TCP transport it is
+        self._tls = self._listener.context.wrap_bio(self._in, self._out, server_side=True)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closing:
+            return
+        self._in.write(data)
+        try:
+            if self._connection is None and not self._shake():
+                return
+            self._pump()
+        except ssl.SSLError as error:
+            self._broken(error)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        connection = self._connection
+        if connection is None:
+            self._listener.shaken(self)
+        else:
+            connection.lost()
+        self._listener.gone(self)
+
+    def pause_writing(self) -> None:
+        if self._connection is not None:
+            self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._connection is not None:
+            self._connection.resume_writing()
+
+    # --- TLS
+
+    def _shake(self) -> bool:
+        """Go on with the handshake; True when it is done."""
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._send()
+            return False
+        self._send()
+        self._listener.shaken(self)
+        address = self._transport.get_extra_info("peername") or ("", 0)
+        peer = Peer(
+            address=str(address[0]),
+            port=int(address[1]),
+            server_name=getattr(self._tls, "asked_name", None),
+            certificate=self._tls.getpeercert(binary_form=True),
+        )
+        self._connection = self._listener.gateway.opened(self, peer)
+        return True
+
+    def _pump(self) -> None:
+        tls, incoming = self._tls, self._in
+        connection = self._connection
+        if connection is None:
+            return
+        chunks: list[bytes] = []
+        ended = False
+        try:
+            while incoming.pending or tls.pending():
+                chunk = tls.read(READ)
+                if not chunk:
+                    ended = True
+                    break
+                chunks.append(chunk)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            ended = True
+        if self._out.pending:  # a key update, a renegotiation that is refused
+            self._send()
+        if chunks:
+            connection.receive(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        if ended and not self._closing:
+            self.close()
+
+    def _send(self) -> None:
+        if self._out.pending:
+            self._transport.write(self._out.read())
+
+    def _broken(self, error: ssl.SSLError) -> None:
+        fields = {"peer": str(self._transport.get_extra_info("peername")), "detail": str(error.reason or error)}
+        log.info("TLS failed", extra={"fields": fields})
+        self._listener.failed += 1
+        self._send()  # the alert says which
+        self._closing = True
+        self._transport.close()
+
+    def expire(self) -> None:
+        """The handshake took too long."""
+        self._closing = True
+        self._transport.abort()
+
+    # --- the connection's side
+
+    def write(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            return
+        self._tls.write(data)
+        self._transport.write(self._out.read())
+
+    def close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        with suppress(ssl.SSLError):  # we say good-bye, and do not wait for the peer's
+            self._tls.unwrap()
+        self._send()
+        self._transport.close()
+
+    def pause_reading(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
