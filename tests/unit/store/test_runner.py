@@ -1,9 +1,12 @@
 """Issue items (a) and (b): grouping, errors, order, deadlines, on every database."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -288,3 +291,39 @@ async def test_an_operation_that_hides_a_failed_statement_is_not_acknowledged_on
         with pytest.raises(RuntimeError, match="went on after a statement that failed"):
             await run.write(hiding)
         assert await run.read(names) == []
+
+
+ROOT = Path(__file__).parents[3]
+CHILD = """
+import asyncio, sys
+from hedgerow.base.clock import SystemClock
+from hedgerow.store import Runner, open_engine
+from tests.unit.store.tables import note
+
+async def main():
+    async with Runner(open_engine(sys.argv[1]), SystemClock(), lambda events: None) as run:
+        async def writer(name):
+            for number in range(100_000):
+                answer = await run.write(note(f"{name}-{number}"))
+                print(answer.response["name"], flush=True)
+        await asyncio.gather(*(writer(name) for name in "abcd"))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("acknowledged", [1, 57, 300])
+async def test_what_was_acknowledged_survives_a_sigkill(disk: Engine, acknowledged: int) -> None:
+    path = disk.url.database
+    assert path is not None
+    with subprocess.Popen([sys.executable, "-c", CHILD, path], cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        said = [child.stdout.readline().strip() for _ in range(acknowledged)]
+        child.kill()
+        said += child.stdout.read().split()
+
+    async with runner(disk) as run:
+        kept = await run.read(names)
+    assert len(said) >= acknowledged
+    assert set(said) <= set(kept)
