@@ -47,7 +47,8 @@ class ApiApp:
         self._mounts = dict(mounts or {})
         self._health = health
         self._metrics = metrics
-        self._buffered = 0
+        self.buffered = 0
+        """Bytes of request bodies in memory now."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request, as ASGI 3."""
@@ -108,13 +109,13 @@ class ApiApp:
 
     def hold(self, size: int) -> None:
         """Count bytes of bodies in memory; raise when there are too many."""
-        if self._buffered + size > BODIES_LIMIT:
+        if self.buffered + size > BODIES_LIMIT:
             raise WireError("ServiceUnavailableException", "Too many large requests at once.", status=503)
-        self._buffered += size
+        self.buffered += size
 
     def release(self, size: int) -> None:
         """Count bytes that are no longer in memory."""
-        self._buffered -= size
+        self.buffered -= size
 
     async def _mounted(self, mount: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -134,7 +135,7 @@ class ApiApp:
         for (service, operation, status), count in sorted(self._pipeline.answered.items()):
             labels = f'service="{service}",operation="{operation}",status="{status}"'
             lines.append(f"hedgerow_api_requests_total{{{labels}}} {count}")
-        lines += ["# TYPE hedgerow_api_body_bytes gauge", f"hedgerow_api_body_bytes {self._buffered}"]
+        lines += ["# TYPE hedgerow_api_body_bytes gauge", f"hedgerow_api_body_bytes {self.buffered}"]
         lines += self._metrics() if self._metrics else ()
         return ("\n".join(lines) + "\n").encode()
 

@@ -115,7 +115,7 @@ def toy_cloud(rows: Mapping[tuple[str, str], Row], **app: Any) -> ToyCloud:
 def served(cloud: ToyCloud, **options: Any) -> Iterator[ToyCloud]:
     """Serve the application on a loop in a thread of its own."""
     ready: Any = threading.Event()
-    stop: list[Callable[[], None]] = []
+    stop: list[Callable[[], object]] = []
 
     async def main() -> None:
         done = asyncio.Event()

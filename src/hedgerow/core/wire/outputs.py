@@ -14,6 +14,7 @@ from hedgerow.core.wire.model import ErrorShape, Member, ServiceModel, Shape
 from hedgerow.core.wire.text_form import write_headers
 from hedgerow.core.wire.xml_form import write_structure_members, write_xml, xml_text
 
+STATUS = "@status"
 S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
@@ -42,7 +43,15 @@ _DATA_NAMES = {"AccessDeniedException": "ForbiddenException"}  # [iot-core-conne
 
 
 def write_output(call: Call, response: Mapping[str, Any], request_id: str) -> HttpResponse:
-    """Answer the HTTP form of an answer. A member that the model does not know raises ValueError: our own mistake."""
+    """Answer the HTTP form of an answer; `"@status"` in it overrides the model's status.
+
+    A member that the model does not know raises ValueError: our own mistake.
+    """
+    if STATUS in response:
+        rest = {name: value for name, value in response.items() if name != STATUS}
+        written = write_output(call, rest, request_id)
+        written.status = int(response[STATUS])
+        return written
     shape = call.operation.output
     if shape is None:
         if any(value is not None for value in response.values()):
@@ -110,9 +119,12 @@ def _refuse_unknown(shape: Shape, response: Mapping[str, Any]) -> None:
 
 def _rest_xml(call: Call, shape: Shape | None, response: Mapping[str, Any]) -> HttpResponse:
     headers = write_headers(shape, response)
-    status = _status(call, shape, response)
+    status = 206 if "Content-Range" in headers else _status(call, shape, response)
     if shape is None:
         return HttpResponse(status, headers)
+    if call.operation.name == "GetBucketLocation":  # the one root element that holds the value itself
+        text = xml_text(response.get("LocationConstraint") or "")
+        return _xml(status, headers, f'<LocationConstraint xmlns="{S3_NAMESPACE}">{text}</LocationConstraint>')
     payload = _payload(shape)
     if payload is None:
         inner = write_structure_members(shape, response)

@@ -1,0 +1,258 @@
+"""Listeners: TLS with client certificates, WebSocket mounts, bounds on headers and bodies, closing."""
+
+import hashlib
+import http.client
+import json
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from botocore.config import Config
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
+
+from hedgerow.api import app as app_module
+from hedgerow.api import server as server_module
+from hedgerow.core.wire import HttpRequest
+from hedgerow.core.wire.sigv4 import presign
+from tests.unit.api.certificates import Certificates, made_in
+from tests.unit.api.cloud import ACCOUNT, KEY_ID, REGION, SECRET, ToyCloud, served, toy_cloud
+from tests.unit.api.toys import ToyObjects, ToyThings, rows
+
+pytestmark = pytest.mark.slow
+THINGS, OBJECTS = ToyThings(), ToyObjects()
+
+
+async def echo_mount(scope: Any, receive: Any, send: Any) -> None:
+    """A WebSocket that says who is there, and an HTTP answer that says so too."""
+    caller = scope.get("hedgerow.caller")
+    tls = scope.get("extensions", {}).get("hedgerow.tls", {})
+    words = json.dumps({"caller": caller and caller.principal, "certificate": bool(tls.get("certificate"))})
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": words.encode()})
+        return
+    await receive()
+    await send({"type": "websocket.accept", "subprotocol": "mqtt"})
+    await send({"type": "websocket.send", "bytes": words.encode()})
+    await send({"type": "websocket.close"})
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return made_in(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def secure(certificates: Certificates) -> Iterator[ToyCloud]:
+    cloud = toy_cloud(rows(THINGS, OBJECTS), mounts={"/mqtt": echo_mount, "/vending": echo_mount})
+    with served(cloud, tls=certificates.server(), host="localhost") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[ToyCloud]:
+    with served(toy_cloud(rows(THINGS, OBJECTS), mounts={"/mqtt": echo_mount})) as running:
+        yield running
+
+
+def test_a_client_certificate_publishes_without_a_signature(secure: ToyCloud, certificates: Certificates) -> None:
+    request = urllib.request.Request(f"{secure.url}/topics/a/b%2Fc?qos=0", data=b"hello", method="POST")
+
+    with pytest.raises(urllib.error.HTTPError) as refused:  # the toy does not read qos: refused by name
+        urllib.request.urlopen(request, context=certificates.device())
+    request.full_url = f"{secure.url}/topics/a/b%2Fc"
+    with urllib.request.urlopen(request, context=certificates.device()) as answer:
+        status = answer.status
+
+    assert "qos" in json.loads(refused.value.read())["message"]
+    refused.value.close()
+    by = f"arn:aws:iot:{REGION}:{ACCOUNT}:cert/localhost"  # the toy directory answers the server name
+    assert (status, THINGS.things["a/b/c"]) == (200, {"payload": b"hello", "by": by})
+
+
+def test_a_client_certificate_is_traded_for_credentials(secure: ToyCloud, certificates: Certificates) -> None:
+    request = urllib.request.Request(
+        f"{secure.url}/role-aliases/radio/credentials", headers={"x-amzn-iot-thingname": "lamp"}
+    )
+
+    with urllib.request.urlopen(request, context=certificates.device()) as answer:
+        credentials = json.loads(answer.read())["credentials"]
+
+    assert credentials == {"accessKeyId": "radio", "secretAccessKey": "lamp", "expiration": "2027-01-15T08:00:00Z"}
+
+
+def test_a_client_certificate_opens_no_control_plane(secure: ToyCloud, certificates: Certificates) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{secure.url}/policies", context=certificates.device())
+
+    with refused.value as answer:
+        assert (answer.code, answer.headers["x-amzn-errortype"]) == (404, "UnknownOperationException")
+
+
+def test_neither_certificate_nor_signature_is_refused(secure: ToyCloud, certificates: Certificates) -> None:
+    context = ssl.create_default_context(cafile=certificates.ca_file)
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{secure.url}/things/lamp", context=context)
+
+    with refused.value as answer:
+        assert (answer.code, answer.headers["x-amzn-errortype"]) == (403, "MissingAuthenticationTokenException")
+
+
+def test_s3_takes_a_body_with_a_trailing_checksum(secure: ToyCloud, certificates: Certificates) -> None:
+    session = boto3.Session(KEY_ID, SECRET, region_name=REGION)
+    s3 = session.client("s3", endpoint_url=secure.url, verify=certificates.ca_file)
+
+    s3.put_object(Bucket="store", Key="big", Body=b"x" * 300_000, ContentEncoding="identity")
+
+    assert OBJECTS.objects["big"][0] == b"x" * 300_000
+
+
+def websocket_url(cloud: ToyCloud, *, secret: str = SECRET) -> str:
+    url = urlsplit(cloud.url)
+    http = HttpRequest("GET", "/mqtt", "", {"host": url.netloc})
+    query = presign(
+        http,
+        access_key_id=KEY_ID,
+        secret=secret,
+        region=REGION,
+        service="iotdevicegateway",
+        now=time.time(),
+        expires_s=60,
+    )
+    return f"ws://{url.netloc}/mqtt?{query}"
+
+
+def test_a_signed_upgrade_reaches_the_mount_with_its_caller(plain: ToyCloud) -> None:
+    with connect(websocket_url(plain), subprotocols=[Subprotocol("mqtt")]) as websocket:
+        words = json.loads(websocket.recv())
+
+    assert words == {"caller": f"arn:aws:iam::{ACCOUNT}:root", "certificate": False}
+
+
+def test_a_wrongly_signed_upgrade_is_refused_with_403(plain: ToyCloud) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        connect(websocket_url(plain, secret="wrong"))
+
+    assert refused.value.response.status_code == 403
+
+
+def test_a_client_certificate_reaches_a_mount(secure: ToyCloud, certificates: Certificates) -> None:
+    url = f"wss://{urlsplit(secure.url).netloc}/mqtt"
+
+    with connect(url, ssl=certificates.device(), subprotocols=[Subprotocol("mqtt")]) as websocket:
+        words = json.loads(websocket.recv())
+
+    assert words == {"caller": None, "certificate": True}
+
+
+def test_health_and_metrics_are_open(plain: ToyCloud) -> None:
+    with urllib.request.urlopen(f"{plain.url}/_health") as answer:
+        health = json.loads(answer.read())
+    with urllib.request.urlopen(f"{plain.url}/_metrics") as answer:
+        metrics = answer.read().decode()
+
+    assert health == {"status": "ok"}
+    assert "# TYPE hedgerow_api_requests_total counter" in metrics
+
+
+def raw(cloud: ToyCloud, request: bytes) -> bytes:
+    url = urlsplit(cloud.url)
+    answer = b""
+    with socket.create_connection((url.hostname, url.port), timeout=5) as connection:
+        try:
+            connection.sendall(request)
+            while piece := connection.recv(65536):
+                answer += piece
+        except ConnectionError:
+            pass  # closed on us while we were still writing
+    return answer
+
+
+def test_headers_have_a_bound(plain: ToyCloud) -> None:
+    fits = raw(plain, b"GET /_health HTTP/1.1\r\nhost: x\r\nconnection: close\r\na: " + b"x" * 60_000 + b"\r\n\r\n")
+    too_many = raw(plain, b"GET /_health HTTP/1.1\r\nhost: x\r\na: " + b"x" * 500_000 + b"\r\n\r\n")
+
+    assert fits.startswith(b"HTTP/1.1 200")
+    assert not too_many.startswith(b"HTTP/1.1 200")
+
+
+def test_headers_that_do_not_end_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "HEADER_DEADLINE_S", 0.2)
+    with served(toy_cloud({})) as cloud:
+        silent = raw(cloud, b"")
+        slow = raw(cloud, b"GET /_health HTTP/1.1\r\nhost: x\r\n")
+
+    assert (silent, slow) == (b"", b"")
+
+
+def test_a_body_that_is_announced_too_large_is_not_read(plain: ToyCloud) -> None:
+    answer = raw(plain, b"PUT /store/key HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"RequestEntityTooLargeException" in answer
+
+
+def test_a_body_that_becomes_too_large_is_refused(plain: ToyCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "BODY_LIMIT", 10_000)
+    chunk = b"2710\r\n" + b"x" * 10_000 + b"\r\n"
+
+    answer = raw(plain, b"PUT /store/key HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n" + chunk * 3)
+
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+def test_bodies_together_have_a_bound(plain: ToyCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "BODIES_LIMIT", 1_000)
+
+    answer = raw(plain, b"PUT /store/key HTTP/1.1\r\nhost: x\r\ncontent-length: 2000\r\n\r\n" + b"x" * 2000)
+
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert plain.app.buffered == 0
+
+
+def test_the_server_waits_for_the_body_that_it_was_promised(plain: ToyCloud) -> None:
+    url = urlsplit(plain.url)
+    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=5)
+    connection.putrequest("PUT", "/store/k")
+    connection.putheader("Expect", "100-continue")
+    connection.putheader("Content-Length", "3")
+    connection.endheaders()
+
+    assert connection.sock.recv(100).startswith(b"HTTP/1.1 100")
+    connection.send(b"abc")
+    assert connection.sock.recv(100).startswith(b"HTTP/1.1 403")
+    connection.close()
+
+
+def test_a_request_that_was_cut_short_is_never_answered(plain: ToyCloud) -> None:
+    before = dict(plain.pipeline.answered)
+    url = urlsplit(plain.url)
+    with socket.create_connection((url.hostname, url.port)) as connection:
+        connection.sendall(b"PUT /store/k HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc")
+
+    raw(plain, b"GET /_health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+
+    assert dict(plain.pipeline.answered) == before
+
+
+def test_the_same_object_is_served_over_h11(monkeypatch: pytest.MonkeyPatch, certificates: Certificates) -> None:
+    monkeypatch.setattr(server_module, "_http_protocol", lambda: server_module._H11)
+    with served(toy_cloud(rows(THINGS, OBJECTS)), tls=certificates.server(), host="localhost") as cloud:
+        session = boto3.Session(KEY_ID, SECRET, region_name=REGION)
+        s3 = session.client(
+            "s3", endpoint_url=cloud.url, verify=certificates.ca_file, config=Config(retries={"max_attempts": 0})
+        )
+        s3.put_object(Bucket="store", Key="h11", Body=b"y" * 1000)
+        answer = s3.get_object(Bucket="store", Key="h11")["Body"].read()
+
+    assert hashlib.sha256(answer).digest() == hashlib.sha256(b"y" * 1000).digest()
