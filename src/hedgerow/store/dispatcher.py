@@ -118,7 +118,7 @@ class Dispatcher:
 
     async def retry(self, account: str, seq: int) -> bool:
         """Have a dead letter tried again from the beginning; False when the account has no such one."""
-        answer = await self._run.write(lambda tx: Answer({"kind": follow_ups.revive(tx, account, seq)}), lane=account)
+        answer = await self._run.write(lambda tx: Answer({"kind": follow_ups.revive(tx, account, seq)}))
         kind = answer.response["kind"]
         if kind is not None:
             self.wake({kind: self._clock.now()})
@@ -126,7 +126,7 @@ class Dispatcher:
 
     async def discard(self, account: str, seq: int) -> bool:
         """Forget a dead letter; False when the account has no such one."""
-        answer = await self._run.write(lambda tx: Answer({"found": follow_ups.discard(tx, account, seq)}), lane=account)
+        answer = await self._run.write(lambda tx: Answer({"found": follow_ups.discard(tx, account, seq)}))
         return bool(answer.response["found"])
 
     def statistics(self) -> Mapping[str, int]:
@@ -257,9 +257,9 @@ class _Kind:
             if self._flow is not None:
                 async with asyncio.timeout(self._policy.deadline_s):
                     await self._flow(row)
-                await self._run.write(_removal(row), lane=row.account)
+                await self._run.write(_removal(row))
             elif self._operation is not None:
-                await self._run.write(_removing(row, self._operation), lane=row.account)
+                await self._run.write(_removing(row, self._operation))
         except Exception as error:  # noqa: BLE001  # the border of the task; it is logged in _failed
             return await self._failed(row, error)
         else:
@@ -275,7 +275,7 @@ class _Kind:
         text = f"{type(error).__name__}: {text}"
         fields = {"kind": row.kind, "account": row.account, "key": row.key, "seq": row.seq, "failures": failures}
         if failures >= self._policy.attempts:
-            await self._run.write(_change(lambda tx: follow_ups.bury(tx, row, error=text)), lane=row.account)
+            await self._run.write(_change(lambda tx: follow_ups.bury(tx, row, error=text)))
             self.buried += 1
             log.error("a follow-up is a dead letter now", exc_info=error, extra={"fields": fields})
             return True

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, StaticPool
 
-from hedgerow.base.errors import Unusable
+from hedgerow.base.errors import Unavailable, Unusable
 
 BUSY_TIMEOUT_S: Final = 5.0
 MEMORY: Final = "sqlite://"
@@ -68,8 +68,11 @@ def _sqlite_memory() -> Engine:
 
 def _sqlite_file(path: Path) -> Engine:
     def connect() -> sqlite3.Connection:
-        if not path.exists():
-            path.touch(mode=0o600)
+        try:
+            if not path.exists():
+                path.touch(mode=0o600)
+        except OSError as error:
+            raise Unavailable(f"cannot open the database {path}: {error.strerror}") from error
         connection = _connect_sqlite(str(path))
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")

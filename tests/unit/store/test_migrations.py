@@ -24,7 +24,8 @@ def differences(engine: Engine, schema: Schema) -> list[object]:
 def two_tables(*, with_size: bool) -> MetaData:
     metadata = MetaData(naming_convention=MAIN.metadata.naming_convention)
     more = [Column("size", Integer)] if with_size else []
-    Table("box", metadata, Column("name", String(10), primary_key=True), *more)
+    length = 20 if with_size else 10  # another type: SQLite has to rebuild the table
+    Table("box", metadata, Column("name", String(length), primary_key=True), *more)
     Table(
         "lid",
         metadata,
@@ -127,3 +128,13 @@ def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path: Path) -> No
 
     with pytest.raises(Unusable, match=r"cannot open the database .*: file is not a database"):
         upgrade(open_engine(path))
+
+
+def test_a_database_in_a_folder_that_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match=r"cannot open the database .*/none/store\.db: No such file or directory"):
+        upgrade(open_engine(tmp_path / "none" / "store.db"))
+
+
+def test_a_server_that_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match="cannot open the database nothing: "):
+        upgrade(open_engine(f"postgresql://postgres@/nothing?host={tmp_path}"))

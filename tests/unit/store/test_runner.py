@@ -15,7 +15,7 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import DBAPIError
 
 from hedgerow.base.clock import SystemClock
-from hedgerow.base.errors import Unavailable
+from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.core.events import Event, Published
 from hedgerow.store import Answer, Runner, Tx, in_transaction, open_engine
 from tests.unit.store.tables import (
@@ -257,6 +257,54 @@ async def test_a_database_that_cannot_be_opened_is_unavailable_and_heals(tmp_pat
         tables.create_all(open_engine(folder / "store.db"))
 
         assert (await run.write(note("a"))).response == {"name": "a"}
+
+
+async def test_a_full_disk_is_unavailable_and_what_was_acknowledged_is_there(disk: Engine) -> None:
+    @sqlalchemy_event.listens_for(disk, "connect")
+    def limit(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA max_page_count=20")
+
+    async with runner(disk) as run:
+        outcomes = await asyncio.gather(
+            run.write(note("a")), run.write(note("b" * 200_000)), run.write(note("c")), return_exceptions=True
+        )
+        acknowledged = [each.response["name"] for each in outcomes if isinstance(each, Answer)]
+
+        assert isinstance(outcomes[1], Unavailable)
+        assert "full" in str(outcomes[1])
+        assert await run.read(names) == acknowledged
+        await run.write(note("d"))
+        assert await run.read(names) == [*acknowledged, "d"]
+
+
+async def test_a_lost_connection_is_unavailable_once_and_heals_on_postgresql(postgresql: str) -> None:
+    engine = open_engine(postgresql)
+    tables.create_all(engine)
+    cut = text("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    async with runner(engine, writers=1, readers=1) as run:
+        await run.write(note("a"))
+        with pytest.raises(Unavailable, match="the database cannot be used"):
+            await run.write(lambda tx: Answer({"cut": tx.all(cut)}))
+        with pytest.raises(Unavailable, match="the database cannot be used"):
+            await run.read(lambda tx: tx.all(cut))
+        await run.write(note("b"))
+
+        assert await run.read(names) == ["a", "b"]
+
+
+async def test_a_database_that_is_not_there_is_unavailable_on_postgresql(tmp_path: Path) -> None:
+    async with runner(open_engine(f"postgresql://postgres@/nothing?host={tmp_path}")) as run:
+        with pytest.raises(Unavailable, match="the database cannot be used"):
+            await run.write(note("a"))
+        with pytest.raises(Unavailable, match="the database cannot be used"):
+            await run.read(names)
+
+
+@pytest.mark.parametrize("target", ["mysql://root@localhost/x", "://", "http://x"])
+def test_an_address_that_is_none_of_ours_is_refused(target: str) -> None:
+    with pytest.raises(Unusable, match="not a database"):
+        open_engine(target)
 
 
 async def test_concurrent_read_and_write_of_the_same_row_loses_no_count_on_postgresql(postgresql: str) -> None:

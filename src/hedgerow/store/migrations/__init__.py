@@ -56,6 +56,8 @@ def upgrade(engine: Engine, schema: Schema = MAIN) -> None:
     """
     try:
         _upgrade(engine, schema)
+    except Unavailable as error:
+        raise Unusable(str(error)) from error
     except DBAPIError as error:
         raise Unusable(f"cannot open the database {_name(engine)}: {error.orig}") from error
 
@@ -117,7 +119,7 @@ def _run_steps(engine: Engine, schema: Schema) -> None:
             with connection.begin():
                 command.upgrade(configuration(schema, connection), "head")
                 if is_sqlite and driver.execute("PRAGMA foreign_key_check").fetchall():
-                    raise Unavailable("a migration left rows that refer to nothing; nothing was changed")
+                    raise RuntimeError("a migration left rows that refer to nothing; nothing was changed")
         finally:
             if is_sqlite:
                 driver.execute("PRAGMA foreign_keys=ON")
