@@ -31,8 +31,8 @@ from hedgerow.store import Answer, Tx
 class Roles(Protocol):
     """What role aliases need of IAM."""
 
-    def role_exists(self, tx: Tx, account: str, role_arn: str) -> bool:
-        """Tell whether the account has a role of that ARN."""
+    def by_arn(self, tx: Tx, account: str, arn: str) -> object | None:
+        """Answer the account's role with this ARN, or None."""
         ...
 
 
@@ -104,7 +104,7 @@ class RoleAliasOperations:
         parts = parse(role_arn)
         if parts is None or parts.service != "iam" or not parts.resource.startswith("role/"):
             raise RoleUnusable(f"{role_arn} is not the ARN of a role")
-        if parts.account != caller.account or not self._roles.role_exists(tx, caller.account, role_arn):
+        if parts.account != caller.account or self._roles.by_arn(tx, caller.account, role_arn) is None:
             raise RoleUnusable(f"Role {role_arn} does not exist in account {caller.account}")
         return role_arn
 

@@ -11,8 +11,8 @@ OTHER_ROLE = "arn:aws:iam::123456789012:role/other"
 
 
 class FakeRoles:
-    def role_exists(self, tx: Tx, account: str, role_arn: str) -> bool:
-        return role_arn in (ROLE, OTHER_ROLE)
+    def by_arn(self, tx: Tx, account: str, arn: str) -> object | None:
+        return arn if arn in (ROLE, OTHER_ROLE) else None
 
 
 @pytest.fixture

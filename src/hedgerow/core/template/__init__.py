@@ -1,0 +1,45 @@
+"""Provisioning templates: read, checked, and filled in with a device's parameters. Pure."""
+
+from hedgerow.core.template.document import (
+    CERTIFICATE_ID,
+    BadTemplate,
+    Certificate,
+    Override,
+    Policy,
+    PrincipalType,
+    Template,
+    Thing,
+    read,
+)
+from hedgerow.core.template.functions import BadFunction, CannotResolve, TooLong
+from hedgerow.core.template.resolution import (
+    BadValue,
+    Resolved,
+    ResolvedCertificate,
+    ResolvedPolicy,
+    ResolvedThing,
+    policy_name,
+    resolve,
+)
+
+__all__ = [
+    "CERTIFICATE_ID",
+    "BadFunction",
+    "BadTemplate",
+    "BadValue",
+    "CannotResolve",
+    "Certificate",
+    "Override",
+    "Policy",
+    "PrincipalType",
+    "Resolved",
+    "ResolvedCertificate",
+    "ResolvedPolicy",
+    "ResolvedThing",
+    "Template",
+    "Thing",
+    "TooLong",
+    "policy_name",
+    "read",
+    "resolve",
+]
