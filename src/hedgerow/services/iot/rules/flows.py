@@ -95,7 +95,7 @@ async def _unheard(account: str, job: Job, reason: str) -> None:
 
 
 class ActionFlows:
-    """Does jobs. `on_failure` hands a failure to the rule's error action; the engine, which knows the rules, sets it."""
+    """Does jobs. `on_failure` hands a failure to the rule's error action; the engine, which knows rules, sets it."""
 
     def __init__(
         self,

@@ -1,0 +1,104 @@
+"""`hedgerow mqtt …`: publish and subscribe as an operator, by MQTT over WebSocket with a signed request."""
+
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from hedgerow.base.errors import Unusable
+from hedgerow.cli.target import Target, target
+
+app = typer.Typer(help="Publish and subscribe as an operator.", no_args_is_help=True)
+
+Data = Annotated[Path | None, typer.Option("--data", help="The cloud's data folder; default: the environment.")]
+Qos = Annotated[int, typer.Option(min=0, max=1, help="Quality of service.")]
+
+
+@app.command()
+def sub(
+    topic_filter: Annotated[str, typer.Argument(metavar="FILTER")],
+    data: Data = None,
+    qos: Qos = 0,
+    count: Annotated[int | None, typer.Option(help="End after so many messages.")] = None,
+) -> None:
+    """Print every message that matches FILTER: topic, a blank, payload."""
+    left = [count]
+
+    def on_connect(client: Any, *_: Any) -> None:
+        client.subscribe(topic_filter, qos)
+
+    def on_message(client: Any, _: Any, message: Any) -> None:
+        typer.echo(f"{message.topic} {message.payload.decode('utf-8', 'backslashreplace')}")
+        sys.stdout.flush()
+        if left[0] is not None:
+            left[0] -= 1
+            if left[0] <= 0:
+                client.disconnect()
+
+    client = signed_client(target(data), on_connect=on_connect)
+    client.on_message = on_message
+    client.on_subscribe = _refused_subscription(topic_filter)
+    client.loop_forever()
+
+
+@app.command()
+def pub(topic: str, message: str, data: Data = None, qos: Qos = 1, retain: bool = False) -> None:
+    """Publish MESSAGE to TOPIC."""
+    client = signed_client(target(data))
+    client.loop_start()
+    try:
+        sent = client.publish(topic, message.encode(), qos, retain)
+        sent.wait_for_publish(timeout=10)
+        if not sent.is_published():
+            raise Unusable(f"{topic} was not acknowledged within 10 s; is publishing to it allowed?")
+    except RuntimeError as error:
+        raise Unusable(f"could not publish to {topic}: {error}") from error
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def signed_client(cloud: Target, *, on_connect: Callable[..., None] | None = None) -> Any:
+    """Answer a paho client that is connected by WebSocket under the cloud's access key."""
+    from paho.mqtt.client import Client
+    from paho.mqtt.enums import CallbackAPIVersion
+
+    client = Client(CallbackAPIVersion.VERSION2, client_id=f"operator-{uuid.uuid4()}", transport="websockets")  # noqa: TID251  # a command has no ids handed in
+    if on_connect is not None:
+        client.on_connect = on_connect
+    parts = urlsplit(cloud.api_url)
+    client.ws_set_options(path=_signed_path(cloud))
+    if parts.scheme == "https":
+        client.tls_set(ca_certs=cloud.ca_file)
+    try:
+        client.connect(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), keepalive=60)
+    except (OSError, ValueError) as error:
+        raise Unusable(f"cannot connect to {cloud.api_url}: {error}; does the cloud run?") from error
+    return client
+
+
+def _signed_path(cloud: Target) -> str:
+    """Sign the upgrade as AWS IoT wants it: in the query, the session token added after signing."""
+    from botocore.auth import SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    request = AWSRequest("GET", f"{cloud.api_url}/mqtt")
+    credentials = Credentials(cloud.access_key_id, cloud.secret_access_key)
+    SigV4QueryAuth(credentials, "iotdevicegateway", cloud.region, expires=300).add_auth(request)
+    signed = urlsplit(str(request.url))
+    token = f"&X-Amz-Security-Token={cloud.session_token}" if cloud.session_token else ""
+    return f"{signed.path}?{signed.query}{token}"
+
+
+def _refused_subscription(topic_filter: str) -> Callable[..., None]:
+    def on_subscribe(client: Any, _: Any, __: Any, codes: Any, ___: Any) -> None:
+        if any(code.is_failure for code in codes):
+            typer.echo(f"hedgerow: the subscription to {topic_filter} was refused", err=True)
+            client.disconnect()
+
+    return on_subscribe

@@ -1,0 +1,116 @@
+"""Control's side of the gateway's questions: who may come in, and what `$aws/…` requests answer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from hedgerow.base.errors import ServiceError, Unavailable
+from hedgerow.base.ids import Ids
+from hedgerow.base.log import get_logger
+from hedgerow.cloud.rows import TopicRow
+from hedgerow.core.arn import arn
+from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.topics import TopicRequest
+from hedgerow.gateway.ports import Admit, Admitted, Asked, Message, NotAdmitted, Question, Replied, Reply
+from hedgerow.store import Answer, Run, Tx
+
+log = get_logger("control")
+
+CERTIFICATE_ID_LENGTH: Final = 64
+
+Admission = Callable[[Admit], Awaitable[Admitted | NotAdmitted]]
+
+
+class TopicTable:
+    """The `$aws` topics that operations answer, found by their levels."""
+
+    def __init__(self, rows: Sequence[TopicRow]) -> None:
+        self._by_length: dict[int, list[tuple[tuple[str, ...], TopicRow]]] = {}
+        for row in rows:
+            levels = tuple(row.filter.split("/"))
+            self._by_length.setdefault(len(levels), []).append((levels, row))
+        for found in self._by_length.values():
+            found.sort(key=lambda entry: entry[0].count("+"))  # the plainest filter wins: `$next` before `+`
+
+    def find(self, topic: str) -> tuple[TopicRow, tuple[str, ...]] | None:
+        """Answer the row for a topic and the levels that its `+` matched."""
+        levels = topic.split("/")
+        for pattern, row in self._by_length.get(len(levels), ()):
+            if all(wanted in ("+", level) for wanted, level in zip(pattern, levels, strict=True)):
+                parts = tuple(level for wanted, level in zip(pattern, levels, strict=True) if wanted == "+")
+                return row, parts
+        return None
+
+
+class CloudControl:
+    """Answers questions; one for all gateways."""
+
+    def __init__(self, *, run: Run, ids: Ids, region: str, admission: Admission, topics: TopicTable) -> None:
+        self._run = run
+        self._ids = ids
+        self._region = region
+        self._admission = admission
+        self._topics = topics
+
+    def wants(self, message: Message) -> bool:
+        """Tell whether this `$aws/…` publication is a request that an operation answers."""
+        return self._topics.find(message.topic) is not None
+
+    async def ask(self, question: Question, *, deadline_s: float) -> Reply:
+        """Answer, or raise Unavailable when that takes longer than the deadline."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                match question:
+                    case Admit():
+                        return await self._admission(question)
+                    case Asked():
+                        return await self._answer(question)
+        except TimeoutError as error:
+            raise Unavailable(f"no answer within {deadline_s:g} s") from error
+
+    async def _answer(self, question: Asked) -> Replied:
+        message = question.message
+        found = self._topics.find(message.topic)
+        if found is None:
+            return Replied()
+        row, parts = found
+        request = TopicRequest(topic=message.topic, parts=parts, payload=message.payload)
+        caller = self._caller(question)
+        try:
+            response = await self._run_row(row, request, caller)
+        except ServiceError as error:  # a topic operation answers its refusals itself; this one found no words
+            fields = {"topic": message.topic, "client": message.client_id, "cause": error.message}
+            log.warning("a request by topic was refused without an answer", extra={"fields": fields})
+            return Replied()
+        return Replied(replies=tuple(response.get("replies", ())))
+
+    async def _run_row(self, row: TopicRow, request: TopicRequest, caller: Caller) -> Mapping[str, Any]:
+        if row.flow is not None:
+            return await row.flow(request, caller)
+        operation = row.operation
+        if operation is None:
+            raise TypeError(f"the topic row {row.filter} has neither an operation nor a flow")
+
+        def work(tx: Tx) -> Answer:
+            return operation(tx, request, caller)
+
+        return (await self._run.write(work)).response
+
+    def _caller(self, question: Asked) -> Caller:
+        message = question.message
+        by_certificate = len(message.principal) == CERTIFICATE_ID_LENGTH and ":" not in message.principal
+        return Caller(
+            account=message.account,
+            region=self._region,
+            principal=(
+                arn("iot", self._region, message.account, f"cert/{message.principal}")
+                if by_certificate
+                else message.principal
+            ),
+            kind=Kind.CERTIFICATE if by_certificate else Kind.USER,
+            request_id=self._ids.uuid(),
+            source_ip=question.peer or None,
+            certificate_id=message.principal if by_certificate else None,
+            client_id=message.client_id,
+            thing=question.variables.get("iot:Connection.Thing.ThingName"),
+        )

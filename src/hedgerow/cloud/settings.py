@@ -1,0 +1,68 @@
+"""The settings of the cloud process: flags, then `HEDGEROW_*`, then `DIR/hedgerow.toml`."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hedgerow.base.errors import Unusable
+from hedgerow.base.settings import load, read_toml
+from hedgerow.core.mqtt.limits import SETS
+
+MAX_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudSettings:
+    """Everything that can be set. A port of 0 means any free one."""
+
+    data: Path  # the data folder
+    bind: str | None = None  # where the device ports listen, and then the API too, with TLS; default: all addresses
+    host: tuple[str, ...] = ()  # names in the server certificate and in answers; default: this machine's
+    account: str | None = None  # 12 digits; chosen at the first start
+    region: str | None = None  # chosen at the first start
+    api_port: int = 8080
+    mqtt_port: int = 8883
+    https_port: int = 8443
+    console_port: int = 8090
+    console: bool = True  # whether to start the web console
+    limits: str = "aws-shapes"  # aws-shapes, aws or own
+    log_level: str = "INFO"
+    ready_file: Path | None = None
+    webhook_networks: tuple[str, ...] = ()  # networks (CIDR) that http rule actions may reach besides public addresses
+    database: str | None = None  # a PostgreSQL URL; default: SQLite in the data folder
+
+
+def read_settings(
+    given: Mapping[str, Any], *, environment: Mapping[str, str], file: Path | None = None
+) -> CloudSettings:
+    """Read and check the settings; raise Unusable with one line that says what to do."""
+    if given.get("data") is None:
+        raise Unusable("--data DIR is missing: the folder that the cloud keeps its state in")
+    if file is not None and not file.exists():
+        raise Unusable(f"the settings file {file} does not exist")
+    content = read_toml(file or Path(given["data"]) / "hedgerow.toml")
+    settings = load(CloudSettings, given=given, environment=environment, file=content)
+    check(settings)
+    return settings
+
+
+def check(settings: CloudSettings) -> None:
+    """Raise Unusable for a value that cannot work."""
+    for name in ("api_port", "mqtt_port", "https_port", "console_port"):
+        if not 0 <= getattr(settings, name) <= MAX_PORT:
+            raise Unusable(f"--{name.replace('_', '-')} must be 0 to {MAX_PORT}, not {getattr(settings, name)}")
+    if settings.account is not None and not (settings.account.isdigit() and len(settings.account) == 12):
+        raise Unusable(f"--account must be 12 digits, not {settings.account!r}")
+    if settings.limits not in SETS:
+        raise Unusable(f"--limits must be one of {', '.join(SETS)}, not {settings.limits!r}")
+    networks(settings)
+
+
+def networks(settings: CloudSettings) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Answer the networks that webhooks may reach; raise Unusable when one is none."""
+    try:
+        return [ipaddress.ip_network(text) for text in settings.webhook_networks]
+    except ValueError as error:
+        raise Unusable(f"webhook_networks must be networks like 10.0.0.0/8: {error}") from error

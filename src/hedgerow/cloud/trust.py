@@ -1,0 +1,134 @@
+"""The cloud's own certificates on disk, and the TLS contexts of its listeners.
+
+```
+DIR/pki/
+├── server-ca.pem, server-ca.key     the root that devices trust (`ca_file`); the key is sealed
+├── device-ca.pem, device-ca.key     signs client certificates; known to our listeners only; the key is sealed
+└── server.pem, server.key           this start's server certificate; the key has mode 600
+```
+One context per listener for its whole life. OpenSSL proves possession and signature; dates, status and account are
+decided after the handshake (`Directory`), so that the log can say which one failed.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from hedgerow.base.clock import Clock
+from hedgerow.base.files import Files
+from hedgerow.core import pki
+from hedgerow.services.iot.certificates import InvalidSigningRequest, Issued
+from hedgerow.store import Vault, forbid_in_transaction
+
+_NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the ssl module has no name for
+DEADLINE_S: Final = 30.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The hierarchies and the listeners' contexts."""
+
+    ca_file: Path
+    device_authority: pki.Authority
+    names: tuple[str, ...]
+    mqtt: ssl.SSLContext
+    https: ssl.SSLContext
+    operators: ssl.SSLContext
+
+    def anchor(self, certificate_pem: str) -> None:
+        """Accept handshakes with this certificate although no CA of ours signed it; for as long as we run."""
+        for context in (self.mqtt, self.https):
+            context.load_verify_locations(cadata=certificate_pem)
+
+
+def open_trust(folder: Path, names: Sequence[str], *, vault: Vault, clock: Clock, files: Files) -> Trust:
+    """Read or make the hierarchies, issue this start's server certificate, build the contexts."""
+    pki_folder = folder / "pki"
+    files.make_folder(pki_folder)
+    now = clock.now()
+    server = _authority(pki_folder, "server-ca", lambda: pki.new_server_authority(now), vault, files)
+    device = _authority(pki_folder, "device-ca", lambda: pki.new_device_authority(now), vault, files)
+    key = pki.new_key("p256")
+    files.write_durably(pki_folder / "server.key", pki.private_pem(key).encode(), mode=0o600)
+    certificate = pki.issue_server(server, key.public_key(), list(names), now)
+    files.write_durably(pki_folder / "server.pem", certificate.encode(), mode=0o644)
+    contexts = [_context(pki_folder, device if demands else None) for demands in (True, True, False)]
+    return Trust(pki_folder / "server-ca.pem", device, tuple(names), *contexts)
+
+
+def _authority(folder: Path, name: str, make: Callable[[], pki.Authority], vault: Vault, files: Files) -> pki.Authority:
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    context = f"pki {name}"
+    if certificate.exists():
+        return pki.read_authority(certificate.read_text("ascii"), vault.open(key.read_bytes(), context=context))
+    made = make()
+    files.write_durably(key, vault.seal(made.key_pem().encode(), context=context), mode=0o600)
+    files.write_durably(certificate, made.pem().encode(), mode=0o644)
+    return made
+
+
+def _context(folder: Path, device: pki.Authority | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+    if device is not None:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.verify_flags = (
+            context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VerifyFlags(_NO_CHECK_TIME)
+        ) & ~ssl.VERIFY_X509_STRICT
+        context.load_verify_locations(cadata=device.pem())
+    return context
+
+
+class Keys:
+    """Makes keys and signs device certificates, off the loop, with a deadline."""
+
+    def __init__(self, *, trust: Trust, clock: Clock) -> None:
+        self._trust = trust
+        self._clock = clock
+
+    async def issue(self) -> Issued:
+        """Make an RSA 2048 key and a certificate for it."""
+        return await _off_loop(self._issue)
+
+    async def sign(self, signing_request_pem: str) -> str:
+        """Sign a request; raise InvalidSigningRequest that says what is wrong with it."""
+        return await _off_loop(lambda: self._sign(signing_request_pem))
+
+    def _issue(self) -> Issued:
+        key = pki.new_key("rsa2048")
+        return Issued(
+            certificate_pem=pki.issue_device(self._trust.device_authority, key.public_key(), self._clock.now()),
+            public_key_pem=pki.public_pem(key),
+            private_key_pem=pki.private_pem(key),
+        )
+
+    def _sign(self, request: str) -> str:
+        try:
+            return pki.issue_from_csr(
+                self._trust.device_authority, request, self._clock.now(), host_names=self._trust.names
+            )
+        except (pki.BadRequest, pki.BadKey) as error:
+            raise InvalidSigningRequest(str(error)) from error
+
+
+class Anchors:
+    """What the device listeners trust beside the CAs."""
+
+    def __init__(self, *, trust: Trust) -> None:
+        self._trust = trust
+
+    async def add(self, certificate_pem: str) -> None:
+        """Trust this one certificate from now on."""
+        self._trust.anchor(certificate_pem)
+
+
+async def _off_loop(work: Callable[[], T]) -> T:
+    forbid_in_transaction("keys")
+    async with asyncio.timeout(DEADLINE_S):
+        return await asyncio.to_thread(work)
