@@ -31,7 +31,7 @@ async def authorise(
     row: Row,
     call: Call,
     caller: Caller,
-    params: Mapping[str, Any],
+    resource: str,
     *,
     peer: Peer,
     now: float,
@@ -40,7 +40,6 @@ async def authorise(
     if row.action == OPEN or call.operation.anonymous:
         return
     action = row.action or f"{_PREFIXES.get(call.service, call.model.signing_name)}:{call.operation.name}"
-    resource = resource_arn(row.resource, params, caller)
     grants = await directory.grants(caller)
     decision = grants.decide(action, resource, conditions(caller, peer, now))
     if not decision.allowed:

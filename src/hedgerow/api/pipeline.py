@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from hedgerow.api.authentication import Authenticator, Peer
-from hedgerow.api.authorisation import authorise
+from hedgerow.api.authorisation import authorise, resource_arn
 from hedgerow.api.operations import Flow, Operation, Row, Way
 from hedgerow.api.ports import Directory
 from hedgerow.base.clock import Clock
@@ -120,10 +120,11 @@ class Pipeline:
         row = self._row(call)
         given = read_input(call, http, self._ids.uuid)
         exchange.ignored = given.ignored
-        await authorise(self._directory, row, call, caller, given.params, peer=exchange.peer, now=self._clock.now())
+        resource = resource_arn(row.resource, given.params, caller)
+        await authorise(self._directory, row, call, caller, resource, peer=exchange.peer, now=self._clock.now())
         if found := problems(call.service, call.operation, given.params):
             raise invalid(call, found)
-        response = await self._run(row, call, given, caller)
+        response = await self._run(row, call, given, caller, lane=f"{caller.account} {resource}")
         return write_output(call, response, exchange.request_id)
 
     def _row(self, call: Call) -> Row:
@@ -132,7 +133,7 @@ class Pipeline:
             raise NotImplementedYet(f"{call.service}:{call.operation.name} is not implemented by Hedgerow yet.")
         return row
 
-    async def _run(self, row: Row, call: Call, given: Input, caller: Caller) -> Mapping[str, Any]:
+    async def _run(self, row: Row, call: Call, given: Input, caller: Caller, *, lane: str) -> Mapping[str, Any]:
         if row.way is Way.FLOW:
             flow = cast("Flow", row.method)
             request = Request(given.params)
@@ -150,10 +151,10 @@ class Pipeline:
             return answer
 
         async with asyncio.timeout(DEADLINE_S):
-            run: Callable[[Callable[[Tx], Answer]], Any] = (
-                self._runner.write if row.way is Way.WRITE else self._runner.read
-            )
-            answer: Answer = await run(work)
+            if row.way is Way.READ:
+                answer = await self._runner.read(work)
+            else:  # what concerns one resource is committed, and its events leave, in the order of the requests
+                answer = await self._runner.write(work, lane=lane)
         return answer.response
 
     def _refusal(self, exchange: Exchange, error: ServiceError) -> HttpResponse:

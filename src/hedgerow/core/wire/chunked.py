@@ -5,6 +5,7 @@
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 
 from hedgerow.core.wire.errors import WireError
@@ -15,6 +16,7 @@ SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 FORMS = frozenset({SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER})
 _LINE_LIMIT = 16 * 1024
+_SIZE = re.compile(rb"[0-9a-fA-F]{1,16}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +65,9 @@ def _line(body: bytes, at: int) -> tuple[bytes, int]:
 
 def _size(line: bytes) -> tuple[int, str]:
     text, _, extension = line.partition(b";")
-    try:
-        if len(text) > 16 or not text.isalnum():
-            raise ValueError
-        size = int(text, 16)
-    except ValueError:
-        raise _incomplete() from None
-    return size, extension.partition(b"=")[2].decode("ascii", "replace").strip()
+    if _SIZE.fullmatch(text) is None:
+        raise _incomplete()
+    return int(text, 16), extension.partition(b"=")[2].decode("ascii", "replace").strip()
 
 
 def _checked(seed: Seed, previous: str, piece: bytes, given: str) -> str:

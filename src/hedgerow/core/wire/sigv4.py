@@ -159,10 +159,15 @@ def _timestamp(headers: Mapping[str, str]) -> str:
     return moment.strftime("%Y%m%dT%H%M%SZ")
 
 
+@lru_cache(maxsize=256)
+def _moment(stamp: str) -> float:
+    return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+
+
 def check_time(signed: Signed, now: float) -> None:
     """Raise TooSkewed or Expired when the signature is not of now."""
     try:
-        moment = datetime.strptime(signed.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+        moment = _moment(signed.timestamp)
     except ValueError:
         raise Incomplete("The date must have the form YYYYMMDDTHHMMSSZ.") from None
     if signed.timestamp[:8] != signed.credential.date:
@@ -260,7 +265,8 @@ def _once(text: str) -> str:
 def canonical_paths(path: str, service: str) -> list[str]:
     """Answer the forms of the path that may have been signed: S3 encodes once, the others encode what was sent."""
     if service == "s3":
-        return [quote(unquote_to_bytes(path), safe="/-_.~") or "/"]
+        as_sent = quote(path, safe="/-_.~%") or "/"
+        return list(dict.fromkeys((as_sent, quote(unquote_to_bytes(path), safe="/-_.~") or "/")))
     whole = quote(path, safe="/-_.~")
     return list(dict.fromkeys((quote(_normal(path), safe="/-_.~"), whole)))
 
