@@ -23,6 +23,7 @@ notes = Table(
 
 INSERT = insert(notes)
 COUNT_UP = update(notes).where(notes.c.name == bindparam("name_")).values(count=notes.c.count + 1)
+SET_COUNT = update(notes).where(notes.c.name == bindparam("name_")).values(count=bindparam("count_"))
 NAMES = select(notes.c.name).order_by(notes.c.name)
 COUNT = select(notes.c.count).where(notes.c.name == bindparam("name_"))
 

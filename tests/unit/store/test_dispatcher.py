@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
 from hedgerow.store import Answer, Dispatcher, FollowUp, Handler, Policy, Runner, Tx, open_engine
@@ -350,6 +352,31 @@ def test_the_wait_grows_with_each_failure_up_to_its_limit() -> None:
 
     assert [policy.wait_s(failures) for failures in range(1, 7)] == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
     assert policy.wait_s(10_000) == 4.0
+
+
+@pytest.mark.slow
+@settings(max_examples=20, deadline=None)
+@given(rows=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 4)), max_size=12))
+def test_whatever_fails_each_row_is_done_or_dead_and_those_done_are_in_order(rows: list[tuple[str, int]]) -> None:
+    texts = [f"{key}{number:02}" for number, (key, _) in enumerate(rows)]
+    noting = Noting({text: failures for text, (_, failures) in zip(texts, rows, strict=True)})
+    dead = {text for text, (_, failures) in zip(texts, rows, strict=True) if failures >= IMPATIENT.attempts}
+
+    async def dispatched() -> set[str]:
+        engine = open_engine("sqlite://")
+        tables.create_all(engine)
+        async with world(engine, {"note": noting}) as here:
+            await here.write("note", *texts)
+            while await here.left() > len(await here.dispatcher.dead_letters(ACCOUNT)):
+                await here.dispatcher.settled()
+                here.clock.advance(10.0)
+            return {letter.row.body["text"] for letter in await here.dispatcher.dead_letters(ACCOUNT)}
+
+    assert asyncio.run(dispatched()) == dead
+    for key in "abc":
+        assert [text for text in noting.texts if text[0] == key] == [
+            text for text in texts if text[0] == key and text not in dead
+        ]
 
 
 CHILD = """

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.exc import DBAPIError
@@ -22,6 +24,7 @@ from tests.unit.store.tables import (
     ACCOUNT,
     COUNT,
     COUNT_UP,
+    SET_COUNT,
     Refused,
     event,
     names,
@@ -307,22 +310,71 @@ def test_an_address_that_is_none_of_ours_is_refused(target: str) -> None:
         open_engine(target)
 
 
-async def test_concurrent_read_and_write_of_the_same_row_loses_no_count_on_postgresql(postgresql: str) -> None:
+async def test_two_that_read_and_change_the_same_row_lose_no_count_on_postgresql(postgresql: str) -> None:
+    engine = open_engine(postgresql)
+    tables.create_all(engine)
+    both_have_read = threading.Barrier(2)
+    attempts: list[int] = []
+
+    def count_up(tx: Tx) -> Answer:
+        row = tx.one(COUNT, name_="a")
+        assert row is not None
+        attempts.append(row[0])
+        if len(attempts) <= 2:
+            both_have_read.wait(10)
+        tx.run(SET_COUNT, name_="a", count_=row[0] + 1)
+        return Answer({}, events=(event(str(row[0] + 1)),))
+
+    heard = Heard()
+    async with runner(engine, heard) as run:
+        await run.write(note("a"))
+        await asyncio.gather(run.write(count_up), run.write(count_up))
+
+        assert await run.read(lambda tx: tx.all(COUNT, name_="a")) == [(2,)]
+        assert run.statistics().retries == 1
+    assert attempts == [0, 0, 1]
+    assert heard.topics == ["a", "1", "2"]
+
+
+async def test_operations_of_one_lane_never_meet_on_postgresql(postgresql: str) -> None:
     engine = open_engine(postgresql)
     tables.create_all(engine)
 
     def count_up(tx: Tx) -> Answer:
         row = tx.one(COUNT, name_="a")
         assert row is not None
-        tx.run(text("UPDATE note SET count = :count WHERE name = 'a'"), count=row[0] + 1)
+        tx.run(SET_COUNT, name_="a", count_=row[0] + 1)
         return Answer()
 
     async with runner(engine) as run:
         await run.write(note("a"))
-        await asyncio.gather(*(run.write(count_up) for _ in range(40)))
+        await asyncio.gather(*(run.write(count_up, lane="a") for _ in range(40)))
 
         assert await run.read(lambda tx: tx.all(COUNT, name_="a")) == [(40,)]
-        assert run.statistics().retries > 0
+        assert run.statistics().retries == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps=st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=30))
+def test_any_mixture_ends_as_if_the_operations_had_run_one_after_another(steps: list[tuple[str, bool]]) -> None:
+    model: list[str] = []
+    expected = []
+    for name, fails in steps:
+        works = not fails and name not in model
+        expected.append(works)
+        if works:
+            model.append(name)
+
+    async def all_at_once() -> tuple[list[bool], list[str], list[str]]:
+        engine = open_engine("sqlite://")
+        tables.create_all(engine)
+        heard = Heard()
+        async with runner(engine, heard) as run:
+            writes = (run.write(refused_after_writing(name) if fails else note(name)) for name, fails in steps)
+            outcomes = await asyncio.gather(*writes, return_exceptions=True)
+            return [isinstance(each, Answer) for each in outcomes], await run.read(names), heard.topics
+
+    assert asyncio.run(all_at_once()) == (expected, sorted(model), model)
 
 
 async def test_an_operation_that_hides_a_failed_statement_is_not_acknowledged_on_postgresql(postgresql: str) -> None:
