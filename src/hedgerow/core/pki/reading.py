@@ -89,15 +89,17 @@ def der_of(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.DER)
 
 
-def certificate_id(certificate: str | bytes) -> str:
-    """Answer the certificate id of a PEM text or DER bytes: the SHA-256 of the DER, lower case hex."""
+def certificate_id(certificate: x509.Certificate | str | bytes) -> str:
+    """Answer the certificate id: the SHA-256 of the DER, lower case hex. Bytes may be DER or PEM."""
+    if isinstance(certificate, x509.Certificate):
+        return hashlib.sha256(der_of(certificate)).hexdigest()
     if isinstance(certificate, str) or certificate.lstrip().startswith(b"-----"):
         return hashlib.sha256(der_of(read_certificate(certificate))).hexdigest()
     return hashlib.sha256(certificate).hexdigest()
 
 
-def describe(certificate: str | bytes) -> Description:
-    """Describe a PEM text or DER bytes; raise BadCertificate when it is no certificate."""
+def describe(certificate: x509.Certificate | str | bytes) -> Description:
+    """Describe a certificate, given as such, as PEM text or as DER bytes; raise BadCertificate when it is none."""
     found = _read(certificate)
     names = found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return Description(
@@ -114,7 +116,9 @@ def describe(certificate: str | bytes) -> Description:
     )
 
 
-def _read(certificate: str | bytes) -> x509.Certificate:
+def _read(certificate: x509.Certificate | str | bytes) -> x509.Certificate:
+    if isinstance(certificate, x509.Certificate):
+        return certificate
     if isinstance(certificate, str) or certificate.lstrip().startswith(b"-----"):
         return read_certificate(certificate)
     return read_der(certificate)

@@ -1,0 +1,23 @@
+"""The table of operations: our own service, as far as accounts and signing in go."""
+
+from collections.abc import Callable
+
+from hedgerow.api.operations import Row, read, write
+from hedgerow.services.hedgerow.accounts import AccountOperations
+from hedgerow.services.hedgerow.sign_ins import SignInFollowUps, SignInOperations
+from hedgerow.store import Answer, FollowUp, Tx
+
+
+def rows(*, accounts: AccountOperations, sign_ins: SignInOperations) -> dict[str, Row]:
+    """Answer the rows of this service."""
+    return {
+        "CreateAccount": write(accounts.create_account),
+        "ListAccounts": read(accounts.list_accounts),
+        "CreateConsoleSignIn": write(sign_ins.create_console_sign_in),
+        "RedeemConsoleSignIn": write(sign_ins.redeem_console_sign_in),
+    }
+
+
+def follow_up_rows(*, sign_ins: SignInFollowUps) -> dict[str, Callable[[Tx, FollowUp], Answer]]:
+    """Answer the handlers of this service's follow-ups."""
+    return {"hedgerow.sign-in-expired": sign_ins.on_sign_in_expired}

@@ -1,0 +1,14 @@
+"""The table of operations: what AWS answers to devices and describes in no service model."""
+
+from hedgerow.api.operations import Row, write
+from hedgerow.services.sts.sessions import DeviceCredentialOperations
+
+
+def rows(*, credentials: DeviceCredentialOperations) -> dict[str, Row]:
+    """Answer the rows of this service that deal with credentials."""
+    alias = "arn:aws:iot:{region}:{account}:rolealias/{roleAlias}"
+    return {
+        "AssumeRoleWithCertificate": write(
+            credentials.assume_role_with_certificate, alias, action="iot:AssumeRoleWithCertificate"
+        )
+    }

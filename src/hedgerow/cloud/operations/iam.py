@@ -1,0 +1,69 @@
+"""The table of operations: IAM."""
+
+from hedgerow.api.operations import Row, read, write
+from hedgerow.services.iam.access_keys import AccessKeyOperations
+from hedgerow.services.iam.entity_policies import RolePolicyOperations, UserPolicyOperations
+from hedgerow.services.iam.policies import PolicyOperations, PolicyVersionOperations
+from hedgerow.services.iam.roles import RoleOperations
+from hedgerow.services.iam.users import UserOperations
+
+_ROLE = "arn:aws:iam::{account}:role/{RoleName}"
+_ROLES = "arn:aws:iam::{account}:role/"
+_USER = "arn:aws:iam::{account}:user/{UserName}"
+_USERS = "arn:aws:iam::{account}:user/"
+_POLICY = "{PolicyArn}"
+
+
+def rows(
+    *,
+    roles: RoleOperations,
+    users: UserOperations,
+    access_keys: AccessKeyOperations,
+    policies: PolicyOperations,
+    policy_versions: PolicyVersionOperations,
+    role_policies: RolePolicyOperations,
+    user_policies: UserPolicyOperations,
+) -> dict[str, Row]:
+    """Answer the rows of this service."""
+    return {
+        "CreateRole": write(roles.create_role, _ROLE),
+        "GetRole": read(roles.get_role, _ROLE),
+        "ListRoles": read(roles.list_roles, _ROLES),
+        "UpdateRole": write(roles.update_role, _ROLE),
+        "UpdateAssumeRolePolicy": write(roles.update_assume_role_policy, _ROLE),
+        "DeleteRole": write(roles.delete_role, _ROLE),
+        "TagRole": write(roles.tag_role, _ROLE),
+        "UntagRole": write(roles.untag_role, _ROLE),
+        "ListRoleTags": read(roles.list_role_tags, _ROLE),
+        "PutRolePolicy": write(role_policies.put_role_policy, _ROLE),
+        "GetRolePolicy": read(role_policies.get_role_policy, _ROLE),
+        "DeleteRolePolicy": write(role_policies.delete_role_policy, _ROLE),
+        "ListRolePolicies": read(role_policies.list_role_policies, _ROLE),
+        "AttachRolePolicy": write(role_policies.attach_role_policy, _ROLE),
+        "DetachRolePolicy": write(role_policies.detach_role_policy, _ROLE),
+        "ListAttachedRolePolicies": read(role_policies.list_attached_role_policies, _ROLE),
+        "CreateUser": write(users.create_user, _USER),
+        "GetUser": read(users.get_user, _USER),
+        "ListUsers": read(users.list_users, _USERS),
+        "DeleteUser": write(users.delete_user, _USER),
+        "PutUserPolicy": write(user_policies.put_user_policy, _USER),
+        "GetUserPolicy": read(user_policies.get_user_policy, _USER),
+        "DeleteUserPolicy": write(user_policies.delete_user_policy, _USER),
+        "ListUserPolicies": read(user_policies.list_user_policies, _USER),
+        "AttachUserPolicy": write(user_policies.attach_user_policy, _USER),
+        "DetachUserPolicy": write(user_policies.detach_user_policy, _USER),
+        "ListAttachedUserPolicies": read(user_policies.list_attached_user_policies, _USER),
+        "CreateAccessKey": write(access_keys.create_access_key, _USER),
+        "ListAccessKeys": read(access_keys.list_access_keys, _USER),
+        "UpdateAccessKey": write(access_keys.update_access_key, _USER),
+        "DeleteAccessKey": write(access_keys.delete_access_key, _USER),
+        "CreatePolicy": write(policies.create_policy, "arn:aws:iam::{account}:policy/{PolicyName}"),
+        "GetPolicy": read(policies.get_policy, _POLICY),
+        "ListPolicies": read(policies.list_policies, "arn:aws:iam::{account}:policy/"),
+        "DeletePolicy": write(policies.delete_policy, _POLICY),
+        "CreatePolicyVersion": write(policy_versions.create_policy_version, _POLICY),
+        "GetPolicyVersion": read(policy_versions.get_policy_version, _POLICY),
+        "ListPolicyVersions": read(policy_versions.list_policy_versions, _POLICY),
+        "SetDefaultPolicyVersion": write(policy_versions.set_default_policy_version, _POLICY),
+        "DeletePolicyVersion": write(policy_versions.delete_policy_version, _POLICY),
+    }

@@ -1,0 +1,1 @@
+"""What AWS has no operation for: accounts of this cloud, and signing in to the console."""

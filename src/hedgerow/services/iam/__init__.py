@@ -1,0 +1,1 @@
+"""Identities and their policies: roles, users, access keys, managed and inline policies."""

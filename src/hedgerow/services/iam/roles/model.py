@@ -1,0 +1,27 @@
+"""A role: who may assume it (its trust policy) and for how long."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from hedgerow.core.arn import arn
+
+DEFAULT_SESSION_S: Final = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """One role."""
+
+    account: str
+    name: str
+    path: str
+    id: str
+    trust: str  # the trust policy, JSON text
+    description: str | None
+    max_session_s: int
+    tags: dict[str, str]
+    created_at: float
+
+    @property
+    def arn(self) -> str:
+        return arn("iam", "", self.account, f"role{self.path}{self.name}")

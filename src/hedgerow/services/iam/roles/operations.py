@@ -1,0 +1,155 @@
+"""The operations of roles."""
+
+import dataclasses
+from typing import Any, Protocol
+
+from hedgerow.base.ids import Ids
+from hedgerow.core.caller import Caller
+from hedgerow.core.events import AuthorisationChanged
+from hedgerow.core.policy import Dialect
+from hedgerow.core.request import Request
+from hedgerow.services.iam.documents import TRUST_SIZE, check_size, checked, on_the_wire
+from hedgerow.services.iam.entities import Kind
+from hedgerow.services.iam.pages import Pages, shown_tags, tags_of
+from hedgerow.services.iam.roles.errors import RoleExists, RoleInUse, RoleNotFound
+from hedgerow.services.iam.roles.model import DEFAULT_SESSION_S, Role
+from hedgerow.services.iam.roles.store import RoleStore
+from hedgerow.store import Answer, Tx
+
+
+class Policies(Protocol):
+    """Tells whether a role or user still has policies."""
+
+    def has_attached(self, tx: Tx, account: str, kind: Kind, name: str) -> bool:
+        """Answer whether it has a managed policy."""
+        ...
+
+    def has_inline(self, tx: Tx, account: str, kind: Kind, name: str) -> bool:
+        """Answer whether it has an inline policy."""
+        ...
+
+
+class RoleOperations:
+    """Roles, their trust policies and tags."""
+
+    def __init__(self, *, ids: Ids, pages: Pages, policies: Policies) -> None:
+        self._ids = ids
+        self._pages = pages
+        self._policies = policies
+
+    def create_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        store = RoleStore(tx, caller.account)
+        name = request["RoleName"]
+        trust = _trust(request["AssumeRolePolicyDocument"])
+        if store.get(name) is not None:
+            raise RoleExists(name)
+        role = Role(
+            account=caller.account,
+            name=name,
+            path=request.get("Path") or "/",
+            id="AROA" + self._ids.upper(17),
+            trust=trust,
+            description=request.get("Description"),
+            max_session_s=request.get("MaxSessionDuration") or DEFAULT_SESSION_S,
+            tags=tags_of(request),
+            created_at=tx.now,
+        )
+        store.add(role)
+        return Answer({"Role": _shown(role, full=True)})
+
+    def get_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        return Answer({"Role": _shown(_found(tx, request, caller), full=True)})
+
+    def list_roles(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        prefix = request.get("PathPrefix") or "/"
+        return Answer(
+            self._pages.answer(
+                request,
+                caller,
+                "ListRoles",
+                name="Roles",
+                items=[role for role in RoleStore(tx, caller.account).all() if role.path.startswith(prefix)],
+                key=lambda role: role.name,
+                show=lambda role: _shown(role, full=False),
+                of=prefix,
+            )
+        )
+
+    def update_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        role = _found(tx, request, caller)
+        description = request.get("Description", role.description)
+        seconds = request.get("MaxSessionDuration") or role.max_session_s
+        changed = dataclasses.replace(role, description=description, max_session_s=seconds)
+        RoleStore(tx, caller.account).put(changed)
+        return Answer()
+
+    def update_assume_role_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        trust = _trust(request["PolicyDocument"])
+        RoleStore(tx, caller.account).put(dataclasses.replace(_found(tx, request, caller), trust=trust))
+        return Answer()
+
+    def delete_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        role = _found(tx, request, caller)
+        if self._policies.has_attached(tx, caller.account, Kind.ROLE, role.name):
+            raise RoleInUse("Cannot delete entity, must detach all policies first.")
+        if self._policies.has_inline(tx, caller.account, Kind.ROLE, role.name):
+            raise RoleInUse("Cannot delete entity, must delete policies first.")
+        RoleStore(tx, caller.account).delete(role.name)
+        return Answer({}, (AuthorisationChanged(account=caller.account),))
+
+    def tag_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        role = _found(tx, request, caller)
+        RoleStore(tx, caller.account).put(dataclasses.replace(role, tags=role.tags | tags_of(request)))
+        return Answer()
+
+    def untag_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        role = _found(tx, request, caller)
+        gone = set(request.take_all("TagKeys"))
+        kept = {key: value for key, value in role.tags.items() if key not in gone}
+        RoleStore(tx, caller.account).put(dataclasses.replace(role, tags=kept))
+        return Answer()
+
+    def list_role_tags(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        role = _found(tx, request, caller)
+        return Answer(
+            self._pages.answer(
+                request,
+                caller,
+                "ListRoleTags",
+                name="Tags",
+                items=sorted(role.tags.items()),
+                key=lambda tag: tag[0],
+                show=lambda tag: {"Key": tag[0], "Value": tag[1]},
+                of=role.name,
+            )
+        )
+
+
+def _trust(document: str) -> str:
+    check_size((document,), TRUST_SIZE, "ACLSizePerRole")
+    return checked(document, Dialect.TRUST)
+
+
+def _found(tx: Tx, request: Request, caller: Caller) -> Role:
+    name = request["RoleName"]
+    role = RoleStore(tx, caller.account).get(name)
+    if role is None:
+        raise RoleNotFound(name)
+    return role
+
+
+def _shown(role: Role, *, full: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "Path": role.path,
+        "RoleName": role.name,
+        "RoleId": role.id,
+        "Arn": role.arn,
+        "CreateDate": role.created_at,
+        "AssumeRolePolicyDocument": on_the_wire(role.trust),
+        "MaxSessionDuration": role.max_session_s,
+    }
+    if role.description is not None:
+        shown["Description"] = role.description
+    if full and role.tags:
+        shown["Tags"] = shown_tags(role.tags)
+    return shown

@@ -1,0 +1,119 @@
+"""The rows of roles; also what other subjects may ask about them."""
+
+import json
+from typing import Any, Final
+
+from sqlalchemy import Column, Float, Integer, Row, String, Table, Text, bindparam, delete, insert, select, update
+
+from hedgerow.core.arn import parse
+from hedgerow.services.iam.roles.model import Role
+from hedgerow.store import Tx, metadata
+
+roles = Table(
+    "iam_role",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("path", String(512), nullable=False),
+    Column("id", String(32), nullable=False),
+    Column("trust", Text, nullable=False),
+    Column("description", Text),
+    Column("max_session_s", Integer, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+_ACCOUNT: Final[Any] = bindparam("account_")
+_OWN = (roles.c.account == _ACCOUNT) & (roles.c.name == bindparam("name_"))
+
+_GET = select(roles).where(_OWN)
+_LIST = select(roles).where(roles.c.account == _ACCOUNT).order_by(roles.c.name)
+_INSERT = insert(roles)
+_UPDATE = (
+    update(roles)
+    .where(_OWN)
+    .values(
+        trust=bindparam("trust_"),
+        description=bindparam("description_"),
+        max_session_s=bindparam("max_session_s_"),
+        tags=bindparam("tags_"),
+    )
+)
+_DELETE = delete(roles).where(_OWN)
+
+
+class RoleStore:
+    """The roles of one account."""
+
+    def __init__(self, tx: Tx, account: str) -> None:
+        self._tx = tx
+        self._account = account
+
+    def get(self, name: str) -> Role | None:
+        row = self._tx.one(_GET, account_=self._account, name_=name)
+        return None if row is None else _role(row)
+
+    def all(self) -> list[Role]:
+        return [_role(row) for row in self._tx.all(_LIST, account_=self._account)]
+
+    def add(self, role: Role) -> None:
+        self._tx.run(
+            _INSERT,
+            account=role.account,
+            name=role.name,
+            path=role.path,
+            id=role.id,
+            trust=role.trust,
+            description=role.description,
+            max_session_s=role.max_session_s,
+            tags=json.dumps(role.tags),
+            created_at=role.created_at,
+        )
+
+    def put(self, role: Role) -> None:
+        self._tx.run(
+            _UPDATE,
+            account_=self._account,
+            name_=role.name,
+            trust_=role.trust,
+            description_=role.description,
+            max_session_s_=role.max_session_s,
+            tags_=json.dumps(role.tags),
+        )
+
+    def delete(self, name: str) -> None:
+        self._tx.run(_DELETE, account_=self._account, name_=name)
+
+
+class RoleReader:
+    """What other subjects ask about roles."""
+
+    def exists(self, tx: Tx, account: str, name: str) -> bool:
+        """Answer whether the account has a role of that name."""
+        return RoleStore(tx, account).get(name) is not None
+
+    def find(self, tx: Tx, account: str, name: str) -> Role | None:
+        """Answer the role, or None."""
+        return RoleStore(tx, account).get(name)
+
+    def by_arn(self, tx: Tx, account: str, arn: str) -> Role | None:
+        """Answer the account's role with this ARN, or None."""
+        parsed = parse(arn)
+        if parsed is None or parsed.service != "iam" or parsed.account != account:
+            return None
+        role = self.find(tx, account, parsed.resource.rpartition("/")[2])
+        return role if role is not None and role.arn == arn else None
+
+
+def _role(row: Row[Any]) -> Role:
+    return Role(
+        account=row.account,
+        name=row.name,
+        path=row.path,
+        id=row.id,
+        trust=row.trust,
+        description=row.description,
+        max_session_s=row.max_session_s,
+        tags=json.loads(row.tags),
+        created_at=row.created_at,
+    )

@@ -1,0 +1,118 @@
+"""The operations of users."""
+
+from typing import Any, Protocol
+
+from hedgerow.base.ids import Ids
+from hedgerow.core.caller import Caller
+from hedgerow.core.caller import Kind as CallerKind
+from hedgerow.core.events import AuthorisationChanged, PrincipalCut
+from hedgerow.core.request import Request
+from hedgerow.services.iam.entities import Kind
+from hedgerow.services.iam.pages import Pages, shown_tags, tags_of
+from hedgerow.services.iam.users.errors import NameNeeded, UserExists, UserInUse, UserNotFound
+from hedgerow.services.iam.users.model import User
+from hedgerow.services.iam.users.store import UserStore
+from hedgerow.store import Answer, Tx
+
+
+class Policies(Protocol):
+    """Tells whether a role or user still has policies."""
+
+    def has_attached(self, tx: Tx, account: str, kind: Kind, name: str) -> bool:
+        """Answer whether it has a managed policy."""
+        ...
+
+    def has_inline(self, tx: Tx, account: str, kind: Kind, name: str) -> bool:
+        """Answer whether it has an inline policy."""
+        ...
+
+
+class AccessKeys(Protocol):
+    """Tells whether a user still has access keys."""
+
+    def has_any(self, tx: Tx, account: str, user: str) -> bool:
+        """Answer whether there is one, active or not."""
+        ...
+
+
+class UserOperations:
+    """Users."""
+
+    def __init__(self, *, ids: Ids, pages: Pages, policies: Policies, access_keys: AccessKeys) -> None:
+        self._ids = ids
+        self._pages = pages
+        self._policies = policies
+        self._access_keys = access_keys
+
+    def create_user(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        store = UserStore(tx, caller.account)
+        name = request["UserName"]
+        if store.get(name) is not None:
+            raise UserExists(name)
+        user = User(
+            account=caller.account,
+            name=name,
+            path=request.get("Path") or "/",
+            id="AIDA" + self._ids.upper(17),
+            tags=tags_of(request),
+            created_at=tx.now,
+        )
+        store.add(user)
+        return Answer({"User": _shown(user)})
+
+    def get_user(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        name = request.get("UserName") or _own_name(caller)
+        return Answer({"User": _shown(_found(tx, caller, name))})
+
+    def list_users(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        prefix = request.get("PathPrefix") or "/"
+        return Answer(
+            self._pages.answer(
+                request,
+                caller,
+                "ListUsers",
+                name="Users",
+                items=[user for user in UserStore(tx, caller.account).all() if user.path.startswith(prefix)],
+                key=lambda user: user.name,
+                show=_shown,
+                of=prefix,
+            )
+        )
+
+    def delete_user(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        user = _found(tx, caller, request["UserName"])
+        if self._access_keys.has_any(tx, caller.account, user.name):
+            raise UserInUse("Cannot delete entity, must delete access keys first.")
+        if self._policies.has_attached(tx, caller.account, Kind.USER, user.name):
+            raise UserInUse("Cannot delete entity, must detach all policies first.")
+        if self._policies.has_inline(tx, caller.account, Kind.USER, user.name):
+            raise UserInUse("Cannot delete entity, must delete policies first.")
+        UserStore(tx, caller.account).delete(user.name)
+        changed = AuthorisationChanged(account=caller.account, principals=frozenset({user.arn}))
+        return Answer({}, (changed, PrincipalCut(account=caller.account, principal=user.arn, reason="USER_DELETED")))
+
+
+def _own_name(caller: Caller) -> str:
+    if caller.kind is not CallerKind.USER:
+        raise NameNeeded
+    return caller.principal.rpartition("/")[2]
+
+
+def _found(tx: Tx, caller: Caller, name: str) -> User:
+    user = UserStore(tx, caller.account).get(name)
+    if user is None:
+        raise UserNotFound(name)
+    return user
+
+
+def _shown(user: User) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "Path": user.path,
+        "UserName": user.name,
+        "UserId": user.id,
+        "Arn": user.arn,
+        "CreateDate": user.created_at,
+    }
+    if user.tags:
+        shown["Tags"] = shown_tags(user.tags)
+    return shown

@@ -1,0 +1,1 @@
+"""Temporary credentials: for roles, users and devices."""

@@ -1,0 +1,65 @@
+"""What can be wrong with a request for temporary credentials."""
+
+from hedgerow.base.errors import AccessDenied, ServiceError
+
+
+class NotAuthorised(AccessDenied):
+    """The role does not trust the caller, or there is no such role: which of them is not told to strangers."""
+
+    def __init__(self, principal: str, role: str, why: str) -> None:
+        super().__init__(f"User: {principal} is not authorized to perform: sts:AssumeRole on resource: {role}: {why}")
+
+
+class WrongDuration(ServiceError):
+    """The duration is out of bounds."""
+
+    code = "ValidationError"
+    status = 400
+
+
+class SessionsOnly(AccessDenied):
+    """Sessions cannot ask for further sessions of users."""
+
+    def __init__(self) -> None:
+        super().__init__("Cannot call GetSessionToken with session credentials")
+
+
+class WrongThing(AccessDenied):
+    """The certificate is not attached to the thing that the header names."""
+
+    def __init__(self) -> None:
+        super().__init__("Invalid thing name passed")
+
+
+class NoCertificate(AccessDenied):
+    """The call needs a client certificate."""
+
+    def __init__(self) -> None:
+        super().__init__("Certificate is invalid on this endpoint")
+
+
+class AliasNotFound(ServiceError):
+    """There is no such role alias."""
+
+    code = "ResourceNotFoundException"
+
+    def __init__(self) -> None:
+        super().__init__("Role alias does not exist")
+
+
+class RoleNotAssumable(ServiceError):
+    """The alias' role is gone, or does not trust the credential provider."""
+
+    code = "InvalidRequestException"
+
+    def __init__(self) -> None:
+        super().__init__("Unable to assume the role, or the role to assume does not exist")
+
+
+class DurationTooLong(ServiceError):
+    """The alias asks for longer than the role allows."""
+
+    code = "InvalidRequestException"
+
+    def __init__(self) -> None:
+        super().__init__("The requested CredentialDurationSeconds exceeds the MaxSessionDuration set for the role")

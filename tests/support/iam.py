@@ -1,0 +1,69 @@
+"""IAM, STS and accounts on a store in memory, joined as the cloud joins them."""
+
+from hedgerow.core.paging import Pager
+from hedgerow.services.hedgerow.accounts import AccountOperations
+from hedgerow.services.iam.access_keys import AccessKeyOperations, AccessKeyReader, RootKeys
+from hedgerow.services.iam.entity_policies import (
+    AttachmentReader,
+    EntityPolicyReader,
+    RolePolicyOperations,
+    UserPolicyOperations,
+)
+from hedgerow.services.iam.pages import Pages
+from hedgerow.services.iam.policies import ManagedPolicyReader, PolicyOperations, PolicyVersionOperations
+from hedgerow.services.iam.roles import RoleOperations, RoleReader
+from hedgerow.services.iam.users import UserOperations, UserReader
+from hedgerow.services.sts.sessions import SessionMint, SessionOperations, SessionReader
+from tests.support.clock import FakeIds
+from tests.support.store import MemoryStore
+
+
+class FakeVault:
+    """Turns values round, and fails when the context is another."""
+
+    def seal(self, plain: bytes, *, context: str) -> bytes:
+        return b"sealed " + context.encode() + b"|" + plain[::-1]
+
+    def open(self, sealed: bytes, *, context: str) -> bytes:
+        head, _, body = sealed.partition(b"|")
+        assert head == b"sealed " + context.encode()
+        return body[::-1]
+
+
+class Iam:
+    """Everything about identities, for tests."""
+
+    def __init__(self) -> None:
+        ids, vault, pages = FakeIds(), FakeVault(), Pages(Pager(b"k" * 32))
+        self.store = MemoryStore()
+        self.run = self.store.run
+        self.managed = ManagedPolicyReader()
+        self.attachments = AttachmentReader()
+        self.documents = EntityPolicyReader(managed=self.managed)
+        self.role_reader, self.user_reader = RoleReader(), UserReader()
+        self.key_reader = AccessKeyReader(vault=vault)
+        self.session_reader = SessionReader(vault=vault)
+        self.mint = SessionMint(ids=ids, vault=vault)
+        self.policies = PolicyOperations(ids=ids, pages=pages, attachments=self.attachments)
+        self.versions = PolicyVersionOperations(pages=pages)
+        self.roles = RoleOperations(ids=ids, pages=pages, policies=self.attachments)
+        self.users = UserOperations(ids=ids, pages=pages, policies=self.attachments, access_keys=self.key_reader)
+        self.role_policies = RolePolicyOperations(roles=self.role_reader, managed=self.managed, pages=pages)
+        self.user_policies = UserPolicyOperations(users=self.user_reader, managed=self.managed, pages=pages)
+        self.keys = AccessKeyOperations(ids=ids, vault=vault, pages=pages, users=self.user_reader)
+        self.sts = SessionOperations(
+            roles=self.role_reader, users=self.user_reader, mint=self.mint, sessions=self.session_reader
+        )
+        self.accounts = AccountOperations(ids=ids, pager=Pager(b"k" * 32), root_keys=RootKeys(ids=ids, vault=vault))
+        self.ids = ids
+
+
+TRUST_ACCOUNT = (
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",'
+    ' "Principal": {"AWS": "arn:aws:iam::123456789012:root"}}]}'
+)
+TRUST_DEVICES = (
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",'
+    ' "Principal": {"Service": "credentials.iot.amazonaws.com"}}]}'
+)
+READ_S3 = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}'
