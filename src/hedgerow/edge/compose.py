@@ -14,16 +14,14 @@ from hedgerow.base.clock import Clock, SystemClock
 from hedgerow.base.files import Files, RealFiles
 from hedgerow.base.ids import Ids, RandomIds
 from hedgerow.base.log import get_logger
-from hedgerow.edge import configuration, tls
+from hedgerow.edge import configuration
 from hedgerow.edge.backoff import Backoff
 from hedgerow.edge.configuration import Configuration
-from hedgerow.edge.connection import Connection
 from hedgerow.edge.identity import Identity
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console, log_to_files
 from hedgerow.edge.provisioning import Enrolment
 from hedgerow.edge.settings import EdgeSettings, configuration_text
-from hedgerow.edge.spool import Spool
 from hedgerow.edge.state import State, recall
 from hedgerow.edge.trouble import Trouble
 
@@ -96,24 +94,19 @@ class Edge:
                 return identity
 
     async def _run_device(self, identity: Identity) -> None:
-        settings = self.settings
-        connection = Connection(
-            endpoint=settings.mqtt_endpoint,
+        from hedgerow.edge.device import Device  # late: an edge that only enrols does not need all of this
+
+        device = Device(
+            settings=self.settings,
             identity=identity,
-            root_ca=str(settings.root_ca),
-            settings=settings.mqtt,
-            context=lambda: asyncio.to_thread(
-                tls.mutual,
-                root_ca=settings.root_ca,
-                certificate=identity.certificate,
-                private_key=identity.private_key,
-                alpn="x-amzn-mqtt-ca" if settings.mqtt_endpoint.port == 443 else None,
-            ),
-            spool=Spool(self._state, limit_bytes=settings.mqtt.spool_bytes),
+            layout=self.layout,
+            state=self._state,
+            files=self._files,
             clock=self._clock,
+            ids=self._ids,
             console=self._console,
         )
-        await connection.run()
+        await device.run()
 
 
 @asynccontextmanager

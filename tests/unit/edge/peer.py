@@ -115,6 +115,8 @@ class Peer:
                 self._published(client, packet)
             case Pingreq():
                 client.send(Pingresp())
+            case Disconnect():
+                client.writer.close()
             case _:
                 pass
 

@@ -1,0 +1,24 @@
+"""The account that runs components: who `runWithDefault.posixUser` is on this machine."""
+
+import grp
+import os
+import pwd
+
+from hedgerow.base.errors import Unusable
+
+
+def user_and_group(text: str) -> tuple[int, int] | None:
+    """Answer uid and gid of `user[:group]` (names or numbers); None when we are not root and cannot change either.
+
+    Raise Unusable when this machine has no such user or group.
+    """
+    if not text or os.geteuid() != 0:
+        return None
+    user, _, group = text.partition(":")
+    try:
+        uid = int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid
+        if not group:
+            return uid, pwd.getpwuid(uid).pw_gid
+        return uid, int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        raise Unusable(f"runWithDefault.posixUser {text!r}: this machine has no such user or group") from error

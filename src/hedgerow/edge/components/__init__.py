@@ -1,0 +1,1 @@
+"""Components: what is installed, how each kind runs, and who watches them."""
