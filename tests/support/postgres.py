@@ -5,6 +5,7 @@ Each test gets a schema of its own. Nothing is synced: these tests ask about tra
 """
 
 import fcntl
+import functools
 import json
 import os
 import pwd
@@ -20,8 +21,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import Engine, MetaData, create_engine
+from sqlalchemy.pool import QueuePool
+
+from hedgerow.store import open_engine
 
 START_S = 30.0
+_created: dict[int, int] = {}
 
 
 def _programs() -> Path | None:
@@ -44,6 +50,41 @@ def postgresql_schema(shared: Path, name: str) -> Iterator[str]:
             connection.execute(f'DROP SCHEMA "{name}" CASCADE')
 
 
+def emptied(metadata: MetaData) -> Engine:
+    """Answer an engine on this process's own schema, with the tables of `metadata` and nothing in them."""
+    engine = _engine()
+    with engine.begin() as connection:
+        if len(metadata.tables) > _created.get(id(metadata), 0):
+            metadata.create_all(connection)
+            _created[id(metadata)] = len(metadata.tables)
+        connection.exec_driver_sql(
+            "; ".join(f'DELETE FROM "{table.name}"' for table in reversed(metadata.sorted_tables))
+        )
+        for sequence in _sequences(metadata):
+            connection.exec_driver_sql(f"ALTER SEQUENCE {sequence} RESTART")
+    return engine
+
+
+@functools.cache
+def _engine() -> Engine:
+    shared = Path(tempfile.gettempdir()) / f"hedgerow-tests-{_session()}"
+    shared.mkdir(exist_ok=True)
+    server = _server(shared)
+    schema = f"process_{os.getpid()}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE SCHEMA "{schema}"')
+    url = open_engine(f"{server}&options=-csearch_path%3D{schema}").url
+    return create_engine(url, isolation_level="SERIALIZABLE", poolclass=QueuePool)
+
+
+def _sequences(metadata: MetaData) -> list[str]:
+    return [
+        f"{table.name}_{column.name}_seq"
+        for table in metadata.tables.values()
+        if (column := table.autoincrement_column) is not None and column.autoincrement is True
+    ]
+
+
 def _server(shared: Path) -> str:
     if _programs() is None:
         pytest.skip("needs a PostgreSQL server: install Debian's package postgresql")
@@ -55,10 +96,14 @@ def _server(shared: Path) -> str:
     return str(json.loads(note.read_text())["url"])
 
 
+def _session() -> int:
+    """Answer the process that the test session ends with."""
+    return os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+
+
 def _keep(note: Path) -> None:
-    session = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
     keeper = subprocess.Popen(
-        [sys.executable, __file__, str(session), str(note)],
+        [sys.executable, __file__, str(_session()), str(note)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -115,6 +160,8 @@ def _run_keeper(session: int, note: Path) -> None:
                 server.send_signal(signal.SIGINT)  # fast shutdown: open sessions are cut
             server.wait(10)
         shutil.rmtree(folder, ignore_errors=True)
+        if note.parent.name == f"hedgerow-tests-{session}":
+            shutil.rmtree(note.parent, ignore_errors=True)
 
 
 def _wait_for(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:

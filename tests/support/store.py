@@ -1,8 +1,15 @@
-"""A store in memory for tests of operations: `run(operation, request…)` in one transaction."""
+"""A store in memory for tests of operations: `run(operation, request…)` in one transaction.
 
+With HEDGEROW_TEST_DATABASE=postgresql the same tests run on PostgreSQL (`postgres.py`), in one schema per process that
+is emptied for each store.
+"""
+
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
+
+from sqlalchemy import Engine
 
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.events import Event
@@ -10,6 +17,7 @@ from hedgerow.core.request import Request
 from hedgerow.store import Answer, Tx, metadata, open_engine
 from hedgerow.store.guard import transaction
 from tests.support.clock import FakeClock
+from tests.support.postgres import emptied
 
 T = TypeVar("T")
 
@@ -29,13 +37,30 @@ OTHER_ACCOUNT = Caller(
 )
 
 
+VARIABLE = "HEDGEROW_TEST_DATABASE"
+_templates: dict[int, bytes] = {}
+
+
+def _in_memory() -> Engine:
+    """Create the tables once, and copy what came of it: a test may not wait for a hundred CREATE TABLE."""
+    engine = open_engine("sqlite://")
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+    template = _templates.get(len(metadata.tables))
+    if template is None:
+        metadata.create_all(engine)
+        _templates[len(metadata.tables)] = driver.serialize()
+    else:
+        driver.deserialize(template)
+    return engine
+
+
 class MemoryStore:
     """Operations against SQLite in memory. Import the subject's store module first, so that its tables exist."""
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock = clock or FakeClock()
-        self.engine = open_engine("sqlite://")
-        metadata.create_all(self.engine)
+        self.engine = emptied(metadata) if os.environ.get(VARIABLE) == "postgresql" else _in_memory()
 
     @contextmanager
     def tx(self) -> Iterator[Tx]:
