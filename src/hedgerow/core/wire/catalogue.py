@@ -3,7 +3,7 @@
 The models are asked for by name at first use (`load`, given: core reads no files).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from hedgerow.core.wire.errors import UnknownOperation
 from hedgerow.core.wire.inputs import Call, form_pairs
@@ -143,11 +143,13 @@ def _rpc_name(model: ServiceModel, http: HttpRequest) -> tuple[str | None, str]:
         named = len(parts) == 5 and parts[1] == "service" and parts[3] == "operation"
         return (parts[4] if named and parts[2] == model.target_prefix else None), "cbor"
     if "query" in model.protocols:
-        return _action([*http.pairs, *form_pairs(http)]), "query"
+        return _action(http), "query"
     return None, "json"
 
 
-def _action(pairs: Iterable[tuple[str, str]]) -> str | None:
+def _action(http: HttpRequest) -> str | None:
+    """Answer the `Action` of a query or form; bytes that are no UTF-8 are refused when the form is read."""
+    pairs = [*http.pairs, *form_pairs(http, errors="replace")]
     return next((value for name, value in pairs if name == "Action"), None)
 
 
@@ -155,8 +157,5 @@ def _named(http: HttpRequest) -> str:
     target = http.headers.get("x-amz-target")
     if target is not None:
         return f" with the target {target[:100]}"
-    try:
-        action = _action([*http.pairs, *form_pairs(http)])
-    except Exception:  # noqa: BLE001 - only words for a refusal
-        action = None
+    action = _action(http)
     return f" with the action {action[:100]}" if action else ""

@@ -106,12 +106,12 @@ def _read_query(shape: Shape | None, http: HttpRequest, ignored: list[str]) -> d
     return read_form(shape, pairs, ignored)
 
 
-def form_pairs(http: HttpRequest) -> list[tuple[str, str]]:
+def form_pairs(http: HttpRequest, *, errors: str = "strict") -> list[tuple[str, str]]:
     """Answer the fields of a form body; [] for other bodies."""
     if not http.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return []
     try:
-        return query_pairs(http.body.decode("utf-8"))
+        return query_pairs(http.body.decode("utf-8", errors))
     except UnicodeDecodeError:
         raise Malformed("", "a form in UTF-8") from None
 

@@ -1,0 +1,150 @@
+"""No bytes that anyone can send do more than be refused."""
+
+import cbor2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hedgerow.base.errors import ServiceError
+from hedgerow.core.wire import Call, HttpRequest, Malformed, ServiceModel, problems, read_input
+from tests.unit.core.wire.models import CATALOGUE
+
+MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+JSON_WORDS = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "actions",
+                    "attributePayload",
+                    "attributes",
+                    "MetricData",
+                    "Dimensions",
+                    "Namespace",
+                    "StatisticValues",
+                ]
+                + ["sql", "topicRulePayload", "logEvents", "timestamp", "Timestamp", "Values", "x"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+def call(service: str, operation: str, protocol: str) -> Call:
+    model = CATALOGUE.model(service)
+    assert isinstance(model, ServiceModel)
+    found = model.operation(operation)
+    assert found is not None
+    return Call(model, found, protocol, {"thingName": "t", "ruleName": "r", "Bucket": "b", "Key": "k"})
+
+
+def read(made: Call, body: bytes, query: str = "", headers: dict[str, str] | None = None) -> None:
+    try:
+        given_ = read_input(made, HttpRequest("POST", "/", query, headers or {}, body), lambda: "token")
+        problems(made.service, made.operation, given_.params)
+    except (Malformed, ServiceError):
+        pass
+
+
+@pytest.mark.slow
+@MANY
+@given(JSON_WORDS)
+def test_any_json_is_read_or_refused(value: object) -> None:
+    import json
+
+    body = json.dumps(value).encode()
+    read(call("iot", "CreateTopicRule", "rest-json"), body)
+    read(call("iot", "CreateThing", "rest-json"), body)
+    read(call("cloudwatch", "PutMetricData", "json"), body)
+    read(call("cloudwatch", "PutMetricData", "cbor"), cbor2.dumps(value))
+
+
+@pytest.mark.slow
+@MANY
+@given(st.binary(max_size=80))
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    read(call("iot", "CreateThing", "rest-json"), body)
+    read(call("logs", "PutLogEvents", "json"), body)
+    read(call("cloudwatch", "PutMetricData", "cbor"), body)
+    read(call("s3", "DeleteObjects", "rest-xml"), body)
+    read(call("iam", "CreateRole", "query"), body, headers=FORM)
+    read(call("iot", "CreateThing", "rest-json"), body, headers={"content-encoding": "gzip"})
+
+
+FIELDS = st.sampled_from(
+    ["Tags", "member", "1", "2", "Key", "Value", "MetricData", "entry", "x", "", "Dimensions", "-1"]
+)
+NAMES = st.lists(FIELDS, min_size=1, max_size=6).map(".".join)
+
+
+@pytest.mark.slow
+@MANY
+@given(st.lists(st.tuples(NAMES, st.sampled_from(["", "1", "a", "%00", "9" * 30])), max_size=6))
+def test_any_form_is_read_or_refused(fields: list[tuple[str, str]]) -> None:
+    body = "&".join(f"{name}={value}" for name, value in fields).encode()
+    read(call("iam", "CreateRole", "query"), body, headers=FORM)
+    read(call("cloudwatch", "PutMetricData", "query"), body, headers=FORM)
+    read(call("sns", "SetSMSAttributes", "query"), body, headers=FORM)
+
+
+WORDS = st.sampled_from(["Delete", "Object", "Key", "Quiet", "VersionId", "Size", "LastModifiedTime", "x"])
+XML = st.recursive(
+    st.sampled_from(["", "true", "1", "a &amp; b", "2020-01-01"]),
+    lambda inner: st.lists(st.tuples(WORDS, inner), max_size=3).map(
+        lambda parts: "".join(f"<{tag}>{content}</{tag}>" for tag, content in parts)
+    ),
+    max_leaves=8,
+)
+
+
+@pytest.mark.slow
+@MANY
+@given(XML)
+def test_any_xml_is_read_or_refused(inner: str) -> None:
+    read(call("s3", "DeleteObjects", "rest-xml"), f"<Delete>{inner}</Delete>".encode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'<!DOCTYPE a [<!ENTITY b "bb">]><Delete><Quiet>&b;</Quiet></Delete>',
+        '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a [<!ENTITY b "x">]><Delete/>'.encode("utf-16"),
+        b"<Delete>",
+        b"\x00",
+    ],
+)
+def test_xml_with_entities_or_without_form_is_refused(body: bytes) -> None:
+    made = call("s3", "DeleteObjects", "rest-xml")
+
+    with pytest.raises(Malformed):
+        read_input(made, HttpRequest("POST", "/b", "delete", {}, body), str)
+
+
+def test_a_body_that_inflates_without_end_is_refused() -> None:
+    import gzip
+
+    bomb = gzip.compress(b" " * (65 * 1024 * 1024))
+    made = call("cloudwatch", "PutMetricData", "json")
+
+    with pytest.raises(Malformed, match="when inflated"):
+        read_input(made, HttpRequest("POST", "/", "", {"content-encoding": "gzip"}, bomb), str)
+
+
+def test_a_deeply_nested_form_is_refused() -> None:
+    made = call("iam", "CreateRole", "query")
+
+    with pytest.raises(Malformed, match="deep"):
+        read_input(made, HttpRequest("POST", "/", "", FORM, b"a" + b".a" * 100_000 + b"=1"), str)
+
+
+def test_deeply_nested_cbor_is_refused() -> None:
+    made = call("cloudwatch", "PutMetricData", "cbor")
+
+    with pytest.raises(Malformed):
+        read_input(made, HttpRequest("POST", "/", "", {}, b"\x81" * 200_000), str)
