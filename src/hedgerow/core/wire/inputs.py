@@ -48,23 +48,28 @@ class Input:
 def read_input(call: Call, http: HttpRequest, token: Callable[[], str]) -> Input:
     """Answer the input of a call; `token` makes idempotency tokens. Raises Malformed."""
     ignored: list[str] = []
-    shape = call.operation.input
     if "gzip" in http.headers.get("content-encoding", "") and call.model.name != "s3":
         http = HttpRequest(http.method, http.path, http.query, http.headers, _inflated(http.body))
-    if call.protocol == "query":
-        params = _read_query(shape, http, ignored)
-    elif call.protocol == "cbor":
-        params = _read_cbor(shape, http.body, ignored)
-    elif call.protocol == "json":
-        params = read_members(shape, _json(http.body, {}), "", ignored) if shape else {}
-    else:
-        params = _read_rest(call, http, ignored)
-    filled = (
-        [name for name, member in shape.members.items() if member.idempotent and name not in params] if shape else ()
-    )
+    try:
+        params = _params(call, http, ignored)
+    except RecursionError:
+        raise Malformed("", "nested less deeply") from None
+    members = call.operation.input.members if call.operation.input else {}
+    filled = frozenset(name for name, member in members.items() if member.idempotent and name not in params)
     for name in filled:
         params[name] = token()
-    return Input(params, ignored, frozenset(filled))
+    return Input(params, ignored, filled)
+
+
+def _params(call: Call, http: HttpRequest, ignored: list[str]) -> dict[str, Any]:
+    shape = call.operation.input
+    if call.protocol == "query":
+        return _read_query(shape, http, ignored)
+    if call.protocol == "cbor":
+        return _read_cbor(shape, http.body, ignored)
+    if call.protocol == "json":
+        return read_members(shape, _json(http.body, {}), "", ignored) if shape else {}
+    return _read_rest(call, http, ignored)
 
 
 def _inflated(body: bytes) -> bytes:

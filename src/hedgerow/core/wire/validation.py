@@ -7,6 +7,7 @@ constraint: Member must satisfy regular expression pattern: …`.
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from hedgerow.core.wire.model import Member, Operation, Shape
@@ -44,12 +45,10 @@ def problems(service: str, operation: Operation, params: Mapping[str, Any]) -> l
     """Answer what is wrong with an input, in the members' order; [] when nothing is."""
     if operation.input is None:
         return []
-    found: list[str] = []
-    for problem in _structure(service, operation.input, params, ""):
-        found.append(problem)
-        if len(found) == _AT_MOST:
-            break
-    return found
+    try:
+        return list(islice(_structure(service, operation.input, params, ""), _AT_MOST))
+    except RecursionError:
+        return ["Value at 'input' failed to satisfy constraint: Member must be nested less deeply"]
 
 
 def message(found: list[str]) -> str:

@@ -10,23 +10,28 @@ from hedgerow.core.wire import Call, HttpRequest, Malformed, ServiceModel, probl
 from tests.unit.core.wire.models import CATALOGUE
 
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+NAMED = [
+    "actions",
+    "attributePayload",
+    "attributes",
+    "MetricData",
+    "Dimensions",
+    "Namespace",
+    "StatisticValues",
+    "sql",
+    "topicRulePayload",
+    "logEvents",
+    "timestamp",
+    "Timestamp",
+    "Values",
+    "x",
+]
 JSON_WORDS = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                [
-                    "actions",
-                    "attributePayload",
-                    "attributes",
-                    "MetricData",
-                    "Dimensions",
-                    "Namespace",
-                    "StatisticValues",
-                ]
-                + ["sql", "topicRulePayload", "logEvents", "timestamp", "Timestamp", "Values", "x"]
-            ),
+            st.sampled_from(NAMED),
             inner,
             max_size=4,
         )
@@ -141,6 +146,12 @@ def test_a_deeply_nested_form_is_refused() -> None:
 
     with pytest.raises(Malformed, match="deep"):
         read_input(made, HttpRequest("POST", "/", "", FORM, b"a" + b".a" * 100_000 + b"=1"), str)
+
+
+def test_a_shape_that_contains_itself_is_not_followed_without_end() -> None:
+    body = b'{"TableName": "t", "Item": {"a": ' + b'{"L": [' * 300 + b"]}" * 300 + b"}}"
+
+    read(call("dynamodb", "PutItem", "json"), body)
 
 
 def test_deeply_nested_cbor_is_refused() -> None:
