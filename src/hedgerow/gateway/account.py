@@ -7,13 +7,13 @@ A route is what publishing to one topic means at this moment; it is good as long
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hedgerow.core.mqtt.limits import Limits
 from hedgerow.core.mqtt.session import NO_LOCAL, QOS, Session
 from hedgerow.core.mqtt.topics import matches, split_share
 from hedgerow.core.mqtt.trie import Trie
-from hedgerow.gateway.journal import RetainedKept
+from hedgerow.gateway.ports import Message
 
 if TYPE_CHECKING:
     from hedgerow.gateway.connection import Connection
@@ -41,6 +41,13 @@ class Connectivity:
     disconnected_at: float | None = None
     disconnect_reason: str = "NONE"
     client_initiated: bool = False
+
+
+class Kept(NamedTuple):
+    """A retained message, and when it was kept."""
+
+    message: Message
+    at: float
 
 
 class Group:
@@ -106,7 +113,7 @@ class Account:
         self.sessions: dict[str, Session] = {}
         self.connections: dict[str, Connection] = {}
         self.groups: dict[str, Group] = {}
-        self.retained: dict[str, RetainedKept] = {}
+        self.retained: dict[str, Kept] = {}
         self.routes: dict[str, Route] = {}
         self.past: OrderedDict[str, Connectivity] = OrderedDict()
 
@@ -188,7 +195,7 @@ class Account:
         """Routes must be found again: somebody came, went, or may do other things than before."""
         self.tree.version += 1
 
-    def retained_for(self, topic_filter: str) -> list[RetainedKept]:
+    def retained_for(self, topic_filter: str) -> list[Kept]:
         """Answer the retained messages that a new subscription gets."""
         if "+" not in topic_filter and "#" not in topic_filter:
             kept = self.retained.get(topic_filter)

@@ -482,5 +482,8 @@ class Connection:
     def lost(self, *, graceful: bool = False) -> None:
         """The transport is gone; `graceful` when the peer said good-bye in the transport's own way (WebSocket)."""
         if self.state is not State.CLOSED:
-            word = "CLIENT_INITIATED_DISCONNECT" if graceful else "CONNECTION_LOST"
+            word = "CONNECTION_LOST"
+            if graceful:
+                self.will = None
+                word = "CLIENT_INITIATED_DISCONNECT"
             self._gateway.end(self, word, "the transport is gone", initiated=graceful)

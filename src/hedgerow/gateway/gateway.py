@@ -16,6 +16,7 @@ from hedgerow.core.mqtt.limits import AWS_SHAPES, Limits
 from hedgerow.core.mqtt.packets import Connect, Disconnect, Packet, Subscribe, Unsubscribe
 from hedgerow.core.mqtt.properties import Property
 from hedgerow.core.mqtt.reasons import Reason
+from hedgerow.core.mqtt.records import Loaded, SessionEnded, SessionSaved
 from hedgerow.core.mqtt.session import Parcel, Session
 from hedgerow.gateway import admission, asking, presence, recovery, subscribing
 from hedgerow.gateway.account import Account, Connectivity
@@ -23,9 +24,10 @@ from hedgerow.gateway.bus import Hub, Soon
 from hedgerow.gateway.commands import Commands
 from hedgerow.gateway.connection import Connection, Peer, State, Transport
 from hedgerow.gateway.grants import CompileGrants
-from hedgerow.gateway.journal import Done, Journal, Loaded, SessionEnded, SessionSaved, StoredSession
+from hedgerow.gateway.journal import Done, Journal, StoredSession
 from hedgerow.gateway.ports import Control, Message
 from hedgerow.gateway.routing import Router
+from hedgerow.gateway.wire import encode_session
 
 log = get_logger("gateway")
 
@@ -195,10 +197,10 @@ class Gateway:
         """Have the session on disk, when it is one that is kept; else its connection is noted, without waiting."""
         session = connection.session
         if session.persistent:
-            self.journal.append((SessionSaved(self.stored(connection, connected=True)),), done)
+            self.journal.append((self.saved(self.stored(connection, connected=True)),), done)
             return
         if connection.state is State.ADMITTING:
-            self.journal.append((SessionSaved(self.stored(connection, connected=True)),))
+            self.journal.append((self.saved(self.stored(connection, connected=True)),))
         done(True)
 
     def stored(self, connection: Connection, *, connected: bool) -> StoredSession:
@@ -207,7 +209,6 @@ class Gateway:
             account=connection.account.name,
             client_id=session.client_id,
             epoch=session.epoch,
-            gateway=self.name,
             version=session.version,
             persistent=session.persistent,
             connected=connected,
@@ -220,6 +221,10 @@ class Gateway:
             session_id=connection.session_id,
             thing=connection.admitted.thing or "",
         )
+
+    def saved(self, session: StoredSession) -> SessionSaved:
+        """Answer the session as the journal keeps it, held by this gateway."""
+        return SessionSaved(session.account, session.client_id, session.epoch, self.name, encode_session(session))
 
     def entered(self, connection: Connection) -> None:
         """The client is in: tell the world."""
@@ -277,7 +282,7 @@ class Gateway:
         session.offline()
         session.expires_at = self.clock.now() + session.expiry_s
         heapq.heappush(self._expiries, (session.expires_at, account.name, session.client_id))
-        self.journal.append((SessionSaved(self.stored(connection, connected=False)),))
+        self.journal.append((self.saved(self.stored(connection, connected=False)),))
 
     def end_session(self, account: Account, session: Session) -> None:
         """The session is over, with all that waits for it."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
+from hedgerow.core.policy import Dialect, compile_policies
 from hedgerow.gateway.ports import Admitted
 
 CACHED: Final = 256  # decisions per connection; what is beyond is decided each time
@@ -31,6 +32,12 @@ class GrantsLike(Protocol):
 
 
 CompileGrants = Callable[[Admitted, str], GrantsLike]
+
+
+def policy_grants(admitted: Admitted, client_id: str) -> GrantsLike:
+    """Compile the documents of an admission; the client id is a variable of its own."""
+    variables = {**admitted.variables, "iot:ClientId": client_id}
+    return compile_policies(admitted.policies, dialect=Dialect(admitted.dialect), variables=variables)
 
 
 class Permissions:

@@ -1,12 +1,13 @@
-"""What must outlive the gateway, as values: sessions, what waits for them, retained messages.
+"""What must outlive the gateway: sessions, what waits for them, retained messages.
 
-The store behind it is somebody else's (`hedgerow.store.journal` has the one on SQLite).
+The store behind it is somebody else's (`hedgerow.store.journal` is the one on SQLite).
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
+from hedgerow.core.mqtt.records import Loaded, Queued, Record, Retained, SessionEnded, SessionSaved, Settled
 from hedgerow.gateway.ports import Message
 
 Done = Callable[[bool], None]
@@ -19,7 +20,6 @@ class StoredSession:
     account: str
     client_id: str
     epoch: int
-    gateway: str  # who holds it
     version: int
     persistent: bool
     connected: bool
@@ -31,54 +31,6 @@ class StoredSession:
     principal: str = ""
     session_id: str = ""
     thing: str = ""
-
-
-class SessionSaved(NamedTuple):
-    session: StoredSession
-
-
-class SessionEnded(NamedTuple):
-    """The session and all that waits for it are gone."""
-
-    account: str
-    client_id: str
-    epoch: int
-
-
-class Queued(NamedTuple):
-    """A message waits for a session; numbers grow per session."""
-
-    account: str
-    client_id: str
-    epoch: int
-    number: int
-    message: Message
-
-
-class Settled(NamedTuple):
-    """These messages of a session are delivered, expired or refused."""
-
-    account: str
-    client_id: str
-    numbers: tuple[int, ...]
-
-
-class RetainedKept(NamedTuple):
-    """A retained message; an empty payload takes the topic's away."""
-
-    message: Message
-    at: float
-
-
-Record = SessionSaved | SessionEnded | Queued | Settled | RetainedKept
-
-
-class Loaded(NamedTuple):
-    """What a gateway finds when it starts."""
-
-    sessions: tuple[StoredSession, ...]
-    messages: tuple[Queued, ...]  # in the order of their numbers
-    retained: tuple[RetainedKept, ...]
 
 
 class Journal(Protocol):
@@ -97,7 +49,10 @@ class Journal(Protocol):
         ...
 
     async def take(self, account: str, client_id: str, *, epoch: int, gateway: str) -> Loaded:
-        """Give a session to another gateway: its epoch is raised, so the old holder's writes are refused."""
+        """Give a session to this gateway, if another has it; with its epoch raised, the old holder's writes are refused.
+
+        Answers the session, empty when there is none or it is this gateway's already.
+        """
         ...
 
     def statistics(self) -> dict[str, int]:
@@ -109,9 +64,9 @@ class MemoryJournal:
     """A journal that forgets when the process ends: the local broker's, and the tests'."""
 
     def __init__(self) -> None:
-        self._sessions: dict[tuple[str, str], StoredSession] = {}
+        self._sessions: dict[tuple[str, str], SessionSaved] = {}
         self._messages: dict[tuple[str, str], dict[int, Queued]] = {}
-        self._retained: dict[tuple[str, str], RetainedKept] = {}
+        self._retained: dict[tuple[str, str], Retained] = {}
         self.written = 0
         self.refused = 0
         self.broken = False
@@ -128,53 +83,43 @@ class MemoryJournal:
             done(kept)
 
     def _is_old(self, record: Record) -> bool:
-        if isinstance(record, SessionSaved):
-            record_epoch, key = record.session.epoch, (record.session.account, record.session.client_id)
-        elif isinstance(record, SessionEnded | Queued):
-            record_epoch, key = record.epoch, (record.account, record.client_id)
-        else:
+        if not isinstance(record, SessionSaved | SessionEnded | Queued):
             return False
-        known = self._sessions.get(key)
-        return known is not None and record_epoch < known.epoch
+        known = self._sessions.get((record.account, record.client_id))
+        return known is not None and record.epoch < known.epoch
 
     def _keep(self, record: Record) -> None:
         match record:
-            case SessionSaved(session):
-                self._sessions[session.account, session.client_id] = session
-            case SessionEnded(account, client_id, _):
+            case SessionSaved(account, client_id):
+                self._sessions[account, client_id] = record
+            case SessionEnded(account, client_id):
                 self._sessions.pop((account, client_id), None)
                 self._messages.pop((account, client_id), None)
-            case Queued(account, client_id, _, number, _):
+            case Queued(account, client_id, _, number):
                 self._messages.setdefault((account, client_id), {})[number] = record
             case Settled(account, client_id, numbers):
                 waiting = self._messages.get((account, client_id), {})
                 for number in numbers:
                     waiting.pop(number, None)
-            case RetainedKept(message, _):
-                if message.payload:
-                    self._retained[message.account, message.topic] = record
-                else:
-                    self._retained.pop((message.account, message.topic), None)
+            case Retained(account, topic, body):
+                self._retained.pop((account, topic), None)
+                if body:
+                    self._retained[account, topic] = record
 
     def load(self, gateway: str) -> Loaded:
         sessions = tuple(one for one in self._sessions.values() if one.gateway == gateway)
         return Loaded(sessions, tuple(self._waiting(sessions)), tuple(self._retained.values()))
 
-    def _waiting(self, sessions: Sequence[StoredSession]) -> Iterator[Queued]:
+    def _waiting(self, sessions: Sequence[SessionSaved]) -> Iterator[Queued]:
         for session in sessions:
             yield from self._messages.get((session.account, session.client_id), {}).values()
 
     async def take(self, account: str, client_id: str, *, epoch: int, gateway: str) -> Loaded:
         known = self._sessions.get((account, client_id))
         if known is None or known.gateway == gateway:
-            return Loaded((), (), ())
-        messages = tuple(self._waiting((known,)))
-        self._sessions[account, client_id] = _given(known, epoch, gateway)
-        return Loaded((known,), messages, ())
+            return Loaded()
+        self._sessions[account, client_id] = known._replace(epoch=max(epoch, known.epoch), gateway=gateway)
+        return Loaded((known,), tuple(self._waiting((known,))))
 
     def statistics(self) -> dict[str, int]:
         return {"waiting": 0, "written": self.written, "refused": self.refused}
-
-
-def _given(session: StoredSession, epoch: int, gateway: str) -> StoredSession:
-    return replace(session, epoch=max(epoch, session.epoch), gateway=gateway)

@@ -3,10 +3,13 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hedgerow.core.mqtt.records import Loaded, SessionEnded
 from hedgerow.core.mqtt.session import Parcel, Session
 from hedgerow.gateway import presence
-from hedgerow.gateway.journal import Loaded, SessionEnded, SessionSaved, StoredSession
+from hedgerow.gateway.account import Kept
+from hedgerow.gateway.journal import StoredSession
 from hedgerow.gateway.ports import Message
+from hedgerow.gateway.wire import decode_message, decode_retained, decode_session
 
 if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
@@ -15,9 +18,9 @@ if TYPE_CHECKING:
 def recover(gateway: "Gateway", loaded: Loaded) -> None:
     """Take up everything, then tell the world of whom the crash cut off."""
     for kept in loaded.retained:
-        gateway.account(kept.message.account).retained[kept.message.topic] = kept
+        gateway.account(kept.account).retained[kept.topic] = Kept(*decode_retained(kept.body))
     adopt(gateway, loaded)
-    for stored in loaded.sessions:
+    for stored in map(decode_session, loaded.sessions):
         if stored.connected:
             _tell(gateway, stored)
 
@@ -25,7 +28,7 @@ def recover(gateway: "Gateway", loaded: Loaded) -> None:
 def adopt(gateway: "Gateway", loaded: Loaded) -> None:
     """Take up kept sessions with what waits for them, as offline."""
     now = gateway.clock.now()
-    for stored in loaded.sessions:
+    for stored in map(decode_session, loaded.sessions):
         if not stored.persistent:
             gateway.journal.append((SessionEnded(stored.account, stored.client_id, stored.epoch),))
             continue
@@ -33,7 +36,7 @@ def adopt(gateway: "Gateway", loaded: Loaded) -> None:
     for queued in loaded.messages:
         session = gateway.account(queued.account).sessions.get(queued.client_id)
         if session is not None:
-            session.hold(queued.number, parcel_of(queued.message))
+            session.hold(queued.number, parcel_of(decode_message(queued.body)))
             session.sequence = max(session.sequence, queued.number)
 
 
@@ -54,8 +57,8 @@ def _adopt(gateway: "Gateway", stored: StoredSession, now: float) -> None:
         account.subscribe(session, text, options)
     gateway.expire_at(session.expires_at, stored.account, stored.client_id)
     if stored.connected:
-        offline = replace(stored, connected=False, expires_at=session.expires_at, will=None, gateway=gateway.name)
-        gateway.journal.append((SessionSaved(offline),))
+        offline = replace(stored, connected=False, expires_at=session.expires_at, will=None)
+        gateway.journal.append((gateway.saved(offline),))
 
 
 def _tell(gateway: "Gateway", stored: StoredSession) -> None:

@@ -6,16 +6,16 @@ subscription of QoS 1, control's rules, the retained store.
 
 # hot path
 
-from dataclasses import replace
-
 from hedgerow.base.clock import Clock
 from hedgerow.core.mqtt.limits import Limits
+from hedgerow.core.mqtt.records import Queued, Record, Retained, Settled
 from hedgerow.core.mqtt.session import NO_LOCAL, QOS, RETAIN_AS_PUBLISHED, Parcel, Session, publish_parts
 from hedgerow.core.mqtt.topics import BASIC_INGEST
-from hedgerow.gateway.account import Account
+from hedgerow.gateway.account import Account, Kept
 from hedgerow.gateway.bus import Endpoint
-from hedgerow.gateway.journal import Done, Journal, Queued, Record, RetainedKept, Settled
+from hedgerow.gateway.journal import Done, Journal
 from hedgerow.gateway.ports import Message, Stored
+from hedgerow.gateway.wire import encode_message, encode_retained
 
 
 class _Parts:
@@ -44,6 +44,8 @@ class Router:
         self._journal = journal
         self.bus: Endpoint
         self.accounts: dict[str, Account] = {}
+        self._encoded: Message | None = None
+        self._body = b""
         self.published = 0
         self.delivered = 0
         self.dropped = 0
@@ -96,15 +98,17 @@ class Router:
     def _keep_retained(self, account: Account, message: Message, records: list[Record]) -> None:
         if not message.retain:
             return
-        kept = RetainedKept(message, self._clock.now())
+        now = self._clock.now()
+        body = b""
         if message.payload:
             if message.topic not in account.retained and len(account.retained) >= self._limits.retained:
                 self.dropped += 1
                 return
-            account.retained[message.topic] = kept
+            account.retained[message.topic] = Kept(message, now)
+            body = encode_retained(message, now)
         else:
             account.retained.pop(message.topic, None)
-        records.append(kept)
+        records.append(Retained(account.name, message.topic, body))
 
     def _deliver(self, account: Account, message: Message, origin: Session | None, records: list[Record]) -> bool:
         """Answer whether somebody beyond this gateway may want it."""
@@ -178,7 +182,11 @@ class Router:
             return
         self.delivered += 1
         if number:
-            records.append(Queued(account.name, session.client_id, session.epoch, number, message))
+            body = self._body
+            if self._encoded is not message:  # once for all sessions that keep it
+                body = self._body = encode_message(message)
+                self._encoded = message
+            records.append(Queued(account.name, session.client_id, session.epoch, number, body))
 
     def hand(self, account: Account, session: Session, parcel: Parcel) -> None:
         """Give a message to one session, whatever it subscribed to."""
@@ -207,10 +215,10 @@ class Router:
         now = self._clock.now()
         for account in self.accounts.values():
             gone = [
-                kept.message
+                kept.message.topic
                 for kept in account.retained.values()
                 if kept.message.expires_at is not None and kept.message.expires_at <= now
             ]
-            for message in gone:
-                del account.retained[message.topic]
-                self._journal.append((RetainedKept(replace(message, payload=b""), now),))
+            for topic in gone:
+                del account.retained[topic]
+                self._journal.append((Retained(account.name, topic, b""),))

@@ -4,6 +4,8 @@ from typing import Any
 
 import cbor2
 
+from hedgerow.core.mqtt.records import SessionSaved
+from hedgerow.gateway.journal import StoredSession
 from hedgerow.gateway.ports import Command, Cut, Message, Regrant
 
 
@@ -73,3 +75,51 @@ def _cut(account: str, rest: list[Any]) -> Cut:
         prevent_will=prevent_will,
         before_epoch=before_epoch,
     )
+
+
+def encode_session(session: StoredSession) -> bytes:
+    return cbor2.dumps(
+        [
+            session.version,
+            session.persistent,
+            session.connected,
+            session.expiry_s,
+            session.expires_at,
+            [list(one) for one in session.subscriptions],
+            None if session.will is None else encode_message(session.will),
+            session.will_delay_s,
+            session.principal,
+            session.session_id,
+            session.thing,
+        ]
+    )
+
+
+def decode_session(saved: SessionSaved) -> StoredSession:
+    version, persistent, connected, expiry_s, expires_at, subscriptions, will, *rest = cbor2.loads(saved.body)
+    will_delay_s, principal, session_id, thing = rest
+    return StoredSession(
+        account=saved.account,
+        client_id=saved.client_id,
+        epoch=saved.epoch,
+        version=version,
+        persistent=persistent,
+        connected=connected,
+        expiry_s=expiry_s,
+        expires_at=expires_at,
+        subscriptions=tuple((text, options) for text, options in subscriptions),
+        will=None if will is None else decode_message(will),
+        will_delay_s=will_delay_s,
+        principal=principal,
+        session_id=session_id,
+        thing=thing,
+    )
+
+
+def encode_retained(message: Message, at: float) -> bytes:
+    return cbor2.dumps([encode_message(message), at])
+
+
+def decode_retained(body: bytes) -> tuple[Message, float]:
+    message, at = cbor2.loads(body)
+    return decode_message(message), at

@@ -1,0 +1,315 @@
+"""The gateway's journal on SQLite: a file of its own, a writer thread of its own, one commit for all that waits.
+
+It never waits for the main store's writer, and the gateway's loop never waits for it. What a record's body means is the
+gateway's business; here it is bytes. Full sync: what was answered with True survives a power cut.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from hedgerow.base.errors import Unusable
+from hedgerow.base.log import get_logger
+from hedgerow.core.mqtt.records import Loaded, Queued, Record, Retained, SessionEnded, SessionSaved, Settled
+
+log = get_logger("store.journal")
+
+WAITING: Final = 100_000  # records; what comes beyond is refused, so that its sender is told
+GROUP: Final = 5_000  # records in one commit
+
+Done = Callable[[bool], None]
+Call = Callable[[Callable[[], None]], Any]
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS session (
+    account TEXT NOT NULL, client_id TEXT NOT NULL, epoch INTEGER NOT NULL, gateway TEXT NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (account, client_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS queued (
+    account TEXT NOT NULL, client_id TEXT NOT NULL, number INTEGER NOT NULL, epoch INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (account, client_id, number));
+CREATE TABLE IF NOT EXISTS retained (
+    account TEXT NOT NULL, topic TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (account, topic));
+"""
+SAVE: Final = (
+    "INSERT INTO session (account, client_id, epoch, gateway, body) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET epoch = excluded.epoch, gateway = excluded.gateway, body = excluded.body"
+    " WHERE excluded.epoch >= session.epoch"
+)
+END: Final = "DELETE FROM session WHERE account = ? AND client_id = ? AND epoch <= ?"
+END_QUEUE: Final = (
+    "DELETE FROM queued WHERE account = ?1 AND client_id = ?2"
+    " AND NOT EXISTS (SELECT 1 FROM session WHERE account = ?1 AND client_id = ?2)"
+)
+QUEUE: Final = (
+    "INSERT OR REPLACE INTO queued (account, client_id, epoch, number, body) SELECT ?1, ?2, ?3, ?4, ?5"
+    " WHERE EXISTS (SELECT 1 FROM session WHERE account = ?1 AND client_id = ?2 AND epoch <= ?3)"
+)
+SETTLE: Final = "DELETE FROM queued WHERE account = ? AND client_id = ? AND number = ?"
+RETAIN: Final = "INSERT OR REPLACE INTO retained (account, topic, body) VALUES (?, ?, ?)"
+UNRETAIN: Final = "DELETE FROM retained WHERE account = ? AND topic = ?"
+SESSIONS: Final = "SELECT account, client_id, epoch, gateway, body FROM session WHERE gateway = ?"
+SESSION: Final = "SELECT account, client_id, epoch, gateway, body FROM session WHERE account = ? AND client_id = ?"
+MESSAGES: Final = (
+    "SELECT q.account, q.client_id, q.epoch, q.number, q.body FROM queued q JOIN session s USING (account, client_id)"
+    " WHERE s.gateway = ? ORDER BY q.account, q.client_id, q.number"
+)
+MESSAGES_OF: Final = (
+    "SELECT account, client_id, epoch, number, body FROM queued WHERE account = ? AND client_id = ? ORDER BY number"
+)
+TAKE: Final = (
+    "UPDATE session SET gateway = ?, epoch = max(epoch, ?) WHERE account = ? AND client_id = ? AND gateway <> ?"
+)
+ALL_RETAINED: Final = "SELECT account, topic, body FROM retained"
+
+
+class _Refused(Exception):
+    """A record of an older epoch."""
+
+
+class _Work:
+    """What one `append` or `take` asks of the writer."""
+
+    __slots__ = ("done", "records", "run")
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        done: Done | None,
+        run: Callable[[sqlite3.Connection], Callable[[], None]] | None = None,
+    ) -> None:
+        self.records = records
+        self.done = done
+        self.run = run
+
+
+class SqliteJournal:
+    """See the module. `call` runs a callback on the gateway's loop, from any thread (`loop.call_soon_threadsafe`)."""
+
+    def __init__(self, path: Path, *, call: Call, waiting: int = WAITING) -> None:
+        self._path = path
+        self._call = call
+        self._most = waiting
+        self._work: deque[_Work] = deque()
+        self._length = 0
+        self._ready = threading.Condition()
+        self._closed = False
+        self.written = 0
+        self.refused = 0
+        self.commits = 0
+        try:
+            with closing(self._connect()) as connection:
+                connection.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            raise Unusable(f"cannot use the journal {path}: {error}") from error
+        self._thread = threading.Thread(target=self._write, name="gateway-journal", daemon=True)
+        self._thread.start()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, timeout=10.0)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    # --- the loop's side
+
+    def append(self, records: Sequence[Record], done: Done | None = None) -> None:
+        """Keep the records; see the gateway's `Journal`. Called on the loop, does not wait."""
+        with self._ready:
+            full = self._closed or self._length + len(records) > self._most
+            if not full:
+                self._work.append(_Work(records, done))
+                self._length += len(records)
+                self._ready.notify()
+        if full:
+            self.refused += len(records)
+            if done is not None:
+                done(False)
+
+    def load(self, gateway: str) -> Loaded:
+        """Answer what this gateway held when it last ran."""
+        with closing(self._connect()) as connection:
+            return Loaded(
+                tuple(SessionSaved(*row) for row in connection.execute(SESSIONS, (gateway,))),
+                tuple(Queued(*row) for row in connection.execute(MESSAGES, (gateway,))),
+                tuple(Retained(*row) for row in connection.execute(ALL_RETAINED)),
+            )
+
+    async def take(self, account: str, client_id: str, *, epoch: int, gateway: str) -> Loaded:
+        """Move a session here, after all that was appended before."""
+        found: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
+
+        def run(connection: sqlite3.Connection) -> Callable[[], None]:
+            row = connection.execute(SESSION, (account, client_id)).fetchone()
+            loaded = Loaded()
+            if row is not None and row[3] != gateway:
+                messages = tuple(Queued(*one) for one in connection.execute(MESSAGES_OF, (account, client_id)))
+                connection.execute(TAKE, (gateway, epoch, account, client_id, gateway))
+                loaded = Loaded((SessionSaved(*row),), messages)
+            return lambda: None if found.done() else found.set_result(loaded)
+
+        def failed(_ok: bool) -> None:
+            if not found.done():
+                found.set_result(Loaded())
+
+        with self._ready:
+            self._work.append(_Work((), failed, run))
+            self._ready.notify()
+        return await found
+
+    def close(self) -> None:
+        """Write what waits, then end the thread; repeating does nothing."""
+        with self._ready:
+            self._closed = True
+            self._ready.notify()
+        self._thread.join(timeout=30.0)
+
+    def statistics(self) -> dict[str, int]:
+        return {
+            "waiting": self._length,
+            "written": self.written,
+            "refused": self.refused,
+            "commits": self.commits,
+        }
+
+    # --- the writer's side
+
+    def _write(self) -> None:
+        with closing(self._connect()) as connection:
+            while True:
+                group = self._next()
+                if not group:
+                    return
+                answers = self._commit(connection, group)
+                try:
+                    self._call(lambda answers=answers: _answer(answers))  # type: ignore[misc]  # bound early on purpose
+                except RuntimeError:  # the loop is closed: nobody waits for answers any more
+                    log.info("the gateway's loop has ended before its journal")
+
+    def _next(self) -> list[_Work]:
+        """Wait for work and answer what is there, bounded; nothing at the end."""
+        group: list[_Work] = []
+        with self._ready:
+            while not self._work and not self._closed:
+                self._ready.wait()
+            size = 0
+            while self._work and size < GROUP:
+                work = self._work.popleft()
+                size += len(work.records)
+                group.append(work)
+            self._length -= size
+        return group
+
+    def _commit(self, connection: sqlite3.Connection, group: list[_Work]) -> list[Callable[[], None]]:
+        """Write the group in one commit; when one of them is refused, each by itself."""
+        try:
+            return self._transaction(connection, group)
+        except _Refused:
+            if len(group) > 1:
+                return [answer for work in group for answer in self._commit(connection, [work])]
+        except sqlite3.Error as error:
+            log.error("the journal cannot be written", extra={"fields": {"detail": str(error)}})
+        self.refused += sum(len(work.records) for work in group)
+        return [_bound(work.done, False) for work in group if work.done is not None]
+
+    def _transaction(self, connection: sqlite3.Connection, group: list[_Work]) -> list[Callable[[], None]]:
+        answers: list[Callable[[], None]] = []
+        with _begun(connection):
+            for plain, works in groupby(group, key=lambda work: work.run is None):
+                if plain:
+                    taken = list(works)
+                    _keep(connection, _without_settled([record for work in taken for record in work.records]))
+                    answers += [_bound(work.done, True) for work in taken if work.done is not None]
+                else:
+                    answers += [work.run(connection) for work in works if work.run is not None]
+        self.commits += 1
+        self.written += sum(len(work.records) for work in group)
+        return answers
+
+
+@contextmanager
+def _begun(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _bound(done: Done, ok: bool) -> Callable[[], None]:
+    return lambda: done(ok)
+
+
+def _answer(answers: Iterable[Callable[[], None]]) -> None:
+    for answer in answers:
+        answer()
+
+
+def _without_settled(records: list[Record]) -> list[Record]:
+    """A message that was queued and settled in one group need not be written at all."""
+    settled = {
+        (record.account, record.client_id, number)
+        for record in records
+        if isinstance(record, Settled)
+        for number in record.numbers
+    }
+    if not settled:
+        return records
+    return [
+        record
+        for record in records
+        if not isinstance(record, Queued) or (record.account, record.client_id, record.number) not in settled
+    ]
+
+
+def _keep(connection: sqlite3.Connection, records: list[Record]) -> None:
+    for kind, run in groupby(records, key=type):
+        same = list(run)
+        before = connection.total_changes
+        _STATEMENTS[kind](connection, same)
+        if kind in (SessionSaved, Queued) and connection.total_changes - before < len(same):
+            raise _Refused
+
+
+def _keep_sessions(connection: sqlite3.Connection, records: list[Any]) -> None:
+    connection.executemany(SAVE, records)
+
+
+def _end_sessions(connection: sqlite3.Connection, records: list[Any]) -> None:
+    connection.executemany(END, records)
+    connection.executemany(END_QUEUE, [record[:2] for record in records])
+
+
+def _queue(connection: sqlite3.Connection, records: list[Any]) -> None:
+    connection.executemany(QUEUE, records)
+
+
+def _settle(connection: sqlite3.Connection, records: list[Any]) -> None:
+    connection.executemany(
+        SETTLE, [(record.account, record.client_id, number) for record in records for number in record.numbers]
+    )
+
+
+def _retain(connection: sqlite3.Connection, records: list[Any]) -> None:
+    for record in records:
+        if record.body:
+            connection.execute(RETAIN, record)
+        else:
+            connection.execute(UNRETAIN, record[:2])
+
+
+_STATEMENTS: Final[dict[type, Callable[[sqlite3.Connection, list[Any]], None]]] = {
+    SessionSaved: _keep_sessions,
+    SessionEnded: _end_sessions,
+    Queued: _queue,
+    Settled: _settle,
+    Retained: _retain,
+}

@@ -1,0 +1,235 @@
+"""Real clients over mutual TLS on loopback: mosquitto_pub, mosquitto_sub and paho."""
+
+import asyncio
+import shutil
+import ssl
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paho.mqtt import client as paho
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from hedgerow.base.clock import SystemClock
+from hedgerow.base.ids import RandomIds
+from hedgerow.gateway.bus import DirectBus
+from hedgerow.gateway.gateway import Gateway
+from hedgerow.gateway.journal import MemoryJournal
+from hedgerow.gateway.listener import Listener, listen
+from hedgerow.gateway.run import running
+from tests.unit.gateway.certificates import Pki
+from tests.unit.gateway.control import ACCOUNT, FakeControl
+
+mosquitto = pytest.mark.skipif(shutil.which("mosquitto_pub") is None, reason="needs Debian's mosquitto-clients")
+
+
+class Served:
+    def __init__(self, control: FakeControl, gateway: Gateway, listener: Listener, pki: Pki) -> None:
+        self.control = control
+        self.gateway = gateway
+        self.listener = listener
+        self.pki = pki
+        self.port = listener.ports[0]
+
+    def options(self, name: str = "device") -> list[str]:
+        folder = self.pki.folder
+        files = [
+            "--cafile",
+            folder / "server-ca.pem",
+            "--cert",
+            folder / f"{name}.crt",
+            "--key",
+            folder / f"{name}.key",
+        ]
+        return [*map(str, files), "-h", "localhost", "-p", str(self.port)]
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[Served]:
+    pki = Pki(folder)
+    pki.make("device")
+    control, hub = FakeControl(), DirectBus()
+    control.listen(hub)
+    async with (
+        running(
+            name="g",
+            region="eu-central-1",
+            control=control,
+            hub=hub,
+            journal=MemoryJournal(),
+            clock=SystemClock(),
+            ids=RandomIds(),
+            compile_grants=control.compile,
+        ) as gateway,
+        listen(gateway, pki.context(), host="localhost") as listener,
+    ):
+        yield Served(control, gateway, listener, pki)
+
+
+async def run(*command: str) -> tuple[int | None, bytes]:
+    process = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-2)
+    out, _ = await asyncio.wait_for(process.communicate(), 10)
+    return process.returncode, out
+
+
+@mosquitto
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["mqttv311", "mqttv5"])
+def test_mosquitto_publishes_and_subscribes(tmp_path: Path, version: str) -> None:
+    async def main() -> tuple[tuple[int | None, bytes], tuple[int | None, bytes]]:
+        async with served(tmp_path) as cloud:
+            options = [*cloud.options(), "-V", version]
+            subscribed = asyncio.create_task(
+                run("mosquitto_sub", *options, "-t", "a/#", "-q", "1", "-C", "1", "-W", "8", "-v")
+            )
+            while not any(account.tree.size for account in cloud.gateway.router.accounts.values()):
+                await asyncio.sleep(0.01)
+            published = await run("mosquitto_pub", *options, "-t", "a/b", "-m", "hello", "-q", "1")
+            return published, await subscribed
+
+    published, subscribed = asyncio.run(main())
+
+    assert published == (0, b"")
+    assert subscribed == (0, b"a/b hello\n")
+
+
+@mosquitto
+@pytest.mark.slow
+@pytest.mark.spec("DR-10")
+def test_mosquitto_is_cut_off_on_a_topic_of_another(tmp_path: Path) -> None:
+    async def main() -> tuple[int | None, bytes]:
+        async with served(tmp_path) as cloud:
+            cloud.control.denied = ("iot:Publish topic/other",)
+            return await run("mosquitto_pub", *cloud.options(), "-t", "other", "-m", "x", "-q", "1")
+
+    status, out = asyncio.run(main())
+
+    assert status == 7
+    assert b"connection was lost" in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])
+def test_paho_sends_itself_a_message(tmp_path: Path, protocol: MQTTProtocolVersion) -> None:
+    got: list[bytes] = []
+    done = threading.Event()
+
+    def talk(cloud: Served) -> None:
+        folder = cloud.pki.folder
+        client = paho.Client(CallbackAPIVersion.VERSION2, client_id="radio", protocol=protocol)
+        client.tls_set(str(folder / "server-ca.pem"), str(folder / "device.crt"), str(folder / "device.key"))
+
+        def connected(_client: Any, _data: Any, _flags: Any, _code: Any, _properties: Any) -> None:
+            client.subscribe("t", 1)
+
+        def subscribed(_client: Any, _data: Any, _mid: Any, _codes: Any, _properties: Any) -> None:
+            client.publish("t", b"x" * 100_000, 1)
+
+        def arrived(_client: Any, _data: Any, message: Any) -> None:
+            got.append(message.payload)
+            done.set()
+
+        client.on_subscribe = subscribed
+        client.on_message = arrived
+        client.on_connect = connected
+        client.connect("localhost", cloud.port)
+        client.loop_start()
+        done.wait(8)
+        client.disconnect()
+        client.loop_stop()
+
+    async def main() -> tuple[Any, Any]:
+        async with served(tmp_path) as cloud:
+            await asyncio.to_thread(talk, cloud)
+            return cloud.control.admits[0], cloud.gateway.connectivity(ACCOUNT, "radio")
+
+    admit, past = asyncio.run(main())
+
+    assert got == [b"x" * 100_000]
+    assert admit.server_name == "localhost"
+    assert admit.certificate == ssl.PEM_cert_to_DER_cert((tmp_path / "device.crt").read_text())
+    assert past.peer in ("127.0.0.1", "::1")
+
+
+async def answer_to_connect(port: int, context: ssl.SSLContext) -> bytes:
+    reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+    writer.write(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x1e\x00\x01a")
+    answer = await asyncio.wait_for(reader.read(4), 5)
+    if not answer:
+        raise ConnectionResetError
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+@pytest.mark.slow
+def test_a_certificate_of_a_stranger_is_refused_in_the_handshake(tmp_path: Path) -> None:
+    (tmp_path / "stranger").mkdir()
+    stranger = Pki(tmp_path / "stranger")
+    stranger.make("device")
+
+    async def main() -> tuple[int, int]:
+        async with served(tmp_path) as cloud:
+            context = ssl.create_default_context(cafile=tmp_path / "server-ca.pem")
+            context.load_cert_chain(stranger.folder / "device.crt", stranger.folder / "device.key")
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await answer_to_connect(cloud.port, context)
+            return cloud.listener.failed, len(cloud.control.admits)
+
+    assert asyncio.run(main()) == (1, 0)
+
+
+@pytest.mark.slow
+def test_a_client_without_a_certificate_reaches_control_without_one(tmp_path: Path) -> None:
+    async def main() -> tuple[bytes, Any]:
+        async with served(tmp_path) as cloud:
+            context = ssl.create_default_context(cafile=tmp_path / "server-ca.pem")
+            answer = await answer_to_connect(cloud.port, context)
+            return answer, cloud.control.admits[0].certificate
+
+    assert asyncio.run(main()) == (b"\x20\x02\x00\x00", None)
+
+
+@pytest.mark.slow
+def test_a_handshake_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hedgerow.gateway.listener.HANDSHAKE_WITHIN_S", 0.0)
+
+    async def main() -> tuple[bytes, dict[str, int]]:
+        async with served(tmp_path) as cloud:
+            reader, writer = await asyncio.open_connection("localhost", cloud.port)
+            answer = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            return answer, cloud.listener.statistics()
+
+    answer, figures = asyncio.run(main())
+
+    assert answer == b""
+    assert figures["handshakes"] == 0
+
+
+@pytest.mark.slow
+def test_handshakes_in_progress_are_bounded_and_who_waits_is_served_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hedgerow.gateway.listener.HANDSHAKES", 2)
+
+    async def main() -> tuple[int, bytes]:
+        async with served(tmp_path) as cloud:
+            silent = [await asyncio.open_connection("localhost", cloud.port) for _ in range(2)]
+            await asyncio.sleep(0.05)
+            context = ssl.create_default_context(cafile=tmp_path / "server-ca.pem")
+            waiting = asyncio.create_task(asyncio.open_connection("localhost", cloud.port, ssl=context))
+            await asyncio.sleep(0.05)
+            accepted = cloud.listener.accepted
+            for _, writer in silent:
+                writer.close()
+            reader, writer = await asyncio.wait_for(waiting, 5)
+            writer.write(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x1e\x00\x01a")
+            answer = await asyncio.wait_for(reader.readexactly(4), 5)
+            writer.close()
+            return accepted, answer
+
+    assert asyncio.run(main()) == (2, b"\x20\x02\x00\x00")

@@ -1,0 +1,381 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hedgerow.core.mqtt import MQTT_3_1_1, MQTT_5, Ack, Disconnect, Kind, Properties, Property, Publish, Reason, Will
+from hedgerow.core.mqtt.limits import OWN, Limits
+from hedgerow.gateway.journal import MemoryJournal
+from tests.unit.gateway.world import Client, World
+
+KEPT: Properties = {Property.SESSION_EXPIRY: 600}
+
+
+def kept_client(world: World, version: int, client_id: str = "kept", *, fresh: bool = False) -> Client:
+    properties: Properties = KEPT if version == MQTT_5 else {}
+    return world.client(client_id, version=version, clean=fresh, properties=properties)
+
+
+def payloads(client: Client) -> list[bytes]:
+    """What came with the CONNACK, doubles dropped."""
+    return list(dict.fromkeys(packet.payload for packet in client.inbox if isinstance(packet, Publish)))
+
+
+def event(world: World, word: str, client_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(world.heard(f"$aws/events/presence/{word}/{client_id}")[-1])
+    return found
+
+
+versions = pytest.mark.parametrize("version", [MQTT_3_1_1, MQTT_5])
+
+
+@versions
+def test_what_came_while_a_kept_session_was_offline_is_delivered_in_order(world: World, version: int) -> None:
+    client, sender = kept_client(world, version), world.client("s")
+    client.subscribe("t")
+    client.drop()
+
+    for number in range(5):
+        sender.publish("t", b"%d" % number, 1)
+    sender.publish("t", b"not kept", 0)
+    again = kept_client(world, version)
+
+    assert world.connack(again).session_present
+    assert payloads(again) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+@versions
+def test_what_was_not_acknowledged_comes_again_first(world: World, version: int) -> None:
+    client, sender = kept_client(world, version), world.client("s")
+    client.subscribe("t")
+    sender.publish("t", b"1", 1)
+    sender.publish("t", b"2", 1)
+    first = next(packet for packet in client.take() if isinstance(packet, Publish))
+    client.send(Ack(Kind.PUBACK, first.packet_id))
+    client.drop()
+    sender.publish("t", b"3", 1)
+
+    again = kept_client(world, version)
+
+    found = payloads(again)
+    assert found[-1] == b"3"
+    assert b"2" in found
+
+
+@versions
+def test_a_clean_start_ends_the_old_session(world: World, version: int) -> None:
+    client, sender = kept_client(world, version), world.client("s")
+    client.subscribe("t")
+    client.drop()
+    sender.publish("t", b"1", 1)
+
+    again = kept_client(world, version, fresh=True)
+    sender.publish("t", b"2", 1)
+
+    assert not world.connack(again).session_present
+    assert payloads(again) == []
+    assert again.messages() == []
+
+
+def test_a_session_of_one_version_is_not_resumed_by_the_other(world: World) -> None:
+    client = kept_client(world, MQTT_3_1_1)
+    client.subscribe("t")
+    client.drop()
+
+    again = kept_client(world, MQTT_5)
+
+    assert not world.connack(again).session_present
+
+
+@versions
+def test_a_kept_session_ends_after_its_time(world: World, version: int) -> None:
+    client = kept_client(world, version)
+    client.drop()
+
+    world.advance(3601)
+
+    assert not world.connack(kept_client(world, version)).session_present
+
+
+def test_a_disconnect_may_end_a_kept_session(world: World) -> None:
+    client = kept_client(world, MQTT_5)
+
+    client.send(Disconnect(0, {Property.SESSION_EXPIRY: 0}))
+
+    assert not world.connack(kept_client(world, MQTT_5)).session_present
+
+
+def test_a_disconnect_may_not_keep_a_session_after_all(world: World) -> None:
+    client = world.client("a", version=MQTT_5)
+
+    client.send(Disconnect(0, {Property.SESSION_EXPIRY: 60}))
+
+    assert client.take() == [Disconnect(Reason.PROTOCOL_ERROR)]
+
+
+def test_the_newest_is_dropped_when_a_queue_is_full(world_with: Callable[[Limits], World]) -> None:
+    world = world_with(replace(OWN, queued=3))
+    client, sender = kept_client(world, MQTT_3_1_1), world.client("s")
+    client.subscribe("t")
+    client.drop()
+
+    for number in range(5):
+        sender.publish("t", b"%d" % number, 1)
+
+    assert payloads(kept_client(world, MQTT_3_1_1))[:2] == [b"0", b"1"]
+    assert sum(gateway.router.dropped for gateway in world.gateways) >= 2
+
+
+@versions
+def test_the_newer_connection_of_a_client_id_wins(world: World, version: int) -> None:
+    old = world.client("same", version=version, will=Will("gone", b"old"))
+    listener = world.client("l")
+    listener.subscribe("gone")
+
+    new = world.client("same", version=version)
+
+    assert old.wire.closed
+    assert old.take() == ([Disconnect(Reason.SESSION_TAKEN_OVER)] if version == MQTT_5 else [])
+    assert not new.wire.closed
+    assert listener.messages() == [("gone", b"old")]
+    assert event(world, "disconnected", "same")["disconnectReason"] == "DUPLICATE_CLIENTID"
+    new.publish("t", qos=1)
+    assert new.acks() == [0]
+
+
+@versions
+def test_a_kept_session_is_taken_over_with_its_subscriptions(world: World, version: int) -> None:
+    old = kept_client(world, version)
+    old.subscribe("t")
+
+    new = kept_client(world, version)
+    world.client("s").publish("t", b"1", 1)
+
+    assert world.connack(new).session_present
+    assert new.messages() == [("t", b"1")]
+
+
+@versions
+def test_a_lost_connection_publishes_the_will(world: World, version: int) -> None:
+    listener = world.client("l")
+    listener.subscribe("gone")
+    client = world.client("a", version=version, will=Will("gone", b"a", 1))
+
+    client.drop()
+
+    assert listener.messages() == [("gone", b"a")]
+
+
+@versions
+def test_a_disconnect_takes_the_will_back(world: World, version: int) -> None:
+    listener = world.client("l")
+    listener.subscribe("gone")
+    client = world.client("a", version=version, will=Will("gone", b"a"))
+
+    client.send(Disconnect())
+
+    assert listener.messages() == []
+    assert event(world, "disconnected", "a")["clientInitiatedDisconnect"] is True
+
+
+def test_a_disconnect_with_will_sends_it(world: World) -> None:
+    listener = world.client("l")
+    listener.subscribe("gone")
+    client = world.client("a", version=MQTT_5, will=Will("gone", b"a"))
+
+    client.send(Disconnect(Reason.DISCONNECT_WITH_WILL))
+
+    assert listener.messages() == [("gone", b"a")]
+
+
+def test_a_retained_will_is_kept(world: World) -> None:
+    client = world.client("a", will=Will("gone", b"a", 0, True))
+    client.drop()
+
+    late = world.client("l")
+
+    late.subscribe("gone")
+    assert [packet.payload for packet in late.inbox if isinstance(packet, Publish)] == [b"a"]
+
+
+def test_a_will_waits_for_its_delay_with_own_limits_and_is_taken_back_by_a_return(
+    world_with: Callable[[Limits], World],
+) -> None:
+    world = world_with(OWN)
+    listener = world.client("l", keep_alive=0)
+    listener.subscribe("gone")
+    will = Will("gone", b"a", 0, False, {Property.WILL_DELAY: 30})
+    for client_id in ("stays away", "comes back"):
+        world.client(client_id, version=MQTT_5, clean=False, will=will, properties=KEPT).drop()
+
+    world.advance(10)
+    assert listener.messages() == []
+    for gateway in world.gateways:  # the same gateway, whichever it was
+        world._next = world.gateways.index(gateway)
+        if "comes back" in gateway.account("123456789012").sessions:
+            world.client("comes back", version=MQTT_5, clean=False, properties=KEPT, keep_alive=0)
+            break
+    world.advance(30)
+
+    assert listener.messages() == [("gone", b"a")]
+    assert sum(message.topic == "gone" for message in world.control.heard) <= 2  # one, perhaps doubled by the bus
+
+
+def test_connected_and_disconnected_are_told_in_awss_words(world: World) -> None:
+    client = world.client("a")
+    client.drop()
+
+    connected, disconnected = event(world, "connected", "a"), event(world, "disconnected", "a")
+    assert connected == {
+        "clientId": "a",
+        "timestamp": 1_800_000_000_000,
+        "eventType": "connected",
+        "sessionIdentifier": connected["sessionIdentifier"],
+        "principalIdentifier": "cert-of-a",
+        "ipAddress": "192.0.2.1",
+        "versionNumber": 0,
+    }
+    assert disconnected == {
+        "clientId": "a",
+        "timestamp": 1_800_000_000_000,
+        "eventType": "disconnected",
+        "clientInitiatedDisconnect": False,
+        "sessionIdentifier": connected["sessionIdentifier"],
+        "principalIdentifier": "cert-of-a",
+        "versionNumber": 0,
+        "disconnectReason": "CONNECTION_LOST",
+    }
+
+
+def test_the_version_number_grows_with_each_connection(world: World) -> None:
+    for number in range(3):
+        world.client("a").drop()
+
+        assert event(world, "connected", "a")["versionNumber"] == number
+
+
+def test_a_thing_is_named_only_when_it_is_attached_exclusively(world: World) -> None:
+    world.client("a")
+    world.control.admitted = {"thing": "radio"}
+    world.client("b")
+
+    assert "thingName" not in event(world, "connected", "a")
+    assert event(world, "connected", "b")["thingName"] == "radio"
+
+
+def test_a_client_id_that_would_be_a_wildcard_has_no_events(world: World) -> None:
+    world.client("a/#").drop()
+
+    assert [message for message in world.control.heard if "presence" in message.topic] == []
+
+
+def test_a_web_sockets_good_bye_is_the_clients_own(world: World) -> None:
+    listener = world.client("l")
+    listener.subscribe("gone")
+    client = world.client("a", will=Will("gone", b"a"))
+
+    client.drop(graceful=True)
+
+    assert event(world, "disconnected", "a")["disconnectReason"] == "CLIENT_INITIATED_DISCONNECT"
+    assert listener.messages() == []
+
+
+@versions
+def test_after_a_crash_kept_sessions_have_what_was_acknowledged(world: World, version: int) -> None:
+    client, sender = kept_client(world, version), world.client("s")
+    client.subscribe("t")
+    sender.publish("t", b"online", 1)
+    client.take()
+    client.drop()
+    sender.publish("t", b"offline", 1)
+
+    with world.restarted():
+        again = kept_client(world, version)
+
+    assert world.connack(again).session_present
+    assert payloads(again) == [b"online", b"offline"]
+
+
+@versions
+def test_after_a_crash_what_the_client_had_acknowledged_does_not_come_again(world: World, version: int) -> None:
+    client, sender = kept_client(world, version), world.client("s")
+    client.subscribe("t")
+    sender.publish("t", b"1", 1)
+    for _ in range(2):
+        client.messages()
+
+    with world.restarted():
+        again = kept_client(world, version)
+
+    assert payloads(again) == []
+
+
+def test_after_a_crash_wills_are_sent_and_disconnections_told(world: World) -> None:
+    world.client("a", will=Will("gone", b"a"))
+    world.control.heard.clear()
+
+    with world.restarted():
+        pass
+
+    assert world.heard("gone") == [b"a"]
+    assert event(world, "disconnected", "a")["disconnectReason"] == "SERVER_ERROR"
+
+
+def test_after_a_second_crash_wills_are_not_sent_again(world: World) -> None:
+    world.client("a", will=Will("gone", b"a"), clean=False)
+    world.client("b", will=Will("gone", b"b"))
+    with world.restarted():
+        pass
+    world.control.heard.clear()
+
+    with world.restarted():
+        pass
+
+    assert world.control.heard == []
+
+
+def test_after_a_crash_retained_messages_are_there(world: World) -> None:
+    world.client("s").publish("t", b"kept", 1, retain=True)
+
+    with world.restarted():
+        late = world.client("l")
+    late.subscribe("t")
+
+    assert [packet.payload for packet in late.inbox if isinstance(packet, Publish)] == [b"kept"]
+
+
+def test_a_publication_that_the_journal_refuses_is_not_acknowledged(world: World) -> None:
+    kept_client(world, MQTT_3_1_1).subscribe("t")
+    sender = world.client("s")
+    journal = world.journal
+    assert isinstance(journal, MemoryJournal)
+    journal.broken = True
+
+    sender.publish("t", qos=1)
+    sender.publish("u", qos=1)
+
+    assert sender.take() == [Ack(Kind.PUBACK, 7)]  # of `u` alone, which nobody needs durably
+
+
+def test_a_kept_session_that_cannot_be_stored_is_not_promised(world: World) -> None:
+    journal = world.journal
+    assert isinstance(journal, MemoryJournal)
+    journal.broken = True
+
+    client = kept_client(world, MQTT_5)
+
+    assert world.connack(client).code == Reason.SERVER_UNAVAILABLE
+    assert client.wire.closed
+
+
+def test_nothing_of_clean_sessions_stays_in_the_journal(world: World) -> None:
+    client, sender = world.client("a"), world.client("s")
+    client.subscribe("t")
+    sender.publish("t", b"1", 1)
+
+    client.drop()
+    sender.drop()
+
+    assert [world.journal.load(gateway.name) for gateway in world.gateways] == [((), (), ())] * len(world.gateways)
