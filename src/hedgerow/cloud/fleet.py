@@ -1,0 +1,129 @@
+"""Builds what reaches devices: shadows, jobs, Greengrass V2; and enters their rows."""
+
+from dataclasses import dataclass
+
+from hedgerow.base.ids import Ids
+from hedgerow.cloud.delivery import (
+    ComponentArtifacts,
+    ComponentFunctions,
+    DeploymentJobs,
+    DeploymentShadowDocuments,
+)
+from hedgerow.cloud.operations import greengrassv2 as greengrass_rows
+from hedgerow.cloud.operations import iot_data as shadow_rows
+from hedgerow.cloud.operations import iot_jobs as job_rows
+from hedgerow.cloud.operations import iot_jobs_data as job_data_rows
+from hedgerow.cloud.registry import Stores
+from hedgerow.cloud.rows import Tables
+from hedgerow.core.paging import Pager
+from hedgerow.services.greengrassv2.components import NUCLEUS, ComponentFlows, ComponentOperations, ComponentStore
+from hedgerow.services.greengrassv2.core_devices import CoreDeviceOperations, CoreDeviceStore, HealthTopics
+from hedgerow.services.greengrassv2.deployments import (
+    DeploymentOperations,
+    DeploymentStore,
+    EffectiveDeploymentReader,
+)
+from hedgerow.services.iot.jobs import (
+    DeviceDesk,
+    JobDataOperations,
+    JobFollowUps,
+    JobLimits,
+    JobOperations,
+    Jobs,
+    JobStore,
+    JobTopics,
+)
+from hedgerow.services.iot.pages import Pages
+from hedgerow.services.iot.shadows import (
+    ShadowFollowUps,
+    ShadowLimits,
+    ShadowOperations,
+    Shadows,
+    ShadowStore,
+    ShadowTopics,
+)
+from hedgerow.services.lambda_.functions import FunctionReader
+from hedgerow.services.s3.objects import ObjectFlows, ObjectStore
+from hedgerow.store import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """What other parts need of it: provisioning and rules write shadows, whoever starts a job uses `jobs`."""
+
+    shadows: Shadows
+    jobs: Jobs
+    components: ComponentStore
+
+
+def build_fleet(
+    *,
+    tables: Tables,
+    run: Run,
+    ids: Ids,
+    pager: Pager,
+    stores: Stores,
+    functions: FunctionReader,
+    objects: ObjectFlows,
+) -> Fleet:
+    """Build it and enter its rows."""
+    shadows = _shadows(tables, pager)
+    job_store = JobStore()
+    jobs = Jobs(store=job_store, things=stores.things, groups=stores.groups, limits=JobLimits())
+    _serve_jobs(tables, pager, jobs, job_store)
+    components = ComponentStore()
+    component_flows = ComponentFlows(
+        run=run,
+        store=components,
+        artifacts=ComponentArtifacts(run=run, objects=ObjectStore(), links=objects),
+        functions=ComponentFunctions(functions=functions),
+    )
+    deployments, documents = DeploymentStore(), DeploymentShadowDocuments(shadows=shadows)
+    carriers = DeploymentJobs(jobs=jobs, store=job_store)
+    core_device_store, pages = CoreDeviceStore(), Pages(pager)
+    core_devices = CoreDeviceOperations(
+        store=core_device_store,
+        groups=stores.groups,
+        deployments=EffectiveDeploymentReader(store=deployments, jobs=carriers, shadows=documents),
+        pages=pages,
+    )
+    tables.serve(
+        "greengrassv2",
+        greengrass_rows.rows(
+            components=ComponentOperations(store=components, pages=pages),
+            component_flows=component_flows,
+            deployments=DeploymentOperations(
+                store=deployments,
+                components=components,
+                things=stores.things,
+                groups=stores.groups,
+                jobs=carriers,
+                shadows=documents,
+                ids=ids,
+                pages=pages,
+                anywhere=frozenset({NUCLEUS}),
+            ),
+            core_devices=core_devices,
+        ),
+    )
+    tables.serve("hedgerow-device", greengrass_rows.device_rows(core_devices=core_devices))
+    tables.answer(greengrass_rows.topic_rows(health=HealthTopics(store=core_device_store)))
+    return Fleet(shadows=shadows, jobs=jobs, components=components)
+
+
+def _shadows(tables: Tables, pager: Pager) -> Shadows:
+    store = ShadowStore()
+    shadows = Shadows(store=store, limits=ShadowLimits())
+    operations = ShadowOperations(shadows=shadows, store=store, pager=pager)
+    tables.serve("iot-data", shadow_rows.rows(shadows=operations))
+    tables.answer(shadow_rows.topic_rows(shadows=ShadowTopics(shadows=shadows)))
+    tables.follow(shadow_rows.follow_up_rows(shadows=ShadowFollowUps(store=store)))
+    return shadows
+
+
+def _serve_jobs(tables: Tables, pager: Pager, jobs: Jobs, store: JobStore) -> None:
+    desk = DeviceDesk(jobs=jobs, store=store)
+    tables.serve("iot", job_rows.rows(jobs=JobOperations(jobs=jobs, store=store, pages=Pages(pager))))
+    tables.serve("iot-jobs-data", job_data_rows.rows(jobs=JobDataOperations(desk=desk)))
+    tables.answer(job_rows.topic_rows(jobs=JobTopics(desk=desk)))
+    tables.follow(job_rows.follow_up_rows(jobs=JobFollowUps(jobs=jobs)))

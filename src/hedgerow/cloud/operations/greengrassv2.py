@@ -1,0 +1,58 @@
+"""The rows of `greengrassv2`, those of `hedgerow-device` that belong to it, and the topic of health reports."""
+
+from hedgerow.api.operations import Row, flow, read, write
+from hedgerow.cloud.rows import TopicRow
+from hedgerow.services.greengrassv2.components import ComponentFlows, ComponentOperations
+from hedgerow.services.greengrassv2.core_devices import CoreDeviceOperations, HealthTopics
+from hedgerow.services.greengrassv2.deployments import DeploymentOperations
+
+_GG = "arn:aws:greengrass:{region}:{account}:"
+_DEPLOYMENT = _GG + "deployments:{deploymentId}"
+_CORE = _GG + "coreDevices:{coreDeviceThingName}"
+_COMPONENT = "{arn}"
+
+
+def rows(
+    *,
+    components: ComponentOperations,
+    component_flows: ComponentFlows,
+    deployments: DeploymentOperations,
+    core_devices: CoreDeviceOperations,
+) -> dict[str, Row]:
+    """Answer the operations of greengrassv2."""
+    return {
+        "CreateComponentVersion": flow(component_flows.create_component_version, _GG + "components:*"),
+        "GetComponentVersionArtifact": flow(component_flows.get_component_version_artifact, _COMPONENT),
+        "GetComponent": read(components.get_component, _COMPONENT),
+        "DescribeComponent": read(components.describe_component, _COMPONENT),
+        "ListComponents": read(components.list_components),
+        "ListComponentVersions": read(components.list_component_versions, _COMPONENT),
+        "DeleteComponent": write(components.delete_component, _COMPONENT),
+        "ResolveComponentCandidates": read(components.resolve_component_candidates),
+        "CreateDeployment": write(deployments.create_deployment),
+        "GetDeployment": read(deployments.get_deployment, _DEPLOYMENT),
+        "ListDeployments": read(deployments.list_deployments),
+        "CancelDeployment": write(deployments.cancel_deployment, _DEPLOYMENT),
+        "DeleteDeployment": write(deployments.delete_deployment, _DEPLOYMENT),
+        "GetCoreDevice": read(core_devices.get_core_device, _CORE),
+        "ListCoreDevices": read(core_devices.list_core_devices),
+        "DeleteCoreDevice": write(core_devices.delete_core_device, _CORE),
+        "ListInstalledComponents": read(core_devices.list_installed_components, _CORE),
+        "ListEffectiveDeployments": read(core_devices.list_effective_deployments, _CORE),
+    }
+
+
+def device_rows(*, core_devices: CoreDeviceOperations) -> dict[str, Row]:
+    """Answer the operations of hedgerow-device that core devices call."""
+    return {
+        "ListThingGroupsForCoreDevice": read(
+            core_devices.list_thing_groups_for_core_device,
+            _CORE,
+            action="greengrass:ListThingGroupsForCoreDevice",
+        )
+    }
+
+
+def topic_rows(*, health: HealthTopics) -> list[TopicRow]:
+    """Answer the row of health reports. They are not replied to."""
+    return [TopicRow("$aws/things/+/greengrassv2/health/json", operation=health.on_health)]
