@@ -128,7 +128,6 @@ class _Connection(asyncio.Protocol):
             while self._step(self._http.next_event()):
                 pass
         except h11.RemoteProtocolError as error:
-            self._head = None
             if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                 self.send(refusal(error.error_status_hint, "InvalidRequest", str(error)))
             if self._transport is not None:
