@@ -6,7 +6,7 @@ Grammar: the IAM user guide's; IoT policies know neither Principal nor NotPrinci
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -62,6 +62,11 @@ class Policy:
 _VERSIONS: Final = ("2012-10-17", "2008-10-17")
 _TOP: Final = frozenset({"Version", "Id", "Statement"})
 _PARTS: Final = frozenset({"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"})
+_JOB_ACTIONS: Final = frozenset(
+    {"describejobexecution", "getpendingjobexecutions", "startnextpendingjobexecution", "updatejobexecution"}
+)
+"""They moved from `iot:` to `iotjobsdata:`; IoT policies may use the old name."""
+
 _WITH_PRINCIPAL: Final = frozenset({Dialect.TRUST, Dialect.RESOURCE})
 _PRINCIPAL_KINDS: Final = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
 
@@ -144,7 +149,7 @@ def _statement(item: Any, number: int, dialect: Dialect, variables: bool) -> Sta
         number=number,
         sid=sid,
         effect=effect,
-        actions=tuple(_action(text, where) for text in _texts(item[action], action, where)),
+        actions=tuple(_actions(_texts(item[action], action, where), where, dialect)),
         not_actions=action == "NotAction",
         resources=None if resources is None else tuple(_resource(t, where, variables) for t in resources),
         not_resources=resource == "NotResource",
@@ -168,11 +173,14 @@ def _texts(value: Any, name: str, where: str) -> Sequence[str]:
     return texts
 
 
-def _action(text: str, where: str) -> Tokens:
-    vendor, colon, name = text.partition(":")
-    if text != "*" and not (vendor and colon and name):
-        raise MalformedPolicy(f"action {text!r} in {where} must be * or name its service, as iot:Publish does")
-    return tokens(text.lower(), variables=False)  # variables have no meaning in actions
+def _actions(texts: Sequence[str], where: str, dialect: Dialect) -> Iterator[Tokens]:
+    for text in texts:
+        vendor, colon, name = text.lower().partition(":")
+        if text != "*" and not (vendor and colon and name):
+            raise MalformedPolicy(f"action {text!r} in {where} must be * or name its service, as iot:Publish does")
+        yield tokens(text.lower(), variables=False)  # variables have no meaning in actions
+        if dialect is Dialect.IOT and vendor == "iot" and name in _JOB_ACTIONS:
+            yield tokens(f"iotjobsdata:{name}", variables=False)
 
 
 def _resource(text: str, where: str, variables: bool) -> Tokens:

@@ -74,6 +74,13 @@ def test_actions_have_wildcards_and_not_action_excludes() -> None:
     assert reason(statements, "iot:DeleteThing", "*") is Reason.IMPLICIT_DENY
 
 
+def test_job_actions_may_have_their_old_prefix() -> None:
+    statements = [allow("iot:DescribeJobExecution", "*")]
+
+    assert reason(statements, "iotjobsdata:DescribeJobExecution", "*") is Reason.ALLOWED
+    assert reason(statements, "iotjobsdata:UpdateJobExecution", "*") is Reason.IMPLICIT_DENY
+
+
 def test_not_resource_allows_everything_else() -> None:
     statements = [{"Effect": "Allow", "Action": "iot:*", "NotResource": IOT + "topic/secret/*"}]
 

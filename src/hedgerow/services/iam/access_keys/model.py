@@ -19,6 +19,11 @@ class AccessKey:
     status: str
     created_at: float
 
+    @property
+    def active(self) -> bool:
+        """Whether requests signed with it are accepted."""
+        return self.status == ACTIVE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewKey:

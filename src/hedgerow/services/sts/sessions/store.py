@@ -26,8 +26,14 @@ sessions = Table(
 )
 # Without the account: a signature names its key only, and the key says whose it is.
 Index("uq_sts_session_id", sessions.c.id, unique=True)
+Index("ix_sts_session_principal", sessions.c.account, sessions.c.principal)
 
 _FIND = select(sessions).where(sessions.c.id == bindparam("id_"))
+_LIVE = select(sessions.c.variables, sessions.c.expires_at).where(
+    sessions.c.account == bindparam("account_"),
+    sessions.c.principal == bindparam("principal_"),
+    sessions.c.expires_at > bindparam("now_"),
+)
 _INSERT = insert(sessions)
 _DELETE = delete(sessions).where(sessions.c.account == bindparam("account_"), sessions.c.id == bindparam("id_"))
 
@@ -106,6 +112,17 @@ class SessionReader:
             secret=secret,
             token=token,
         )
+
+    def live(self, tx: Tx, account: str, principal: str) -> tuple[float, dict[str, str]] | None:
+        """Answer when the last live session of a principal ends, and the variables that all of them have in common.
+
+        For a connection of which only the principal is known. None when no session is live.
+        """
+        rows = tx.all(_LIVE, account_=account, principal_=principal, now_=tx.now)
+        if not rows:
+            return None
+        common = set.intersection(*(set(json.loads(row.variables).items()) for row in rows))
+        return max(row.expires_at for row in rows), dict(common)
 
 
 def forget(tx: Tx, account: str, access_key_id: str) -> None:

@@ -1,0 +1,65 @@
+"""Whether a client certificate may be used: whose it is, its status, its dates. The same for HTTP and MQTT.
+
+The handshake proved that the device has the key; OpenSSL does not look at dates. AWS's words for the reasons.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from hedgerow.base.clock import Clock
+from hedgerow.services.iot.certificates import Certificate, Status
+
+_ACCOUNT_HOST: Final = re.compile(r"([0-9]{12})\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why not: AWS's word, and a sentence for logs."""
+
+    reason: str
+    detail: str
+
+
+class Credentials:
+    """Decides about certificates."""
+
+    def __init__(self, *, clock: Clock) -> None:
+        self._clock = clock
+
+    def choose(
+        self, owners: Sequence[tuple[str, Certificate]], certificate_id: str, server_name: str | None
+    ) -> tuple[str, Certificate] | Refused:
+        """Answer the account and its certificate. Where several accounts have it, the server name decides."""
+        if not owners:
+            return Refused("DEVICE_CERTIFICATE_NOT_REGISTERED", f"no account has the certificate {certificate_id}")
+        named = _ACCOUNT_HOST.match(server_name or "")
+        if named is not None:
+            owners = [(account, certificate) for account, certificate in owners if account == named[1]]
+            if not owners:
+                detail = f"the server name {server_name} is of another account than the certificate {certificate_id}"
+                return Refused("SNI_MISUSED", detail)
+        if len(owners) > 1:
+            detail = f"several accounts have the certificate {certificate_id}: connect to <account id>.<host>"
+            return Refused("SNI_MISUSED", detail)
+        account, certificate = owners[0]
+        return self._objection(certificate) or (account, certificate)
+
+    def _objection(self, certificate: Certificate) -> Refused | None:
+        if certificate.status is Status.REVOKED:
+            return Refused("DEVICE_CERTIFICATE_REVOKED", f"certificate {certificate.id} is revoked")
+        if certificate.status is not Status.ACTIVE:
+            detail = f"certificate {certificate.id} is {certificate.status.value}, not ACTIVE"
+            return Refused("DEVICE_CERTIFICATE_INACTIVE", detail)
+        now = self._clock.now()
+        if now < certificate.not_before:
+            return Refused("NOT_AUTHENTICATED", f"certificate {certificate.id} begins {_date(certificate.not_before)}")
+        if now > certificate.not_after:
+            return Refused("NOT_AUTHENTICATED", f"certificate {certificate.id} ended {_date(certificate.not_after)}")
+        return None
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

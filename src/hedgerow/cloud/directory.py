@@ -1,0 +1,270 @@
+"""Who holds a key or certificate, and what they may do: what the API asks for every request.
+
+Read from the database once and remembered until a change is announced. Root may everything in its own account; users
+and roles what their IAM policies say; certificates what their IoT policies say. A certificate's thing counts here only
+when it is attached exclusively: without MQTT there is no client id that would name the thing.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from hedgerow.api.ports import AccessKey, Grants
+from hedgerow.base.errors import AccessDenied
+from hedgerow.cloud.credentials import Credentials, Refused
+from hedgerow.core import pki
+from hedgerow.core.arn import arn, parse
+from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.events import AuthorisationChanged, Event, PrincipalCut
+from hedgerow.core.policy import Dialect, MalformedPolicy, compile_policies
+from hedgerow.services.iam.access_keys import AccessKeyReader
+from hedgerow.services.iam.entities import Kind as Entity
+from hedgerow.services.iam.entity_policies import EntityPolicyReader
+from hedgerow.services.iam.users import UserReader
+from hedgerow.services.iot.certificates import Certificate, CertificateStore
+from hedgerow.services.iot.policies import EffectivePolicies
+from hedgerow.services.iot.things import Attachment, Thing, ThingStore
+from hedgerow.services.sts.sessions import SessionKind, SessionReader
+from hedgerow.store import Run, Tx
+
+T = TypeVar("T")
+
+REMEMBERED: Final = 4096  # of each kind; the oldest go first
+
+
+class CertificateRefused(AccessDenied):
+    """The client certificate cannot be used here; the message says why."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(f"Certificate is invalid on this endpoint: {refused.reason}: {refused.detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision that needs no policies."""
+
+    allowed: bool
+    sentence: str
+
+    def explain(self) -> str:
+        return self.sentence
+
+
+class OwnAccount:
+    """Grants of root and of Hedgerow itself: everything in the account, nothing in another."""
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+
+    def decide(self, action: str, resource: str, context: Mapping[str, str] | None = None) -> Verdict:
+        named = parse(resource)
+        if named is not None and named.account.isdigit() and named.account != self._account:
+            return Verdict(False, f"accounts share nothing, and {resource} is not of account {self._account}")
+        return Verdict(True, f"{action} on {resource} is allowed to the root of account {self._account}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readers:
+    """Where everything is read. They hold no state of their own."""
+
+    access_keys: AccessKeyReader
+    sessions: SessionReader
+    users: UserReader
+    entity_policies: EntityPolicyReader
+    certificates: CertificateStore
+    effective: EffectivePolicies
+    things: ThingStore
+
+
+class Directory:
+    """Implements `api.ports.Directory`. Lives on the loop."""
+
+    def __init__(self, *, run: Run, credentials: Credentials, readers: Readers, region: str) -> None:
+        self._run = run
+        self._credentials = credentials
+        self._readers = readers
+        self._region = region
+        self._changes = 0
+        self._keys: dict[str, AccessKey] = {}
+        self._owners: dict[str, Sequence[tuple[str, Certificate]]] = {}
+        self._grants: dict[tuple[str, str], Grants] = {}
+
+    def announce(self, event: Event) -> None:
+        """Take note of a committed event: forget what it may have changed."""
+        if not isinstance(event, AuthorisationChanged | PrincipalCut):
+            return
+        self._changes += 1
+        named = event.principals if isinstance(event, AuthorisationChanged) else frozenset({event.principal})
+        if named and all(_is_certificate(name) for name in named):
+            for name in named:
+                self._owners.pop(name, None)
+                self._grants.pop((event.account, name), None)
+            return
+        self._keys.clear()
+        self._owners.clear()
+        self._grants.clear()
+
+    async def access_key(self, access_key_id: str) -> AccessKey | None:
+        return await self._remembered(self._keys, access_key_id, lambda tx: self._read_key(tx, access_key_id))
+
+    async def grants(self, caller: Caller) -> Grants:
+        if caller.kind in (Kind.ROOT, Kind.SERVICE):
+            return OwnAccount(caller.account)
+        key = (caller.account, caller.certificate_id or caller.access_key_id or caller.principal)
+        found = await self._remembered(self._grants, key, lambda tx: self._read_grants(tx, caller))
+        return compile_policies((), dialect=Dialect.IAM) if found is None else found
+
+    async def certificate(self, der: bytes, server_name: str | None, source_ip: str | None) -> Caller:
+        certificate_id = hashlib.sha256(der).hexdigest()
+        owners = await self._read_owners(certificate_id)
+        chosen = self._credentials.choose(owners, certificate_id, server_name)
+        if isinstance(chosen, Refused) and owners:
+            self._owners.pop(certificate_id, None)  # another account may have registered it meanwhile
+            chosen = self._credentials.choose(await self._read_owners(certificate_id), certificate_id, server_name)
+        if isinstance(chosen, Refused):
+            raise CertificateRefused(chosen)
+        account, _ = chosen
+        return Caller(
+            account=account,
+            region=self._region,
+            principal=arn("iot", self._region, account, f"cert/{certificate_id}"),
+            kind=Kind.CERTIFICATE,
+            request_id="",
+            source_ip=source_ip,
+            certificate_id=certificate_id,
+        )
+
+    async def _read_owners(self, certificate_id: str) -> Sequence[tuple[str, Certificate]]:
+        def read(tx: Tx) -> Sequence[tuple[str, Certificate]] | None:
+            return self._readers.certificates.owners(tx, certificate_id) or None
+
+        return await self._remembered(self._owners, certificate_id, read) or ()
+
+    async def _remembered(self, cache: dict[Any, T], key: Any, read: Callable[[Tx], T | None]) -> T | None:
+        """Answer from memory, else read; what was read while something changed is not kept, nor is a None."""
+        known = cache.get(key)
+        if known is not None:
+            return known
+        changes = self._changes
+        found = await self._run.read(read)
+        if found is not None and changes == self._changes:
+            while len(cache) >= REMEMBERED:
+                cache.pop(next(iter(cache)))
+            cache[key] = found
+        return found
+
+    def _read_key(self, tx: Tx, access_key_id: str) -> AccessKey | None:
+        long_lived = self._readers.access_keys.find(tx, access_key_id)
+        if long_lived is None:
+            return self._read_session(tx, access_key_id)
+        key, secret = long_lived
+        if not key.active:
+            return None
+        if not key.user:
+            root = arn("iam", "", key.account, "root")
+            return AccessKey(account=key.account, principal=root, kind=Kind.ROOT, secret=secret)
+        user = self._readers.users.find(tx, key.account, key.user)
+        if user is None:
+            return None
+        return AccessKey(account=key.account, principal=user.arn, kind=Kind.USER, secret=secret)
+
+    def _read_session(self, tx: Tx, access_key_id: str) -> AccessKey | None:
+        session = self._readers.sessions.find(tx, access_key_id)
+        if session is None:
+            return None
+        return AccessKey(
+            account=session.account,
+            principal=session.principal,
+            kind=_KINDS[session.kind],
+            secret=session.secret,
+            session_token=session.token,
+            expires_at=session.expires_at,
+        )
+
+    def _read_grants(self, tx: Tx, caller: Caller) -> Grants | None:
+        if caller.kind is Kind.CERTIFICATE and caller.certificate_id is not None:
+            return self._certificate_grants(tx, caller, caller.certificate_id)
+        if caller.kind not in (Kind.USER, Kind.ROLE):
+            return None
+        variables: dict[str, str] = {"aws:PrincipalArn": caller.principal, "aws:PrincipalAccount": caller.account}
+        session = self._readers.sessions.find(tx, caller.access_key_id) if caller.access_key_id else None
+        if session is not None:
+            variables |= {**session.variables, "aws:userid": session.identity}
+        entity, name = entity_of(caller.principal)
+        if entity is Entity.USER:
+            variables["aws:username"] = name
+        documents = self._readers.entity_policies.documents(tx, caller.account, entity, name)
+        return _compiled(documents, Dialect.IAM, variables)
+
+    def _certificate_grants(self, tx: Tx, caller: Caller, certificate_id: str) -> Grants | None:
+        certificate = self._readers.certificates.get(tx, caller.account, certificate_id)
+        if certificate is None:
+            return None
+        thing = _exclusive(self._readers.things, tx, caller.account, certificate_id)
+        documents = self._readers.effective.of(
+            tx, caller.account, certificate_id, [] if thing is None else [thing.name]
+        )
+        return _compiled(documents, Dialect.IOT, certificate_variables(certificate, thing))
+
+
+_KINDS: Final = {SessionKind.ROLE: Kind.ROLE, SessionKind.USER: Kind.USER, SessionKind.ROOT: Kind.ROOT}
+
+
+class UsableKeys:
+    """Tells whether an access key can still be used (for console sign-in)."""
+
+    def __init__(self, *, access_keys: AccessKeyReader, sessions: SessionReader) -> None:
+        self._access_keys = access_keys
+        self._sessions = sessions
+
+    def usable(self, tx: Tx, access_key_id: str) -> bool:
+        """Answer whether the key is there, active, and not over."""
+        found = self._access_keys.find(tx, access_key_id)
+        if found is not None:
+            return found[0].active
+        session = self._sessions.find(tx, access_key_id)
+        return session is not None and session.expires_at > tx.now
+
+
+def entity_of(principal: str) -> tuple[Entity, str]:
+    """Answer which role or user an ARN speaks for: `user/path/ann`, `assumed-role/build/session`."""
+    parsed = parse(principal)
+    parts = [""] if parsed is None else parsed.resource.split("/")
+    if parts[0] == "assumed-role" and len(parts) == 3:
+        return Entity.ROLE, parts[1]
+    return Entity.USER, parts[-1]
+
+
+def certificate_variables(certificate: Certificate, thing: Thing | None) -> dict[str, str]:
+    """Answer the policy variables that a certificate and its thing give."""
+    variables = {"iot:CertificateId": certificate.id, **pki.policy_variables(pki.read_certificate(certificate.pem))}
+    if thing is not None:
+        variables["iot:Connection.Thing.ThingName"] = thing.name
+        if thing.type is not None:
+            variables["iot:Connection.Thing.ThingTypeName"] = thing.type
+        for name, value in thing.attributes.items():
+            variables[f"iot:Connection.Thing.Attributes[{name}]"] = value
+    return variables
+
+
+def _exclusive(things: ThingStore, tx: Tx, account: str, certificate_id: str) -> Thing | None:
+    links = things.things_of(tx, account, certificate_id)
+    name = next((link.thing for link in links if link.attachment is Attachment.EXCLUSIVE), None)
+    return None if name is None else things.get(tx, account, name)
+
+
+def _compiled(documents: Sequence[tuple[str, str]], dialect: Dialect, variables: Mapping[str, str]) -> Grants:
+    try:
+        return compile_policies(
+            [document for _, document in documents],
+            dialect=dialect,
+            variables=variables,
+            names=[f"policy {name}" for name, _ in documents],
+        )
+    except MalformedPolicy as error:  # it was right when it was stored: rather no rights than half of the policies
+        raise AccessDenied(f"the caller's policies cannot be read: {error}") from error
+
+
+def _is_certificate(principal: str) -> bool:
+    return ":" not in principal

@@ -1,0 +1,69 @@
+"""Identities and registry over one store in memory, with the directory and admission that the cloud makes of them."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from hedgerow.cloud.admission import Admission
+from hedgerow.cloud.credentials import Credentials
+from hedgerow.cloud.directory import Directory, Readers
+from hedgerow.core.caller import Caller
+from hedgerow.core.request import Request
+from hedgerow.store import Answer, Tx
+from tests.support.iam import Iam
+from tests.support.registry import Registry
+from tests.support.store import CALLER, MemoryRun
+
+T = TypeVar("T")
+
+
+class Cloud:
+    """Everything that authorisation reads, and what it answers."""
+
+    def __init__(self) -> None:
+        self.iam, self.registry = Iam(), Registry()
+        self.store = self.iam.store = self.registry.store
+        self.runner = CountingRun(self)
+        self.readers = Readers(
+            access_keys=self.iam.key_reader,
+            sessions=self.iam.session_reader,
+            users=self.iam.user_reader,
+            entity_policies=self.iam.documents,
+            certificates=self.registry.certificate_store,
+            effective=self.registry.effective,
+            things=self.registry.thing_store,
+        )
+        credentials = Credentials(clock=self.store.clock)
+        self.directory = Directory(
+            run=self.runner, credentials=credentials, readers=self.readers, region="eu-central-1"
+        )
+        self.admission = Admission(run=self.runner, credentials=credentials, readers=self.readers)
+
+    def run(
+        self,
+        operation: Callable[[Tx, Request, Caller], Answer],
+        request: Mapping[str, Any] | None = None,
+        caller: Caller = CALLER,
+    ) -> Mapping[str, Any]:
+        """Run an operation and announce its events, as the cloud does."""
+        answer = self.store.run(operation, request, caller)
+        for event in answer.events:
+            self.directory.announce(event)
+        return answer.response
+
+
+class CountingRun(MemoryRun):
+    """Counts the reads, to see what is remembered."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud.store)
+        self.reads = 0
+
+    async def read(self, query: Callable[[Tx], T]) -> T:
+        self.reads += 1
+        return await super().read(query)
+
+
+def wait(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end."""
+    return asyncio.run(coroutine)

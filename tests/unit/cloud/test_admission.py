@@ -1,0 +1,214 @@
+"""Who may connect by MQTT, and with which policies and variables."""
+
+import json
+from typing import Any
+
+import pytest
+
+from hedgerow.cloud.admission import GrantsCompiler
+from hedgerow.core import pki
+from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
+from hedgerow.services.iot.certificates import Certificate, Status
+from tests.support.cloud import Cloud, wait
+from tests.support.iam import READ_S3, TRUST_ACCOUNT
+from tests.support.registry import arn_of, certificate_pem, group_arn
+from tests.support.store import CALLER, OTHER_ACCOUNT
+
+IOT = "arn:aws:iot:eu-central-1:123456789012:"
+DER = pki.der_of(pki.read_certificate(certificate_pem(1)))
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action: str, resource: str, **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+OWN = policy(allow("iot:Connect", IOT + "client/${iot:Connection.Thing.ThingName}"))
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return Cloud()
+
+
+def ask(cloud: Cloud, client_id: str = "pump-1", **more: Any) -> Admitted | NotAdmitted:
+    question = {"peer": "192.0.2.1", "server_name": "cloud.example.org", "certificate": DER} | more
+    return wait(cloud.admission.admit(Admit(client_id=client_id, **question)))
+
+
+def admitted(cloud: Cloud, client_id: str = "pump-1", **more: Any) -> Admitted:
+    found = ask(cloud, client_id, **more)
+    assert isinstance(found, Admitted), found
+    return found
+
+
+def may(cloud: Cloud, found: Admitted, action: str, resource: str, client_id: str = "pump-1") -> bool:
+    grants = GrantsCompiler(clock=cloud.store.clock)(found, client_id)
+    return grants.decide(action, IOT + resource).allowed
+
+
+def registered(cloud: Cloud, document: str = OWN) -> Certificate:
+    certificate = cloud.registry.certificate()
+    cloud.registry.policy("own", document)
+    cloud.run(cloud.registry.attachments.attach_policy, {"policyName": "own", "target": arn_of(certificate)})
+    return certificate
+
+
+@pytest.mark.spec("JB-40", "JB-44")
+def test_a_thing_that_is_attached_and_named_as_the_client_may_connect(cloud: Cloud) -> None:
+    certificate = registered(cloud)
+    cloud.registry.thing("pump-1", attributePayload={"attributes": {"site": "north"}})
+    cloud.registry.attach("pump-1", certificate)
+
+    found = admitted(cloud)
+
+    assert (found.account, found.principal, found.dialect) == (CALLER.account, certificate.id, "iot")
+    assert found.thing is None  # named in lifecycle events only when exclusive
+    assert may(cloud, found, "iot:Connect", "client/pump-1")
+    wanted = {
+        "iot:ClientId": "pump-1",
+        "iot:DomainName": "cloud.example.org",
+        "aws:SourceIp": "192.0.2.1",
+        "iot:CertificateId": certificate.id,
+        "iot:Connection.Thing.IsAttached": "true",
+        "iot:Connection.Thing.ThingName": "pump-1",
+        "iot:Connection.Thing.Attributes[site]": "north",
+        "iot:Certificate.Subject.CommonName": "AWS IoT Certificate",
+    }
+    assert wanted.items() <= found.variables.items()
+
+
+@pytest.mark.spec("JB-44")
+def test_a_thing_that_is_not_attached_has_no_name_here(cloud: Cloud) -> None:
+    registered(cloud)
+    cloud.registry.thing("pump-1")
+
+    found = admitted(cloud)
+
+    assert found.variables["iot:Connection.Thing.IsAttached"] == "false"
+    assert "iot:Connection.Thing.ThingName" not in found.variables
+    assert not may(cloud, found, "iot:Connect", "client/pump-1")
+
+
+def test_another_client_id_than_the_things_name_is_not_the_thing(cloud: Cloud) -> None:
+    certificate = registered(cloud)
+    cloud.registry.thing("pump-1")
+    cloud.registry.attach("pump-1", certificate)
+
+    found = admitted(cloud, "pump-2")
+
+    assert not may(cloud, found, "iot:Connect", "client/pump-2", "pump-2")
+    assert not may(cloud, found, "iot:Connect", "client/pump-1", "pump-2")
+
+
+def test_an_exclusive_thing_counts_under_every_client_id(cloud: Cloud) -> None:
+    certificate = registered(cloud, policy(allow("iot:Publish", IOT + "topic/${iot:Connection.Thing.ThingName}/x")))
+    cloud.registry.thing("pump-1")
+    cloud.registry.attach("pump-1", certificate, thingPrincipalType="EXCLUSIVE_THING")
+
+    found = admitted(cloud, "anything")
+
+    assert found.thing == "pump-1"
+    assert may(cloud, found, "iot:Publish", "topic/pump-1/x", "anything")
+
+
+@pytest.mark.spec("JB-30")
+def test_policies_of_the_things_groups_count_for_the_thing_alone(cloud: Cloud) -> None:
+    certificate = registered(cloud)
+    cloud.registry.thing("pump-1")
+    cloud.registry.attach("pump-1", certificate)
+    cloud.registry.group("sites")
+    cloud.registry.group("north", parentGroupName="sites")
+    cloud.registry.join("pump-1", "north")
+    cloud.registry.policy("group", policy(allow("iot:Publish", IOT + "topic/all")))
+    cloud.run(cloud.registry.attachments.attach_policy, {"policyName": "group", "target": group_arn("sites")})
+
+    assert may(cloud, admitted(cloud), "iot:Publish", "topic/all")
+    assert not may(cloud, admitted(cloud, "other"), "iot:Publish", "topic/all", "other")
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [(Status.INACTIVE, "DEVICE_CERTIFICATE_INACTIVE"), (Status.REVOKED, "DEVICE_CERTIFICATE_REVOKED")],
+)
+@pytest.mark.spec("JB-46")
+def test_a_certificate_that_is_not_active_is_not_let_in(cloud: Cloud, status: Status, word: str) -> None:
+    cloud.registry.certificate(status=status)
+
+    found = ask(cloud)
+
+    assert isinstance(found, NotAdmitted)
+    assert found.reason == word
+    assert status.value in found.detail.upper()
+
+
+def test_who_shows_nothing_is_not_let_in(cloud: Cloud) -> None:
+    unknown, nobody = ask(cloud), ask(cloud, certificate=None)
+
+    assert isinstance(unknown, NotAdmitted)
+    assert unknown.reason == "DEVICE_CERTIFICATE_NOT_REGISTERED"
+    assert isinstance(nobody, NotAdmitted)
+    assert nobody.reason == "NOT_AUTHENTICATED"
+
+
+def signed(cloud: Cloud, principal: str, account: str = CALLER.account) -> Admitted | NotAdmitted:
+    return ask(cloud, certificate=None, signed_by=principal, signed_account=account)
+
+
+def test_root_by_websocket_may_everything(cloud: Cloud) -> None:
+    found = signed(cloud, CALLER.principal)
+
+    assert isinstance(found, Admitted)
+    assert found.dialect == "iam"
+    assert may(cloud, found, "iot:Publish", "topic/a")
+
+
+def test_a_user_by_websocket_has_its_iam_policies(cloud: Cloud) -> None:
+    cloud.run(cloud.iam.users.create_user, {"UserName": "ann"})
+    document = policy(allow("iot:*", IOT + "topic/${aws:username}/*"))
+    request = {"UserName": "ann", "PolicyName": "own", "PolicyDocument": document}
+    cloud.run(cloud.iam.user_policies.put_user_policy, request)
+
+    found = signed(cloud, "arn:aws:iam::123456789012:user/ann")
+    gone = signed(cloud, "arn:aws:iam::123456789012:user/bob")
+    other = signed(cloud, "arn:aws:iam::210987654321:user/ann", OTHER_ACCOUNT.account)
+
+    assert isinstance(found, Admitted)
+    assert may(cloud, found, "iot:Publish", "topic/ann/x")
+    assert not may(cloud, found, "iot:Publish", "topic/bob/x")
+    assert isinstance(gone, NotAdmitted)
+    assert isinstance(other, NotAdmitted)
+
+
+def test_a_role_session_by_websocket_ends_with_its_credentials(cloud: Cloud) -> None:
+    cloud.run(cloud.iam.roles.create_role, {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT})
+    request = {"RoleName": "build", "PolicyName": "read", "PolicyDocument": READ_S3}
+    cloud.run(cloud.iam.role_policies.put_role_policy, request)
+    assumed = {"RoleArn": "arn:aws:iam::123456789012:role/build", "RoleSessionName": "me"}
+    cloud.run(cloud.iam.sts.assume_role, assumed)
+    principal = "arn:aws:sts::123456789012:assumed-role/build/me"
+
+    found = signed(cloud, principal)
+    cloud.store.clock.advance(3600)
+    over = signed(cloud, principal)
+
+    assert isinstance(found, Admitted)
+    assert (found.ends_at, found.policies) == (1.8e9 + 3600, (READ_S3,))
+    assert isinstance(over, NotAdmitted)
+    assert over.reason == "SECURITY_TOKEN_EXPIRED"
+
+
+def test_a_right_that_ends_with_a_date_ends_for_live_connections(cloud: Cloud) -> None:
+    condition = {"DateLessThan": {"aws:CurrentTime": "2027-02-01T00:00:00Z"}}
+    registered(cloud, policy(allow("iot:Publish", IOT + "topic/a", Condition=condition)))
+    grants = GrantsCompiler(clock=cloud.store.clock)(admitted(cloud), "pump-1")
+
+    before = grants.decide("iot:Publish", IOT + "topic/a")
+    cloud.store.clock.advance(90 * 86400)
+    after = grants.decide("iot:Publish", IOT + "topic/a")
+
+    assert (before.allowed, before.cacheable) == (True, False)
+    assert not after.allowed
