@@ -6,6 +6,7 @@ one connection (`link.py`), the waiting messages (`spool.py`), what messages mea
 """
 
 import asyncio
+import base64
 import contextlib
 import json
 import ssl
@@ -113,7 +114,7 @@ class Connection:
             await self._spool.add(message)
             self._arrived.set()
         elif self._link is not None:
-            self._link.send(message.topic, message.payload, properties=_properties(message))
+            self._link.send(message.topic, message.payload, retain=message.retain, properties=self._properties(message))
         elif self._settings.keep_qos0_when_offline:
             await self._spool.add(message)
         else:
@@ -266,9 +267,13 @@ class Connection:
 
         try:
             link.send(
-                message.topic, message.payload, qos=message.qos, properties=_properties(message),
+                message.topic,
+                message.payload,
+                qos=message.qos,
+                retain=message.retain,
+                properties=self._properties(message),
                 done=done if message.qos else None,
-            )  # fmt: skip
+            )
         except ValueError as error:
             fields = {"topic": message.topic, "reason": str(error)}
             _log.warning("a message cannot be sent", extra={"fields": fields})
@@ -278,6 +283,16 @@ class Connection:
             self._under_way += 1
         else:
             self._spool.done(message.seq)
+
+    def _properties(self, message: Outgoing) -> Properties:
+        if not message.properties and message.expires_at is None:
+            return NO_PROPERTIES
+        found: dict[int, Any] = {int(number): value for number, value in message.properties.items()}
+        if Property.CORRELATION_DATA in found:
+            found[Property.CORRELATION_DATA] = base64.b64decode(found[Property.CORRELATION_DATA])
+        if message.expires_at is not None:
+            found[Property.MESSAGE_EXPIRY] = max(1, int(message.expires_at - self._clock.now()))
+        return found
 
     async def _wait(self, trouble: Trouble) -> None:
         wait = self._backoff.next(permanent=trouble.permanent)
@@ -292,10 +307,6 @@ class Connection:
 
 async def _until_end(link: Link) -> None:
     raise await link.run()
-
-
-def _properties(message: Outgoing) -> Properties:
-    return {int(number): value for number, value in message.properties.items()} if message.properties else NO_PROPERTIES
 
 
 def _object(payload: bytes) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from hedgerow.edge.components.events import Events
 from hedgerow.edge.components.lambda_function import LambdaKind
 from hedgerow.edge.components.local_bus import LocalBus
 from hedgerow.edge.components.output import ComponentLogs
+from hedgerow.edge.components.script import ScriptKind
 from hedgerow.edge.components.supervisor import Supervisor
 from hedgerow.edge.configuration import Configuration
 from hedgerow.edge.connection import Connection
@@ -30,6 +31,9 @@ from hedgerow.edge.deployments.preparation import Preparation
 from hedgerow.edge.deployments.reports import Channel, Reports
 from hedgerow.edge.health import Health
 from hedgerow.edge.identity import Identity
+from hedgerow.edge.ipc.credential_server import CredentialServer
+from hedgerow.edge.ipc.operations import Failed, Operations
+from hedgerow.edge.ipc.server import IpcServer
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console
 from hedgerow.edge.spool import Spool
@@ -64,42 +68,62 @@ class Device:
         self.connection = self._connection()
         self.bus = LocalBus()
         self.credentials = self._credentials()
+        self.environments = Environments(identity=identity, settings=settings, layout=layout, ids=ids)
+        self.logs = ComponentLogs(layout.logs, settings.logging)
+        self._account = user_and_group(settings.default_user)
+        self._driver = self._driver_as(self._account)
         self.lambdas = LambdaKind(
             layout=layout,
             attributes=self._attributes,
             region=settings.region,
             events=Events(connection=self.connection, bus=self.bus),
         )
-        self.supervisor = Supervisor(kinds={ComponentType.LAMBDA: self.lambdas}, clock=clock)
+        self.scripts = self._scripts()
+        self.supervisor = Supervisor(
+            kinds={ComponentType.LAMBDA: self.lambdas, ComponentType.GENERIC: self.scripts}, clock=clock
+        )
         self.engine = self._engine()
 
     async def run(self) -> None:
         """Run everything until cancelled; end components before the connection, so that they can say goodbye."""
-        account = user_and_group(self._settings.default_user)
         async with AsyncExitStack() as stack:
+            stack.callback(self.logs.close)
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            environments = Environments(
-                identity=self._identity, settings=self._settings, layout=self._layout, ids=self._ids
+            await self._listen(stack)
+            self.lambdas.pool = await stack.enter_async_context(
+                Pool(
+                    driver=self._driver,
+                    runtimes=Runtimes(self._layout.root / "runtimes", copy=self._account is not None),
+                    clock=self._clock,
+                    ids=self._ids,
+                    on_log=lambda spec, line: self.logs.write(spec.name, line.message),
+                    grant=self.environments.grant,
+                    on_state=self.lambdas.on_state,
+                )
             )
-            logs = ComponentLogs(self._layout.logs, self._settings.logging)
-            stack.callback(logs.close)
-            pool = Pool(
-                driver=ProcessDriver(
-                    handles=self._layout.work / ".instances",
-                    uid=account[0] if account else None,
-                    gid=account[1] if account else None,
-                ),
-                runtimes=Runtimes(self._layout.root / "runtimes", copy=account is not None),
-                clock=self._clock,
-                ids=self._ids,
-                on_log=lambda spec, line: logs.write(spec.name, line.message),
-                grant=environments.grant,
-                on_state=self.lambdas.on_state,
-            )
-            self.lambdas.pool = await stack.enter_async_context(pool)
             await stack.enter_async_context(self.supervisor)
             self._start(tasks)
             await asyncio.get_running_loop().create_future()
+
+    async def _listen(self, stack: AsyncExitStack) -> None:
+        """Open what components talk to, before there are any."""
+        operations = Operations(
+            connection=self.connection,
+            bus=self.bus,
+            supervisor=self.supervisor,
+            clock=self._clock,
+            component_of=self.environments.component_of,
+            update_state=self._update_state,
+        )
+        ipc = IpcServer(operations=operations, component_of=self.environments.component_of)
+        await stack.enter_async_context(ipc.listening(self.environments.socket))
+        if self.credentials.configured:
+            server = CredentialServer(credentials=self.credentials, component_of=self.environments.component_of)
+            self.environments.credentials_url = await stack.enter_async_context(server.listening())
+
+    def _update_state(self, component: str, state: str) -> None:
+        if not self.scripts.update_state(component, state):
+            raise Failed("ServiceError", f"{component} is a function: its state is known without a word from it")
 
     def _start(self, tasks: asyncio.TaskGroup) -> None:
         thing = self._identity.thing_name
@@ -122,6 +146,25 @@ class Device:
             self.connection.on_connected(listener)
         for part in (job_channel, shadow_channel, self.engine, reports, health, self.connection):
             tasks.create_task(part.run())
+
+    def _driver_as(self, account: tuple[int, int] | None) -> ProcessDriver:
+        uid, gid = account or (None, None)
+        return ProcessDriver(handles=self._layout.work / ".instances", uid=uid, gid=gid)
+
+    def _scripts(self) -> ScriptKind:
+        return ScriptKind(
+            layout=self._layout,
+            attributes=self._attributes,
+            shell=self._settings.shell,
+            thing_name=self._identity.thing_name,
+            interpolate_configuration=self._settings.interpolate_configuration,
+            default_user=self._settings.default_user,
+            environments=self.environments,
+            driver=self._driver,
+            privileged=self._driver_as(None),
+            on_line=self.logs.write,
+            component_of=lambda name: self.supervisor.component(name),
+        )
 
     def _connection(self) -> Connection:
         settings, identity = self._settings, self._identity

@@ -5,6 +5,7 @@ import signal
 
 from hedgerow.edge.compose import build
 from hedgerow.edge.settings import EdgeSettings
+from hedgerow.edge.trouble import ungrouped
 
 
 def run(settings: EdgeSettings) -> None:
@@ -17,9 +18,10 @@ async def _run(settings: EdgeSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with build(settings) as edge, asyncio.TaskGroup() as tasks:
-        running = tasks.create_task(edge.run())
-        stopping = tasks.create_task(stop.wait())
-        await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        running.cancel()
+    with ungrouped():
+        async with build(settings) as edge, asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(edge.run())
+            stopping = tasks.create_task(stop.wait())
+            await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            running.cancel()

@@ -19,11 +19,12 @@ _BATCH: Final = 256  # messages written in one transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outgoing:
-    """A message to the cloud. `properties` are those of MQTT 5 that JSON can hold, by number."""
+    """A message to the cloud. `properties` are those of MQTT 5, by number, as JSON holds them (bytes in base64)."""
 
     topic: str
     payload: bytes
     qos: int = 1
+    retain: bool = False
     properties: dict[str, Any] = field(default_factory=dict)
     expires_at: float | None = None
     seq: int = 0
@@ -74,7 +75,8 @@ class Spool:
         """Answer the next messages in order; those already done are not among them."""
         rows = await self._state.read(
             lambda c: c.execute(
-                "SELECT seq, topic, payload, qos, properties, expires_at FROM spool WHERE seq > ? ORDER BY seq LIMIT ?",
+                "SELECT seq, topic, payload, qos, retain, properties, expires_at FROM spool "
+                "WHERE seq > ? ORDER BY seq LIMIT ?",
                 (seq, limit),
             ).fetchall()
         )
@@ -126,11 +128,13 @@ class Spool:
                 numbers.append(None)
                 continue
             cursor = connection.execute(
-                "INSERT INTO spool(topic, payload, qos, properties, expires_at, size) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO spool(topic, payload, qos, retain, properties, expires_at, size) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     message.topic,
                     message.payload,
                     message.qos,
+                    int(message.retain),
                     json.dumps(message.properties),
                     message.expires_at,
                     message.size,
@@ -158,7 +162,13 @@ def _size(connection: sqlite3.Connection) -> int:
 
 
 def _message(row: tuple[Any, ...]) -> Outgoing:
-    seq, topic, payload, qos, properties, expires_at = row
+    seq, topic, payload, qos, retain, properties, expires_at = row
     return Outgoing(
-        seq=seq, topic=topic, payload=payload, qos=qos, properties=json.loads(properties), expires_at=expires_at
+        seq=seq,
+        topic=topic,
+        payload=payload,
+        qos=qos,
+        retain=bool(retain),
+        properties=json.loads(properties),
+        expires_at=expires_at,
     )

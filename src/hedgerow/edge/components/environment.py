@@ -43,12 +43,14 @@ class Environments:
 
     async def grant(self, spec: FunctionSpec) -> Grant:
         """Answer what a function's instance gets beyond its own environment."""
-        return Grant(environment=self.of(spec.name))
+        return Grant(environment=self.of(spec.name, folder=spec.code))
 
-    def of(self, component: str) -> Mapping[str, str]:
-        """Answer the variables of a component."""
+    def of(self, component: str, *, folder: Path) -> Mapping[str, str]:
+        """Answer the variables of a component that is started in the folder."""
         token = self.token_of(component)
         socket = str(self.socket)
+        if too_long(self.socket):
+            socket = os.path.relpath(self.socket, folder.resolve())
         values = {
             **self._settings.environment,
             "AWS_IOT_THING_NAME": self._identity.thing_name,

@@ -165,8 +165,7 @@ class Artifacts:
             )
 
     def _unpack(self, component: str, version: str, artifact: Artifact, path: Path) -> Path:
-        from hedgerow.functions.errors import PackageRefused
-        from hedgerow.functions.packages import unpack
+        from hedgerow.functions import PackageRefused, unpack
 
         folder = self.decompressed(component, version)
         try:
