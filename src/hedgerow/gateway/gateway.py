@@ -342,7 +342,8 @@ class Gateway:
                 if keep_alive and ticks - connection.seen > keep_alive * 1.5:
                     connection.fail(Reason.KEEP_ALIVE_TIMEOUT, "MQTT_KEEP_ALIVE_TIMEOUT", "nothing was heard")
                 elif connection.admitted.ends_at is not None and connection.admitted.ends_at <= now:
-                    connection.fail(Reason.MAXIMUM_CONNECT_TIME, "CUSTOMAUTH_TTL_EXPIRATION", "the admission has ended")
+                    word = "WEBSOCKET_TTL_EXPIRATION" if connection.peer.signed_by else "CUSTOMAUTH_TTL_EXPIRATION"
+                    connection.fail(Reason.MAXIMUM_CONNECT_TIME, word, "the admission has ended")
             elif ticks - connection.created > CONNECT_WITHIN_S:
                 self.end(connection, "CONNECTION_LOST", "no CONNECT in time")
         while self._expiries and self._expiries[0][0] <= now:

@@ -49,7 +49,7 @@ class Journal(Protocol):
         ...
 
     async def take(self, account: str, client_id: str, *, epoch: int, gateway: str) -> Loaded:
-        """Give a session to this gateway, if another has it; with its epoch raised, the old holder's writes are refused.
+        """Give a session to this gateway, if another has it. Its epoch is raised: the old holder's writes are refused.
 
         Answers the session, empty when there is none or it is this gateway's already.
         """

@@ -1,0 +1,129 @@
+"""MQTT over WebSocket: an ASGI application that pumps bytes into the same connections as the TLS port.
+
+Who calls is decided before: `scope["hedgerow.caller"]` (`.account`, `.principal`) when the upgrade was signed, or
+`scope["extensions"]["hedgerow.tls"]["certificate"]` (DER) from mutual TLS; with neither the upgrade is refused. It
+must run on the gateway's loop. Binary frames may split and join packets. Spec: MQTT 5.0 section 6.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from hedgerow.gateway.connection import Connection, Peer
+from hedgerow.gateway.gateway import Gateway
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+SUBPROTOCOLS: Final = ("mqtt", "mqttv3.1")
+BUFFERED: Final = 1_048_576  # bytes that wait for a slow reader; above, QoS 0 is dropped and QoS 1 waits in the session
+ABNORMAL: Final = 1006  # the transport broke, nobody said good-bye
+
+
+class MqttWebSocket:
+    """See the module."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        peer = _peer(scope)
+        offered = scope.get("subprotocols") or []
+        chosen = next((one for one in offered if one in SUBPROTOCOLS), None)
+        if peer is None or (offered and chosen is None):
+            await send({"type": "websocket.close", "code": 1008})  # before the accept: 403
+            return
+        await send({"type": "websocket.accept", "subprotocol": chosen})
+        pipe = _Pipe()
+        connection = self._gateway.opened(pipe, peer)
+        pipe.connection = connection
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(_read(connection, pipe, receive))
+            await _write(pipe, send)
+            reading.cancel()
+
+
+def _peer(scope: Scope) -> Peer | None:
+    caller = scope.get("hedgerow.caller")
+    tls = (scope.get("extensions") or {}).get("hedgerow.tls") or {}
+    certificate = tls.get("certificate")
+    if caller is None and certificate is None:
+        return None
+    host, port = scope.get("client") or ("", 0)
+    return Peer(
+        address=host,
+        port=port,
+        server_name=tls.get("server_name"),
+        certificate=certificate,
+        signed_by=None if caller is None else caller.principal,
+        signed_account=None if caller is None else caller.account,
+    )
+
+
+class _Pipe:
+    """The connection's transport: what it writes waits here for the socket."""
+
+    def __init__(self) -> None:
+        self.connection: Connection | None = None
+        self.waiting: list[bytes] = []
+        self.size = 0
+        self.closing = False
+        self.gone = False
+        self.ready = asyncio.Event()
+        self.may_read = asyncio.Event()
+        self.may_read.set()
+
+    def write(self, data: bytes) -> None:
+        if self.gone:
+            return
+        self.waiting.append(data)
+        self.size += len(data)
+        if self.size > BUFFERED and self.connection is not None:
+            self.connection.pause_writing()
+        self.ready.set()
+
+    def close(self) -> None:
+        self.closing = True
+        self.ready.set()
+
+    def pause_reading(self) -> None:
+        self.may_read.clear()
+
+    def resume_reading(self) -> None:
+        self.may_read.set()
+
+
+async def _read(connection: Connection, pipe: _Pipe, receive: Receive) -> None:
+    while True:
+        await pipe.may_read.wait()
+        event = await receive()
+        if event["type"] == "websocket.disconnect":
+            pipe.gone = True
+            connection.lost(graceful=event.get("code", ABNORMAL) != ABNORMAL)
+            pipe.close()
+            return
+        data = event.get("bytes")
+        if data is None:  # a text frame [MQTT-6.0.0-1]
+            connection.lost()
+            pipe.close()
+            return
+        connection.receive(data)
+
+
+async def _write(pipe: _Pipe, send: Send) -> None:
+    while True:
+        await pipe.ready.wait()
+        pipe.ready.clear()
+        while pipe.waiting and not pipe.gone:
+            data = b"".join(pipe.waiting)
+            pipe.waiting.clear()
+            pipe.size = 0
+            await send({"type": "websocket.send", "bytes": data})
+            if pipe.connection is not None and pipe.connection.congested and pipe.size <= BUFFERED:
+                pipe.connection.resume_writing()
+        if pipe.closing:
+            if not pipe.gone:
+                await send({"type": "websocket.close", "code": 1000})
+            return

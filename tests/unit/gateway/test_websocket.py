@@ -1,0 +1,131 @@
+import asyncio
+from collections.abc import MutableMapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hedgerow.core.mqtt import MQTT_3_1_1, TO_CLIENT, Connack, Connect, Decoder, Packet, Publish, Subscribe, encode
+from hedgerow.gateway.websocket import MqttWebSocket
+from tests.unit.gateway.world import World
+
+CALLER = SimpleNamespace(account="123456789012", principal="arn:aws:iam::123456789012:root")
+
+
+class Socket:
+    """One upgraded request, as an ASGI server would serve it."""
+
+    def __init__(self, world: World, **scope: Any) -> None:
+        self.scope = {
+            "type": "websocket",
+            "path": "/mqtt",
+            "client": ("192.0.2.9", 4),
+            "subprotocols": ["mqtt"],
+            **scope,
+        }
+        self.incoming: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+        self.sent: list[MutableMapping[str, Any]] = []
+        self._application = MqttWebSocket(world.gateways[0])
+        self._world = world
+
+    async def _send(self, event: MutableMapping[str, Any]) -> None:
+        self.sent.append(event)
+
+    async def run(self, *events: dict[str, Any]) -> None:
+        self.incoming.put_nowait({"type": "websocket.connect"})
+        async with asyncio.TaskGroup() as tasks:
+            served = tasks.create_task(self._application(self.scope, self.incoming.get, self._send))
+            for event in events:
+                self.incoming.put_nowait(event)
+                await self.turns()
+            self.incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
+            await self.turns()
+            await asyncio.wait_for(served, 1)
+
+    async def turns(self) -> None:
+        for _ in range(6):
+            await asyncio.sleep(0)
+            self._world.run()
+
+    def packets(self) -> list[Packet]:
+        wire = b"".join(event["bytes"] for event in self.sent if event["type"] == "websocket.send")
+        return Decoder(TO_CLIENT).feed(wire)
+
+
+def frame(*packets: Packet) -> dict[str, Any]:
+    return {"type": "websocket.receive", "bytes": b"".join(encode(packet, MQTT_3_1_1) for packet in packets)}
+
+
+@pytest.fixture
+def direct() -> World:
+    return World()
+
+
+@pytest.mark.parametrize("name", ["mqtt", "mqttv3.1"])
+def test_a_signed_caller_talks_mqtt(direct: World, name: str) -> None:
+    socket = Socket(direct, **{"hedgerow.caller": CALLER, "subprotocols": ["chat", name]})
+
+    asyncio.run(socket.run(frame(Connect("a")), frame(Subscribe(1, (("t", 0),)), Publish("t", b"x"))))
+
+    assert socket.sent[0] == {"type": "websocket.accept", "subprotocol": name}
+    packets = socket.packets()
+    assert packets[0] == Connack(False, 0)
+    assert packets[-1] == Publish("t", b"x")
+    (question,) = direct.control.admits
+    assert (question.signed_by, question.signed_account) == (CALLER.principal, CALLER.account)
+    assert (question.peer, question.certificate) == ("192.0.2.9", None)
+
+
+def test_a_client_certificate_is_handed_on(direct: World) -> None:
+    tls = {"hedgerow.tls": {"certificate": b"DER", "server_name": "name.example"}}
+    socket = Socket(direct, extensions=tls)
+
+    asyncio.run(socket.run(frame(Connect("a"))))
+
+    (question,) = direct.control.admits
+    assert (question.certificate, question.server_name, question.signed_by) == (b"DER", "name.example", None)
+
+
+@pytest.mark.parametrize("scope", [{}, {"hedgerow.caller": CALLER, "subprotocols": ["chat"]}])
+def test_an_upgrade_without_a_caller_or_without_mqtt_is_refused(direct: World, scope: dict[str, Any]) -> None:
+    socket = Socket(direct, **scope)
+
+    asyncio.run(socket.run())
+
+    assert [event["type"] for event in socket.sent] == ["websocket.close"]
+
+
+def test_frames_may_split_and_join_packets(direct: World) -> None:
+    socket = Socket(direct, **{"hedgerow.caller": CALLER})
+    wire = encode(Connect("a"), MQTT_3_1_1) + encode(Subscribe(1, (("t", 0),)), MQTT_3_1_1)
+    wire += encode(Publish("t", b"x"), MQTT_3_1_1)
+
+    asyncio.run(socket.run(*[{"type": "websocket.receive", "bytes": bytes((byte,))} for byte in wire]))
+
+    assert socket.packets()[-1] == Publish("t", b"x")
+
+
+def test_a_text_frame_ends_the_connection(direct: World) -> None:
+    socket = Socket(direct, **{"hedgerow.caller": CALLER})
+
+    asyncio.run(socket.run(frame(Connect("a")), {"type": "websocket.receive", "bytes": None, "text": "hello"}))
+
+    assert socket.sent[-1] == {"type": "websocket.close", "code": 1000}
+
+
+@pytest.mark.parametrize(("code", "initiated"), [(1000, b"true"), (1005, b"true"), (1006, b"false")])
+def test_a_close_frame_is_a_good_bye_and_a_broken_transport_is_not(direct: World, code: int, initiated: bytes) -> None:
+    socket = Socket(direct, **{"hedgerow.caller": CALLER})
+
+    asyncio.run(socket.run(frame(Connect("a")), {"type": "websocket.disconnect", "code": code}))
+
+    (event,) = direct.heard("$aws/events/presence/disconnected/a")
+    assert b'"clientInitiatedDisconnect":' + initiated in event
+
+
+def test_the_server_closes_the_socket_when_it_ends_the_connection(direct: World) -> None:
+    socket = Socket(direct, **{"hedgerow.caller": CALLER})
+
+    asyncio.run(socket.run(frame(Connect("a")), frame(Connect("a"))))
+
+    assert socket.sent[-1] == {"type": "websocket.close", "code": 1000}
