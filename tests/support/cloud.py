@@ -53,11 +53,18 @@ class Cloud:
 
 
 class CountingRun(MemoryRun):
-    """Counts the reads, to see what is remembered."""
+    """Counts the reads, to see what is remembered; announces events as the runner does."""
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud.store)
+        self._cloud = cloud
         self.reads = 0
+
+    async def write(self, operation: Callable[[Tx], Answer], *, lane: str = "") -> Answer:
+        answer = await super().write(operation, lane=lane)
+        for event in answer.events:
+            self._cloud.directory.announce(event)
+        return answer
 
     async def read(self, query: Callable[[Tx], T]) -> T:
         self.reads += 1
