@@ -39,7 +39,7 @@ class ApiApp:
         *,
         ids: Ids,
         mounts: Mapping[str, ASGIApp] | None = None,
-        health: Callable[[], Mapping[str, Any]] | None = None,
+        health: Callable[[], Mapping[str, str]] | None = None,
         metrics: Callable[[], Iterable[str]] | None = None,
     ) -> None:
         self._pipeline = pipeline
@@ -60,7 +60,7 @@ class ApiApp:
         elif scope["type"] == "websocket":
             await _deny(scope, receive, send, 404)
         elif scope["path"] == "/_health":
-            await _send(send, _json_response({"status": "ok", **(self._health() if self._health else {})}))
+            await _send(send, self._health_response())
         elif scope["path"] == "/_metrics":
             await _send(send, HttpResponse(200, {"content-type": "text/plain; version=0.0.4"}, self._metrics_text()))
         else:
@@ -75,6 +75,10 @@ class ApiApp:
         except ServiceError as error:
             response = write_error(None, "rest-json", error, request_id)
             response.headers |= {"x-amzn-requestid": request_id, "connection": "close"}
+        except TimeoutError:
+            late = WireError("RequestTimeout", "The body of the request did not come in time.", status=408)
+            response = write_error(None, "rest-json", late, request_id)
+            response.headers["connection"] = "close"
         except _ClientGone:
             return
         finally:
@@ -87,25 +91,20 @@ class ApiApp:
             raise _too_large()
         pieces: list[bytes] = []
         size = 0
-        async with asyncio.timeout(BODY_DEADLINE_S) as deadline:
-            try:
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise _ClientGone
-                    piece = message.get("body", b"")
-                    if piece:
-                        size += len(piece)
-                        if size > BODY_LIMIT:
-                            raise _too_large()
-                        held.add(len(piece))
-                        pieces.append(piece)
-                    if not message.get("more_body", False):
-                        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            except asyncio.CancelledError:
-                if deadline.expired():
-                    log.warning("a request's body did not come in time", extra={"fields": {"path": scope["path"]}})
-                raise
+        async with asyncio.timeout(BODY_DEADLINE_S):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _ClientGone
+                piece = message.get("body", b"")
+                if piece:
+                    size += len(piece)
+                    if size > BODY_LIMIT:
+                        raise _too_large()
+                    held.add(len(piece))
+                    pieces.append(piece)
+                if not message.get("more_body", False):
+                    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def hold(self, size: int) -> None:
         """Count bytes of bodies in memory; raise when there are too many."""
@@ -129,6 +128,11 @@ class ApiApp:
                 return
             scope[CALLER] = caller
         await mount(scope, receive, send)
+
+    def _health_response(self) -> HttpResponse:
+        health = {"status": "ok", **(self._health() if self._health else {})}
+        status = 200 if health["status"] == "ok" else 503
+        return HttpResponse(status, {"content-type": "application/json"}, json.dumps(health).encode())
 
     def _metrics_text(self) -> bytes:
         lines = ["# TYPE hedgerow_api_requests_total counter"]
@@ -182,17 +186,18 @@ def _peer(scope: Scope) -> Peer:
     )
 
 
-def _json_response(value: Mapping[str, Any]) -> HttpResponse:
-
-    return HttpResponse(200, {"content-type": "application/json"}, json.dumps(value).encode())
+def _header(value: str) -> bytes:
+    if not value.isprintable():  # a stored value may hold line ends: they would become headers of their own
+        value = "".join(char if char.isprintable() else " " for char in value)
+    return value.encode("latin-1", "replace")
 
 
 async def _send(send: Send, response: HttpResponse, *, head: bool = False) -> None:
     body = response.body
-    headers = [
-        (name.lower().encode("ascii"), value.encode("latin-1", "replace")) for name, value in response.headers.items()
-    ]
-    if isinstance(body, bytes) and not any(name == b"content-length" for name, _ in headers) and response.status != 204:
+    headers = [(name.lower().encode("ascii"), _header(value)) for name, value in response.headers.items()]
+    if response.status in (204, 304):
+        body = b""
+    elif isinstance(body, bytes) and not any(name == b"content-length" for name, _ in headers):
         headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     if isinstance(body, AsyncIterable):

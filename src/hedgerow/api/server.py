@@ -5,6 +5,7 @@ certificate of a connection comes to the application in `scope["extensions"]["he
 """
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 from hedgerow.api.app import TLS, ASGIApp, Receive, Scope, Send
+from hedgerow.api.sockets import bind
 from hedgerow.base.clock import Clock, SystemClock
 from hedgerow.base.log import get_logger
 
@@ -28,6 +30,7 @@ HEADER_LIMIT = 64 * 1024
 HEADER_DEADLINE_S = 20.0  # from the connection, or the first byte of a further request, to the end of its headers
 IDLE_S = 75  # an open connection without a request
 CLOSE_DEADLINE_S = 5.0  # for requests in progress when the server closes
+SEND_DEADLINE_MS = 120_000  # without the peer taking a byte
 CONNECTIONS = 10_000  # beyond it a new connection is closed at once
 _SERVER_NAME = "hedgerow_server_name"
 
@@ -46,6 +49,29 @@ def _with_tls(app: Any, transport: asyncio.BaseTransport) -> Any:
     return with_tls
 
 
+def _bound_sending(transport: asyncio.BaseTransport) -> None:
+    """Let the kernel end a connection whose peer takes nothing for a while."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_DEADLINE_MS)
+
+
+class _Forward(logging.Handler):
+    """Hands uvicorn's records to our log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log.handle(record)
+
+
+def _forward_logs() -> None:
+    """Give uvicorn's logger our handler, once."""
+    theirs = logging.getLogger("uvicorn.error")
+    if not any(isinstance(handler, _Forward) for handler in theirs.handlers):
+        theirs.addHandler(_Forward())
+        theirs.propagate = False
+        theirs.setLevel(logging.WARNING)
+
+
 class _Guarded:
     """What both HTTP protocols add to uvicorn's: bounds on connections, header bytes and header time; TLS facts."""
 
@@ -58,11 +84,16 @@ class _Guarded:
             transport.close()
         super().connection_made(transport)  # type: ignore[misc]  # a mixin in front of a protocol
         self.app = _with_tls(self.app, transport)
+        _bound_sending(transport)
         self._await_headers()
 
     def connection_lost(self: Any, exc: Exception | None) -> None:
         self._headers_done()
         super().connection_lost(exc)  # type: ignore[misc]  # as above
+
+    def handle_websocket_upgrade(self: Any, *event: Any) -> None:
+        self._headers_done()
+        super().handle_websocket_upgrade(*event)  # type: ignore[misc]  # as above
 
     def _await_headers(self: Any) -> None:
         self._in_headers = True
@@ -157,9 +188,10 @@ async def serve(
     With `sockets` (bound) host and port are not looked at; `host=None` is every address. Raises OSError when the
     port is taken.
     """
+    _forward_logs()
     config = _config(app)
     state = ServerState()
-    servers = await _listen(config, state, host, port, sockets, tls)
+    servers = await _listen(config, state, sockets or bind(host, port), tls)
     addresses = tuple(listener.getsockname() for server in servers for listener in server.sockets)
     async with asyncio.TaskGroup() as tasks:
         dates = tasks.create_task(_keep_date(state, clock or SystemClock()))
@@ -193,8 +225,6 @@ def _config(app: ASGIApp) -> Config:
 async def _listen(
     config: Config,
     state: ServerState,
-    host: str | None,
-    port: int,
     sockets: tuple[socket.socket, ...],
     tls: ssl.SSLContext | None,
 ) -> list[asyncio.Server]:
@@ -208,12 +238,10 @@ async def _listen(
     if tls is not None and tls.sni_callback is None:
         tls.sni_callback = _remember_name
     deadline = 10.0 if tls is not None else None
-    if sockets:
-        return [
-            await loop.create_server(protocol, sock=one, ssl=tls, backlog=1024, ssl_handshake_timeout=deadline)
-            for one in sockets
-        ]
-    return [await loop.create_server(protocol, host, port, ssl=tls, backlog=1024, ssl_handshake_timeout=deadline)]
+    return [
+        await loop.create_server(protocol, sock=one, ssl=tls, backlog=1024, ssl_handshake_timeout=deadline)
+        for one in sockets
+    ]
 
 
 def _remember_name(connection: Any, name: str | None, context: ssl.SSLContext) -> None:

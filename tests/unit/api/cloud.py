@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
+import uvloop
+
 from hedgerow.api import OWN_MODELS, AccessKey, ApiApp, ModelFiles, Pipeline, Row, botocore_models
 from hedgerow.api.server import serve
 from hedgerow.base.clock import SystemClock
@@ -112,22 +114,26 @@ def toy_cloud(rows: Mapping[tuple[str, str], Row], **app: Any) -> ToyCloud:
 
 
 @contextmanager
-def served(cloud: ToyCloud, **options: Any) -> Iterator[ToyCloud]:
+def served(cloud: ToyCloud, *, loop: Callable[[], Any] = uvloop.new_event_loop, **options: Any) -> Iterator[ToyCloud]:
     """Serve the application on a loop in a thread of its own."""
     ready: Any = threading.Event()
     stop: list[Callable[[], object]] = []
 
     async def main() -> None:
         done = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        stop.append(lambda: loop.call_soon_threadsafe(done.set))
+        running = asyncio.get_running_loop()
+        stop.append(lambda: running.call_soon_threadsafe(done.set))
         async with serve(cloud.app, **options) as listening:
             scheme = "https" if options.get("tls") else "http"
             cloud.url = f"{scheme}://localhost:{listening.port}"
             ready.set()
             await done.wait()
 
-    thread = threading.Thread(target=asyncio.run, args=(main(),))
+    def run() -> None:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(main())
+
+    thread = threading.Thread(target=run)
     thread.start()
     assert ready.wait(10)
     try:

@@ -14,6 +14,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from hedgerow.api import OWN_MODELS
 from tests.unit.api.cloud import ACCOUNT, KEY_ID, LIMITED_ID, REGION, SECRET, ToyCloud, served, toy_cloud
 from tests.unit.api.toys import ToyObjects, ToyThings, rows
 
@@ -219,8 +220,6 @@ def test_a_presigned_url_is_good_without_further_credentials(cloud: ToyCloud, ve
 
 
 def test_the_one_who_signs_in_needs_no_signature(cloud: ToyCloud) -> None:
-    from hedgerow.api import OWN_MODELS
-
     session: Any = boto3.Session(region_name=REGION)
     session._loader.search_paths.append(str(OWN_MODELS))
     console = session.client("hedgerow", endpoint_url=cloud.url, config=Config(signature_version=botocore.UNSIGNED))
@@ -230,19 +229,31 @@ def test_the_one_who_signs_in_needs_no_signature(cloud: ToyCloud) -> None:
     assert (answer["sessionToken"], answer["principal"]) == ("t", "anonymous")
 
 
-@pytest.mark.spec("X-01")
-def test_the_aws_command_line_describes_a_thing(cloud: ToyCloud) -> None:
-    THINGS.things["cli"] = {}
+def aws(cloud: ToyCloud, *words: str) -> "subprocess.CompletedProcess[str]":
     environment = {
         **os.environ,
         "AWS_ACCESS_KEY_ID": KEY_ID,
         "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": cloud.url,
+        "AWS_DATA_PATH": str(OWN_MODELS),
     }
-    aws = Path(sys.executable).parent / "aws"
-    command = [str(aws), "iot", "describe-thing", "--thing-name", "cli", "--query", "thingName", "--output", "text"]
+    command = [str(Path(sys.executable).parent / "aws"), *words, "--output", "text"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+@pytest.mark.spec("X-01")
+def test_the_aws_command_line_describes_a_thing(cloud: ToyCloud) -> None:
+    THINGS.things["cli"] = {}
+
+    done = aws(cloud, "iot", "describe-thing", "--thing-name", "cli", "--query", "thingName")
 
     assert (done.stdout, done.returncode) == ("cli\n", 0), done.stderr
+
+
+def test_the_aws_command_line_knows_our_own_service_by_its_model(cloud: ToyCloud) -> None:
+    done = aws(
+        cloud, "hedgerow", "redeem-console-sign-in", "--token", "t", "--query", "sessionToken", "--no-sign-request"
+    )
+
+    assert (done.stdout, done.returncode) == ("t\n", 0), done.stderr

@@ -1,6 +1,6 @@
 """Listeners: TLS with client certificates, WebSocket mounts, bounds on headers and bodies, closing."""
 
-import hashlib
+import asyncio
 import http.client
 import json
 import socket
@@ -21,6 +21,7 @@ from websockets.typing import Subprotocol
 
 from hedgerow.api import app as app_module
 from hedgerow.api import server as server_module
+from hedgerow.api.sockets import bind
 from hedgerow.core.wire import HttpRequest
 from hedgerow.core.wire.sigv4 import presign
 from tests.unit.api.certificates import Certificates, made_in
@@ -245,14 +246,117 @@ def test_a_request_that_was_cut_short_is_never_answered(plain: ToyCloud) -> None
     assert dict(plain.pipeline.answered) == before
 
 
-def test_the_same_object_is_served_over_h11(monkeypatch: pytest.MonkeyPatch, certificates: Certificates) -> None:
-    monkeypatch.setattr(server_module, "_http_protocol", lambda: server_module._H11)
-    with served(toy_cloud(rows(THINGS, OBJECTS)), tls=certificates.server(), host="localhost") as cloud:
-        session = boto3.Session(KEY_ID, SECRET, region_name=REGION)
-        s3 = session.client(
-            "s3", endpoint_url=cloud.url, verify=certificates.ca_file, config=Config(retries={"max_attempts": 0})
-        )
-        s3.put_object(Bucket="store", Key="h11", Body=b"y" * 1000)
-        answer = s3.get_object(Bucket="store", Key="h11")["Body"].read()
+@pytest.fixture(scope="module")
+def slow_lane(certificates: Certificates) -> Iterator[ToyCloud]:
+    """The same server on h11 and asyncio's own loop, as on machines without httptools and uvloop."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server_module, "_http_protocol", lambda: server_module._H11)
+        patch.setattr(server_module, "HEADER_DEADLINE_S", 0.3)
+        cloud = toy_cloud(rows(THINGS, OBJECTS), mounts={"/mqtt": echo_mount, "/slow": slow_mount})
+        with served(cloud, tls=certificates.server(), host="localhost", loop=asyncio.new_event_loop) as running:
+            yield running
 
-    assert hashlib.sha256(answer).digest() == hashlib.sha256(b"y" * 1000).digest()
+
+async def slow_mount(scope: Any, receive: Any, send: Any) -> None:
+    """A WebSocket that says something after the time for headers is over."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await asyncio.sleep(0.5)
+    await send({"type": "websocket.send", "bytes": b"still here"})
+    await send({"type": "websocket.close"})
+
+
+def test_objects_are_served_over_h11(slow_lane: ToyCloud, certificates: Certificates) -> None:
+    session = boto3.Session(KEY_ID, SECRET, region_name=REGION)
+    config = Config(retries={"max_attempts": 0})
+    s3 = session.client("s3", endpoint_url=slow_lane.url, verify=certificates.ca_file, config=config)
+    s3.put_object(Bucket="store", Key="h11", Body=b"y" * 1000)
+
+    answer = s3.get_object(Bucket="store", Key="h11")["Body"].read()
+
+    assert answer == b"y" * 1000
+
+
+def test_a_websocket_over_h11_outlives_the_deadline_for_headers(
+    slow_lane: ToyCloud, certificates: Certificates
+) -> None:
+    url = f"wss://{urlsplit(slow_lane.url).netloc}/slow"
+
+    with connect(url, ssl=certificates.device()) as websocket:
+        assert websocket.recv() == b"still here"
+
+
+def test_a_certificate_is_seen_over_h11(slow_lane: ToyCloud, certificates: Certificates) -> None:
+    request = urllib.request.Request(
+        f"{slow_lane.url}/role-aliases/radio/credentials", headers={"x-amzn-iot-thingname": "lamp"}
+    )
+
+    with urllib.request.urlopen(request, context=certificates.device()) as answer:
+        assert json.loads(answer.read())["credentials"]["secretAccessKey"] == "lamp"
+
+
+def test_a_server_that_is_not_well_says_so() -> None:
+    with served(toy_cloud({}, health=lambda: {"status": "starting"})) as cloud:
+        answer = raw(cloud, b"GET /_health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 503")
+
+
+def test_a_port_that_is_taken_is_an_error() -> None:
+    with served(toy_cloud({})) as cloud:
+        port = urlsplit(cloud.url).port
+        with pytest.raises(OSError, match="in use"):
+            asyncio.run(once(port or 0))
+
+
+async def once(port: int) -> None:
+    async with server_module.serve(toy_cloud({}).app, port=port):
+        pass
+
+
+def test_one_loop_serves_many_listeners() -> None:
+    async def two() -> tuple[int, int]:
+        app = toy_cloud({}).app
+        given = (socket.create_server(("", 0)),)
+        async with server_module.serve(app) as one, server_module.serve(app, sockets=given) as other:
+            return one.port, other.port
+
+    first, second = asyncio.run(two())
+
+    assert first != second
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", None])
+def test_all_addresses_of_a_host_have_one_port(host: str | None) -> None:
+    sockets = bind(host, 0)
+
+    ports = {one.getsockname()[1] for one in sockets}
+    for one in sockets:
+        one.close()
+
+    assert len(ports) == 1
+    assert 0 not in ports
+
+
+def test_a_stored_line_end_makes_no_header_of_its_own(plain: ToyCloud) -> None:
+    OBJECTS.objects["evil"] = (b"x", {"kind": "a\r\nset-cookie: b"})
+    session = boto3.Session(KEY_ID, SECRET, region_name=REGION)
+    s3 = session.client("s3", endpoint_url=plain.url)
+
+    answer = s3.get_object(Bucket="store", Key="evil")
+
+    assert answer["Metadata"] == {"kind": "a  set-cookie: b"}
+    assert "set-cookie" not in answer["ResponseMetadata"]["HTTPHeaders"]
+
+
+def test_a_presigned_upload_is_no_way_to_copy_another_object(plain: ToyCloud) -> None:
+    session = boto3.Session(KEY_ID, SECRET, region_name=REGION)
+    s3 = session.client("s3", endpoint_url=plain.url)
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": "store", "Key": "mine"})
+    request = urllib.request.Request(url, data=b"", method="PUT", headers={"x-amz-copy-source": "/store/secret"})
+
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+
+    with refused.value as answer:
+        assert (answer.code, b"x-amz-copy-source" in answer.read()) == (403, True)

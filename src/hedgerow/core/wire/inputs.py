@@ -48,7 +48,7 @@ class Input:
 def read_input(call: Call, http: HttpRequest, token: Callable[[], str]) -> Input:
     """Answer the input of a call; `token` makes idempotency tokens. Raises Malformed."""
     ignored: list[str] = []
-    if "gzip" in http.headers.get("content-encoding", "") and call.model.name != "s3":
+    if "gzip" in http.headers.get("content-encoding", "") and not _opaque(call.operation.input):
         http = HttpRequest(http.method, http.path, http.query, http.headers, _inflated(http.body))
     try:
         params = _params(call, http, ignored)
@@ -70,6 +70,11 @@ def _params(call: Call, http: HttpRequest, ignored: list[str]) -> dict[str, Any]
     if call.protocol == "json":
         return read_members(shape, _json(http.body, {}), "", ignored) if shape else {}
     return _read_rest(call, http, ignored)
+
+
+def _opaque(shape: Shape | None) -> bool:
+    """Say whether the body is the caller's own bytes, which are kept as they come."""
+    return shape is not None and shape.payload is not None and shape.members[shape.payload].shape.type == "blob"
 
 
 def _inflated(body: bytes) -> bytes:

@@ -24,6 +24,7 @@ SKEW_S = 15 * 60
 LONGEST_EXPIRES_S = 7 * 24 * 3600
 _AUTHORIZATION = re.compile(r"AWS4-HMAC-SHA256\s+(.*)", re.DOTALL)
 _SPACES = re.compile(" +")
+_MAY_BE_UNSIGNED = frozenset({"x-amz-user-agent"})
 _TOKEN = "X-Amz-Security-Token"  # noqa: S105 - a parameter's name
 
 
@@ -219,9 +220,12 @@ def check_upgrade(signed: Signed, http: HttpRequest, secret: str) -> None:
 def _check_headers(signed: Signed, http: HttpRequest) -> None:
     if "host" not in signed.signed_headers:
         raise SignatureInvalid("'Host' must be a 'SignedHeader' in the AWS Authorization.")
-    if signed.presigned:
-        return
-    left_out = [name for name in http.headers if name.startswith("x-amz-") and name not in signed.signed_headers]
+    # unsigned ones could turn a presigned PutObject into a CopyObject
+    left_out = [
+        name
+        for name in http.headers
+        if name.startswith("x-amz-") and name not in signed.signed_headers and name not in _MAY_BE_UNSIGNED
+    ]
     if left_out:
         raise SignatureInvalid(f"There were headers present in the request which were not signed: {left_out[0]}")
 
