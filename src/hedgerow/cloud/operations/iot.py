@@ -3,14 +3,20 @@
 Rules have their own function beside it. A `$aws` topic is answered to the asking connection alone.
 """
 
+from collections.abc import Callable
+
 from hedgerow.api.operations import Row, flow, read, write
+from hedgerow.cloud.rows import TopicRow
 from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations
 from hedgerow.services.iot.endpoints import EndpointOperations
 from hedgerow.services.iot.groups import GroupOperations
 from hedgerow.services.iot.policies import PolicyAttachmentOperations, PolicyOperations
+from hedgerow.services.iot.provisioning import UNCLAIMED, ProvisioningFlows, ProvisioningFollowUps
+from hedgerow.services.iot.provisioning_templates import TemplateOperations
 from hedgerow.services.iot.role_aliases import RoleAliasOperations
 from hedgerow.services.iot.thing_types import ThingTypeOperations
 from hedgerow.services.iot.things import ThingOperations, ThingPrincipalOperations
+from hedgerow.store import Answer, FollowUp, Tx
 
 _OWN = "arn:aws:iot:{region}:{account}:"
 _THING = _OWN + "thing/{thingName}"
@@ -19,6 +25,7 @@ _GROUP = _OWN + "thinggroup/{thingGroupName}"
 _CERTIFICATE = _OWN + "cert/{certificateId}"
 _POLICY = _OWN + "policy/{policyName}"
 _ALIAS = _OWN + "rolealias/{roleAlias}"
+_TEMPLATE = _OWN + "provisioningtemplate/{templateName}"
 
 
 def rows(
@@ -33,6 +40,7 @@ def rows(
     attachments: PolicyAttachmentOperations,
     role_aliases: RoleAliasOperations,
     endpoints: EndpointOperations,
+    templates: TemplateOperations,
 ) -> dict[str, Row]:
     """Answer the rows of the service `iot` that belong to the registry."""
     return {
@@ -40,6 +48,7 @@ def rows(
         **_group_rows(groups),
         **_certificate_rows(certificates, certificate_flows),
         **_policy_rows(policies, attachments),
+        **_template_rows(templates),
         "CreateRoleAlias": write(role_aliases.create_role_alias, _ALIAS),
         "DescribeRoleAlias": read(role_aliases.describe_role_alias, _ALIAS),
         "ListRoleAliases": read(role_aliases.list_role_aliases),
@@ -120,3 +129,32 @@ def _policy_rows(policies: PolicyOperations, attachments: PolicyAttachmentOperat
         "ListPolicyPrincipals": read(attachments.list_policy_principals, _POLICY),
         "GetEffectivePolicies": read(attachments.get_effective_policies),
     }
+
+
+def _template_rows(templates: TemplateOperations) -> dict[str, Row]:
+    return {
+        "CreateProvisioningTemplate": write(templates.create_provisioning_template, _TEMPLATE),
+        "DescribeProvisioningTemplate": read(templates.describe_provisioning_template, _TEMPLATE),
+        "ListProvisioningTemplates": read(templates.list_provisioning_templates),
+        "UpdateProvisioningTemplate": write(templates.update_provisioning_template, _TEMPLATE),
+        "DeleteProvisioningTemplate": write(templates.delete_provisioning_template, _TEMPLATE),
+        "CreateProvisioningTemplateVersion": write(templates.create_provisioning_template_version, _TEMPLATE),
+        "DescribeProvisioningTemplateVersion": read(templates.describe_provisioning_template_version, _TEMPLATE),
+        "ListProvisioningTemplateVersions": read(templates.list_provisioning_template_versions, _TEMPLATE),
+        "DeleteProvisioningTemplateVersion": write(templates.delete_provisioning_template_version, _TEMPLATE),
+    }
+
+
+def topic_rows(*, provisioning: ProvisioningFlows) -> list[TopicRow]:
+    """Answer the rows of the provisioning topics, in both formats."""
+    flows = {
+        "$aws/certificates/create": provisioning.create,
+        "$aws/certificates/create-from-csr": provisioning.create_from_csr,
+        "$aws/provisioning-templates/+/provision": provisioning.provision,
+    }
+    return [TopicRow(f"{topic}/{form}", flow=method) for topic, method in flows.items() for form in ("json", "cbor")]
+
+
+def follow_up_rows(*, provisioning: ProvisioningFollowUps) -> dict[str, Callable[[Tx, FollowUp], Answer]]:
+    """Answer what the registry does later."""
+    return {UNCLAIMED: provisioning.on_unclaimed}

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
 from hedgerow.services.iot.certificates.model import Mode, Status, registrable
-from hedgerow.services.iot.certificates.operations import CertificateOperations
+from hedgerow.services.iot.certificates.operations import CertificateRegister
 from hedgerow.services.iot.principals import certificate_arn
 from hedgerow.store import Answer, Run, Tx
 
@@ -55,37 +55,33 @@ class Anchors(Protocol):
 class CertificateFlows:
     """The operations on certificates with steps outside the transaction."""
 
-    def __init__(
-        self, *, run: Run, certificates: CertificateOperations, authority: Authority, anchors: Anchors
-    ) -> None:
+    def __init__(self, *, run: Run, register: CertificateRegister, authority: Authority, anchors: Anchors) -> None:
         self._run = run
-        self._certificates = certificates
+        self._register = register
         self._authority = authority
         self._anchors = anchors
 
     async def create_keys_and_certificate(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         status = registrable(None, active=bool(request.get("setAsActive")))
         issued = await self._authority.issue()
-        answer = await self.enter(issued.certificate_pem, caller, status)
+        answer = await self._enter(issued.certificate_pem, caller, status)
         keys = {"PublicKey": issued.public_key_pem, "PrivateKey": issued.private_key_pem}
         return {**answer, "keyPair": keys}
 
     async def create_certificate_from_csr(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         signing_request, active = request["certificateSigningRequest"], bool(request.get("setAsActive"))
         pem = await self._authority.sign(signing_request)
-        return await self.enter(pem, caller, registrable(None, active=active))
+        return await self._enter(pem, caller, registrable(None, active=active))
 
     async def register_certificate_without_ca(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         pem, status = request["certificatePem"], registrable(request.get("status"))
-        answer = dict(await self.enter(pem, caller, status, mode=Mode.SNI_ONLY))
+        answer = dict(await self._enter(pem, caller, status, mode=Mode.SNI_ONLY))
         await self._anchors.add(answer.pop("certificatePem"))
         return answer
 
-    async def enter(self, pem: str, caller: Caller, status: Status, *, mode: Mode = Mode.DEFAULT) -> Mapping[str, Any]:
-        """Write the certificate into the caller's registry and answer its ARN, id and PEM."""
-
+    async def _enter(self, pem: str, caller: Caller, status: Status, *, mode: Mode = Mode.DEFAULT) -> Mapping[str, Any]:
         def step(tx: Tx) -> Answer:
-            certificate = self._certificates.enter(tx, caller, pem, status=status, mode=mode)
+            certificate = self._register.enter(tx, caller, pem, status=status, mode=mode)
             return Answer(
                 {
                     "certificateArn": certificate_arn(caller, certificate.id),

@@ -1,0 +1,21 @@
+"""Devices enrol themselves: certificates and things by the provisioning topics."""
+
+from hedgerow.services.iot.provisioning.errors import HookFailed, Rejection
+from hedgerow.services.iot.provisioning.flows import Invoker, ProvisioningFlows
+from hedgerow.services.iot.provisioning.follow_ups import ProvisioningFollowUps
+from hedgerow.services.iot.provisioning.model import Tokens
+from hedgerow.services.iot.provisioning.operations import Registration, Steps
+from hedgerow.services.iot.provisioning.store import UNCLAIMED, Rights
+
+__all__ = [
+    "UNCLAIMED",
+    "HookFailed",
+    "Invoker",
+    "ProvisioningFlows",
+    "ProvisioningFollowUps",
+    "Registration",
+    "Rejection",
+    "Rights",
+    "Steps",
+    "Tokens",
+]

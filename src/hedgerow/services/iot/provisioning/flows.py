@@ -1,0 +1,365 @@
+"""The provisioning topics: get a certificate, then be provisioned by a template.
+
+The reply goes to the asking connection alone, in the format of the topic; a shared claim would otherwise leak private
+keys. A request is answered with `…/accepted` or `…/rejected`. What is slow (keys, signatures, the hook) happens outside
+the transactions; nothing has to be undone, because a certificate that nobody claims is deleted by its follow-up.
+Spec: AWS IoT device provisioning MQTT API; order: payload, template, enabled, token, hook, resolve, apply.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import cbor2
+
+from hedgerow.base.errors import HedgerowError, ServiceError
+from hedgerow.base.log import get_logger
+from hedgerow.core.arn import arn
+from hedgerow.core.caller import Caller
+from hedgerow.core.topics import TopicRequest
+from hedgerow.services.iot.provisioning.errors import (
+    HookFailed,
+    InternalFailure,
+    InvalidOwnershipToken,
+    InvalidParameters,
+    InvalidPayload,
+    InvalidSigningRequest,
+    InvalidTemplate,
+    InvocationError,
+    Rejection,
+)
+from hedgerow.services.iot.provisioning.model import HOOK_S, TOKEN_S, Tokens, hook_answer, plain_text
+from hedgerow.services.iot.provisioning.operations import Order, Registration
+from hedgerow.services.iot.provisioning.store import UNCLAIMED, Certificates
+from hedgerow.store import Answer, Run, Tx
+
+_log = get_logger("services.iot.provisioning")
+_CBOR_ERRORS: Final = (
+    cbor2.CBORDecodeError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    RecursionError,
+    LookupError,
+    MemoryError,
+)
+
+
+class Issued(Protocol):
+    """A certificate for a key that was made for it."""
+
+    @property
+    def certificate_pem(self) -> str:
+        """The certificate."""
+        ...
+
+    @property
+    def private_key_pem(self) -> str:
+        """The private key: handed on once, never stored or logged."""
+        ...
+
+
+class Authority(Protocol):
+    """Makes device keys and signs device certificates. Off the loop, with a deadline."""
+
+    async def issue(self) -> Issued:
+        """Make a key and a certificate for it."""
+        ...
+
+    async def sign(self, signing_request_pem: str) -> str:
+        """Answer the PEM of a certificate for the request's key; raises a ServiceError that says why not."""
+        ...
+
+
+class Entry(Protocol):
+    """What was entered into the registry."""
+
+    @property
+    def id(self) -> str:
+        """The certificate's id."""
+        ...
+
+    @property
+    def pem(self) -> str:
+        """The certificate as PEM."""
+        ...
+
+
+class Entries(Protocol):
+    """Enters certificates into the registry."""
+
+    def enter_pending(self, tx: Tx, caller: Caller, pem: str) -> Entry:
+        """Write a certificate that is PENDING_ACTIVATION into the caller's registry."""
+        ...
+
+
+class Hook(Protocol):
+    """The function that is asked first."""
+
+    @property
+    def function_arn(self) -> str:
+        """The function."""
+        ...
+
+
+class Template(Protocol):
+    """What enrolment looks at in a template."""
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it provisions devices."""
+        ...
+
+    @property
+    def role_arn(self) -> str:
+        """The role whose rights are used."""
+        ...
+
+    @property
+    def hook(self) -> Hook | None:
+        """The function that is asked first, if any."""
+        ...
+
+    @property
+    def default_version(self) -> int:
+        """The version that is used."""
+        ...
+
+
+class Version(Protocol):
+    """One version of a template."""
+
+    @property
+    def body(self) -> str:
+        """The template's text."""
+        ...
+
+
+class Templates(Protocol):
+    """The rows of provisioning templates."""
+
+    def get(self, tx: Tx, account: str, name: str) -> Template | None:
+        """Answer the template, or None."""
+        ...
+
+    def version(self, tx: Tx, account: str, name: str, number: int) -> Version | None:
+        """Answer one version, or None."""
+        ...
+
+
+class Invoker(Protocol):
+    """Invokes functions for AWS IoT."""
+
+    async def invoke(self, *, account: str, function_arn: str, payload: bytes, source_arn: str) -> bytes:
+        """Answer what the function returned, as principal iot.amazonaws.com for the source (the template).
+
+        Raises AccessDenied where the function's policy does not allow it, HookFailed when the function ended with an
+        error, any other HedgerowError when it could not be run.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A request to be provisioned that passed the first checks."""
+
+    template: Template
+    certificate_id: str
+    certificate_pem: str
+
+
+class ProvisioningFlows:
+    """The flows behind the provisioning topics."""
+
+    def __init__(
+        self,
+        *,
+        run: Run,
+        authority: Authority,
+        entries: Entries,
+        certificates: Certificates,
+        templates: Templates,
+        registration: Registration,
+        tokens: Tokens,
+        invoker: Invoker,
+    ) -> None:
+        self._run = run
+        self._authority = authority
+        self._entries = entries
+        self._certificates = certificates
+        self._templates = templates
+        self._registration = registration
+        self._tokens = tokens
+        self._invoker = invoker
+
+    async def create(self, request: TopicRequest, caller: Caller) -> Mapping[str, Any]:
+        """Answer `$aws/certificates/create/{json,cbor}`."""
+
+        async def work(_: Mapping[str, Any]) -> Mapping[str, Any]:
+            issued = await self._authority.issue()
+            entered = await self._entered(issued.certificate_pem, caller)
+            return {**entered, "privateKey": issued.private_key_pem}
+
+        return await _answered(request, caller, work)
+
+    async def create_from_csr(self, request: TopicRequest, caller: Caller) -> Mapping[str, Any]:
+        """Answer `$aws/certificates/create-from-csr/{json,cbor}`."""
+
+        async def work(body: Mapping[str, Any]) -> Mapping[str, Any]:
+            signing_request = body.get("certificateSigningRequest")
+            if not isinstance(signing_request, str) or not signing_request:
+                raise InvalidSigningRequest("certificateSigningRequest must be given, as PEM text.")
+            try:
+                pem = await self._authority.sign(signing_request)
+            except ServiceError as error:
+                raise InvalidSigningRequest(error.message) from error
+            return await self._entered(pem, caller)
+
+        return await _answered(request, caller, work)
+
+    async def provision(self, request: TopicRequest, caller: Caller) -> Mapping[str, Any]:
+        """Answer `$aws/provisioning-templates/+/provision/{json,cbor}`."""
+        (name,) = request.parts
+
+        async def work(body: Mapping[str, Any]) -> Mapping[str, Any]:
+            parameters = _parameters(body.get("parameters"))
+            ready = await self._run.read(lambda tx: self._ready(tx, name, body, caller))
+            hook = ready.template.hook
+            filled = parameters if hook is None else await self._asked(hook, name, ready, parameters, caller)
+
+            def step(tx: Tx) -> Answer:
+                again = self._ready(tx, name, body, caller)  # the hook took its time
+                if again.template.hook != hook:
+                    raise InvalidTemplate(f"Template {name} was changed meanwhile.")
+                return self._provisioned(tx, name, again, filled, caller)
+
+            return (await self._run.write(step)).response
+
+        return await _answered(request, caller, work)
+
+    async def _entered(self, pem: str, caller: Caller) -> Mapping[str, Any]:
+        def step(tx: Tx) -> Answer:
+            entry = self._entries.enter_pending(tx, caller, pem)
+            tx.follow_up(UNCLAIMED, account=caller.account, key=entry.id, body={}, due_at=tx.now + TOKEN_S)
+            token = self._tokens.seal(caller.account, entry.id, now=tx.now)
+            return Answer({"certificateId": entry.id, "certificatePem": entry.pem, "certificateOwnershipToken": token})
+
+        return (await self._run.write(step)).response
+
+    def _ready(self, tx: Tx, name: str, body: Mapping[str, Any], caller: Caller) -> _Ready:
+        template = self._templates.get(tx, caller.account, name)
+        if template is None:
+            raise InvalidTemplate(f"Template with name {name} does not exist.")
+        if not template.enabled:
+            raise InvalidTemplate(f"Template {name} is not enabled.")
+        token = body.get("certificateOwnershipToken")
+        if not token:
+            raise InvalidOwnershipToken("Certificate ownership token cannot be empty.")
+        certificate_id = self._tokens.maybe_open(token, caller.account, now=tx.now) if isinstance(token, str) else None
+        certificate = self._certificates.get(tx, caller.account, certificate_id) if certificate_id else None
+        if certificate_id is None or certificate is None:
+            raise InvalidOwnershipToken
+        return _Ready(template, certificate_id, certificate.pem)
+
+    def _provisioned(self, tx: Tx, name: str, ready: _Ready, parameters: Mapping[str, str], caller: Caller) -> Answer:
+        version = self._templates.version(tx, caller.account, name, ready.template.default_version)
+        if version is None:
+            raise InvalidTemplate(f"Template with name {name} does not exist.")
+        order = Order(
+            certificate_id=ready.certificate_id,
+            template=name,
+            body=version.body,
+            role_arn=ready.template.role_arn,
+            parameters=parameters,
+            approved=ready.template.hook is not None,
+        )
+        return self._registration.register(tx, order, caller)
+
+    async def _asked(
+        self, hook: Hook, name: str, ready: _Ready, parameters: Mapping[str, str], caller: Caller
+    ) -> Mapping[str, str]:
+        """Ask the hook; answer the parameters with its overrides, or raise the Rejection."""
+        source = arn("iot", caller.region, caller.account, f"provisioningtemplate/{name}")
+        event = {
+            "claimCertificateId": caller.certificate_id or "",
+            "certificateId": ready.certificate_id,
+            "certificatePem": ready.certificate_pem,
+            "templateArn": source,
+            "clientId": caller.client_id or "",
+            "parameters": dict(parameters),
+        }
+        try:
+            async with asyncio.timeout(HOOK_S):
+                result = await self._invoker.invoke(
+                    account=caller.account,
+                    function_arn=hook.function_arn,
+                    payload=json.dumps(event).encode("utf-8"),
+                    source_arn=source,
+                )
+        except HookFailed as error:
+            raise InvocationError("The provisioning hook was not executed successfully.") from error
+        except ServiceError as error:
+            raise InvocationError("Access denied while invoking Lambda function") from error
+        except (TimeoutError, HedgerowError) as error:
+            raise InvocationError("A failure occurred while invoking the provisioning hook.") from error
+        return hook_answer(result, parameters)
+
+
+async def _answered(
+    request: TopicRequest, caller: Caller, work: Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
+) -> Mapping[str, Any]:
+    """Read the payload, do the work, and answer the one reply that the asking connection gets."""
+    form = request.topic.rpartition("/")[2]
+    try:
+        result, ending = await work(_read(request.payload, form)), "accepted"
+        _log.info("provisioning request answered", extra={"fields": {"topic": request.topic, **_who(caller)}})
+    except HedgerowError as error:
+        rejection = error if isinstance(error, Rejection) else InternalFailure("Internal failure. Try again.")
+        result, ending = rejected(rejection), "rejected"
+        fields = {"topic": request.topic, "code": rejection.code, "cause": str(error), **_who(caller)}
+        _log.warning("provisioning request refused", extra={"fields": fields})
+    return {"replies": ((f"{request.topic}/{ending}", _written(result, form)),)}
+
+
+def rejected(rejection: Rejection) -> Mapping[str, Any]:
+    """Answer the payload of a rejection."""
+    return {"statusCode": rejection.status, "errorCode": rejection.code, "errorMessage": rejection.message}
+
+
+def _who(caller: Caller) -> Mapping[str, Any]:
+    return {"account": caller.account, "client": caller.client_id, "claim": caller.certificate_id}
+
+
+def _read(payload: bytes, form: str) -> Mapping[str, Any]:
+    """Read a map; nothing at all is an empty one."""
+    if not payload:
+        return {}
+    try:
+        body = json.loads(payload) if form == "json" else cbor2.loads(payload)
+    except _CBOR_ERRORS as error:
+        raise InvalidPayload("Message cannot be parsed") from error
+    if not isinstance(body, Mapping):
+        raise InvalidPayload("Message cannot be parsed")
+    return body
+
+
+def _written(body: Mapping[str, Any], form: str) -> bytes:
+    return json.dumps(body).encode("utf-8") if form == "json" else cbor2.dumps(dict(body))
+
+
+def _parameters(given: Any) -> Mapping[str, str]:
+    """Answer the parameters as texts; numbers and truth values are written out, null counts as not given."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InvalidParameters("parameters must be a map of strings.")
+    parameters: dict[str, str] = {}
+    for name, value in given.items():
+        text = plain_text(value)
+        if not isinstance(name, str) or (text is None and value is not None):
+            raise InvalidParameters(f"Parameter {str(name)[:128]} must be a string.")
+        if text is not None:
+            parameters[name] = text
+    return parameters

@@ -1,0 +1,24 @@
+"""What happens to a certificate that no device claims: it is deleted when its ownership token has ended."""
+
+from hedgerow.services.iot.provisioning.store import Certificates, Policies, Things
+from hedgerow.store import Answer, FollowUp, Tx
+
+
+class ProvisioningFollowUps:
+    """Handlers of the follow-ups of enrolment."""
+
+    def __init__(self, *, certificates: Certificates, things: Things, policies: Policies) -> None:
+        self._certificates = certificates
+        self._things = things
+        self._policies = policies
+
+    def on_unclaimed(self, tx: Tx, row: FollowUp) -> Answer:
+        """Delete the certificate, unless it was activated or attached meanwhile, or is gone."""
+        certificate = self._certificates.get(tx, row.account, row.key)
+        if certificate is None or certificate.status.value != "PENDING_ACTIVATION":
+            return Answer()
+        if self._things.things_of(tx, row.account, row.key):
+            return Answer()
+        if not self._policies.attached_to(tx, row.account, row.key):
+            self._certificates.remove(tx, row.account, row.key)
+        return Answer()

@@ -1,0 +1,256 @@
+"""Provisioning a device, the part inside one transaction: everything that the template says, or nothing.
+
+Every step is an operation of a sibling subject, done as the template's role, whose rights are asked before each. The
+hook and the form of the messages are the flow's business; `model.py` says whose a name is.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from hedgerow.base.errors import ServiceError
+from hedgerow.core import template as language
+from hedgerow.core.arn import arn
+from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.events import Event
+from hedgerow.core.request import Request
+from hedgerow.services.iot.errors import ResourceNotFound
+from hedgerow.services.iot.provisioning.errors import (
+    Conflict,
+    Denied,
+    InvalidOwnershipToken,
+    InvalidParameters,
+    InvalidTemplate,
+    ProvisioningFailed,
+)
+from hedgerow.services.iot.provisioning.model import Change, Existing, change_of
+from hedgerow.services.iot.provisioning.store import UNCLAIMED, Certificates, Groups, Policies, Rights, Things
+from hedgerow.store import Answer, Tx
+
+_ENDED: Final = "Register thing workflow execution terminates due to: "
+
+
+class Operation(Protocol):
+    """An operation of a sibling subject."""
+
+    def __call__(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        """Do it in this transaction; raises ServiceErrors."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """The operations of which provisioning is made."""
+
+    create_thing: Operation
+    update_thing: Operation
+    attach_thing_principal: Operation
+    add_thing_to_thing_group: Operation
+    remove_thing_from_thing_group: Operation
+    create_policy: Operation
+    attach_policy: Operation
+    update_certificate: Operation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be done: for which certificate, by which template, with which parameters."""
+
+    certificate_id: str
+    template: str
+    body: str
+    role_arn: str
+    parameters: Mapping[str, str]
+    approved: bool  # a hook allowed it
+
+
+class Registration:
+    """Applies a template to a certificate."""
+
+    def __init__(
+        self,
+        *,
+        steps: Steps,
+        certificates: Certificates,
+        things: Things,
+        groups: Groups,
+        policies: Policies,
+        rights: Rights,
+        names_may_be_taken: bool = False,
+    ) -> None:
+        self._steps = steps
+        self._certificates = certificates
+        self._things = things
+        self._groups = groups
+        self._policies = policies
+        self._rights = rights
+        self._names_may_be_taken = names_may_be_taken
+
+    def register(self, tx: Tx, order: Order, caller: Caller) -> Answer:
+        """Do all of it and answer `thingName` and `deviceConfiguration`; raise a Rejection, and then nothing is done.
+
+        May be repeated with the same certificate: the template is applied again.
+        """
+        wanted = resolved(order)
+        self._check_certificate(tx, order, caller.account, active=wanted.certificate.active)
+        work = _Work(self._steps, self._rights, tx, order, caller)
+        try:
+            self._apply(work, wanted)
+        except ResourceNotFound as error:
+            raise ProvisioningFailed(_ENDED + error.message, request_id=caller.request_id) from error
+        except ServiceError as error:
+            raise ProvisioningFailed(error.message, request_id=caller.request_id) from error
+        except Conflict as error:
+            raise ProvisioningFailed(str(error), request_id=caller.request_id) from error
+        tx.cancel_follow_ups(UNCLAIMED, account=caller.account, key=order.certificate_id)
+        response: dict[str, Any] = {"deviceConfiguration": dict(wanted.device_configuration)}
+        if wanted.thing is not None:
+            response["thingName"] = wanted.thing.name
+        return Answer(response, events=tuple(work.events))
+
+    def _apply(self, work: "_Work", wanted: language.Resolved) -> None:
+        thing = wanted.thing
+        change = self._put_thing(work, thing) if thing is not None else None
+        for policy in wanted.policies:
+            self._put_policy(work, policy)
+        if thing is not None and change is not None:
+            work.attach(thing.name, wanted.certificate.principal_type.value)
+            work.join(thing.name, change)
+        work.set_status("ACTIVE" if wanted.certificate.active else "INACTIVE")
+
+    def _check_certificate(self, tx: Tx, order: Order, account: str, *, active: bool) -> None:
+        """Refuse a certificate that was deactivated, revoked or deleted since: the token does not bring it back."""
+        certificate = self._certificates.get(tx, account, order.certificate_id)
+        usable = ("PENDING_ACTIVATION", "ACTIVE" if active else "INACTIVE")
+        if certificate is None or certificate.status.value not in usable:
+            raise InvalidOwnershipToken
+
+    def _put_thing(self, work: "_Work", wanted: language.ResolvedThing) -> Change:
+        """Make the thing, or change it as its OverrideSettings say; answer what becomes of its groups."""
+        account = work.caller.account
+        thing = self._things.get(work.tx, account, wanted.name)
+        if thing is None:
+            self._check_own_things(work, wanted.name)
+            work.create_thing(wanted)
+            return Change(attributes=None, type=None, join=wanted.groups or (), leave=())
+        own = self._check_name(work, wanted.name)
+        existing = Existing(
+            type=thing.type,
+            attributes=thing.attributes,
+            groups=self._groups.groups_of(work.tx, account, wanted.name),
+            own=own,
+        )
+        change = change_of(existing, wanted)
+        if change.of_thing:
+            work.update_thing(wanted.name, change)
+        return change
+
+    def _check_name(self, work: "_Work", name: str) -> bool:
+        """Tell whether the thing is this certificate's already; raise Conflict when it is another device's."""
+        account, mine = work.caller.account, work.order.certificate_id
+        others = [link.principal for link in self._things.principals_of(work.tx, account, name)]
+        if mine in others:
+            return True
+        if not (self._names_may_be_taken or work.order.approved):
+            for other in others:
+                certificate = self._certificates.get(work.tx, account, other)
+                if certificate is not None and certificate.status.value in ("ACTIVE", "PENDING_ACTIVATION"):
+                    raise Conflict(
+                        f"Thing {name} already exists and has an active certificate: it is another device's. "
+                        "To give its name to this one, deactivate or detach that certificate first"
+                    )
+        self._check_own_things(work, name)
+        return False
+
+    def _check_own_things(self, work: "_Work", name: str) -> None:
+        links = self._things.things_of(work.tx, work.caller.account, work.order.certificate_id)
+        other = next((link.thing for link in links if link.thing != name), None)
+        if other is not None:
+            raise Conflict(f"The certificate is already attached to thing {other}")
+
+    def _put_policy(self, work: "_Work", policy: language.ResolvedPolicy) -> None:
+        if self._policies.get(work.tx, work.caller.account, policy.name) is None:
+            if policy.document is None:
+                raise Conflict(_ENDED + "Policy default version not found")
+            work.create_policy(policy.name, policy.document)
+        work.attach_policy(policy.name)
+
+
+class _Work:
+    """One registration under way: does steps as the template's role, and gathers their events."""
+
+    def __init__(self, steps: Steps, rights: Rights, tx: Tx, order: Order, caller: Caller) -> None:
+        self._steps = steps
+        self._rights = rights
+        self.tx = tx
+        self.order = order
+        self.caller = caller
+        self._as_role = dataclasses.replace(caller, principal=order.role_arn, kind=Kind.SERVICE)
+        self._certificate = self._own(f"cert/{order.certificate_id}")
+        self.events: list[Event] = []
+
+    def create_thing(self, wanted: language.ResolvedThing) -> None:
+        request: dict[str, Any] = {"thingName": wanted.name}
+        if wanted.type is not None:
+            request["thingTypeName"] = wanted.type
+        if wanted.attributes:
+            request["attributePayload"] = {"attributes": dict(wanted.attributes)}
+        self._do(self._steps.create_thing, "iot:CreateThing", self._thing(wanted.name), request)
+
+    def update_thing(self, name: str, change: Change) -> None:
+        request: dict[str, Any] = {"thingName": name}
+        if change.type is not None:
+            request["thingTypeName"] = change.type
+        if change.attributes is not None:
+            request["attributePayload"] = {"attributes": dict(change.attributes), "merge": False}
+        self._do(self._steps.update_thing, "iot:UpdateThing", self._thing(name), request)
+
+    def create_policy(self, name: str, document: str) -> None:
+        request = {"policyName": name, "policyDocument": document}
+        self._do(self._steps.create_policy, "iot:CreatePolicy", self._own(f"policy/{name}"), request)
+
+    def attach_policy(self, name: str) -> None:
+        request = {"policyName": name, "target": self._certificate}
+        self._do(self._steps.attach_policy, "iot:AttachPolicy", self._certificate, request)
+
+    def attach(self, thing: str, principal_type: str) -> None:
+        request = {"thingName": thing, "principal": self._certificate, "thingPrincipalType": principal_type}
+        self._do(self._steps.attach_thing_principal, "iot:AttachThingPrincipal", self._certificate, request)
+
+    def join(self, thing: str, change: Change) -> None:
+        """Leave groups and join others."""
+        for steps, action, names in (
+            (self._steps.remove_thing_from_thing_group, "iot:RemoveThingFromThingGroup", change.leave),
+            (self._steps.add_thing_to_thing_group, "iot:AddThingToThingGroup", change.join),
+        ):
+            for name in names:
+                self._do(steps, action, self._own(f"thinggroup/{name}"), {"thingGroupName": name, "thingName": thing})
+
+    def set_status(self, status: str) -> None:
+        request = {"certificateId": self.order.certificate_id, "newStatus": status}
+        self._do(self._steps.update_certificate, "iot:UpdateCertificate", self._certificate, request)
+
+    def _do(self, step: Operation, action: str, resource: str, request: Mapping[str, Any]) -> None:
+        if not self._rights.role_allows(self.tx, self.caller.account, self.order.role_arn, action, resource):
+            raise Denied(f"Access Denied: the provisioning role may not {action} on {resource}")
+        self.events.extend(step(self.tx, Request(request), self._as_role).events)
+
+    def _thing(self, name: str) -> str:
+        return self._own(f"thing/{name}")
+
+    def _own(self, resource: str) -> str:
+        return arn("iot", self.caller.region, self.caller.account, resource)
+
+
+def resolved(order: Order) -> language.Resolved:
+    """Fill the template in; raise the Rejection that says what is wrong with it or with the parameters."""
+    try:
+        template = language.read(order.body)
+        return language.resolve(template, order.parameters, certificate_id=order.certificate_id)
+    except language.CannotResolve as error:
+        raise InvalidParameters(str(error)) from error
+    except language.BadFunction as error:
+        raise InvalidTemplate(f"Template {order.template} has an invalid {error.name}.") from error
+    except (language.BadTemplate, language.BadValue, language.TooLong) as error:
+        raise InvalidTemplate(f"Template {order.template} cannot be filled in: {error}") from error
