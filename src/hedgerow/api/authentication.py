@@ -151,11 +151,11 @@ async def _checked_body(call: Call, http: HttpRequest, signed: sigv4.Signed, sec
         announced = sigv4.UNSIGNED_PAYLOAD
     if announced in chunked.FORMS and call.service == "s3":
         sigv4.check(signed, http, secret, announced)
-        return await _run(len(http.body), _unchunked, http, signed, secret, announced)
+        return await off_loop(len(http.body), _unchunked, http, signed, secret, announced)
     if announced == sigv4.UNSIGNED_PAYLOAD and call.service == "s3":
         sigv4.check(signed, http, secret, announced)
         return http
-    digest = await _run(len(http.body), _digest, http.body)
+    digest = await off_loop(len(http.body), _digest, http.body)
     if announced is not None and not hmac.compare_digest(announced.encode(), digest.encode()):
         sigv4.check(signed, http, secret, announced)
         message = "The provided 'x-amz-content-sha256' header does not match what was computed."
@@ -168,7 +168,8 @@ def _digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-async def _run(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def off_loop(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do work on so many bytes: here when they are few, in a thread when they are many."""
     if size < _BIG:
         return work(*args, **kwargs)
     return await asyncio.to_thread(work, *args, **kwargs)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from hedgerow.api.authentication import Authenticator, Peer
+from hedgerow.api.authentication import Authenticator, Peer, off_loop
 from hedgerow.api.authorisation import authorise, resource_arn
 from hedgerow.api.operations import Flow, Operation, Row, Way
 from hedgerow.api.ports import Directory
@@ -30,6 +30,7 @@ from hedgerow.core.wire import (
     write_error,
     write_output,
 )
+from hedgerow.core.wire.checksums import check_body
 from hedgerow.store import Answer, Run, Tx
 
 log = get_logger("api")
@@ -118,6 +119,8 @@ class Pipeline:
         )
         exchange.caller = caller
         row = self._row(call)
+        if call.service == "s3" and call.operation.name != "CompleteMultipartUpload":  # its checksum is the object's
+            await off_loop(len(http.body), check_body, http.headers, http.body)
         given = read_input(call, http, self._ids.uuid)
         exchange.ignored = given.ignored
         resource = resource_arn(row.resource, given.params, caller)

@@ -195,6 +195,14 @@ def test_s3_keeps_objects_under_any_key(cloud: ToyCloud, key: str) -> None:
     assert key in [entry["Key"] for entry in s3.list_objects_v2(Bucket="store")["Contents"]]
 
 
+def test_s3_compares_the_body_with_its_checksum(cloud: ToyCloud) -> None:
+    with pytest.raises(ClientError) as caught:
+        client(cloud, "s3").put_object(Bucket="store", Key="bad", Body=b"x", ChecksumCRC32="AAAAAA==")
+
+    assert error(caught)[:2] == ("BadDigest", 400)
+    assert "bad" not in OBJECTS.objects
+
+
 def test_s3_says_what_is_missing(cloud: ToyCloud) -> None:
     s3 = client(cloud, "s3")
 
