@@ -15,7 +15,6 @@ from hedgerow.core.paging import Pager
 from hedgerow.services.iot.certificates import (
     Certificate,
     CertificateOperations,
-    CertificateRegister,
     CertificateStore,
     Status,
 )
@@ -81,12 +80,12 @@ class Registry:
             pages=self.pages,
             ids=self.ids,
         )
-        self.register = CertificateRegister(certificates=self.certificate_store, ids=self.ids)
         self.certificates = CertificateOperations(
             certificates=self.certificate_store,
             things=self.thing_store,
             policies=self.policy_store,
             pages=self.pages,
+            ids=self.ids,
         )
         self.policies = PolicyOperations(
             policies=self.policy_store,
@@ -117,7 +116,7 @@ class Registry:
 
     def certificate(self, serial: int = 1, status: Status = Status.ACTIVE, caller: Caller = CALLER) -> Certificate:
         with self.store.tx() as tx:
-            return self.register.enter(tx, caller, certificate_pem(serial), status=status)
+            return self.certificates.enter(tx, caller, certificate_pem(serial), status=status)
 
     def join(self, thing: str, group: str) -> Any:
         request = {"thingName": thing, "thingGroupName": group}

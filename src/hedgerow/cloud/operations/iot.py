@@ -40,7 +40,6 @@ def rows(
     attachments: PolicyAttachmentOperations,
     role_aliases: RoleAliasOperations,
     endpoints: EndpointOperations,
-    templates: TemplateOperations,
 ) -> dict[str, Row]:
     """Answer the rows of the service `iot` that belong to the registry."""
     return {
@@ -48,7 +47,6 @@ def rows(
         **_group_rows(groups),
         **_certificate_rows(certificates, certificate_flows),
         **_policy_rows(policies, attachments),
-        **_template_rows(templates),
         "CreateRoleAlias": write(role_aliases.create_role_alias, _ALIAS),
         "DescribeRoleAlias": read(role_aliases.describe_role_alias, _ALIAS),
         "ListRoleAliases": read(role_aliases.list_role_aliases),
@@ -131,7 +129,8 @@ def _policy_rows(policies: PolicyOperations, attachments: PolicyAttachmentOperat
     }
 
 
-def _template_rows(templates: TemplateOperations) -> dict[str, Row]:
+def template_rows(*, templates: TemplateOperations) -> dict[str, Row]:
+    """Answer the rows of the service `iot` that belong to provisioning templates."""
     return {
         "CreateProvisioningTemplate": write(templates.create_provisioning_template, _TEMPLATE),
         "DescribeProvisioningTemplate": read(templates.describe_provisioning_template, _TEMPLATE),

@@ -3,7 +3,7 @@
 from hedgerow.services.iot.certificates.errors import InvalidSigningRequest
 from hedgerow.services.iot.certificates.flows import Anchors, Authority, CertificateFlows, Issued
 from hedgerow.services.iot.certificates.model import Certificate, Mode, Status
-from hedgerow.services.iot.certificates.operations import CertificateOperations, CertificateRegister
+from hedgerow.services.iot.certificates.operations import CertificateOperations
 from hedgerow.services.iot.certificates.store import CertificateStore
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "Certificate",
     "CertificateFlows",
     "CertificateOperations",
-    "CertificateRegister",
     "CertificateStore",
     "InvalidSigningRequest",
     "Issued",

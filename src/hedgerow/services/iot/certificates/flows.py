@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
 from hedgerow.services.iot.certificates.model import Mode, Status, registrable
-from hedgerow.services.iot.certificates.operations import CertificateRegister
+from hedgerow.services.iot.certificates.operations import CertificateOperations
 from hedgerow.services.iot.principals import certificate_arn
 from hedgerow.store import Answer, Run, Tx
 
@@ -55,9 +55,11 @@ class Anchors(Protocol):
 class CertificateFlows:
     """The operations on certificates with steps outside the transaction."""
 
-    def __init__(self, *, run: Run, register: CertificateRegister, authority: Authority, anchors: Anchors) -> None:
+    def __init__(
+        self, *, run: Run, certificates: CertificateOperations, authority: Authority, anchors: Anchors
+    ) -> None:
         self._run = run
-        self._register = register
+        self._certificates = certificates
         self._authority = authority
         self._anchors = anchors
 
@@ -81,7 +83,7 @@ class CertificateFlows:
 
     async def _enter(self, pem: str, caller: Caller, status: Status, *, mode: Mode = Mode.DEFAULT) -> Mapping[str, Any]:
         def step(tx: Tx) -> Answer:
-            certificate = self._register.enter(tx, caller, pem, status=status, mode=mode)
+            certificate = self._certificates.enter(tx, caller, pem, status=status, mode=mode)
             return Answer(
                 {
                     "certificateArn": certificate_arn(caller, certificate.id),

@@ -44,11 +44,16 @@ class Policies(Protocol):
         ...
 
 
-class CertificateRegister:
-    """Enters certificates into the registry, wherever they come from."""
+class CertificateOperations:
+    """The operations on certificates."""
 
-    def __init__(self, *, certificates: CertificateStore, ids: Ids) -> None:
+    def __init__(
+        self, *, certificates: CertificateStore, things: Things, policies: Policies, pages: Pages, ids: Ids
+    ) -> None:
         self._certificates = certificates
+        self._things = things
+        self._policies = policies
+        self._pages = pages
         self._ids = ids
 
     def enter(self, tx: Tx, caller: Caller, pem: str, *, status: Status, mode: Mode = Mode.DEFAULT) -> Certificate:
@@ -78,16 +83,6 @@ class CertificateRegister:
     def enter_pending(self, tx: Tx, caller: Caller, pem: str) -> Certificate:
         """Write a certificate that waits for its device; raises as `enter` does."""
         return self.enter(tx, caller, pem, status=Status.PENDING_ACTIVATION)
-
-
-class CertificateOperations:
-    """The operations on certificates."""
-
-    def __init__(self, *, certificates: CertificateStore, things: Things, policies: Policies, pages: Pages) -> None:
-        self._certificates = certificates
-        self._things = things
-        self._policies = policies
-        self._pages = pages
 
     def describe_certificate(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         certificate = self._get(tx, caller, request["certificateId"])

@@ -50,7 +50,7 @@ class Bench:
         authority = pki.new_device_authority(registry.store.clock.now(), kind="p256")
         self.flows = CertificateFlows(
             run=DirectRun(registry),
-            register=registry.register,
+            certificates=registry.certificates,
             authority=DeviceAuthority(authority=authority, clock=registry.store.clock, host_names=("cloud.example",)),
             anchors=self.anchors,
         )

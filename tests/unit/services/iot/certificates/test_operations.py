@@ -65,7 +65,7 @@ def test_two_accounts_may_have_the_same_certificate(registry: Registry) -> None:
 @pytest.mark.parametrize("text", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"])
 def test_what_is_no_certificate_is_refused(registry: Registry, text: str) -> None:
     with registry.store.tx() as tx, pytest.raises(CertificateValidation):
-        registry.register.enter(tx, CALLER, text, status=Status.ACTIVE)
+        registry.certificates.enter(tx, CALLER, text, status=Status.ACTIVE)
 
 
 def test_leaving_active_cuts_the_connections_and_changes_the_rights(registry: Registry) -> None:

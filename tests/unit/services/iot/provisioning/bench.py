@@ -135,7 +135,7 @@ class Bench:
         self.flows = ProvisioningFlows(
             run=self.run,
             authority=FakeAuthority(),
-            entries=registry.register,
+            entries=registry.certificates,
             certificates=registry.certificate_store,
             templates=templates,
             registration=self.registration,
