@@ -102,6 +102,7 @@ def test_a_role_with_policies_is_made_read_and_deleted(running: Running) -> None
     assert inline["PolicyDocument"] == json.loads(READ_S3)
     assert [policy["PolicyName"] for policy in attached] == ["AWSLambdaBasicExecutionRole"]
     assert [r["RoleName"] for page in iam.get_paginator("list_roles").paginate() for r in page["Roles"]] == ["edge"]
+    assert iam.list_instance_profiles_for_role(RoleName="edge")["InstanceProfiles"] == []
     with pytest.raises(iam.exceptions.DeleteConflictException):
         iam.delete_role(RoleName="edge")
 
@@ -153,6 +154,7 @@ def test_a_user_may_what_its_policy_says_and_nothing_else(running: Running) -> N
         mine.get_user(UserName="ann")
     iam.put_user_policy(UserName="ann", PolicyName="me", PolicyDocument=document)
 
+    assert iam.list_groups_for_user(UserName="ann")["Groups"] == []
     assert mine.get_user(UserName="ann")["User"]["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/ann"
     with pytest.raises(ClientError, match="iam:ListUsers"):
         mine.list_users()

@@ -20,6 +20,10 @@ class Entities(Protocol):
         """Answer whether the account has one of that name."""
         ...
 
+    def arn_of(self, tx: Tx, account: str, name: str) -> str | None:
+        """Answer the ARN of the one of that name, or None."""
+        ...
+
 
 class Vault(Protocol):
     """Encrypts what must not stand in the database in the clear."""

@@ -319,3 +319,33 @@ def test_wildcards_agree_with_the_obvious_matcher(pattern: str, text: str) -> No
     found = reason([allow("iot:Publish", IOT + "topic/" + pattern)], "iot:Publish", IOT + "topic/" + text)
 
     assert (found is Reason.ALLOWED) is naive(pattern, text)
+
+
+@given(st.lists(STATEMENTS, min_size=1, max_size=4), QUESTIONS, st.sampled_from([{}, {"k": "v"}, {"k": "w"}]))
+def test_what_may_be_remembered_is_the_same_in_every_context(
+    statements: list[dict[str, Any]], question: tuple[str, str, dict[str, str]], other: dict[str, str]
+) -> None:
+    action, resource, context = question
+    grants = compile_policies([policy(*statements)], dialect=Dialect.IOT, variables={"iot:ClientId": "a"})
+
+    first, second = grants.decide(action, resource, context), grants.decide(action, resource, other)
+
+    assert not first.cacheable or first.reason is second.reason
+
+
+WORDS = {
+    Reason.ALLOWED: "is allowed by statement",
+    Reason.EXPLICIT_DENY: "is denied by statement",
+    Reason.IMPLICIT_DENY: "no statement allows",
+}
+
+
+@given(st.lists(STATEMENTS, min_size=1, max_size=4), QUESTIONS)
+def test_every_decision_is_explained_as_it_was_made(
+    statements: list[dict[str, Any]], question: tuple[str, str, dict[str, str]]
+) -> None:
+    grants = compile_policies([policy(*statements)], dialect=Dialect.IOT)
+
+    decision = grants.decide(*question)
+
+    assert WORDS[decision.reason] in decision.explain()

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from hedgerow.core.caller import Caller, Kind
-from hedgerow.core.events import PrincipalCut
+from hedgerow.core.events import AuthorisationChanged, PrincipalCut
 from hedgerow.services.iam.errors import DeleteConflict, LimitExceeded, NoSuchEntity, ValidationFailed
 from tests.support.iam import READ_S3, Iam
 from tests.support.store import CALLER, OTHER_ACCOUNT
@@ -128,3 +128,15 @@ def test_users_have_inline_and_managed_policies(iam: Iam) -> None:
     assert iam.run(iam.user_policies.list_user_policies, ann).response["PolicyNames"] == []
     with pytest.raises(NoSuchEntity, match="user policy with name x"):
         iam.run(iam.user_policies.get_user_policy, {**ann, "PolicyName": "x"})
+
+
+def test_a_change_names_the_user_that_it_concerns(iam: Iam) -> None:
+    iam.run(iam.users.create_user, {"UserName": "bob", "Path": "/ops/"})
+    bob = "arn:aws:iam::123456789012:user/ops/bob"
+    request = {"UserName": "bob", "PolicyName": "read", "PolicyDocument": READ_S3}
+
+    put = iam.run(iam.user_policies.put_user_policy, request)
+    key = iam.run(iam.keys.create_access_key, {"UserName": "bob"}).response["AccessKey"]["AccessKeyId"]
+    deleted = iam.run(iam.keys.delete_access_key, {"UserName": "bob", "AccessKeyId": key})
+
+    assert put.events == deleted.events == (AuthorisationChanged(account="123456789012", principals=frozenset({bob})),)

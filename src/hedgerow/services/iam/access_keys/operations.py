@@ -3,6 +3,7 @@
 from typing import Any
 
 from hedgerow.base.ids import Ids
+from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.events import AuthorisationChanged
 from hedgerow.core.request import Request
@@ -70,7 +71,7 @@ class AccessKeyOperations:
         if status != ACTIVE:
             _keep_one(store, user, key)
         store.set_status(key.id, status)
-        return Answer({}, _changed(caller))
+        return Answer({}, self._changed(tx, caller, user))
 
     def delete_access_key(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         user = self._owner(tx, request, caller)
@@ -78,7 +79,7 @@ class AccessKeyOperations:
         key = _found(store, request["AccessKeyId"])
         _keep_one(store, user, key)
         store.delete(key.id)
-        return Answer({}, _changed(caller))
+        return Answer({}, self._changed(tx, caller, user))
 
     def _owner(self, tx: Tx, request: Request, caller: Caller) -> str:
         name: str | None = request.get("UserName")
@@ -92,6 +93,10 @@ class AccessKeyOperations:
             return caller.principal.rpartition("/")[2]
         raise OwnerNeeded
 
+    def _changed(self, tx: Tx, caller: Caller, user: str) -> tuple[AuthorisationChanged, ...]:
+        own = arn("iam", "", caller.account, "root") if user == ROOT else self._users.arn_of(tx, caller.account, user)
+        return (AuthorisationChanged(account=caller.account, principals=frozenset({own} if own else ())),)
+
 
 def _found(store: AccessKeyStore, key_id: str) -> AccessKey:
     key = store.get(key_id)
@@ -103,11 +108,6 @@ def _found(store: AccessKeyStore, key_id: str) -> AccessKey:
 def _keep_one(store: AccessKeyStore, user: str, key: AccessKey) -> None:
     if user == ROOT and not any(other.id != key.id and other.status == ACTIVE for other in store.all()):
         raise LastRootKey
-
-
-def _changed(caller: Caller) -> tuple[AuthorisationChanged, ...]:
-    # The user's ARN has a path that is not known here; keys change seldom, so all of the account is read again.
-    return (AuthorisationChanged(account=caller.account),)
 
 
 def _shown(key: AccessKey) -> dict[str, Any]:

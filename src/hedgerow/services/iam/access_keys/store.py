@@ -96,6 +96,11 @@ class RootKeys:
         self._ids = ids
         self._vault = vault
 
+    def active(self, tx: Tx, account: str) -> str | None:
+        """Answer the id of the account's oldest active key of its own, None when there is none."""
+        keys = AccessKeyStore(tx, account, ROOT).all()
+        return next((key.id for key in keys if key.active), None)
+
     def create(self, tx: Tx, account: str) -> NewKey:
         """Make a key that stands for everything in the account."""
         return AccessKeyStore(tx, account, ROOT).create(self._ids, self._vault)

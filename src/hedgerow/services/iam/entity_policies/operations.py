@@ -42,13 +42,13 @@ class _EntityPolicies:
         self._pages = pages
 
     def put(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        store, _ = self._store(tx, request, caller)
+        store, entity = self._store(tx, request, caller)
         name = request["PolicyName"]
         document = checked(request["PolicyDocument"], Dialect.IAM)
         limit = LIMITS[self._kind].inline_size
         check_size((store.inline() | {name: document}).values(), limit, f"{self._kind.value} inline policies")
         store.put_inline(name, document)
-        return self._changed(caller)
+        return self._changed(tx, caller, entity)
 
     def get(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         store, entity = self._store(tx, request, caller)
@@ -60,11 +60,11 @@ class _EntityPolicies:
         return Answer({member: entity, "PolicyName": name, "PolicyDocument": on_the_wire(document)})
 
     def delete(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        store, _ = self._store(tx, request, caller)
+        store, entity = self._store(tx, request, caller)
         name = request["PolicyName"]
         if not store.delete_inline(name):
             raise InlinePolicyNotFound(self._kind, name)
-        return self._changed(caller)
+        return self._changed(tx, caller, entity)
 
     def list_inline(self, tx: Tx, request: Request, caller: Caller, operation: str) -> Answer:
         store, entity = self._store(tx, request, caller)
@@ -82,7 +82,7 @@ class _EntityPolicies:
         )
 
     def attach(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        store, _ = self._store(tx, request, caller)
+        store, entity = self._store(tx, request, caller)
         arn = request["PolicyArn"]
         if not self._managed.exists(tx, caller.account, arn):
             raise NotAttachable(arn)
@@ -92,14 +92,14 @@ class _EntityPolicies:
         if len(attached) >= MOST_ATTACHED:
             raise TooManyAttached(LIMITS[self._kind].attached_quota, MOST_ATTACHED)
         store.attach(arn)
-        return self._changed(caller)
+        return self._changed(tx, caller, entity)
 
     def detach(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        store, _ = self._store(tx, request, caller)
+        store, entity = self._store(tx, request, caller)
         arn = request["PolicyArn"]
         if not store.detach(arn):
             raise NotAttached(arn)
-        return self._changed(caller)
+        return self._changed(tx, caller, entity)
 
     def list_attached(self, tx: Tx, request: Request, caller: Caller, operation: str) -> Answer:
         store, entity = self._store(tx, request, caller)
@@ -123,9 +123,11 @@ class _EntityPolicies:
             raise EntityNotFound(self._kind, entity)
         return EntityPolicyStore(tx, caller.account, self._kind, entity), entity
 
-    def _changed(self, caller: Caller) -> Answer:
+    def _changed(self, tx: Tx, caller: Caller, entity: str) -> Answer:
         # A role's sessions have names of their own, so everyone in the account is asked about again.
-        return Answer({}, (AuthorisationChanged(account=caller.account),))
+        arn = self._entities.arn_of(tx, caller.account, entity) if self._kind is Kind.USER else None
+        principals = frozenset() if arn is None else frozenset({arn})
+        return Answer({}, (AuthorisationChanged(account=caller.account, principals=principals),))
 
 
 class RolePolicyOperations:

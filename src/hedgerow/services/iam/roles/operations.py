@@ -124,6 +124,22 @@ class RoleOperations:
             )
         )
 
+    def list_instance_profiles_for_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        """There are no instance profiles; tools ask before they delete a role."""
+        role = _found(tx, request, caller)
+        return Answer(
+            self._pages.answer(
+                request,
+                caller,
+                "ListInstanceProfilesForRole",
+                name="InstanceProfiles",
+                items=(),
+                key=str,
+                show=str,
+                of=role.name,
+            )
+        )
+
 
 def _trust(document: str) -> str:
     check_size((document,), TRUST_SIZE, "ACLSizePerRole")

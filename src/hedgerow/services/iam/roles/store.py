@@ -92,6 +92,11 @@ class RoleReader:
         """Answer whether the account has a role of that name."""
         return RoleStore(tx, account).get(name) is not None
 
+    def arn_of(self, tx: Tx, account: str, name: str) -> str | None:
+        """Answer the role's ARN, or None."""
+        role = self.find(tx, account, name)
+        return None if role is None else role.arn
+
     def find(self, tx: Tx, account: str, name: str) -> Role | None:
         """Answer the role, or None."""
         return RoleStore(tx, account).get(name)

@@ -91,6 +91,15 @@ class UserOperations:
         changed = AuthorisationChanged(account=caller.account, principals=frozenset({user.arn}))
         return Answer({}, (changed, PrincipalCut(account=caller.account, principal=user.arn, reason="USER_DELETED")))
 
+    def list_groups_for_user(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        """There are no groups; tools ask before they delete a user."""
+        user = _found(tx, caller, request["UserName"])
+        return Answer(
+            self._pages.answer(
+                request, caller, "ListGroupsForUser", name="Groups", items=(), key=str, show=str, of=user.name
+            )
+        )
+
 
 def _own_name(caller: Caller) -> str:
     if caller.kind is not CallerKind.USER:

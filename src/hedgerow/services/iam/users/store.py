@@ -64,6 +64,11 @@ class UserReader:
         """Answer whether the account has a user of that name."""
         return UserStore(tx, account).get(name) is not None
 
+    def arn_of(self, tx: Tx, account: str, name: str) -> str | None:
+        """Answer the user's ARN, or None."""
+        user = self.find(tx, account, name)
+        return None if user is None else user.arn
+
     def find(self, tx: Tx, account: str, name: str) -> User | None:
         """Answer the user, or None."""
         return UserStore(tx, account).get(name)
