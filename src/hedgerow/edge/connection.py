@@ -27,11 +27,14 @@ from hedgerow.edge.identity import Identity
 from hedgerow.edge.link import Link, opened
 from hedgerow.edge.notice import Console
 from hedgerow.edge.spool import Outgoing, Spool
-from hedgerow.edge.trouble import NotLetIn, TakenOver, Trouble, ungrouped
+from hedgerow.edge.trouble import CutOff, NotLetIn, TakenOver, Trouble, ungrouped
 
 SESSION_EXPIRY_S: Final = 604_800
 _RECEIVE_MAXIMUM: Final = 100
 _TAKEN_OVER_WAIT_S: Final = 30.0  # two edges with one name must not throw each other out in turn
+_STEADY_S: Final = 20.0  # a connection that lasted this long was a good one: the next wait is short again
+_SOON_S: Final = 5.0
+_MOST_CUTS: Final = 4
 _log = get_logger("edge.connection")
 
 OnMessage = Callable[[Publish], None]
@@ -80,7 +83,8 @@ class Connection:
         self._subscriptions: list[Subscription] = []
         self._link: Link | None = None
         self._arrived = asyncio.Event()  # something is in the spool
-        self._under_way = 0
+        self._under_way: dict[int, float] = {}  # number in the spool -> when it was sent
+        self._suspects: dict[int, int] = {}  # number in the spool -> connections that ended soon after it was sent
         self._on_connected: list[Callable[[], None]] = []
         self._requests: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._known = False  # the console knows that we are connected
@@ -96,16 +100,22 @@ class Connection:
 
     def statistics(self) -> dict[str, int]:
         """Answer how full the queue is and how much is under way."""
-        return {**self._spool.statistics(), "under way": self._under_way}
+        return {**self._spool.statistics(), "under way": len(self._under_way)}
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
         await self._spool.load()
         while True:
+            began = asyncio.get_running_loop().time()
             try:
                 with ungrouped():
                     await self._once()
             except Trouble as trouble:
+                now = asyncio.get_running_loop().time()
+                if isinstance(trouble, CutOff):
+                    self._suspect(now)
+                if now - began > _STEADY_S:
+                    self._backoff.reset()
                 await self._wait(trouble)
 
     async def publish(self, message: Outgoing) -> None:
@@ -114,6 +124,8 @@ class Connection:
             await self._spool.add(message)
             self._arrived.set()
         elif self._link is not None:
+            if self._link.busy:
+                raise Offline("the network is too slow; a message of QoS 0 is not kept")
             self._link.send(message.topic, message.payload, retain=message.retain, properties=self._properties(message))
         elif self._settings.keep_qos0_when_offline:
             await self._spool.add(message)
@@ -131,6 +143,8 @@ class Connection:
             except NotLetIn:
                 self._subscriptions.remove(subscription)
                 raise
+            except Trouble as trouble:  # it is made with the next connect
+                _log.warning("a subscription waits", extra={"fields": {"filter": topic_filter, "cause": str(trouble)}})
         return subscription
 
     async def unsubscribe(self, subscription: Subscription) -> None:
@@ -210,7 +224,6 @@ class Connection:
                 )
 
     def _greet(self) -> None:
-        self._backoff.reset()
         self._known = True
         self._console.say(f"connected to {self._endpoint} as {self._identity.thing_name}")
         _log.info("connected", extra={"fields": {"endpoint": str(self._endpoint), "thing": self._identity.thing_name}})
@@ -240,11 +253,13 @@ class Connection:
 
     async def _drain(self, link: Link) -> None:
         """Send what is in the spool, in order, until the link ends."""
-        window = min(self._settings.max_in_flight, link.limits.receive_maximum)
-        self._under_way, cursor = 0, 0
+        self._under_way.clear()
+        most = min(self._settings.max_in_flight, link.limits.receive_maximum)
+        cursor = 0
         while True:
             self._arrived.clear()
-            messages = await self._spool.after(cursor, max(0, window - self._under_way))
+            window = 1 if self._suspects else most  # one at a time shows which one it is
+            messages = await self._spool.after(cursor, max(0, window - len(self._under_way)))
             for message in messages:
                 cursor = message.seq
                 self._send(link, message)
@@ -253,36 +268,55 @@ class Connection:
                 await self._arrived.wait()
 
     def _send(self, link: Link, message: Outgoing) -> None:
-        if message.expires_at is not None and message.expires_at <= self._clock.now():
-            self._spool.done(message.seq)
-            return
+        given_up = self._given_up(message)
+        if given_up is None:
+            try:
+                link.send(
+                    message.topic,
+                    message.payload,
+                    qos=message.qos,
+                    retain=message.retain,
+                    properties=self._properties(message),
+                    done=self._acknowledged(message) if message.qos else None,
+                )
+            except ValueError as error:
+                given_up = str(error)
+        if given_up is not None or not message.qos:
+            self._done(message)
+        else:
+            self._under_way[message.seq] = asyncio.get_running_loop().time()
+        if given_up:
+            fields = {"topic": message.topic, "reason": given_up}
+            _log.warning("a message was given up", extra={"fields": fields})
 
+    def _given_up(self, message: Outgoing) -> str | None:
+        """Answer why a message is not to be sent any more ("" for one that has expired), None when it is."""
+        if message.expires_at is not None and message.expires_at <= self._clock.now():
+            return ""
+        if self._suspects.get(message.seq, 0) >= _MOST_CUTS:
+            return "the cloud ended the connection each time it was sent; the policy may not allow it"
+        return None
+
+    def _acknowledged(self, message: Outgoing) -> Callable[[Acknowledged], None]:
         def done(event: Acknowledged) -> None:
-            self._under_way -= 1
-            self._arrived.set()
-            self._spool.done(message.seq)
+            self._done(message)
             if event.code >= 0x80:
                 fields = {"topic": message.topic, "reason": event.text or hex(event.code)}
                 _log.warning("the cloud refused a message", extra={"fields": fields})
 
-        try:
-            link.send(
-                message.topic,
-                message.payload,
-                qos=message.qos,
-                retain=message.retain,
-                properties=self._properties(message),
-                done=done if message.qos else None,
-            )
-        except ValueError as error:
-            fields = {"topic": message.topic, "reason": str(error)}
-            _log.warning("a message cannot be sent", extra={"fields": fields})
-            self._spool.done(message.seq)
-            return
-        if message.qos:
-            self._under_way += 1
-        else:
-            self._spool.done(message.seq)
+        return done
+
+    def _done(self, message: Outgoing) -> None:
+        self._under_way.pop(message.seq, None)
+        self._suspects.pop(message.seq, None)
+        self._spool.done(message.seq)
+        self._arrived.set()
+
+    def _suspect(self, now: float) -> None:
+        """We were cut off: what was sent shortly before may be why."""
+        for seq, at in self._under_way.items():
+            if now - at < _SOON_S:
+                self._suspects[seq] = self._suspects.get(seq, 0) + 1
 
     def _properties(self, message: Outgoing) -> Properties:
         if not message.properties and message.expires_at is None:

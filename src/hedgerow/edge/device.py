@@ -29,6 +29,7 @@ from hedgerow.edge.deployments.artifacts import Artifacts
 from hedgerow.edge.deployments.engine import Engine
 from hedgerow.edge.deployments.preparation import Preparation
 from hedgerow.edge.deployments.reports import Channel, Reports
+from hedgerow.edge.effective import write_effective
 from hedgerow.edge.health import Health
 from hedgerow.edge.identity import Identity
 from hedgerow.edge.ipc.credential_server import CredentialServer
@@ -89,6 +90,7 @@ class Device:
         async with AsyncExitStack() as stack:
             stack.callback(self.logs.close)
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            await asyncio.to_thread(write_effective, self._settings, self._identity, self._layout, self._files)
             await self._listen(stack)
             self.lambdas.pool = await stack.enter_async_context(
                 Pool(

@@ -15,12 +15,14 @@ from hedgerow.core.mqtt.packets import Connect, Publish
 from hedgerow.core.mqtt.properties import NO_PROPERTIES, Properties
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.edge.configuration import Endpoint
-from hedgerow.edge.trouble import NotLetIn, TakenOver, Trouble, explained
+from hedgerow.edge.trouble import CutOff, NotLetIn, TakenOver, Trouble, explained
 
 _CHUNK = 65_536
+MOST_WAITING_BYTES = 1024 * 1024
 _LASTING = frozenset(
     {Reason.BANNED, Reason.CLIENT_ID_NOT_VALID, Reason.NOT_AUTHORIZED, Reason.BAD_USER_NAME_OR_PASSWORD}
 )
+_ITS_OWN = frozenset({Reason.SERVER_SHUTTING_DOWN, Reason.SERVER_BUSY, Reason.USE_ANOTHER_SERVER, Reason.SERVER_MOVED})
 
 OnMessage = Callable[[Publish], None]
 OnAcknowledged = Callable[[Acknowledged], None]
@@ -52,6 +54,11 @@ class Link:
         """What the server allows on this connection."""
         return self._session.limits
 
+    @property
+    def busy(self) -> bool:
+        """More waits to be sent than should: the network is slower than what is said."""
+        return self._writer.transport.get_write_buffer_size() > MOST_WAITING_BYTES
+
     async def run(self) -> Trouble:
         """Pump until the connection ends; answer why it did."""
         ended: Ended | None = None
@@ -68,6 +75,8 @@ class Link:
                 future.set_exception(Trouble("the connection ended before the answer came"))
         if ended.code == Reason.SESSION_TAKEN_OVER:
             return TakenOver("another client connected with this device's name, so the cloud ended this connection")
+        if ended.by_server and ended.code not in _ITS_OWN:
+            return CutOff(f"the cloud ended the connection: {ended.text}")
         return Trouble(f"connection lost: {ended.text}")
 
     def send(
@@ -143,8 +152,6 @@ class Link:
                 data = await self._reader.read(_CHUNK)
         except TimeoutError:
             return self._session.tick(now=self._now())
-        except ConnectionError:
-            data = b""
         return self._session.receive(data, now=self._now())
 
     def _take(self, event: Event) -> Ended | None:

@@ -41,6 +41,10 @@ class NotLetIn(Trouble):
     """The cloud refuses this certificate or this client."""
 
 
+class CutOff(Trouble):
+    """The cloud ended a connection in good order, as it does with clients that do what they may not."""
+
+
 class TakenOver(Trouble):
     """Somebody else connected with this client id."""
 

@@ -89,6 +89,7 @@ class Ended:
 
     code: int | None
     text: str
+    by_server: bool = False  # it said so, or closed the stream in good order
 
 
 Event = Accepted | Refused | Arrived | Acknowledged | Granted | Ended
@@ -185,7 +186,7 @@ class ClientSession:
         if self._over:
             return []
         if not data:
-            return [self._end(None, "the server closed the connection")]
+            return [self._end(None, "the server closed the connection", by_server=True)]
         violation: BadPacket | None = None
         try:
             packets: list[Packet] = self._decoder.feed(data)
@@ -234,7 +235,7 @@ class ClientSession:
                 self._answer_due = None
                 return []
             case Disconnect(code, properties):
-                return [self._end(code, _text(properties) or _name(code))]
+                return [self._end(code, _text(properties) or _name(code), by_server=True)]
             case _:
                 raise ProtocolViolation(f"a {type(packet).__name__} that nobody asked for")
 
@@ -289,10 +290,10 @@ class ClientSession:
             self._write(encode(Disconnect(code), self._version), now)
         return self._end(code, f"the server broke the protocol: {text}")
 
-    def _end(self, code: int | None, text: str) -> Event:
+    def _end(self, code: int | None, text: str, *, by_server: bool = False) -> Event:
         self._over = True
         self._answer_due = None
-        return Ended(code=code, text=text)
+        return Ended(code=code, text=text, by_server=by_server)
 
 
 def _text(properties: Properties) -> str:
