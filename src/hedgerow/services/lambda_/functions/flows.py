@@ -9,9 +9,10 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from hedgerow.base.errors import AccessDenied
+from hedgerow.base.errors import AccessDenied, NotImplementedYet, Unavailable
 from hedgerow.base.ids import Ids
 from hedgerow.base.log import get_logger
 from hedgerow.core.caller import Caller
@@ -76,6 +77,7 @@ class LambdaFlows:
         self._background: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
+        self._tasks = asyncio.TaskGroup()
         await self._tasks.__aenter__()
         return self
 
@@ -91,7 +93,9 @@ class LambdaFlows:
         settings = new_settings(request)
         publish = bool(request.get("Publish"))
         tags = dict(request.take_all("Tags") or {})
-        data = await self._package(request["Code"], caller.account)
+        source = _source(request["Code"])
+        refuse_unread(request)
+        data = await self._package(source, caller.account)
         code = await self._keep(caller.account, data)
         draft = Version(
             account=caller.account,
@@ -113,8 +117,10 @@ class LambdaFlows:
         revision, publish = request.get("RevisionId"), bool(request.get("Publish"))
         changes = {"architectures": tuple(request.take_all("Architectures"))} if "Architectures" in request else {}
         dry_run = bool(request.get("DryRun"))
+        source = _source(request)
+        refuse_unread(request)
         old = await self._run.read(lambda tx: self._reader.must(tx, named))
-        data = await self._package(request, caller.account)
+        data = await self._package(source, caller.account)
         if dry_run:
             return old.configuration(qualified=False)
         code = await self._keep(caller.account, data)
@@ -147,6 +153,7 @@ class LambdaFlows:
         tail = request.get("LogType") == "Tail"
         context = client_context(request.get("ClientContext"))
         payload = event(request.get("Payload") or b"")
+        refuse_unread(request)
         version = await self._run.read(lambda tx: self._reader.must(tx, named, chance=self._chance()))
         if kind == "DryRun":
             return {"StatusCode": 204, "Payload": b""}
@@ -208,9 +215,15 @@ class LambdaFlows:
             log.warning("a queued event is dropped: its function is gone", extra={"fields": fields})
             return
         await self._schedule(row, delay_s=version.settings.timeout_s + LEASE_S, attempt=row.body["attempt"])
-        task = self._tasks.create_task(self._run_event(row, named, version))
+        task = self._tasks.create_task(self._in_background(row, named, version))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+    async def _in_background(self, row: FollowUp, named: Named, version: Version) -> None:
+        try:
+            await self._run_event(row, named, version)
+        except Unavailable:
+            log.warning("how a queued event ended could not be written down; it will be taken up again", exc_info=True)
 
     async def _run_event(self, row: FollowUp, named: Named, version: Version) -> None:
         attempt, payload = row.body["attempt"], base64.b64decode(row.body["payload"])
@@ -274,24 +287,19 @@ class LambdaFlows:
 
         await self._run.write(write)
 
-    async def _package(self, code: Request, account: str) -> bytes:
-        data = code.get("ZipFile")
-        bucket, key = code.get("S3Bucket") or "", code.get("S3Key") or ""
-        if (data is None) == (not bucket or not key):
-            raise InvalidParameter("Please provide a source for function code: ZipFile, or S3Bucket and S3Key.")
+    async def _package(self, source: "_Source", account: str) -> bytes:
+        data = source.data
         if data is None:
-            data = await self._objects.read(account, bucket, key)
+            data = await self._objects.read(account, source.bucket, source.key)
             if data is None:
                 raise InvalidParameter(
-                    f"Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: "
-                    f"{bucket}/{key} is not there"
+                    "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: "
+                    f"{source.bucket}/{source.key} is not there"
                 )
-        elif len(data) > MAX_ZIP:
-            raise EventTooLarge(len(data), MAX_ZIP)
         problem = await self._workers.check_package(data)
         if problem is not None:
             raise InvalidParameter(f"{BAD_ZIP} ({problem})")
-        return bytes(data)
+        return data
 
     async def _keep(self, account: str, data: bytes) -> Code:
         blob = await self._blobs.put(account, data)
@@ -299,6 +307,31 @@ class LambdaFlows:
 
     def _chance(self) -> float:
         return int(self._ids.hex(8), 16) / 2**32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """Where a package comes from: the request itself, or an object."""
+
+    data: bytes | None
+    bucket: str
+    key: str
+
+
+def _source(code: Request) -> _Source:
+    data, bucket, key = code.get("ZipFile"), code.get("S3Bucket") or "", code.get("S3Key") or ""
+    if (data is None) == (not bucket or not key) and not code.unread():
+        raise InvalidParameter("Please provide a source for function code: ZipFile, or S3Bucket and S3Key.")
+    if data is not None and len(data) > MAX_ZIP:
+        raise EventTooLarge(len(data), MAX_ZIP)
+    return _Source(data=data, bucket=bucket, key=key)
+
+
+def refuse_unread(request: Request) -> None:
+    """Refuse by name what nobody has read, before the first step that changes something."""
+    unread = request.unread()
+    if unread:
+        raise NotImplementedYet(f"{', '.join(unread)} is not honoured yet; nothing was changed. Send it without.")
 
 
 def event(payload: bytes) -> bytes:
