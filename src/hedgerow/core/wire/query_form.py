@@ -27,6 +27,8 @@ def _put(tree: Tree, name: str, value: str) -> None:
     parts = name.split(".")
     if len(parts) > _DEPTH:
         raise Malformed(name[:60], f"nested at most {_DEPTH} deep")
+    if _LEAF in parts:
+        raise Malformed(name[:60], "a name without empty parts")
     for part in parts:
         tree = tree.setdefault(part, {})
     tree[_LEAF] = value

@@ -154,6 +154,14 @@ def test_a_shape_that_contains_itself_is_not_followed_without_end() -> None:
     read(call("dynamodb", "PutItem", "json"), body)
 
 
+@pytest.mark.parametrize("name", [b"", b".", b"Tags..Key", b"Tags."])
+def test_a_field_without_a_proper_name_is_refused(name: bytes) -> None:
+    made = call("iam", "CreateRole", "query")
+
+    with pytest.raises(Malformed, match="empty parts"):
+        read_input(made, HttpRequest("POST", "/", "", FORM, name + b"=1"), str)
+
+
 def test_deeply_nested_cbor_is_refused() -> None:
     made = call("cloudwatch", "PutMetricData", "cbor")
 
