@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Float, Row, String, Table, Text, bindparam, delete, distinct, insert, select
+from sqlalchemy import BigInteger, Column, Float, Row, String, Table, Text, bindparam, delete, insert, select
 from sqlalchemy import update as update_rows
 
 from hedgerow.services.s3.objects.model import Object
@@ -51,7 +51,7 @@ _PUT: Final = (
     )
 )
 _DROP: Final = delete(objects).where(_KEY)
-_DIGESTS: Final = select(distinct(_T.digest)).where(_T.account == bindparam("account_"))
+_DIGESTS: Final = select(_T.digest).where(_T.account == bindparam("account_")).distinct()
 
 LAST: Final = "\U0010ffff"  # behind every character that a key has
 
