@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import select
 
 from hedgerow.core.caller import Caller
 from hedgerow.core.paging import Pager
@@ -28,6 +29,7 @@ from hedgerow.services.iot.policies import (
 )
 from hedgerow.services.iot.thing_types import ThingTypeOperations, ThingTypeStore
 from hedgerow.services.iot.things import ThingOperations, ThingPrincipalOperations, ThingStore
+from hedgerow.store import metadata
 from tests.support.clock import FakeIds
 from tests.support.store import CALLER, MemoryStore
 
@@ -125,6 +127,16 @@ class Registry:
     def attach(self, thing: str, certificate: Certificate, **more: Any) -> Any:
         request = {"thingName": thing, "principal": arn_of(certificate), **more}
         return self.store.run(self.principals.attach_thing_principal, request)
+
+
+def contents(registry: Registry) -> list[str]:
+    """Answer every row of every table, as text, in an order that does not depend on the database."""
+    with registry.store.engine.begin() as connection:
+        return sorted(
+            f"{table.name}: {tuple(row)}"
+            for table in metadata.sorted_tables
+            for row in connection.execute(select(table))
+        )
 
 
 def arn_of(certificate: Certificate, caller: Caller = CALLER) -> str:

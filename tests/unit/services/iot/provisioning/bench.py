@@ -21,7 +21,7 @@ from hedgerow.services.iot.provisioning import (
 )
 from hedgerow.services.iot.provisioning_templates import TemplateOperations, TemplateStore
 from hedgerow.store import Answer, Tx
-from tests.support.registry import Registry, certificate_pem
+from tests.support.registry import Registry, certificate_pem, contents
 from tests.support.store import CALLER
 
 ROLE = "arn:aws:iam::123456789012:role/fleet"
@@ -194,8 +194,4 @@ class Bench:
 
     def dump(self) -> list[str]:
         """Answer everything in the database."""
-        raw = self.store.engine.raw_connection()
-        try:
-            return list(raw.driver_connection.iterdump())  # type: ignore[union-attr]  # sqlite's own
-        finally:
-            raw.close()
+        return contents(self.registry)
