@@ -1,7 +1,7 @@
 """One client's side of an MQTT connection, without I/O.
 
 Bytes and clock readings go in (`receive`, `tick`), events come out; what is to be sent waits in `output()`. QoS 0 and 1
-in both directions; messages are acknowledged when the shell says so. Leaves to others: the socket, when to connect again,
+in both directions; messages are acknowledged when the shell says so. Leaves to others: the socket, connecting again,
 and what outlives a connection (spool, subscriptions).
 Spec: MQTT 5.0 sections 3.1 (CONNECT), 3.1.2.10 (keep alive), 4.9 (flow control), MQTT 3.1.1 section 3.1.
 """
