@@ -121,7 +121,7 @@ class Pipeline:
         row = self._row(call)
         if call.service == "s3" and call.operation.name != "CompleteMultipartUpload":  # its checksum is the object's
             await off_loop(len(http.body), check_body, http.headers, http.body)
-        given = read_input(call, http, self._ids.uuid)
+        given = await off_loop(len(http.body), read_input, call, http, self._ids.uuid)
         exchange.ignored = given.ignored
         resource = resource_arn(row.resource, given.params, caller)
         await authorise(self._directory, row, call, caller, resource, peer=exchange.peer, now=self._clock.now())

@@ -13,6 +13,7 @@ from typing import Any
 from hedgerow.core.wire.model import Member, Operation, Shape
 
 _SHOWN = 100
+_MATCHED = 4096  # longer texts (of shapes without a maximum) are not matched: some patterns take quadratic time
 _AT_MOST = 10  # problems named in one answer
 _RUNTIME = "Runtime"  # Lambda takes runtimes that the model does not list [lambda-runtime 3]
 _LENIENT_ENUMS = frozenset({("lambda", _RUNTIME), ("greengrass", "EncodingType")})
@@ -38,6 +39,13 @@ _CLASSES = {
     "S": r"$+<=>^`|~\u00a2-\u00a9\u00ac\u00ae-\u00b1\u00b4\u00d7\u00f7\u20a0-\u20bf\u2100-\u2bff",
     "N": r"\d\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2189\u2460-\u249b",
 }
+# these backtrack exponentially on a few dozen spaces
+_ENDLESS = frozenset(
+    {
+        r"^[ \t]*[^\x00-\x1F:\x7F]+([ \t]+[^\x00-\x1F:\x7F]+)*[ \t]*$",
+        r"^[ \t]*[\x20-\x7E]+([ \t]+[\x20-\x7E]+)*[ \t]*$",
+    }
+)
 _PROPERTY = re.compile(r"\\([pP])\{(?:Is)?(\w+)\}")
 
 
@@ -102,7 +110,7 @@ def _text(service: str, shape: Shape, value: str | bytes, path: str) -> Iterator
     if shape.enum is not None and value not in shape.enum and (service, shape.name) not in _LENIENT_ENUMS:
         allowed = ", ".join(sorted(shape.enum))
         yield _failed(shape, value, path, f"Member must satisfy enum value set: [{allowed}]")
-    if shape.pattern is not None:
+    if shape.pattern is not None and len(value) <= _MATCHED:
         pattern = compiled(shape.pattern)
         if pattern is not None and pattern.fullmatch(value) is None:
             yield _failed(shape, value, path, f"Member must satisfy regular expression pattern: {shape.pattern}")
@@ -142,7 +150,9 @@ def _shown(shape: Shape, value: Any) -> str:
 
 @lru_cache(maxsize=2048)
 def compiled(pattern: str) -> re.Pattern[str] | None:
-    """Answer the pattern for Python, None when it cannot be said in Python (then it is not enforced)."""
+    """Answer the pattern for Python, None when it is not enforced: Python cannot say it, or it never ends."""
+    if pattern in _ENDLESS:
+        return None
     try:
         return re.compile(_translated(pattern))
     except re.error:
