@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -22,33 +22,13 @@ from hedgerow.services.lambda_.functions import FunctionReader
 from hedgerow.services.lambda_.functions.model import Code, Settings, Version
 from hedgerow.services.s3.objects import ObjectFlows, ObjectStore
 from hedgerow.services.s3.objects.model import Object
-from hedgerow.store import Answer, FollowUp, Tx
+from hedgerow.store import Answer, FollowUp, Tx, forbid_in_transaction
 from hedgerow.store.tx import follow_ups
 from tests.support.clock import FakeIds
-from tests.support.store import CALLER, MemoryStore
+from tests.support.store import CALLER, MemoryRun, MemoryStore
 
 DIGEST = "ab" * 32
 FUNCTION_ARN = "arn:aws:lambda:eu-central-1:123456789012:function:monitor"
-
-
-class DirectRun:
-    """Runs each step in the store at once; counts the open steps, so that ports can refuse to be called inside one."""
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-        self.open = 0
-
-    async def write(self, operation: Callable[[Tx], Answer], *, lane: str = "") -> Answer:
-        answer: Answer = await self.read(operation)
-        return answer
-
-    async def read(self, query: Callable[[Tx], Any]) -> Any:
-        self.open += 1
-        try:
-            with self._store.tx() as tx:
-                return query(tx)
-        finally:
-            self.open -= 1
 
 
 class Functions(FunctionReader):
@@ -78,11 +58,11 @@ class Functions(FunctionReader):
 class Links(ObjectFlows):
     """Links that say what they are to."""
 
-    def __init__(self, run: DirectRun) -> None:
-        self._open_steps = run
+    def __init__(self) -> None:
+        pass
 
     async def link_to_blob(self, account: str, digest: str, size: int, name: str, *, expires_s: int = 3600) -> str:
-        assert self._open_steps.open == 0
+        forbid_in_transaction("link_to_blob")
         return f"https://s3.example/{account}/{digest}/{name}?size={size}"
 
 
@@ -93,7 +73,7 @@ class FleetBench:
         self.store = MemoryStore()
         self.stores = Stores()
         self.tables = Tables()
-        run = DirectRun(self.store)
+        run = MemoryRun(self.store)
         self.fleet = build_fleet(
             tables=self.tables,
             run=run,
@@ -101,7 +81,7 @@ class FleetBench:
             pager=Pager(b"key"),
             stores=self.stores,
             functions=Functions(),
-            objects=Links(run),
+            objects=Links(),
         )
         self.told: dict[str, Any] = {}  # what was published last, by topic
 

@@ -58,7 +58,7 @@ class DeploymentJobs:
         return arn("iot", region, account, f"job/{job}")
 
     def maybe_progress(self, tx: Tx, account: str, job: str, thing: str) -> Progress | None:
-        one = self._store.latest(tx, account, job, thing)
+        one = self._store.executions.latest(tx, account, job, thing)
         if one is None:
             return None
         return Progress(

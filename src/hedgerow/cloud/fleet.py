@@ -72,26 +72,21 @@ def build_fleet(
     jobs = Jobs(store=job_store, things=stores.things, groups=stores.groups, limits=JobLimits())
     _serve_jobs(tables, pager, jobs, job_store)
     components = ComponentStore()
-    component_flows = ComponentFlows(
-        run=run,
-        store=components,
-        artifacts=ComponentArtifacts(run=run, objects=ObjectStore(), links=objects),
-        functions=ComponentFunctions(functions=functions),
-    )
-    deployments, documents = DeploymentStore(), DeploymentShadowDocuments(shadows=shadows)
+    documents = DeploymentShadowDocuments(shadows=shadows)
     carriers = DeploymentJobs(jobs=jobs, store=job_store)
-    core_device_store, pages = CoreDeviceStore(), Pages(pager)
-    core_devices = CoreDeviceOperations(
-        store=core_device_store,
-        groups=stores.groups,
-        deployments=EffectiveDeploymentReader(store=deployments, jobs=carriers, shadows=documents),
-        pages=pages,
-    )
+    deployments, pages = DeploymentStore(), Pages(pager)
     tables.serve(
         "greengrassv2",
-        greengrass_rows.rows(
+        greengrass_rows.component_rows(
             components=ComponentOperations(store=components, pages=pages),
-            component_flows=component_flows,
+            flows=ComponentFlows(
+                run=run,
+                store=components,
+                artifacts=ComponentArtifacts(run=run, objects=ObjectStore(), links=objects),
+                functions=ComponentFunctions(functions=functions),
+            ),
+        )
+        | greengrass_rows.deployment_rows(
             deployments=DeploymentOperations(
                 store=deployments,
                 components=components,
@@ -102,13 +97,20 @@ def build_fleet(
                 ids=ids,
                 pages=pages,
                 anywhere=frozenset({NUCLEUS}),
-            ),
-            core_devices=core_devices,
+            )
         ),
     )
-    tables.serve("hedgerow-device", greengrass_rows.device_rows(core_devices=core_devices))
-    tables.answer(greengrass_rows.topic_rows(health=HealthTopics(store=core_device_store)))
+    reader = EffectiveDeploymentReader(store=deployments, jobs=carriers, shadows=documents)
+    _serve_core_devices(tables, pages, stores, reader)
     return Fleet(shadows=shadows, jobs=jobs, components=components)
+
+
+def _serve_core_devices(tables: Tables, pages: Pages, stores: Stores, deployments: EffectiveDeploymentReader) -> None:
+    store = CoreDeviceStore()
+    operations = CoreDeviceOperations(store=store, groups=stores.groups, deployments=deployments, pages=pages)
+    tables.serve("greengrassv2", greengrass_rows.core_device_rows(core_devices=operations))
+    tables.serve("hedgerow-device", greengrass_rows.device_rows(core_devices=operations))
+    tables.answer(greengrass_rows.topic_rows(health=HealthTopics(store=store)))
 
 
 def _shadows(tables: Tables, pager: Pager) -> Shadows:

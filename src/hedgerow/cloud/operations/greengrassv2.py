@@ -12,28 +12,34 @@ _CORE = _GG + "coreDevices:{coreDeviceThingName}"
 _COMPONENT = "{arn}"
 
 
-def rows(
-    *,
-    components: ComponentOperations,
-    component_flows: ComponentFlows,
-    deployments: DeploymentOperations,
-    core_devices: CoreDeviceOperations,
-) -> dict[str, Row]:
-    """Answer the operations of greengrassv2."""
+def component_rows(*, components: ComponentOperations, flows: ComponentFlows) -> dict[str, Row]:
+    """Answer the operations of components."""
     return {
-        "CreateComponentVersion": flow(component_flows.create_component_version, _GG + "components:*"),
-        "GetComponentVersionArtifact": flow(component_flows.get_component_version_artifact, _COMPONENT),
+        "CreateComponentVersion": flow(flows.create_component_version, _GG + "components:*"),
+        "GetComponentVersionArtifact": flow(flows.get_component_version_artifact, _COMPONENT),
         "GetComponent": read(components.get_component, _COMPONENT),
         "DescribeComponent": read(components.describe_component, _COMPONENT),
         "ListComponents": read(components.list_components),
         "ListComponentVersions": read(components.list_component_versions, _COMPONENT),
         "DeleteComponent": write(components.delete_component, _COMPONENT),
         "ResolveComponentCandidates": read(components.resolve_component_candidates),
+    }
+
+
+def deployment_rows(*, deployments: DeploymentOperations) -> dict[str, Row]:
+    """Answer the operations of deployments."""
+    return {
         "CreateDeployment": write(deployments.create_deployment),
         "GetDeployment": read(deployments.get_deployment, _DEPLOYMENT),
         "ListDeployments": read(deployments.list_deployments),
         "CancelDeployment": write(deployments.cancel_deployment, _DEPLOYMENT),
         "DeleteDeployment": write(deployments.delete_deployment, _DEPLOYMENT),
+    }
+
+
+def core_device_rows(*, core_devices: CoreDeviceOperations) -> dict[str, Row]:
+    """Answer the operations of core devices."""
+    return {
         "GetCoreDevice": read(core_devices.get_core_device, _CORE),
         "ListCoreDevices": read(core_devices.list_core_devices),
         "DeleteCoreDevice": write(core_devices.delete_core_device, _CORE),

@@ -122,21 +122,21 @@ class Jobs:
 
     def _queue(self, tx: Tx, account: str, job: Job, thing: str) -> Events:
         """Queue the job for a thing, unless it has it already and has not left since."""
-        last = self._store.latest(tx, account, job.id, thing)
+        last = self._store.executions.latest(tx, account, job.id, thing)
         if last is not None and not last.left:
             return ()
         if last is not None and last.status.pending:
-            self._store.put_execution(tx, account, replace(last, left=False))
+            self._store.executions.put(tx, account, replace(last, left=False))
             return ()
-        before = self._store.pending(tx, account, thing, job.namespace)
-        self._store.add_execution(
+        before = self._store.executions.pending(tx, account, thing, job.namespace)
+        self._store.executions.add(
             tx,
             account,
             Execution(
                 job=job.id,
                 thing=thing,
                 number=1 if last is None else last.number + 1,
-                position=self._store.next_position(tx, account, thing),
+                position=self._store.executions.next_position(tx, account, thing),
                 namespace=job.namespace,
                 queued_at=tx.now,
                 updated_at=tx.now,
@@ -158,11 +158,11 @@ class Jobs:
         return events
 
     def _leave(self, tx: Tx, account: str, job: Job, thing: str) -> Events:
-        last = self._store.latest(tx, account, job.id, thing)
+        last = self._store.executions.latest(tx, account, job.id, thing)
         if last is None or last.left:
             return ()
         if last.status is not Status.QUEUED:
-            self._store.put_execution(tx, account, replace(last, left=True))
+            self._store.executions.put(tx, account, replace(last, left=True))
             return ()
         # The version of a removed execution stays as it was.
         removed = replace(last, status=Status.REMOVED, updated_at=tx.now, left=True)
@@ -183,9 +183,9 @@ class Jobs:
 
     def cancel_batch(self, tx: Tx, account: str, job_id: str, *, force: bool) -> Events:
         """Cancel executions of a canceled job; a follow-up goes on with the rest. May run twice."""
-        batch = list(self._store.in_status(tx, account, job_id, Status.QUEUED, limit=BATCH))
+        batch = list(self._store.executions.in_status(tx, account, job_id, Status.QUEUED, limit=BATCH))
         if force and len(batch) < BATCH:
-            batch += self._store.in_status(tx, account, job_id, Status.IN_PROGRESS, limit=BATCH - len(batch))
+            batch += self._store.executions.in_status(tx, account, job_id, Status.IN_PROGRESS, limit=BATCH - len(batch))
         events: Events = ()
         for one in batch:
             events += self.put(tx, account, replace(one.moved(Status.CANCELED, tx.now), forced=force))
@@ -203,11 +203,11 @@ class Jobs:
 
     def delete_batch(self, tx: Tx, account: str, job_id: str) -> Events:
         """Delete executions of a job that goes, at last the job itself. May run twice."""
-        batch = self._store.of_job(tx, account, job_id, limit=BATCH)
+        batch = self._store.executions.of_job(tx, account, job_id, limit=BATCH)
         events: Events = ()
         for one in batch:
-            before = self._store.pending(tx, account, one.thing, one.namespace)
-            self._store.remove_execution(tx, account, one)
+            before = self._store.executions.pending(tx, account, one.thing, one.namespace)
+            self._store.executions.remove(tx, account, one)
             tx.cancel_follow_ups(TIMEOUT, account=account, key=_timer_key(one))
             events += self._notices(tx, account, one.thing, one.namespace, before)
         if len(batch) == BATCH:
@@ -218,15 +218,15 @@ class Jobs:
 
     def time_out(self, tx: Tx, account: str, job_id: str, thing: str, number: int) -> Events:
         """End an execution whose time is over; nothing when it has ended or its timer was set anew."""
-        one = self._store.execution(tx, account, job_id, thing, number)
+        one = self._store.executions.get(tx, account, job_id, thing, number)
         if one is None or one.ends_at is None or one.ends_at > tx.now:
             return ()
         return self.put(tx, account, one.moved(Status.TIMED_OUT, tx.now))
 
     def put(self, tx: Tx, account: str, changed: Execution) -> Events:
         """Write a changed execution: set its timer, complete its job, tell the thing what changed for it."""
-        before = self._store.pending(tx, account, changed.thing, changed.namespace)
-        self._store.put_execution(tx, account, changed)
+        before = self._store.executions.pending(tx, account, changed.thing, changed.namespace)
+        self._store.executions.put(tx, account, changed)
         tx.cancel_follow_ups(TIMEOUT, account=account, key=_timer_key(changed))
         if changed.ends_at is not None:
             body = {"job": changed.job, "thing": changed.thing, "number": changed.number}
@@ -248,11 +248,11 @@ class Jobs:
             return
         if job.selection is Selection.CONTINUOUS:
             return
-        if not any(status.pending for status in self._store.counts(tx, account, job_id)):
+        if not any(status.pending for status in self._store.executions.counts(tx, account, job_id)):
             self._store.put(tx, account, job.ended(JobStatus.COMPLETED, tx.now))
 
     def _notices(self, tx: Tx, account: str, thing: str, namespace: str | None, before: Sequence[Execution]) -> Events:
-        after = self._store.pending(tx, account, thing, namespace)
+        after = self._store.executions.pending(tx, account, thing, namespace)
         events: list[Published] = []
         if {_identity(one) for one in before} != {_identity(one) for one in after}:
             events.append(_published(account, topic(thing, "notify", namespace), notice(after, now=tx.now)))

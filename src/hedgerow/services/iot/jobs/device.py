@@ -63,7 +63,7 @@ class DeviceDesk:
 
     def pending(self, tx: Tx, device: Device) -> Sequence[Execution]:
         """Answer what the thing has to do, what comes first in front."""
-        return self._store.pending(tx, device.account, device.thing, device.namespace)
+        return self._store.executions.pending(tx, device.account, device.thing, device.namespace)
 
     def start_next(
         self, tx: Tx, device: Device, details: Mapping[str, str] | None, step_minutes: int | None
@@ -116,9 +116,9 @@ class DeviceDesk:
 
     def _present(self, tx: Tx, device: Device, job: str, number: int | None) -> Execution:
         if number is None:
-            one = self._store.latest(tx, device.account, job, device.thing)
+            one = self._store.executions.latest(tx, device.account, job, device.thing)
         else:
-            one = self._store.execution(tx, device.account, job, device.thing, number)
+            one = self._store.executions.get(tx, device.account, job, device.thing, number)
         if one is None or (device.namespace is not None and (one.namespace or "") != device.namespace):
             raise NoSuchExecution(f"Job {job} not found for {device.thing}")
         return one

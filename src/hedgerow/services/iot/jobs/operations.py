@@ -46,7 +46,7 @@ class JobOperations:
     def describe_job(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         job = self._jobs.present(tx, caller.account, request["jobId"])
         request.get("beforeSubstitution")  # nothing is substituted: both answers are the same
-        counts = self._store.counts(tx, caller.account, job.id)
+        counts = self._store.executions.counts(tx, caller.account, job.id)
         return Answer({"job": _shown(job, caller) | {"jobProcessDetails": _progress(job, counts, caller)}})
 
     def list_jobs(self, tx: Tx, request: Request, caller: Caller) -> Answer:
@@ -93,7 +93,7 @@ class JobOperations:
         self._jobs.present(tx, caller.account, job)
         page = self._pages.by_token(request, caller, "ListJobExecutionsForJob", job=job, status=status)
         after = page.position or ("", 0)
-        found = self._store.of_job(tx, caller.account, job, status=status, after=after, limit=page.limit)
+        found = self._store.executions.of_job(tx, caller.account, job, status=status, after=after, limit=page.limit)
         return Answer(
             page.answer(
                 "executionSummaries",
@@ -109,7 +109,7 @@ class JobOperations:
         page = self._pages.by_token(
             request, caller, "ListJobExecutionsForThing", thing=thing, namespace=namespace, **filters
         )
-        found = self._store.of_thing(
+        found = self._store.executions.of_thing(
             tx,
             caller.account,
             thing,
@@ -143,9 +143,9 @@ class JobOperations:
 
     def _execution(self, tx: Tx, caller: Caller, job: str, thing: str, number: int | None) -> Execution:
         if number is None:
-            one = self._store.latest(tx, caller.account, job, thing)
+            one = self._store.executions.latest(tx, caller.account, job, thing)
         else:
-            one = self._store.execution(tx, caller.account, job, thing, number)
+            one = self._store.executions.get(tx, caller.account, job, thing, number)
         if one is None:
             raise ResourceNotFound(f"Job {job} not found for {thing}")
         return one
