@@ -34,3 +34,14 @@ def _outward() -> list[str]:
             return [str(probe.getsockname()[0])]
         except OSError:
             return []
+
+
+def reachable(names: tuple[str, ...]) -> str:
+    """Answer the first name that this machine can resolve, so that the lines we print work here."""
+    for name in names:
+        try:
+            socket.getaddrinfo(name, None)
+        except OSError:
+            continue
+        return name
+    return "localhost"

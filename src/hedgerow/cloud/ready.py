@@ -1,4 +1,4 @@
-"""The ready file: where the cloud listens and the first account's key. Written by rename once every listener accepts."""
+"""The ready file: where the cloud listens, and the first account's key. Written when every listener accepts."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -1,15 +1,17 @@
 """What the tables of the cloud are made of: rows for `$aws` topics and for follow-ups.
 
-The tables: `cloud/operations/` (service, operation), `cloud/topics.py` (topic filter), `cloud/follow_ups.py` (kind).
+Each file of `cloud/operations/` has the rows of one service: `rows` (operation), `topic_rows` (topic filter),
+`follow_up_rows` (kind). `build` joins them in `Tables`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from hedgerow.api.operations import Row
 from hedgerow.core.caller import Caller
 from hedgerow.core.topics import TopicRequest
-from hedgerow.store import Answer, Tx
+from hedgerow.store import Answer, Handler, Tx
 
 TopicOperation = Callable[[Tx, TopicRequest, Caller], Answer]
 TopicFlow = Callable[[TopicRequest, Caller], Awaitable[Mapping[str, Any]]]
@@ -22,3 +24,30 @@ class TopicRow:
     filter: str
     operation: TopicOperation | None = None
     flow: TopicFlow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The three tables while they are filled, part by part. A row that is there already is our mistake."""
+
+    operations: dict[tuple[str, str], Row] = field(default_factory=dict)
+    topics: list[TopicRow] = field(default_factory=list)
+    follow_ups: dict[str, Handler] = field(default_factory=dict)
+
+    def serve(self, service: str, rows: Mapping[str, Row]) -> None:
+        """Add operations of a service."""
+        for operation, row in rows.items():
+            if (service, operation) in self.operations:
+                raise ValueError(f"{service}:{operation} stands in the table twice")
+            self.operations[service, operation] = row
+
+    def answer(self, rows: Sequence[TopicRow]) -> None:
+        """Add `$aws` topics."""
+        self.topics.extend(rows)
+
+    def follow(self, rows: Mapping[str, Handler]) -> None:
+        """Add what happens later."""
+        for kind, handler in rows.items():
+            if kind in self.follow_ups:
+                raise ValueError(f"the follow-up {kind} stands in the table twice")
+            self.follow_ups[kind] = handler

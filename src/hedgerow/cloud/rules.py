@@ -9,7 +9,7 @@ them again) and the others are dropped and counted.
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hedgerow.base.clock import Clock
@@ -68,9 +68,13 @@ class RuleEngine:
         """Note whose rules have changed; called at commit, before the change is answered."""
         self._stale.update(event.account for event in events if isinstance(event, RulesChanged))
 
+    def wants(self, account: str, topic: str) -> bool:
+        """Tell whether a rule may want publications to this topic."""
+        return account in self._stale or bool(self._matching(account, topic))
+
     def on_message(self, message: Publication, stored: Stored | None = None) -> bool:
         """Take a publication if a rule may want it. False: no rule does, and `stored` will not be called."""
-        if message.account not in self._stale and not self._matching(message):
+        if not self.wants(message.account, message.topic):
             return False
         if len(self._waiting) >= QUEUE:
             self.counters.dropped += 1
@@ -101,11 +105,10 @@ class RuleEngine:
             "dropped": self.counters.dropped,
         }
 
-    def _matching(self, message: Publication) -> Sequence[CompiledRule]:
-        rules = self._compiled.get(message.account)
+    def _matching(self, account: str, topic: str) -> Sequence[CompiledRule]:
+        rules = self._compiled.get(account)
         if not rules:
             return ()
-        topic = message.topic
         if topic.startswith(BASIC_INGEST):
             name = topic.split("/", 3)[2]
             return [rule for rule in rules if rule.name == name]
@@ -122,7 +125,7 @@ class RuleEngine:
         now: dict[tuple[str, str, int], list[Job]] = {}
         later: list[tuple[str, int, Job]] = []
         for publication, _ in batch:
-            for rule in self._matching(publication):
+            for rule in self._matching(publication.account, publication.topic):
                 self._collect(publication, rule, now, later)
         ok = True
         try:
@@ -151,7 +154,8 @@ class RuleEngine:
         jobs, failures = rule.jobs(message)
         self.counters.matched += 1
         self.counters.actions += len(jobs)
-        for index, job in enumerate(jobs):
+        for index, made in enumerate(jobs):
+            job = replace(made, hops=publication.hops + 1)
             if job.kind in LATER:
                 later.append((publication.account, index, job))
             else:

@@ -10,23 +10,18 @@ One context per listener for its whole life. OpenSSL proves possession and signa
 decided after the handshake (`Directory`), so that the log can say which one failed.
 """
 
-import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from hedgerow.base.clock import Clock
 from hedgerow.base.files import Files
 from hedgerow.core import pki
-from hedgerow.services.iot.certificates import InvalidSigningRequest, Issued
-from hedgerow.store import Vault, forbid_in_transaction
+from hedgerow.store import Vault
 
 _NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which the ssl module has no name for
-DEADLINE_S: Final = 30.0
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +62,8 @@ def _authority(folder: Path, name: str, make: Callable[[], pki.Authority], vault
     if certificate.exists():
         return pki.read_authority(certificate.read_text("ascii"), vault.open(key.read_bytes(), context=context))
     made = make()
-    files.write_durably(key, vault.seal(made.key_pem().encode(), context=context), mode=0o600)
-    files.write_durably(certificate, made.pem().encode(), mode=0o644)
+    files.write_durably(key, vault.seal(made.key_pem.encode(), context=context), mode=0o600)
+    files.write_durably(certificate, made.pem.encode(), mode=0o644)
     return made
 
 
@@ -81,40 +76,8 @@ def _context(folder: Path, device: pki.Authority | None) -> ssl.SSLContext:
         context.verify_flags = (
             context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VerifyFlags(_NO_CHECK_TIME)
         ) & ~ssl.VERIFY_X509_STRICT
-        context.load_verify_locations(cadata=device.pem())
+        context.load_verify_locations(cadata=device.pem)
     return context
-
-
-class Keys:
-    """Makes keys and signs device certificates, off the loop, with a deadline."""
-
-    def __init__(self, *, trust: Trust, clock: Clock) -> None:
-        self._trust = trust
-        self._clock = clock
-
-    async def issue(self) -> Issued:
-        """Make an RSA 2048 key and a certificate for it."""
-        return await _off_loop(self._issue)
-
-    async def sign(self, signing_request_pem: str) -> str:
-        """Sign a request; raise InvalidSigningRequest that says what is wrong with it."""
-        return await _off_loop(lambda: self._sign(signing_request_pem))
-
-    def _issue(self) -> Issued:
-        key = pki.new_key("rsa2048")
-        return Issued(
-            certificate_pem=pki.issue_device(self._trust.device_authority, key.public_key(), self._clock.now()),
-            public_key_pem=pki.public_pem(key),
-            private_key_pem=pki.private_pem(key),
-        )
-
-    def _sign(self, request: str) -> str:
-        try:
-            return pki.issue_from_csr(
-                self._trust.device_authority, request, self._clock.now(), host_names=self._trust.names
-            )
-        except (pki.BadRequest, pki.BadKey) as error:
-            raise InvalidSigningRequest(str(error)) from error
 
 
 class Anchors:
@@ -126,9 +89,3 @@ class Anchors:
     async def add(self, certificate_pem: str) -> None:
         """Trust this one certificate from now on."""
         self._trust.anchor(certificate_pem)
-
-
-async def _off_loop(work: Callable[[], T]) -> T:
-    forbid_in_transaction("keys")
-    async with asyncio.timeout(DEADLINE_S):
-        return await asyncio.to_thread(work)

@@ -21,6 +21,7 @@ class Message:
     expires_at: float | None = None  # seconds since the epoch
     client_id: str = ""  # of the publisher; "" when it is no MQTT client
     principal: str = ""  # certificate id or ARN of the publisher
+    hops: int = 0  # by how many rules it was republished; counted in control alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

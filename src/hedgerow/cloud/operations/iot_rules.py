@@ -1,8 +1,11 @@
 """Topic rules and their destinations: operation → row, follow-up kind → handler."""
 
 from hedgerow.api.operations import Row, read, write
-from hedgerow.services.iot.destinations import DestinationOperations
-from hedgerow.services.iot.rules import RuleOperations
+from hedgerow.services.iot.destinations import DestinationFlows, DestinationOperations
+from hedgerow.services.iot.destinations.operations import CONFIRMATION
+from hedgerow.services.iot.rules import ActionFlows, RuleOperations
+from hedgerow.services.iot.rules.flows import FOLLOW_UP
+from hedgerow.store import Handler
 
 RULE = "arn:aws:iot:{region}:{account}:rule/{ruleName}"
 DESTINATION = "{arn}"
@@ -25,3 +28,8 @@ def rows(*, rules: RuleOperations, destinations: DestinationOperations) -> dict[
         "DeleteTopicRuleDestination": write(destinations.delete_topic_rule_destination, DESTINATION),
         "ConfirmTopicRuleDestination": write(destinations.confirm_topic_rule_destination),
     }
+
+
+def follow_up_rows(*, actions: ActionFlows, destinations: DestinationFlows) -> dict[str, Handler]:
+    """Answer what happens later: actions that wait on disk, questions to owners of URLs."""
+    return {FOLLOW_UP: actions.on_rule_action, CONFIRMATION: destinations.on_confirmation}

@@ -1,7 +1,10 @@
-"""CloudWatch Logs: operation → row."""
+"""CloudWatch Logs: operation → row, follow-up kind → handler."""
 
 from hedgerow.api.operations import Row, read, write
 from hedgerow.services.logs.groups import LogOperations
+from hedgerow.services.logs.groups.follow_ups import LogFollowUps
+from hedgerow.services.logs.groups.operations import RETENTION_FOLLOW_UP
+from hedgerow.store import Handler
 
 GROUP = "arn:aws:logs:{region}:{account}:log-group:{logGroupName}"
 STREAM = GROUP + ":log-stream:{logStreamName}"
@@ -22,3 +25,8 @@ def rows(*, logs: LogOperations) -> dict[str, Row]:
         "GetLogEvents": read(logs.get_log_events, STREAM),
         "FilterLogEvents": read(logs.filter_log_events, GROUP),
     }
+
+
+def follow_up_rows(*, logs: LogFollowUps) -> dict[str, Handler]:
+    """Answer what happens to log groups later."""
+    return {RETENTION_FOLLOW_UP: logs.on_retention}

@@ -2,6 +2,6 @@
 
 from hedgerow.services.cloudwatch.metrics.flows import MetricFlows
 from hedgerow.services.cloudwatch.metrics.operations import MetricOperations
-from hedgerow.services.cloudwatch.metrics.store import telemetry
+from hedgerow.services.cloudwatch.metrics.store import TELEMETRY, telemetry
 
-__all__ = ["MetricFlows", "MetricOperations", "telemetry"]
+__all__ = ["TELEMETRY", "MetricFlows", "MetricOperations", "telemetry"]

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -23,9 +24,11 @@ from sqlalchemy import (
 )
 
 from hedgerow.services.cloudwatch.metrics.model import KEPT, Series, Statistics
-from hedgerow.store import Tx
+from hedgerow.store import Schema, Tx
+from hedgerow.store.schema import naming
 
-telemetry = MetaData(naming_convention={"pk": "pk_%(table_name)s"})
+telemetry = MetaData(naming_convention=naming)
+TELEMETRY: Final = Schema(name="telemetry", metadata=telemetry, versions=Path(__file__).parent / "versions")
 
 metric_series = Table(
     "metric_series",

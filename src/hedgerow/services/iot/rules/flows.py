@@ -22,6 +22,7 @@ log = get_logger("rules")
 FOLLOW_UP: Final = "rule-action"
 LATER: Final = frozenset({"lambda", "http"})
 TRIES: Final = 3
+MAX_HOPS: Final = 10
 LOG_STREAM: Final = "iot-rule"
 
 #: what a role must allow for an action of its own: kind → (action, resource)
@@ -69,8 +70,8 @@ class Webhooks(Protocol):
 class Messages(Protocol):
     """What the republish action needs."""
 
-    async def publish(self, account: str, topic: str, payload: bytes, qos: int, rule: str) -> None:
-        """Publish, and answer when it is stored wherever it must be."""
+    async def publish(self, account: str, topic: str, payload: bytes, *, qos: int, rule: str, hops: int) -> None:
+        """Publish, and answer when it is stored wherever it must be; `hops` counts the rules on its way."""
         ...
 
 
@@ -176,7 +177,10 @@ class ActionFlows:
         await self._webhooks.post(account, job.values["url"], headers, job.payload)
 
     async def _republish(self, account: str, job: Job) -> None:
-        await self._messages.publish(account, _topic(job.values), job.payload, job.values.get("qos", 0), job.rule)
+        if job.hops > MAX_HOPS:
+            raise ActionFailed(f"the message was republished by rules {MAX_HOPS} times in a row: they form a loop")
+        qos = job.values.get("qos", 0)
+        await self._messages.publish(account, _topic(job.values), job.payload, qos=qos, rule=job.rule, hops=job.hops)
 
     async def _cloudwatch_logs(self, account: str, job: Job) -> None:
         events = _log_events(job, int(self._clock.now() * 1000))

@@ -66,6 +66,7 @@ class Job:
     client_id: str
     trace_id: str
     on_error: bool = False  # this is the error action itself
+    hops: int = 0  # how often the message was republished by rules
 
     def resource(self) -> str:
         """Answer what the error document calls the failed resource."""
@@ -83,6 +84,7 @@ class Job:
             "client_id": self.client_id,
             "trace_id": self.trace_id,
             "on_error": self.on_error,
+            "hops": self.hops,
         }
 
     @classmethod

@@ -179,8 +179,8 @@ class Recorder:
     async def post(self, account: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> None:
         self._call("post", account, url, list(headers), body)
 
-    async def publish(self, *arguments: Any) -> None:
-        self._call("publish", *arguments)
+    async def publish(self, *arguments: Any, **named: Any) -> None:
+        self._call("publish", *arguments, named["qos"], named["rule"])
 
     async def put_value(self, *arguments: Any) -> None:
         self._call("put_value", *arguments)

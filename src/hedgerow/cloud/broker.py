@@ -1,0 +1,112 @@
+"""What publications and committed events do beyond their own transaction: the bus, the rules, the gateways' commands.
+
+`Broker` is control's end of the bus. A gateway's publication meets the rules here; a publication of Hedgerow's own goes
+to every gateway and to the rules as well.
+"""
+
+from collections.abc import Callable, Sequence
+
+from hedgerow.cloud.rules import RuleEngine
+from hedgerow.core.events import AuthorisationChanged, ClientCut, Event, PrincipalCut, Published, RulesChanged
+from hedgerow.gateway.bus import Hub
+from hedgerow.gateway.ports import Command, Cut, Message, Regrant, Stored
+
+
+class Broker:
+    """Implements the gateway's Bus for everyone in control."""
+
+    def __init__(self, *, hub: Hub) -> None:
+        self._hub = hub
+        self._engine: RuleEngine | None = None
+        self._listeners: list[Callable[[Event], None]] = []
+
+    def connect(self, engine: RuleEngine) -> None:
+        """Let the rules hear everything from now on."""
+        self._engine = engine
+        self._hub.on_message(self._on_message, interest=engine.wants)
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Have a part told of every committed event."""
+        self._listeners.append(listener)
+
+    def publish(self, message: Message, stored: Stored | None = None) -> None:
+        """Publish for Hedgerow itself; `stored` is called once gateways and rules have what they need on disk."""
+        engine = self._engine
+        if stored is None:
+            self._hub.publish(message)
+            if engine is not None:
+                engine.on_message(message)
+            return
+        both = _Both(stored)
+        self._hub.publish(message, both.first)
+        if engine is None or not engine.on_message(message, both.second):
+            both.second(True)
+
+    def tell(self, gateway: str, command: Command) -> None:
+        """Give gateways a command."""
+        self._hub.tell(gateway, command)
+
+    def on_commit(self, events: Sequence[Event]) -> None:
+        """Let go what was committed, in order."""
+        if not events:
+            return
+        if self._engine is not None:
+            self._engine.on_events(events)
+        for event in events:
+            for listener in self._listeners:
+                listener(event)
+            self._release(event)
+
+    def _release(self, event: Event) -> None:
+        match event:
+            case Published():
+                self.publish(
+                    Message(
+                        account=event.account,
+                        topic=event.topic,
+                        payload=event.payload,
+                        qos=event.qos,
+                        retain=event.retain,
+                    )
+                )
+            case AuthorisationChanged():
+                self.tell("*", Regrant(account=event.account, principals=event.principals))
+            case PrincipalCut():
+                self.tell("*", Cut(account=event.account, principal=event.principal, reason=event.reason))
+            case ClientCut():
+                self.tell(
+                    "*",
+                    Cut(
+                        account=event.account,
+                        client_id=event.client_id,
+                        reason="API_INITIATED_DISCONNECT",
+                        clean_session=event.clean_session,
+                        prevent_will=event.prevent_will,
+                    ),
+                )
+            case RulesChanged():
+                self._hub.interest_changed()
+
+    def _on_message(self, message: Message, stored: Stored | None) -> None:
+        if (self._engine is None or not self._engine.on_message(message, stored)) and stored is not None:
+            stored(True)
+
+
+class _Both:
+    """Calls `stored` once two parties have answered."""
+
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
+        self._answers: list[bool | None] = [None, None]
+
+    def first(self, ok: bool) -> None:
+        self._answer(0, ok)
+
+    def second(self, ok: bool) -> None:
+        self._answer(1, ok)
+
+    def _answer(self, place: int, ok: bool) -> None:
+        if self._answers[place] is None:
+            self._answers[place] = ok
+            if None not in self._answers:
+                self._stored(all(self._answers))

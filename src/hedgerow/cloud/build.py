@@ -1,0 +1,386 @@
+"""The composition root of the cloud: builds everything, in order; leaving it closes everything, in reverse.
+
+Sockets are bound first, so that every part can be told the ports; they accept last, once everything answers.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hedgerow.api import OWN_MODELS, ApiApp, ModelFiles, Pipeline, botocore_models
+from hedgerow.api.server import serve
+from hedgerow.base.clock import SystemClock
+from hedgerow.base.errors import Unusable
+from hedgerow.base.files import RealFiles
+from hedgerow.base.ids import RandomIds
+from hedgerow.cloud.admission import Admission, GrantsCompiler
+from hedgerow.cloud.broker import Broker
+from hedgerow.cloud.compute import Compute, build_compute
+from hedgerow.cloud.connections import ConnectionFlows
+from hedgerow.cloud.control import CloudControl, TopicTable
+from hedgerow.cloud.credentials import Credentials
+from hedgerow.cloud.device_authority import DeviceAuthority
+from hedgerow.cloud.directory import Directory, Readers
+from hedgerow.cloud.enrolment import build_enrolment
+from hedgerow.cloud.fleet import build_fleet
+from hedgerow.cloud.hosts import machine_names, reachable
+from hedgerow.cloud.identity import Identity, build_identity
+from hedgerow.cloud.operations import iot_connections as connection_rows
+from hedgerow.cloud.registry import Registry, build_registry
+from hedgerow.cloud.rows import Tables
+from hedgerow.cloud.sealed_keys import sealed_key
+from hedgerow.cloud.service_roles import ServiceRoles
+from hedgerow.cloud.settings import CloudSettings, networks
+from hedgerow.cloud.telemetry import Telemetry, build_logs, build_telemetry
+from hedgerow.cloud.trust import Anchors, Trust, open_trust
+from hedgerow.cloud.webhooks import Webhooks
+from hedgerow.core.mqtt.limits import SETS
+from hedgerow.core.paging import Pager
+from hedgerow.core.wire import Catalogue
+from hedgerow.gateway.bus import DirectBus
+from hedgerow.gateway.gateway import Gateway
+from hedgerow.gateway.listener import listen
+from hedgerow.gateway.run import running
+from hedgerow.gateway.websocket import MqttWebSocket
+from hedgerow.services.cloudwatch.metrics import TELEMETRY
+from hedgerow.services.iot.endpoints import Endpoints
+from hedgerow.store import (
+    Blobs,
+    Dispatcher,
+    Folder,
+    Runner,
+    Vault,
+    open_engine,
+    open_folder,
+    open_vault,
+    upgrade,
+)
+from hedgerow.store.journal import SqliteJournal
+
+GATEWAY: Final = "gateway-1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloud:
+    """A cloud that runs."""
+
+    account: str
+    region: str
+    host: str
+    api_url: str
+    mqtt_port: int
+    https_port: int
+    ca_file: Path
+    access_key_id: str
+    secret_access_key: str
+    account_count: int
+
+
+@asynccontextmanager
+async def build(settings: CloudSettings, environment: Mapping[str, str]) -> AsyncIterator[Cloud]:
+    """Run a cloud until the block ends. Raises Unusable, in one line that says what to do, when it cannot."""
+    async with AsyncExitStack() as stack:
+        part = _Parts(settings, environment, stack)
+        await part.open_store()
+        part.open_sockets()
+        part.build_services()
+        yield await part.serve()
+
+
+class _Parts:
+    """What is built, in the order in which it is built."""
+
+    folder: Folder
+    vault: Vault
+    trust: Trust
+    runner: Runner
+    telemetry_runner: Runner
+    identity: Identity
+    registry: Registry
+    compute: Compute
+    telemetry: Telemetry
+    directory: Directory
+    control: CloudControl
+    root: tuple[str, str]
+    api_socket: socket.socket
+    https_sockets: tuple[socket.socket, ...]
+
+    def __init__(self, settings: CloudSettings, environment: Mapping[str, str], stack: AsyncExitStack) -> None:
+        self.settings = settings
+        self.environment = environment
+        self.stack = stack
+        self.clock = SystemClock()
+        self.ids = RandomIds()
+        self.files = RealFiles()
+        self.tables = Tables()
+        self.hub = DirectBus()
+        self.broker = Broker(hub=self.hub)
+        self.limits = SETS[settings.limits]
+
+    async def open_store(self) -> None:
+        """The folder, the vault, the databases, the certificates."""
+        settings, files = self.settings, self.files
+        self.folder = self.stack.enter_context(
+            open_folder(settings.data, files=files, ids=self.ids, region=settings.region, account=settings.account)
+        )
+        path, identity = self.folder.path, self.folder.identity
+        self.region = identity.region
+        self.vault = open_vault(path, identity.cloud_id, self.environment, Path.home(), files=files)
+        self.pager = Pager(sealed_key(path, "pages", vault=self.vault, files=files))
+        self.token_key = sealed_key(path, "ownership", vault=self.vault, files=files)
+        names = settings.host or ((settings.bind,) if settings.bind else machine_names())
+        self.host = settings.host[0] if settings.host else reachable(names)
+        self.trust = open_trust(path, names, vault=self.vault, clock=self.clock, files=files)
+        self.blobs = Blobs(self.folder.blobs, files, self.clock, self.ids)
+        self.blobs.remove_unfinished()
+        engine = open_engine(settings.database or self.folder.database)
+        upgrade(engine)
+        self.runner = await self.stack.enter_async_context(Runner(engine, self.clock, self.broker.on_commit))
+        metrics = open_engine(self.folder.telemetry)
+        upgrade(metrics, TELEMETRY)
+        self.telemetry_runner = await self.stack.enter_async_context(Runner(metrics, self.clock, _no_events))
+
+    def open_sockets(self) -> None:
+        """The HTTP ports; the MQTT port is the gateway's own."""
+        settings = self.settings
+        self.api_socket = _bound(settings.bind or "127.0.0.1", settings.api_port, "--api-port")[0]
+        self.https_sockets = _bound(settings.bind, settings.https_port, "--https-port")
+        for one in (self.api_socket, *self.https_sockets):
+            self.stack.callback(one.close)
+        self.https_port = int(self.https_sockets[0].getsockname()[1])
+        scheme = "http" if settings.bind is None else "https"
+        self.api_url = f"{scheme}://{settings.bind or '127.0.0.1'}:{self.api_socket.getsockname()[1]}"
+
+    def build_services(self) -> None:
+        """What the operations mean, and who may call them."""
+        tables, run, ids, pager, clock = self.tables, self.runner, self.ids, self.pager, self.clock
+        self.identity = identity = build_identity(tables=tables, ids=ids, vault=self.vault, pager=pager)
+        authority = DeviceAuthority(authority=self.trust.device_authority, clock=clock, host_names=self.trust.names)
+        self.registry = registry = build_registry(
+            tables=tables,
+            run=run,
+            ids=ids,
+            pager=pager,
+            roles=identity.roles,
+            authority=authority,
+            anchors=Anchors(trust=self.trust),
+            endpoints=Endpoints(data=self.host, credentials=self.host, jobs=self.host),
+        )
+        logs = build_logs(tables=tables, pager=pager)
+        self.compute = build_compute(
+            tables=tables,
+            run=run,
+            clock=clock,
+            ids=ids,
+            region=self.region,
+            pager=pager,
+            folder=self.folder.path / "functions",
+            blobs=self.blobs,
+            identity=identity,
+            logs=logs,
+            endpoint=lambda: f"https://{self.host}:{self.https_port}",
+            surroundings=self._surroundings,
+        )
+        roles = ServiceRoles(run=run, roles=identity.roles, policies=identity.policies)
+        build_fleet(
+            tables=tables,
+            run=run,
+            ids=ids,
+            pager=pager,
+            stores=registry.stores,
+            functions=self.compute.versions,
+            objects=self.compute.objects,
+        )
+        build_enrolment(
+            tables=tables,
+            run=run,
+            pager=pager,
+            token_key=self.token_key,
+            region=self.region,
+            registry=registry,
+            authority=authority,
+            roles=identity.roles,
+            rights=roles,
+            functions=self.compute.functions,
+            versions=self.compute.versions,
+        )
+        credentials, readers = Credentials(clock=clock), self._readers()
+        admission = Admission(run=run, credentials=credentials, readers=readers)
+        self.directory = Directory(run=run, credentials=credentials, readers=readers, region=self.region)
+        self.broker.listen(self.directory.announce)
+        self.control = CloudControl(
+            run=run, ids=ids, region=self.region, admission=admission.admit, topics=TopicTable(tables.topics)
+        )
+        self.telemetry = build_telemetry(
+            tables=tables,
+            run=run,
+            telemetry_run=self.telemetry_runner,
+            clock=clock,
+            ids=ids,
+            region=self.region,
+            pager=pager,
+            roles=roles,
+            functions=self.compute.functions,
+            webhooks=Webhooks(networks=networks(self.settings)),
+            bus=self.broker,
+            control=self.control,
+            logs=logs,
+        )
+
+    async def serve(self) -> Cloud:
+        """The first account, the tasks, the gateway, the listeners."""
+        await self._open_account()
+        for pem in await self.runner.read(self.registry.stores.certificates.without_ca):
+            self.trust.anchor(pem)
+        await self.stack.enter_async_context(self.compute.workers)
+        await self.stack.enter_async_context(self.compute.functions)
+        engine = self.telemetry.engine
+        await engine.load()
+        self.broker.connect(engine)
+        await self._task(engine.run())
+        await self._task(self.telemetry.keep())
+        gateway = await self._open_gateway()
+        flows = ConnectionFlows(
+            bus=self.broker,
+            gateway=gateway,
+            control=self.control,
+            clock=self.clock,
+            pager=self.pager,
+            limits=self.limits,
+        )
+        self.tables.serve("iot-data", connection_rows.rows(connections=flows))
+        await self.stack.enter_async_context(Dispatcher(self.runner, self.tables.follow_ups, self.clock))
+        app = self._app(gateway)
+        await self.stack.enter_async_context(serve(app, sockets=self.https_sockets, tls=self.trust.https))
+        operators = self.trust.operators if self.settings.bind is not None else None
+        await self.stack.enter_async_context(serve(app, sockets=(self.api_socket,), tls=operators))
+        listener = await self.stack.enter_async_context(
+            listen(gateway, self.trust.mqtt, host=self.settings.bind, port=self.settings.mqtt_port)
+        )
+        return Cloud(
+            account=self.folder.identity.account,
+            region=self.region,
+            host=self.host,
+            api_url=self.api_url,
+            mqtt_port=listener.ports[0],
+            https_port=self.https_port,
+            ca_file=self.trust.ca_file,
+            access_key_id=self.root[0],
+            secret_access_key=self.root[1],
+            account_count=1,
+        )
+
+    async def _open_account(self) -> None:
+        account = self.folder.identity.account
+        await self.runner.write(lambda tx: self.identity.accounts.ensure_first(tx, account))
+        identifier = await self.runner.read(lambda tx: self.identity.root_keys.active(tx, account))
+        if identifier is None:
+            raise Unusable(
+                f"the account {account} has no active access key of its own; restore the folder from a backup"
+            )
+        found = await self.runner.read(lambda tx: self.identity.access_keys.find(tx, identifier))
+        self.root = (identifier, "" if found is None else found[1])
+
+    async def _open_gateway(self) -> Gateway:
+        loop = asyncio.get_running_loop()
+        journal = SqliteJournal(self.folder.journal, call=loop.call_soon_threadsafe)
+        self.stack.callback(journal.close)
+        return await self.stack.enter_async_context(
+            running(
+                name=GATEWAY,
+                region=self.region,
+                control=self.control,
+                hub=self.hub,
+                journal=journal,
+                clock=self.clock,
+                ids=self.ids,
+                compile_grants=GrantsCompiler(clock=self.clock),
+                limits=self.limits,
+            )
+        )
+
+    def _app(self, gateway: Gateway) -> ApiApp:
+        pipeline = Pipeline(
+            catalogue=Catalogue(ModelFiles([OWN_MODELS, botocore_models()])),
+            operations=self.tables.operations,
+            directory=self.directory,
+            runner=self.runner,
+            clock=self.clock,
+            ids=self.ids,
+            region=self.region,
+        )
+        return ApiApp(
+            pipeline,
+            ids=self.ids,
+            mounts={"/mqtt": MqttWebSocket(gateway)},
+            health=lambda: {"account": self.folder.identity.account, "region": self.region},
+            metrics=lambda: self._metrics(gateway),
+        )
+
+    def _metrics(self, gateway: Gateway) -> list[str]:
+        groups: dict[str, Mapping[str, Any]] = {
+            "gateway": gateway.statistics(),
+            "rules": self.telemetry.engine.statistics(),
+            "functions": self.compute.workers.statistics(),
+        }
+        return [
+            f"hedgerow_{group}_{name} {value}" for group, figures in groups.items() for name, value in figures.items()
+        ]
+
+    def _readers(self) -> Readers:
+        stores, identity = self.registry.stores, self.identity
+        return Readers(
+            access_keys=identity.access_keys,
+            sessions=identity.sessions,
+            users=identity.users,
+            entity_policies=identity.policies,
+            certificates=stores.certificates,
+            effective=stores.effective(),
+            things=stores.things,
+        )
+
+    def _surroundings(self) -> dict[str, str]:
+        told = {"AWS_ENDPOINT_URL": self.api_url}
+        if self.api_url.startswith("https:"):
+            told["AWS_CA_BUNDLE"] = str(self.trust.ca_file)
+        return told
+
+    async def _task(self, work: Any) -> None:
+        await self.stack.enter_async_context(_background(work))
+
+
+@asynccontextmanager
+async def _background(work: Any) -> AsyncIterator[None]:
+    """Run a task beside the block; it is cancelled when the block ends, and its failure ends the block."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+def _no_events(_: object) -> None:
+    """Metrics let nothing happen."""
+
+
+def _bound(host: str | None, port: int, flag: str) -> tuple[socket.socket, ...]:
+    """Bind the port on the host's addresses (None: all, v4 and v6 in one socket where the machine has both)."""
+    try:
+        if host is None and socket.has_dualstack_ipv6():
+            one = socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+        else:
+            family = socket.AF_INET6 if host is not None and ":" in host else socket.AF_INET
+            one = socket.create_server((host or "", port), family=family, backlog=1024)
+    except OSError as error:
+        raise Unusable(
+            f"cannot listen on {host or 'all addresses'} port {port}: {os.strerror(error.errno or 0)}; "
+            f"choose another with {flag}, or 0 for any free one"
+        ) from error
+    one.setblocking(False)
+    return (one,)

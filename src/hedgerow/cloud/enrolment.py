@@ -1,0 +1,117 @@
+"""Builds how devices enrol themselves: provisioning templates, the claim flow, its hook."""
+
+from hedgerow.base.errors import HedgerowError, ServiceError
+from hedgerow.cloud.device_authority import DeviceAuthority
+from hedgerow.cloud.operations import iot as iot_rows
+from hedgerow.cloud.registry import Registry
+from hedgerow.cloud.rows import Tables
+from hedgerow.cloud.service_roles import IOT, ServiceRoles
+from hedgerow.core.paging import Pager
+from hedgerow.services.iam.roles import RoleReader
+from hedgerow.services.iot.pages import Pages
+from hedgerow.services.iot.provisioning import (
+    HookFailed,
+    ProvisioningFlows,
+    ProvisioningFollowUps,
+    Registration,
+    Steps,
+    Tokens,
+)
+from hedgerow.services.iot.provisioning_templates import TemplateOperations, TemplateStore
+from hedgerow.services.lambda_.functions import FunctionReader, LambdaFlows
+from hedgerow.services.lambda_.functions.model import read_name
+from hedgerow.services.lambda_.permissions import PermissionOperations
+from hedgerow.store import Run, Tx
+
+
+def build_enrolment(
+    *,
+    tables: Tables,
+    run: Run,
+    pager: Pager,
+    token_key: bytes,
+    region: str,
+    registry: Registry,
+    authority: DeviceAuthority,
+    roles: RoleReader,
+    rights: ServiceRoles,
+    functions: LambdaFlows,
+    versions: FunctionReader,
+) -> None:
+    """Build it and enter its rows."""
+    stores, templates = registry.stores, TemplateStore()
+    hooks = _Hooks(region=region, versions=versions)
+    tables.serve(
+        "iot",
+        iot_rows.template_rows(
+            templates=TemplateOperations(templates=templates, roles=roles, hooks=hooks, pages=Pages(pager))
+        ),
+    )
+    registration = Registration(
+        steps=Steps(
+            create_thing=registry.things.create_thing,
+            update_thing=registry.things.update_thing,
+            attach_thing_principal=registry.principals.attach_thing_principal,
+            add_thing_to_thing_group=registry.groups.add_thing_to_thing_group,
+            remove_thing_from_thing_group=registry.groups.remove_thing_from_thing_group,
+            create_policy=registry.policies.create_policy,
+            attach_policy=registry.attachments.attach_policy,
+            update_certificate=registry.certificates.update_certificate,
+        ),
+        certificates=stores.certificates,
+        things=stores.things,
+        groups=stores.groups,
+        policies=stores.policies,
+        rights=rights,
+    )
+    flows = ProvisioningFlows(
+        run=run,
+        authority=authority,
+        entries=registry.certificates,
+        certificates=stores.certificates,
+        templates=templates,
+        registration=registration,
+        tokens=Tokens(token_key),
+        invoker=_Invoker(functions),
+    )
+    tables.answer(iot_rows.topic_rows(provisioning=flows))
+    follow_ups = ProvisioningFollowUps(certificates=stores.certificates, things=stores.things, policies=stores.policies)
+    tables.follow(iot_rows.follow_up_rows(provisioning=follow_ups))
+
+
+class _Hooks:
+    """Whether AWS IoT may invoke a function for a template."""
+
+    def __init__(self, *, region: str, versions: FunctionReader) -> None:
+        self._region = region
+        self._versions = versions
+        self._permissions = PermissionOperations(functions=versions)
+
+    def refusal(self, tx: Tx, account: str, function_arn: str, *, template_arn: str) -> str | None:
+        try:
+            named = read_name(function_arn, account, self._region)
+        except ServiceError as error:
+            return error.message
+        if self._versions.named(tx, named) is None:
+            return f"there is no function {function_arn}"
+        if not self._permissions.permits(tx, named, service=IOT, source_arn=template_arn):
+            return f"Access denied during lambda validation: {function_arn}"
+        return None
+
+
+class _Invoker:
+    """Asks a hook."""
+
+    def __init__(self, functions: LambdaFlows) -> None:
+        self._functions = functions
+
+    async def invoke(self, *, account: str, function_arn: str, payload: bytes, source_arn: str) -> bytes:
+        try:
+            done = await self._functions.invoke_function(
+                account, function_arn, payload, source=IOT, source_arn=source_arn
+            )
+        except HedgerowError as error:
+            raise HookFailed(str(error)) from error
+        if done.error is not None:
+            raise HookFailed(f"the function answered with an error: {done.error_type or done.error}")
+        return done.payload

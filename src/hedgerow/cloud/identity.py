@@ -1,0 +1,93 @@
+"""Builds who may do what: IAM, STS, accounts, console sign-in."""
+
+from dataclasses import dataclass
+
+from hedgerow.base.ids import Ids
+from hedgerow.cloud.directory import UsableKeys
+from hedgerow.cloud.operations import hedgerow as hedgerow_rows
+from hedgerow.cloud.operations import hedgerow_device as device_rows
+from hedgerow.cloud.operations import iam as iam_rows
+from hedgerow.cloud.operations import sts as sts_rows
+from hedgerow.cloud.rows import Tables
+from hedgerow.core.paging import Pager
+from hedgerow.services.hedgerow.accounts import AccountOperations, AccountReader
+from hedgerow.services.hedgerow.sign_ins import SignInFollowUps, SignInOperations
+from hedgerow.services.iam.access_keys import AccessKeyOperations, AccessKeyReader, RootKeys
+from hedgerow.services.iam.entity_policies import (
+    AttachmentReader,
+    EntityPolicyReader,
+    RolePolicyOperations,
+    UserPolicyOperations,
+)
+from hedgerow.services.iam.pages import Pages
+from hedgerow.services.iam.policies import ManagedPolicyReader, PolicyOperations, PolicyVersionOperations
+from hedgerow.services.iam.roles import RoleOperations, RoleReader
+from hedgerow.services.iam.users import UserOperations, UserReader
+from hedgerow.services.iot.role_aliases import RoleAliasStore
+from hedgerow.services.iot.things import ThingStore
+from hedgerow.services.sts.sessions import (
+    DeviceCredentialOperations,
+    SessionFollowUps,
+    SessionMint,
+    SessionOperations,
+    SessionReader,
+)
+from hedgerow.store import Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What other parts need of it."""
+
+    accounts: AccountOperations
+    account_reader: AccountReader
+    roles: RoleReader
+    policies: EntityPolicyReader
+    users: UserReader
+    access_keys: AccessKeyReader
+    root_keys: RootKeys
+    sessions: SessionReader
+    mint: SessionMint
+
+
+def build_identity(*, tables: Tables, ids: Ids, vault: Vault, pager: Pager) -> Identity:
+    """Build it and enter its rows."""
+    pages = Pages(pager)
+    roles, users, managed, attachments = RoleReader(), UserReader(), ManagedPolicyReader(), AttachmentReader()
+    access_keys, sessions = AccessKeyReader(vault=vault), SessionReader(vault=vault)
+    mint = SessionMint(ids=ids, vault=vault)
+    root_keys = RootKeys(ids=ids, vault=vault)
+    accounts = AccountOperations(ids=ids, pager=pager, root_keys=root_keys)
+    tables.serve(
+        "iam",
+        iam_rows.rows(
+            roles=RoleOperations(ids=ids, pages=pages, policies=attachments),
+            users=UserOperations(ids=ids, pages=pages, policies=attachments, access_keys=access_keys),
+            access_keys=AccessKeyOperations(ids=ids, vault=vault, pages=pages, users=users),
+            policies=PolicyOperations(ids=ids, pages=pages, attachments=attachments),
+            policy_versions=PolicyVersionOperations(pages=pages),
+            role_policies=RolePolicyOperations(roles=roles, managed=managed, pages=pages),
+            user_policies=UserPolicyOperations(users=users, managed=managed, pages=pages),
+        ),
+    )
+    session_operations = SessionOperations(roles=roles, users=users, mint=mint, sessions=sessions)
+    tables.serve("sts", sts_rows.rows(sessions=session_operations))
+    tables.follow(sts_rows.follow_up_rows(sessions=SessionFollowUps()))
+    credentials = DeviceCredentialOperations(role_aliases=RoleAliasStore(), roles=roles, things=ThingStore(), mint=mint)
+    tables.serve("hedgerow-device", device_rows.rows(credentials=credentials))
+    sign_ins = SignInOperations(
+        ids=ids, sessions=session_operations, keys=UsableKeys(access_keys=access_keys, sessions=sessions)
+    )
+    tables.serve("hedgerow", hedgerow_rows.rows(accounts=accounts, sign_ins=sign_ins))
+    tables.follow(hedgerow_rows.follow_up_rows(sign_ins=SignInFollowUps()))
+    return Identity(
+        accounts=accounts,
+        account_reader=AccountReader(),
+        roles=roles,
+        policies=EntityPolicyReader(managed=managed),
+        users=users,
+        access_keys=access_keys,
+        root_keys=root_keys,
+        sessions=sessions,
+        mint=mint,
+    )

@@ -1,0 +1,107 @@
+"""Builds the registry: things, groups, certificates, policies, role aliases, endpoints."""
+
+from dataclasses import dataclass, field
+
+from hedgerow.base.ids import Ids
+from hedgerow.cloud.device_authority import DeviceAuthority
+from hedgerow.cloud.operations import iot as iot_rows
+from hedgerow.cloud.rows import Tables
+from hedgerow.cloud.trust import Anchors
+from hedgerow.core.paging import Pager
+from hedgerow.services.iam.roles import RoleReader
+from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations, CertificateStore
+from hedgerow.services.iot.endpoints import EndpointOperations, Endpoints
+from hedgerow.services.iot.groups import GroupOperations, GroupStore
+from hedgerow.services.iot.pages import Pages
+from hedgerow.services.iot.policies import (
+    EffectivePolicies,
+    PolicyAttachmentOperations,
+    PolicyOperations,
+    PolicyStore,
+)
+from hedgerow.services.iot.role_aliases import RoleAliasOperations, RoleAliasStore
+from hedgerow.services.iot.thing_types import ThingTypeOperations, ThingTypeStore
+from hedgerow.services.iot.things import ThingOperations, ThingPrincipalOperations, ThingStore
+from hedgerow.store import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """The registry's rows, as other parts read them. They hold no state of their own."""
+
+    things: ThingStore = field(default_factory=ThingStore)
+    types: ThingTypeStore = field(default_factory=ThingTypeStore)
+    groups: GroupStore = field(default_factory=GroupStore)
+    certificates: CertificateStore = field(default_factory=CertificateStore)
+    policies: PolicyStore = field(default_factory=PolicyStore)
+    role_aliases: RoleAliasStore = field(default_factory=RoleAliasStore)
+
+    def effective(self) -> EffectivePolicies:
+        """Answer the reader of everything that counts for a certificate."""
+        return EffectivePolicies(policies=self.policies, things=self.things, groups=self.groups)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """The operations that provisioning calls."""
+
+    stores: Stores
+    certificate_flows: CertificateFlows
+    things: ThingOperations
+    principals: ThingPrincipalOperations
+    groups: GroupOperations
+    certificates: CertificateOperations
+    policies: PolicyOperations
+    attachments: PolicyAttachmentOperations
+
+
+def build_registry(
+    *,
+    tables: Tables,
+    run: Run,
+    ids: Ids,
+    pager: Pager,
+    roles: RoleReader,
+    authority: DeviceAuthority,
+    anchors: Anchors,
+    endpoints: Endpoints,
+) -> Registry:
+    """Build it and enter its rows."""
+    stores, pages = Stores(), Pages(pager)
+    things, groups = stores.things, stores.groups
+    certificates = CertificateOperations(
+        certificates=stores.certificates, things=things, policies=stores.policies, pages=pages, ids=ids
+    )
+    registry = Registry(
+        stores=stores,
+        certificate_flows=CertificateFlows(run=run, certificates=certificates, authority=authority, anchors=anchors),
+        things=ThingOperations(things=things, types=stores.types, memberships=groups, pages=pages, ids=ids),
+        principals=ThingPrincipalOperations(things=things, certificates=stores.certificates, pages=pages),
+        groups=GroupOperations(groups=groups, things=things, policies=stores.policies, pages=pages, ids=ids),
+        certificates=certificates,
+        policies=PolicyOperations(policies=stores.policies, groups=groups, things=things, pages=pages, ids=ids),
+        attachments=PolicyAttachmentOperations(
+            policies=stores.policies,
+            effective=stores.effective(),
+            certificates=stores.certificates,
+            groups=groups,
+            things=things,
+            pages=pages,
+        ),
+    )
+    tables.serve(
+        "iot",
+        iot_rows.rows(
+            things=registry.things,
+            principals=registry.principals,
+            types=ThingTypeOperations(types=stores.types, things=things, pages=pages, ids=ids),
+            groups=registry.groups,
+            certificates=certificates,
+            certificate_flows=registry.certificate_flows,
+            policies=registry.policies,
+            attachments=registry.attachments,
+            role_aliases=RoleAliasOperations(role_aliases=stores.role_aliases, roles=roles, pages=pages),
+            endpoints=EndpointOperations(endpoints=endpoints),
+        ),
+    )
+    return registry
