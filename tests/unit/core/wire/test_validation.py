@@ -138,6 +138,7 @@ def test_javas_patterns_mean_the_same_in_python(pattern: str, yes: str, no: str)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(20)
 @pytest.mark.parametrize("unit", ["a", "1", "-", "a-", "a:", "/a", "a/", "1.", "_", " ", "arn:aws:iot:r:123456789012:"])
 @pytest.mark.parametrize("service", ["iot", "greengrassv2", "lambda", "s3", "logs", "iam", "sts", "sns", "events"])
 def test_no_pattern_takes_long_to_say_no(service: str, unit: str) -> None:
