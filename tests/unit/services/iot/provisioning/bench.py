@@ -10,6 +10,7 @@ import cbor2
 
 from hedgerow.base.errors import HedgerowError
 from hedgerow.core.caller import Kind
+from hedgerow.core.request import Request
 from hedgerow.core.topics import TopicRequest
 from hedgerow.services.iot.certificates import InvalidSigningRequest
 from hedgerow.services.iot.provisioning import (
@@ -20,7 +21,7 @@ from hedgerow.services.iot.provisioning import (
     Tokens,
 )
 from hedgerow.services.iot.provisioning_templates import TemplateOperations, TemplateStore
-from hedgerow.store import Answer, Tx
+from hedgerow.store import Answer, Run, Tx
 from tests.support.registry import Registry, certificate_pem, contents
 from tests.support.store import CALLER
 
@@ -106,7 +107,7 @@ class DirectRun:
 class Bench:
     """The provisioning flows over a registry."""
 
-    def __init__(self, registry: Registry, *, names_may_be_taken: bool = False) -> None:
+    def __init__(self, registry: Registry, *, names_may_be_taken: bool = False, run: Run | None = None) -> None:
         self.registry = registry
         self.store = registry.store
         self.roles, self.functions, self.run = FakeRoles(), FakeFunctions(), DirectRun(registry)
@@ -133,7 +134,7 @@ class Bench:
             names_may_be_taken=names_may_be_taken,
         )
         self.flows = ProvisioningFlows(
-            run=self.run,
+            run=run or self.run,
             authority=FakeAuthority(),
             entries=registry.certificates,
             certificates=registry.certificate_store,
@@ -191,6 +192,10 @@ class Bench:
         with self.store.tx() as tx:
             certificate = self.registry.certificate_store.get(tx, CALLER.account, certificate_id)
         return None if certificate is None else certificate.status.value
+
+    @staticmethod
+    def request(values: dict[str, Any]) -> Request:
+        return Request(values)
 
     def dump(self) -> list[str]:
         """Answer everything in the database."""

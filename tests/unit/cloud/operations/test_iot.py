@@ -1,0 +1,97 @@
+"""The registry's rows against the service model of AWS IoT."""
+
+import re
+from functools import cache
+from typing import Any
+
+import pytest
+from botocore.loaders import Loader
+
+from hedgerow.api.operations import Row, Way
+from hedgerow.base.errors import ServiceError
+from hedgerow.cloud.operations.iot import follow_up_rows, rows, template_rows, topic_rows
+from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations
+from hedgerow.services.iot.endpoints import EndpointOperations
+from hedgerow.services.iot.groups import GroupOperations
+from hedgerow.services.iot.policies import PolicyAttachmentOperations, PolicyOperations
+from hedgerow.services.iot.provisioning import ProvisioningFlows, ProvisioningFollowUps
+from hedgerow.services.iot.provisioning_templates import TemplateOperations
+from hedgerow.services.iot.role_aliases import RoleAliasOperations
+from hedgerow.services.iot.thing_types import ThingTypeOperations
+from hedgerow.services.iot.things import ThingOperations, ThingPrincipalOperations
+
+OPERATIONS: dict[str, type] = {
+    "things": ThingOperations,
+    "principals": ThingPrincipalOperations,
+    "types": ThingTypeOperations,
+    "groups": GroupOperations,
+    "certificates": CertificateOperations,
+    "certificate_flows": CertificateFlows,
+    "policies": PolicyOperations,
+    "attachments": PolicyAttachmentOperations,
+    "role_aliases": RoleAliasOperations,
+    "endpoints": EndpointOperations,
+}
+INSIDE = {"enter", "enter_pending"}  # for other subjects
+
+
+@cache
+def model() -> dict[str, Any]:
+    return dict(Loader().load_service_model("iot", "service-2"))
+
+
+def all_rows() -> dict[str, Row]:
+    parts: dict[str, Any] = {name: object.__new__(kind) for name, kind in OPERATIONS.items()}
+    return rows(**parts) | template_rows(templates=object.__new__(TemplateOperations))
+
+
+@pytest.mark.parametrize(("name", "row"), all_rows().items())
+def test_a_row_is_an_operation_of_the_model_and_names_members_that_it_has(name: str, row: Row) -> None:
+    operation = model()["operations"][name]
+    members = model()["shapes"][operation["input"]["shape"]]["members"] if "input" in operation else {}
+
+    wanted = set(re.findall(r"\{(\w+)\}", row.resource)) - {"region", "account"}
+
+    assert wanted <= set(members)
+
+
+@pytest.mark.parametrize(("name", "row"), all_rows().items())
+def test_an_operation_that_only_reads_is_not_run_as_a_write(name: str, row: Row) -> None:
+    reads = name.startswith(("Describe", "List", "Get"))
+
+    assert (row.way is Way.READ) == reads
+
+
+@pytest.mark.parametrize("kind", [*OPERATIONS.values(), TemplateOperations])
+def test_every_public_method_is_an_operation_with_a_row(kind: type) -> None:
+    served = {row.method.__name__ for row in all_rows().values()}
+
+    assert {name for name in vars(kind) if not name.startswith("_")} <= served | INSIDE
+
+
+def test_every_error_of_the_registry_is_one_of_the_model() -> None:
+    def below(kind: type[ServiceError]) -> set[type[ServiceError]]:
+        return {kind}.union(*(below(child) for child in kind.__subclasses__()))
+
+    own = {kind for kind in below(ServiceError) if kind.__module__.startswith("hedgerow.services.iot.")}
+    jobs_and_data = ("hedgerow.services.iot.jobs", "hedgerow.services.iot.shadows")
+
+    codes = {kind.code for kind in own if not kind.__module__.startswith(jobs_and_data) and kind.status is None}
+
+    assert codes <= set(model()["shapes"])
+
+
+def test_the_provisioning_topics_are_served_in_both_formats() -> None:
+    served = {row.filter: row for row in topic_rows(provisioning=object.__new__(ProvisioningFlows))}
+
+    assert set(served) == {
+        f"{topic}/{form}"
+        for topic in (
+            "$aws/certificates/create",
+            "$aws/certificates/create-from-csr",
+            "$aws/provisioning-templates/+/provision",
+        )
+        for form in ("json", "cbor")
+    }
+    assert all(row.flow is not None and row.operation is None for row in served.values())
+    assert set(follow_up_rows(provisioning=object.__new__(ProvisioningFollowUps))) == {"unclaimed-certificate"}

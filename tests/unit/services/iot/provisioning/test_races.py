@@ -1,0 +1,96 @@
+"""Enrolment over a real runner, on disk: many at once, and what the dispatcher does later."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hedgerow.core.events import Event
+from hedgerow.core.topics import TopicRequest
+from hedgerow.services.iot.provisioning import UNCLAIMED
+from hedgerow.store import Dispatcher, Runner, metadata, open_engine
+from tests.support.registry import Registry
+from tests.support.store import CALLER
+from tests.unit.core.template.templates import template
+from tests.unit.services.iot.provisioning.bench import CLAIM, ROLE, Bench
+
+CLONES = 12
+THING = {"ThingName": {"Ref": "ThingName"}}
+
+
+def no_one(events: Sequence[Event]) -> None:
+    """Hears events."""
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[tuple[Bench, Runner]]:
+    """Give provisioning over a runner of its own."""
+    engine = open_engine(folder / "cloud.db")
+    metadata.create_all(engine)
+    registry = Registry()
+    async with Runner(engine, registry.store.clock, no_one) as run:
+        yield Bench(registry, run=run), run
+
+
+async def ask(flow: Any, topic: str, body: dict[str, Any]) -> dict[str, Any]:
+    parts = (topic.split("/")[2],) if "provisioning-templates" in topic else ()
+    request = TopicRequest(topic=topic, parts=parts, payload=json.dumps(body).encode())
+    ((_, reply),) = (await flow(request, CLAIM))["replies"]
+    return dict(json.loads(reply))
+
+
+@pytest.mark.spec("BS-41")
+def test_of_many_clones_that_enrol_at_once_one_gets_the_name(tmp_path: Path) -> None:
+    async def enrol(bench: Bench) -> dict[str, Any]:
+        got = await ask(bench.flows.create, "$aws/certificates/create/json", {})
+        body = {
+            "certificateOwnershipToken": got["certificateOwnershipToken"],
+            "parameters": {"ThingName": "branch-017"},
+        }
+        return await ask(bench.flows.provision, "$aws/provisioning-templates/fleet/provision/json", body)
+
+    async def story() -> tuple[list[dict[str, Any]], int]:
+        async with running(tmp_path) as (bench, run):
+            request = {
+                "templateName": "fleet",
+                "templateBody": template(THING),
+                "enabled": True,
+                "provisioningRoleArn": ROLE,
+            }
+            await run.write(lambda tx: bench.templates.create_provisioning_template(tx, bench.request(request), CALLER))
+            answers = await asyncio.gather(*(enrol(bench) for _ in range(CLONES)))
+            links = await run.read(
+                lambda tx: bench.registry.thing_store.principals_of(tx, CALLER.account, "branch-017")
+            )
+            return answers, len(links)
+
+    answers, attached = asyncio.run(story())
+
+    accepted = [answer for answer in answers if "thingName" in answer]
+    refused = [answer["errorMessage"] for answer in answers if "thingName" not in answer]
+    assert (len(accepted), attached) == (1, 1)
+    assert len(refused) == CLONES - 1
+    assert all("already exists" in message for message in refused)
+
+
+def test_the_dispatcher_deletes_a_certificate_that_nobody_claimed(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with running(tmp_path) as (bench, run):
+            got = await ask(bench.flows.create, "$aws/certificates/create/json", {})
+            certificates = bench.registry.certificate_store
+
+            async def there() -> bool:
+                return await run.read(lambda tx: certificates.exists(tx, CALLER.account, got["certificateId"]))
+
+            assert await there()
+            bench.store.clock.advance(3601)
+            handlers = {UNCLAIMED: bench.follow_ups.on_unclaimed}
+            async with asyncio.timeout(10), Dispatcher(run, handlers, bench.store.clock):
+                while await there():
+                    pass
+
+    asyncio.run(story())
