@@ -95,23 +95,22 @@ class Tx:
         self, kind: str, *, account: str, key: str, body: Mapping[str, Any], due_at: float | None = None
     ) -> None:
         """Write down what must happen (at once, or at `due_at`): at least once, in order per (account, kind, key)."""
+        self.follow_up_many(kind, account=account, rows=((key, body),), due_at=due_at)
+
+    def follow_up_many(
+        self, kind: str, *, account: str, rows: Sequence[tuple[str, Mapping[str, Any]]], due_at: float | None = None
+    ) -> None:
+        """Write down the same for many (key, body), as `follow_up` does for one."""
+        if not rows:
+            return
         due = self.now if due_at is None else due_at
         if self.scheduled is None:
             self.scheduled = {kind: due}
         elif due < self.scheduled.get(kind, math.inf):
             self.scheduled[kind] = due
-        self._connection.execute(
-            _INSERT,
-            {
-                "account": account,
-                "kind": kind,
-                "key": key,
-                "due_at": due,
-                "body": json.dumps(body),
-                "attempts": 0,
-                "dead": 0,
-            },
-        )
+        common = {"account": account, "kind": kind, "due_at": due, "attempts": 0, "dead": 0}
+        values = [{**common, "key": key, "body": json.dumps(body)} for key, body in rows]
+        self._connection.execute(_INSERT, values if len(values) > 1 else values[0])
 
     def cancel_follow_ups(self, kind: str, *, account: str, key: str) -> None:
         """Forget what was to happen later (a timer that is no longer wanted)."""

@@ -92,6 +92,7 @@ _IS_MEMBER = select(members.c.thing).where(
 _DELETE_MEMBER = delete(members).where(
     members.c.account == _ACCOUNT, members.c.group_name == _NAME, members.c.thing == _THING
 )
+_DELETE_MEMBERS = delete(members).where(members.c.account == _ACCOUNT, members.c.group_name == _NAME)
 _MEMBERSHIPS = (
     select(members.c.group_name, members.c.root)
     .where(members.c.account == _ACCOUNT, members.c.thing == _THING, members.c.group_name > _AFTER)
@@ -158,8 +159,8 @@ class GroupStore:
 
     def remove(self, tx: Tx, account: str, name: str) -> None:
         """Delete a group without children; its members leave it."""
-        for thing in self.things_in(tx, account, name):
-            self.leave(tx, account, name, thing)
+        _tell(tx, account, name, self.things_in(tx, account, name), joined=False)
+        tx.run(_DELETE_MEMBERS, account_=account, name_=name)
         tx.run(_DELETE_LINES, account_=account, name_=name)
         tx.run(_DELETE, account_=account, name_=name)
 
@@ -190,13 +191,13 @@ class GroupStore:
     def join(self, tx: Tx, account: str, group: ThingGroup, thing: str) -> None:
         """Make the thing a member; it must not be one."""
         tx.run(_INSERT_MEMBER, account=account, group_name=group.name, thing=thing, root=group.root, joined_at=tx.now)
-        _tell(tx, account, group.name, thing, joined=True)
+        _tell(tx, account, group.name, (thing,), joined=True)
 
     def leave(self, tx: Tx, account: str, group: str, thing: str) -> bool:
         """Take the thing out of the group; tell whether it was in it."""
         if not tx.run(_DELETE_MEMBER, account_=account, name_=group, thing_=thing):
             return False
-        _tell(tx, account, group, thing, joined=False)
+        _tell(tx, account, group, (thing,), joined=False)
         return True
 
     def leave_all(self, tx: Tx, account: str, thing: str) -> None:
@@ -235,8 +236,9 @@ class GroupStore:
         return [row.thing for row in tx.all(statement, account_=account, name_=group, after=after, limit_=limit)]
 
 
-def _tell(tx: Tx, account: str, group: str, thing: str, *, joined: bool) -> None:
-    tx.follow_up(FOLLOW_UP, account=account, key=thing, body={"thing": thing, "group": group, "joined": joined})
+def _tell(tx: Tx, account: str, group: str, things: Sequence[str], *, joined: bool) -> None:
+    rows = [(thing, {"thing": thing, "group": group, "joined": joined}) for thing in things]
+    tx.follow_up_many(FOLLOW_UP, account=account, rows=rows)
 
 
 def _columns(group: ThingGroup) -> Mapping[str, Any]:
