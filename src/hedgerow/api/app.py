@@ -55,7 +55,7 @@ class ApiApp:
         if scope["type"] == "lifespan":
             return
         mount = self._mounts.get("/" + scope["path"].split("/", 2)[1])
-        if mount is not None:
+        if mount is not None and not (scope["type"] == "http" and _is_signed(scope)):
             await self._mounted(mount, scope, receive, send)
         elif scope["type"] == "websocket":
             await _deny(scope, receive, send, 404)
@@ -173,6 +173,13 @@ def _request(scope: Scope, body: bytes, *, method: str | None = None) -> HttpReq
     raw_path = scope.get("raw_path")
     path = raw_path.decode("latin-1") if raw_path else scope["path"]
     return HttpRequest(method or scope["method"], path, scope["query_string"].decode("latin-1"), headers, body)
+
+
+def _is_signed(scope: Scope) -> bool:
+    """Say whether a request is signed: mounts are for those that cannot sign, and S3 buckets have any name."""
+    if b"X-Amz-Signature=" in scope["query_string"]:
+        return True
+    return any(name == b"authorization" and value.startswith(b"AWS4") for name, value in scope["headers"])
 
 
 def _peer(scope: Scope) -> Peer:

@@ -62,17 +62,16 @@ class Authenticator:
         self._clock = clock
         self._region = region
 
-    def find(self, http: HttpRequest, peer: Peer) -> tuple[Call, sigv4.Signed | None]:
-        """Answer what is called and what is said about the signature; nothing is believed yet."""
-        signed = sigv4.read_signed(http)
+    def find(self, http: HttpRequest, signed: sigv4.Signed | None, peer: Peer) -> Call:
+        """Answer what is called, going by what the signature says of itself; nothing is believed yet."""
         if signed is not None:
-            return self._catalogue.signed(http, signed.credential.service), signed
+            return self._catalogue.signed(http, signed.credential.service)
         if peer.certificate is not None:
-            return self._catalogue.device(http), None
+            return self._catalogue.device(http)
         call = self._catalogue.anonymous(http)
         if call is None:
             raise MissingCredentials
-        return call, None
+        return call
 
     async def authenticate(
         self, call: Call, http: HttpRequest, signed: sigv4.Signed | None, peer: Peer, request_id: str

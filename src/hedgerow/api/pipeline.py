@@ -27,6 +27,7 @@ from hedgerow.core.wire import (
     malformed,
     problems,
     read_input,
+    sigv4,
     write_error,
     write_output,
 )
@@ -64,6 +65,7 @@ class Exchange:
     http: HttpRequest
     peer: Peer
     request_id: str
+    signed: sigv4.Signed | None = None
     call: Call | None = None
     caller: Caller | None = None
     ignored: list[str] = field(default_factory=list)
@@ -112,8 +114,8 @@ class Pipeline:
         return self._finished(exchange, response)
 
     async def _steps(self, exchange: Exchange) -> HttpResponse:
-        call, signed = self.authenticator.find(exchange.http, exchange.peer)
-        exchange.call = call
+        signed = exchange.signed = sigv4.read_signed(exchange.http)
+        call = exchange.call = self.authenticator.find(exchange.http, signed, exchange.peer)
         caller, http = await self.authenticator.authenticate(
             call, exchange.http, signed, exchange.peer, exchange.request_id
         )
@@ -163,7 +165,8 @@ class Pipeline:
     def _refusal(self, exchange: Exchange, error: ServiceError) -> HttpResponse:
         call = exchange.call
         if call is None:
-            model, protocol = self._catalogue.guess(exchange.http)
+            signed = exchange.signed
+            model, protocol = self._catalogue.guess(exchange.http, signed.credential.service if signed else None)
         else:
             model, protocol = call.model, call.protocol
         response = write_error(model, protocol, error, exchange.request_id, resource=exchange.http.path)
@@ -175,7 +178,7 @@ class Pipeline:
         call = exchange.call
         headers = response.headers
         headers["x-amzn-requestid"] = exchange.request_id
-        if call is not None and call.protocol == "rest-xml":
+        if response.headers.get("content-type") == "application/xml" or (call and call.protocol == "rest-xml"):
             headers["x-amz-request-id"] = exchange.request_id
         if exchange.ignored:
             names = ", ".join(dict.fromkeys(exchange.ignored))

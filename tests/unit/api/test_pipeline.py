@@ -148,6 +148,25 @@ def test_a_signing_name_that_no_service_has_is_an_unknown_operation() -> None:
     assert refusal(response)[:2] == (404, "UnknownOperationException")
 
 
+@pytest.mark.parametrize(
+    ("service", "kind", "status", "word"),
+    [
+        ("s3", "", 404, b"<Error><Code>MethodNotAllowed</Code>"),
+        ("sts", "application/x-www-form-urlencoded", 400, b"<Code>InvalidAction</Code>"),
+        ("logs", "application/x-amz-json-1.1", 400, b'"__type":"UnknownOperationException"'),
+    ],
+)
+def test_an_unknown_operation_is_refused_in_the_words_of_its_service(
+    service: str, kind: str, status: int, word: bytes
+) -> None:
+    headers = {"content-type": kind, **({"x-amz-target": "Logs_20140328.Nothing"} if service == "logs" else {})}
+
+    response = answer(cloud(), signed("PATCH" if service == "s3" else "POST", "/", service=service, headers=headers))
+
+    assert isinstance(response.body, bytes)
+    assert (response.status, word in response.body) == (status, True), response.body
+
+
 def test_an_old_sdk_may_sign_for_execute_api() -> None:
     assert answer(cloud(), signed("GET", "/things/lamp", service="execute-api")).status == 200
 

@@ -20,13 +20,14 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from hedgerow.api import app as app_module
+from hedgerow.api import flow
 from hedgerow.api import server as server_module
 from hedgerow.api.sockets import bind
 from hedgerow.core.wire import HttpRequest
 from hedgerow.core.wire.sigv4 import presign
 from tests.unit.api.certificates import Certificates, made_in
 from tests.unit.api.cloud import ACCOUNT, KEY_ID, REGION, SECRET, ToyCloud, served, toy_cloud
-from tests.unit.api.toys import ToyObjects, ToyThings, rows
+from tests.unit.api.toys import ToyObjects, ToyThings, get_object_in_pieces, rows
 
 pytestmark = pytest.mark.slow
 THINGS, OBJECTS = ToyThings(), ToyObjects()
@@ -293,6 +294,27 @@ def test_a_certificate_is_seen_over_h11(slow_lane: ToyCloud, certificates: Certi
 
     with urllib.request.urlopen(request, context=certificates.device()) as answer:
         assert json.loads(answer.read())["credentials"]["secretAccessKey"] == "lamp"
+
+
+def test_an_object_may_come_in_pieces() -> None:
+    with served(toy_cloud({("s3", "GetObject"): flow(get_object_in_pieces)})) as cloud:
+        session = boto3.Session(KEY_ID, SECRET, region_name=REGION)
+        s3 = session.client("s3", endpoint_url=cloud.url)
+        body = s3.get_object(Bucket="store", Key="k")["Body"].read()
+
+    assert body == b"0" * 1000 + b"1" * 1000 + b"2" * 1000
+
+
+def test_a_bucket_may_have_the_name_of_a_mount(secure: ToyCloud, certificates: Certificates) -> None:
+    session = boto3.Session(KEY_ID, SECRET, region_name=REGION)
+    s3 = session.client("s3", endpoint_url=secure.url, verify=certificates.ca_file)
+
+    s3.put_object(Bucket="vending", Key="in-a-bucket", Body=b"x")
+    with urllib.request.urlopen(f"{secure.url}/vending/any", context=certificates.device()) as answer:
+        words = json.loads(answer.read())
+
+    assert "in-a-bucket" in OBJECTS.objects
+    assert words == {"caller": None, "certificate": True}
 
 
 def test_a_server_that_is_not_well_says_so() -> None:

@@ -1,7 +1,7 @@
 """Toy operations of several services, each enough for a client to tell right from wrong."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from hedgerow.api import Row, flow, read, write
@@ -105,6 +105,15 @@ def redeem(tx: Tx, request: Request, caller: Caller) -> Answer:
 async def invoke(request: Request, caller: Caller) -> Mapping[str, Any]:
     request.peek("FunctionName")
     return {"StatusCode": 200, "Payload": request["FunctionName"].encode() + request["Payload"]}
+
+
+async def get_object_in_pieces(request: Request, caller: Caller) -> Mapping[str, Any]:
+    async def pieces() -> AsyncIterator[bytes]:
+        for index in range(3):
+            yield b"%d" % index * 1000
+
+    request.take_all()
+    return {"Body": pieces(), "ContentLength": 3000}
 
 
 def fail(tx: Tx, request: Request, caller: Caller) -> Answer:

@@ -4,6 +4,7 @@
 response. `sigv4` signs and verifies. Files are read by the `api` package.
 """
 
+from hedgerow.core.wire import sigv4
 from hedgerow.core.wire.catalogue import Catalogue
 from hedgerow.core.wire.errors import Malformed, UnknownOperation, WireError
 from hedgerow.core.wire.inputs import Call, Input, read_input
@@ -27,6 +28,7 @@ __all__ = [
     "malformed",
     "problems",
     "read_input",
+    "sigv4",
     "without_documentation",
     "write_error",
     "write_output",

@@ -100,13 +100,20 @@ class Catalogue:
             return None
         return call if call.operation.anonymous else None
 
-    def guess(self, http: HttpRequest) -> tuple[ServiceModel | None, str]:
-        """Answer the model and protocol in which to refuse a request that cannot be routed."""
+    def guess(self, http: HttpRequest, signing_name: str | None) -> tuple[ServiceModel | None, str]:
+        """Answer the model and protocol in which to refuse a request that calls nothing."""
+        services = SIGNING_NAMES.get(signing_name or "")
+        model = self.model(services[0]) if services else None
+        if model is not None and not _RPC.intersection(model.protocols):
+            return model, model.protocols[0]
         if http.headers.get("x-amz-target"):
-            return None, "json"
-        if http.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            return None, "query"
-        return None, "rest-json"
+            return model, "json"
+        if http.headers.get("smithy-protocol"):
+            return model, "cbor"
+        form = http.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        if form or (model is not None and "query" in model.protocols):
+            return model, "query"
+        return model, "rest-json"
 
     def _found(self, http: HttpRequest, services: Sequence[str]) -> Call:
         for name in services:

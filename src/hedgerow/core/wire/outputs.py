@@ -183,6 +183,8 @@ def write_error(
     shape = model.error(error.code) if model else None
     code = shape.code if shape else _name(model, protocol, error.code)
     status = shape.status if shape else (error.status or 400)
+    if error.code == "UnknownOperationException" and protocol in ("json", "query", "cbor"):
+        status = 400  # there is one path: it is the name that is unknown
     if protocol == "rest-xml":
         return _s3_error(code, status, error, request_id, resource)
     if protocol == "query":
