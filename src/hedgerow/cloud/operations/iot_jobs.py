@@ -47,5 +47,6 @@ def follow_up_rows(*, jobs: JobFollowUps) -> dict[str, Callable[[Tx, FollowUp], 
         "job-rollout": jobs.on_rollout,
         "job-cancellation": jobs.on_cancellation,
         "job-deletion": jobs.on_deletion,
+        "job-notice": jobs.on_notice,
         "thing-group-membership": jobs.on_membership,
     }

@@ -23,6 +23,7 @@ TIMEOUT: Final = "job-timeout"
 ROLLOUT: Final = "job-rollout"
 CANCELLATION: Final = "job-cancellation"
 DELETION: Final = "job-deletion"
+NOTICE: Final = "job-notice"
 
 Events = tuple[Published, ...]
 
@@ -223,8 +224,11 @@ class Jobs:
             return ()
         return self.put(tx, account, one.moved(Status.TIMED_OUT, tx.now))
 
-    def put(self, tx: Tx, account: str, changed: Execution) -> Events:
-        """Write a changed execution: set its timer, complete its job, tell the thing what changed for it."""
+    def put(self, tx: Tx, account: str, changed: Execution, *, later: bool = False) -> Events:
+        """Write a changed execution: set its timer, complete its job, tell the thing what changed for it.
+
+        `later` is for what the thing itself asked for: it is told after it has its answer.
+        """
         before = self._store.executions.pending(tx, account, changed.thing, changed.namespace)
         self._store.executions.put(tx, account, changed)
         tx.cancel_follow_ups(TIMEOUT, account=account, key=_timer_key(changed))
@@ -233,7 +237,7 @@ class Jobs:
             tx.follow_up(TIMEOUT, account=account, key=_timer_key(changed), body=body, due_at=changed.ends_at)
         if not changed.status.pending:
             self._maybe_complete(tx, account, changed.job)
-        return self._notices(tx, account, changed.thing, changed.namespace, before)
+        return self._notices(tx, account, changed.thing, changed.namespace, before, later=later)
 
     def present(self, tx: Tx, account: str, job_id: str) -> Job:
         """Answer the job; raise ResourceNotFound when there is none."""
@@ -251,19 +255,44 @@ class Jobs:
         if not any(status.pending for status in self._store.executions.counts(tx, account, job_id)):
             self._store.put(tx, account, job.ended(JobStatus.COMPLETED, tx.now))
 
-    def _notices(self, tx: Tx, account: str, thing: str, namespace: str | None, before: Sequence[Execution]) -> Events:
+    def _notices(
+        self,
+        tx: Tx,
+        account: str,
+        thing: str,
+        namespace: str | None,
+        before: Sequence[Execution],
+        *,
+        later: bool = False,
+    ) -> Events:
         after = self._store.executions.pending(tx, account, thing, namespace)
+        fronts = [_identity(pending[0]) if pending else None for pending in (before, after)]
+        changed = {
+            "notify": {_identity(one) for one in before} != {_identity(one) for one in after},
+            "notify-next": fronts[0] != fronts[1],
+        }
+        topics = [what for what, differs in changed.items() if differs]
+        if later and topics:
+            body = {"thing": thing, "namespace": namespace, "topics": topics}
+            tx.follow_up(NOTICE, account=account, key=thing, body=body)
+            return ()
+        return self.tell(tx, account, thing, namespace, topics)
+
+    def tell(self, tx: Tx, account: str, thing: str, namespace: str | None, topics: Sequence[str]) -> Events:
+        """Answer what a thing is told on these topics (`notify`, `notify-next`) of what it has to do now."""
+        pending = self._store.executions.pending(tx, account, thing, namespace)
         events: list[Published] = []
-        if {_identity(one) for one in before} != {_identity(one) for one in after}:
-            events.append(_published(account, topic(thing, "notify", namespace), notice(after, now=tx.now)))
-        front = after[0] if after else None
-        if (_identity(before[0]) if before else None) != (_identity(front) if front else None):
-            message: dict[str, Any] = {"timestamp": int(tx.now)}
-            if front is not None:
-                document = self.present(tx, account, front.job).document
-                message["execution"] = execution_message(front, now=tx.now, document=json.loads(document))
-            events.append(_published(account, topic(thing, "notify-next", namespace), message))
+        for what in topics:
+            message = notice(pending, now=tx.now) if what == "notify" else self._next(tx, account, pending)
+            events.append(_published(account, topic(thing, what, namespace), message))
         return tuple(events)
+
+    def _next(self, tx: Tx, account: str, pending: Sequence[Execution]) -> Mapping[str, Any]:
+        message: dict[str, Any] = {"timestamp": int(tx.now)}
+        if pending:
+            document = self.present(tx, account, pending[0].job).document
+            message["execution"] = execution_message(pending[0], now=tx.now, document=json.loads(document))
+        return message
 
 
 def _identity(one: Execution) -> tuple[str, int]:

@@ -77,7 +77,7 @@ class DeviceDesk:
         job = self._jobs.present(tx, device.account, pending[0].job)
         begun = pending[0].moved(Status.IN_PROGRESS, tx.now, details).started(tx.now, job.timeout_minutes)
         begun = begun.with_step_timer(tx.now, step_minutes)
-        return begun, self._jobs.put(tx, device.account, begun)
+        return begun, self._jobs.put(tx, device.account, begun, later=True)
 
     def describe(self, tx: Tx, device: Device, job: str, number: int | None) -> Execution | None:
         """Answer a pending execution; for `$next` None when nothing is pending."""
@@ -108,7 +108,7 @@ class DeviceDesk:
         if report.status is Status.IN_PROGRESS:
             minutes = self._jobs.present(tx, device.account, job).timeout_minutes
             changed = changed.started(tx.now, minutes).with_step_timer(tx.now, report.step_minutes)
-        return changed, self._jobs.put(tx, device.account, changed)
+        return changed, self._jobs.put(tx, device.account, changed, later=True)
 
     def document(self, tx: Tx, device: Device, job: str) -> str:
         """Answer the job's document as text."""

@@ -23,6 +23,11 @@ class JobFollowUps:
     def on_deletion(self, tx: Tx, row: FollowUp) -> Answer:
         return Answer({}, self._jobs.delete_batch(tx, row.account, row.body["job"]))
 
+    def on_notice(self, tx: Tx, row: FollowUp) -> Answer:
+        """A thing changed its own queue: now that it has its answer, it is told what it has to do."""
+        body = row.body
+        return Answer({}, self._jobs.tell(tx, row.account, body["thing"], body["namespace"], body["topics"]))
+
     def on_membership(self, tx: Tx, row: FollowUp) -> Answer:
         """A thing joined or left a group: continuous jobs follow."""
         return Answer({}, self._jobs.follow_membership(tx, row.account, row.body["thing"], row.body["group"]))

@@ -71,6 +71,7 @@ class Cloud:
             "job-rollout": handlers.on_rollout,
             "job-cancellation": handlers.on_cancellation,
             "job-deletion": handlers.on_deletion,
+            "job-notice": handlers.on_notice,
             "thing-group-membership": handlers.on_membership,
         }
 
@@ -80,7 +81,7 @@ class Cloud:
         return self.store.run(self.api.create_job, request)
 
     def publish(self, topic: str, body: Any = None, *, thing: str = "T") -> Any:
-        """Ask as the device does; answer (accepted or rejected, the reply, what was published besides)."""
+        """Ask as the device does; answer (accepted or rejected, the reply, what was published after it)."""
         *middle, last = topic.split("/")
         method = {
             "get": self.topics.describe if middle else self.topics.get_pending,
@@ -92,9 +93,10 @@ class Cloud:
         request = TopicRequest(topic=name, parts=(thing, *middle), payload=payload)
         with self.store.tx() as tx:
             answer = method(tx, request, CALLER)
+        assert answer.events == ()  # the reply comes first
         ((reply_topic, reply),) = answer.response["replies"]
         assert reply_topic.startswith(name + "/")
-        return reply_topic.rsplit("/", 1)[1], json.loads(reply), messages(answer)
+        return reply_topic.rsplit("/", 1)[1], json.loads(reply), self.catch_up()
 
     def status(self, job: str = "j", thing: str = "T") -> str:
         answer = self.store.run(self.api.describe_job_execution, {"jobId": job, "thingName": thing})
@@ -457,7 +459,7 @@ def test_by_http_the_document_is_a_text_and_notifications_follow(cloud: Cloud) -
 
     started = cloud.store.run(cloud.data.start_next_pending_job_execution, {"thingName": "T"})
     described = cloud.store.run(cloud.data.describe_job_execution, {"thingName": "T", "jobId": "$next"})
-    ended = cloud.store.run(
+    cloud.store.run(
         cloud.data.update_job_execution,
         {"thingName": "T", "jobId": "j", "status": "SUCCEEDED", "statusDetails": {"a": "b"}},
     )
@@ -465,7 +467,7 @@ def test_by_http_the_document_is_a_text_and_notifications_follow(cloud: Cloud) -
 
     assert json.loads(started.response["execution"]["jobDocument"]) == {"do": "it"}
     assert described.response["execution"]["status"] == "IN_PROGRESS"
-    assert "$aws/things/T/jobs/notify-next" in messages(ended)
+    assert "$aws/things/T/jobs/notify-next" in cloud.catch_up()
     assert pending.response == {"inProgressJobs": [], "queuedJobs": []}
 
 
