@@ -13,6 +13,7 @@ from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.core.mqtt.session import Session
 from hedgerow.core.mqtt.topics import is_name
 from hedgerow.gateway import presence
+from hedgerow.gateway.account import Account
 from hedgerow.gateway.connection import FORWARDED, Connection, State
 from hedgerow.gateway.grants import Permissions
 from hedgerow.gateway.ports import Admit, Admitted, Cut, Message, NotAdmitted
@@ -84,6 +85,9 @@ async def _enter(
         gateway.announce(account, client_id, *presence.connect_failed(client_id, connection, now))
         refuse(gateway, connection, Reason.NOT_AUTHORIZED, permissions.last_refusal, word="AUTHORIZATION_FAILED")
         return
+    if _too_soon(gateway, account, client_id):
+        refuse(gateway, connection, Reason.QUOTA_EXCEEDED, "this client id connects too often", word="THROTTLED")
+        return
     epoch = gateway.next_epoch(account, client_id, admitted.epoch)
     if gateway.bus.others():
         reason = Cut(account=account.name, client_id=client_id, reason=DUPLICATE, before_epoch=epoch)
@@ -96,6 +100,15 @@ async def _enter(
     if older is not None:
         older.fail(Reason.SESSION_TAKEN_OVER, DUPLICATE, "another connection has this client id")
     _begin(gateway, connection, connect, client_id, epoch)
+
+
+def _too_soon(gateway: "Gateway", account: Account, client_id: str) -> bool:
+    allowed = gateway.limits.connects_per_client_s
+    if not allowed:
+        return False
+    there, past = account.connections.get(client_id), account.past.get(client_id)
+    since = there.since if there is not None else past.since if past is not None else 0.0
+    return gateway.clock.now() - since < 1.0 / allowed
 
 
 def _may_connect(connection: Connection, connect: Connect, client_id: str) -> bool:
@@ -195,7 +208,8 @@ def _welcome(gateway: "Gateway", connection: Connection, connect: Connect, prese
     connection.state = State.OPEN
     connection.send(encode_connack(present, 0, connect.version, properties))
     session.link = connection
-    account.changed()
+    if session.subscriptions:
+        account.changed()
     gateway.entered(connection)
     session.pump(gateway.clock.now())
     gateway.settle(account, session)

@@ -1,5 +1,6 @@
 """Commands from control: cut connections, ask again what somebody may do. They may come late and twice."""
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from hedgerow.base.errors import Unavailable
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
 
 DEADLINE_S: Final = 5.0
+PER_TURN: Final = 8  # grants compiled before the loop goes on
 CODES: Final = {"DUPLICATE_CLIENTID": Reason.SESSION_TAKEN_OVER}
 
 
@@ -81,7 +83,9 @@ class Commands:
 
     async def _regrant(self, connections: list[Connection]) -> None:
         gateway = self._gateway
-        for connection in connections:
+        for count, connection in enumerate(connections):
+            if count % PER_TURN == PER_TURN - 1:
+                await asyncio.sleep(0)  # let the others have their turn
             if connection.state is not State.OPEN:
                 continue
             try:

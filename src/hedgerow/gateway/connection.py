@@ -205,6 +205,7 @@ class Connection:
     def _parse(self, data: bytes) -> None:
         at = 0
         size = len(data)
+        short = 0
         routes = self._routes
         limits = self._gateway.limits
         max_packet = limits.packet
@@ -232,12 +233,14 @@ class Connection:
                     if first == 0x30:
                         if stop <= end and (v3 or (stop < end and not data[stop])):
                             self._fan_out(route, data[at:end])
+                            short += 1
                             at = end
                             continue
                     elif stop + 2 <= end and (v3 or (stop + 2 < end and not data[stop + 2])):
                         ident = data[stop : stop + 2]
                         if ident != b"\0\0":
                             self._fan_out_1(route, data[at:stop], data[stop + 2 : end])
+                            short += 1
                             self.out.append(b"\x40\x02" + ident)
                             if not self._woken:
                                 self.wake()
@@ -257,6 +260,7 @@ class Connection:
                     return
                 break
             v3 = self.version == MQTT_3_1_1
+        self._gateway.router.published += short
         if at < size:
             self._rest += data[at:]
 
@@ -412,6 +416,8 @@ class Connection:
             message = gateway.message(self, Parcel(topic, packet.payload, packet.qos, False, properties, expires_at))
             if gateway.control.wants(message):
                 gateway.ask(self, message, ident)
+                if "/shadow/" in topic:  # others may watch what is asked of a shadow
+                    gateway.router.publish(self.account, message, self.session, None)
             else:
                 self._refuse(packet, Reason.TOPIC_NAME_INVALID, f"nothing takes publications to {topic}")
             return

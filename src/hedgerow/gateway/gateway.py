@@ -274,7 +274,8 @@ class Gateway:
             return
         account = connection.account
         del account.connections[session.client_id]
-        account.changed()
+        if session.subscriptions:
+            account.changed()
         if not session.persistent:
             session.link = None
             self.end_session(account, session)
@@ -287,7 +288,6 @@ class Gateway:
     def end_session(self, account: Account, session: Session) -> None:
         """The session is over, with all that waits for it."""
         account.forget(session)
-        account.changed()
         self.journal.append((SessionEnded(account.name, session.client_id, session.epoch),))
 
     def adopt(self, loaded: Loaded) -> None:

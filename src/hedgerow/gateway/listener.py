@@ -7,6 +7,7 @@ stop those who are connected; who waits, waits in the kernel's backlog.
 import asyncio
 import socket
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -20,6 +21,7 @@ log = get_logger("gateway.listener")
 
 ACCEPTS_PER_TURN: Final = 8
 HANDSHAKES: Final = 256  # in progress; while there are that many nobody else is accepted
+STEPS_PER_TURN: Final = 4  # of handshakes; one computes about half a millisecond
 HANDSHAKE_WITHIN_S: Final = 15.0
 BACKLOG: Final = 1024
 
@@ -34,6 +36,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._shaking: set[TlsShell] = set()
         self._shells: set[TlsShell] = set()
+        self._row: deque[TlsShell] = deque()
         self._open = False
         self._starting = 0
         self.accepted = 0
@@ -93,6 +96,18 @@ class Listener:
         shell = TlsShell(self, self.gateway.clock.monotonic())
         self._shaking.add(shell)
         return shell
+
+    def wait(self, shell: TlsShell) -> None:
+        """The handshake can go on; its computing is bounded per turn, so that it takes its place in a row."""
+        if not self._row:
+            self._loop.call_soon(self._work)
+        self._row.append(shell)
+
+    def _work(self) -> None:
+        for _ in range(min(len(self._row), STEPS_PER_TURN)):
+            self._row.popleft().step()
+        if self._row:
+            self._loop.call_soon(self._work)
 
     def shaken(self, shell: TlsShell) -> None:
         """A handshake is over, well or not."""

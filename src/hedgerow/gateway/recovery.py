@@ -65,7 +65,9 @@ def _tell(gateway: "Gateway", stored: StoredSession) -> None:
     now = gateway.clock.now()
     account = gateway.account(stored.account)
     if stored.will is not None:
-        gateway.router.publish(account, stored.will, None, None)
+        lives = stored.will.expires_at  # counted from the disconnection, which is now
+        will = replace(stored.will, expires_at=None if lives is None else now + lives)
+        gateway.router.publish(account, will, None, None)
     event = presence.disconnected(
         stored.client_id,
         principal=stored.principal,

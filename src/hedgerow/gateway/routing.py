@@ -60,7 +60,10 @@ class Router:
         """Give a client's or the gateway's own publication to everyone. `done` may be called before this returns."""
         self.published += 1
         records: list[Record] = []
-        self._keep_retained(account, message, records)
+        if not self._keep_retained(account, message, records):
+            if done is not None:
+                done(False)
+            return
         remote = True
         if not message.topic.startswith(BASIC_INGEST):
             remote = self._deliver(account, message, origin, records)
@@ -88,27 +91,32 @@ class Router:
             return
         account = self.account(message.account)
         records: list[Record] = []
-        self._keep_retained(account, message, records)
+        if not self._keep_retained(account, message, records):
+            if stored is not None:
+                stored(False)
+            return
         self._deliver(account, message, None, records)
         if records:
             self._journal.append(records, stored)
         elif stored is not None:
             stored(True)
 
-    def _keep_retained(self, account: Account, message: Message, records: list[Record]) -> None:
+    def _keep_retained(self, account: Account, message: Message, records: list[Record]) -> bool:
+        """Answer False when there is no room for one more: the publication is refused, deleting still works."""
         if not message.retain:
-            return
+            return True
         now = self._clock.now()
         body = b""
         if message.payload:
             if message.topic not in account.retained and len(account.retained) >= self._limits.retained:
                 self.dropped += 1
-                return
+                return False
             account.retained[message.topic] = Kept(message, now)
             body = encode_retained(message, now)
         else:
             account.retained.pop(message.topic, None)
         records.append(Retained(account.name, message.topic, body))
+        return True
 
     def _deliver(self, account: Account, message: Message, origin: Session | None, records: list[Record]) -> bool:
         """Answer whether somebody beyond this gateway may want it."""

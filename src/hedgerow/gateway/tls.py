@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 log = get_logger("gateway.tls")
 
 READ: Final = 65_536  # more than one TLS record
+BUFFERED: Final = 1_048_576  # that a slow reader may have waiting; above, QoS 0 is dropped, QoS 1 waits in the session
+CLOSE_WITHIN_S: Final = 10.0  # for the peer to take what was still to be said
 
 
 class NamedObject(ssl.SSLObject):
@@ -63,18 +65,17 @@ class TlsShell(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a TCP transport it is
+        self._transport.set_write_buffer_limits(high=BUFFERED, low=BUFFERED // 4)
         self._tls = self._listener.context.wrap_bio(self._in, self._out, server_side=True)
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
         self._in.write(data)
-        try:
-            if self._connection is None and not self._shake():
-                return
-            self._pump()
-        except ssl.SSLError as error:
-            self._broken(error)
+        if self._connection is None:
+            self._listener.wait(self)
+        else:
+            self.step()
 
     def eof_received(self) -> bool:
         return False
@@ -97,6 +98,16 @@ class TlsShell(asyncio.Protocol):
             self._connection.resume_writing()
 
     # --- TLS
+
+    def step(self) -> None:
+        """Go on with what was read."""
+        if self._closing:
+            return
+        try:
+            if self._connection is not None or self._shake():
+                self._pump()
+        except ssl.SSLError as error:
+            self._broken(error)
 
     def _shake(self) -> bool:
         """Go on with the handshake; True when it is done."""
@@ -175,6 +186,8 @@ class TlsShell(asyncio.Protocol):
             self._tls.unwrap()
         self._send()
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(CLOSE_WITHIN_S, self._transport.abort)
 
     def pause_reading(self) -> None:
         if not self._transport.is_closing():

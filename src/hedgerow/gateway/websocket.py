@@ -1,6 +1,6 @@
 """MQTT over WebSocket: an ASGI application that pumps bytes into the same connections as the TLS port.
 
-Who calls is decided before: `scope["hedgerow.caller"]` (`.account`, `.principal`) when the upgrade was signed, or
+Who calls is decided before: `scope["hedgerow.caller"]` (a `Caller`) when the upgrade was signed, or
 `scope["extensions"]["hedgerow.tls"]["certificate"]` (DER) from mutual TLS; with neither the upgrade is refused. It
 must run on the gateway's loop. Binary frames may split and join packets. Spec: MQTT 5.0 section 6.
 """
@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from hedgerow.core.caller import Caller, Kind
 from hedgerow.gateway.connection import Connection, Peer
 from hedgerow.gateway.gateway import Gateway
 
@@ -46,19 +47,20 @@ class MqttWebSocket:
 
 
 def _peer(scope: Scope) -> Peer | None:
-    caller = scope.get("hedgerow.caller")
+    caller: Caller | None = scope.get("hedgerow.caller")
     tls = (scope.get("extensions") or {}).get("hedgerow.tls") or {}
     certificate = tls.get("certificate")
     if caller is None and certificate is None:
         return None
+    signed = None if caller is None or caller.kind is Kind.CERTIFICATE else caller
     host, port = scope.get("client") or ("", 0)
     return Peer(
         address=host,
         port=port,
         server_name=tls.get("server_name"),
         certificate=certificate,
-        signed_by=None if caller is None else caller.principal,
-        signed_account=None if caller is None else caller.account,
+        signed_by=None if signed is None else signed.principal,
+        signed_account=None if signed is None else signed.account,
     )
 
 

@@ -22,6 +22,7 @@ log = get_logger("store.journal")
 
 WAITING: Final = 100_000  # records; what comes beyond is refused, so that its sender is told
 GROUP: Final = 5_000  # records in one commit
+LINGER_S: Final = 0.05  # how long records wait for company when nobody waits for their answer
 
 Done = Callable[[bool], None]
 Call = Callable[[Callable[[], None]], Any]
@@ -97,6 +98,7 @@ class SqliteJournal:
         self._most = waiting
         self._work: deque[_Work] = deque()
         self._length = 0
+        self._urgent = False  # somebody waits for an answer
         self._ready = threading.Condition()
         self._closed = False
         self.written = 0
@@ -125,7 +127,10 @@ class SqliteJournal:
             if not full:
                 self._work.append(_Work(records, done))
                 self._length += len(records)
-                self._ready.notify()
+                if done is not None:
+                    self._urgent = True
+                if self._urgent or len(self._work) == 1:
+                    self._ready.notify()
         if full:
             self.refused += len(records)
             if done is not None:
@@ -159,6 +164,7 @@ class SqliteJournal:
 
         with self._ready:
             self._work.append(_Work((), failed, run))
+            self._urgent = True
             self._ready.notify()
         return await found
 
@@ -197,12 +203,15 @@ class SqliteJournal:
         with self._ready:
             while not self._work and not self._closed:
                 self._ready.wait()
+            if not self._urgent and not self._closed:
+                self._ready.wait_for(lambda: self._urgent or self._closed, LINGER_S)
             size = 0
             while self._work and size < GROUP:
                 work = self._work.popleft()
                 size += len(work.records)
                 group.append(work)
             self._length -= size
+            self._urgent = bool(self._work)
         return group
 
     def _commit(self, connection: sqlite3.Connection, group: list[_Work]) -> list[Callable[[], None]]:

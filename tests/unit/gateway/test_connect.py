@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from hedgerow.core.mqtt import MQTT_5, Connack, Connect, Disconnect, Pingreq, Pingresp, Property, Publish, Reason, Will
-from hedgerow.core.mqtt.limits import OWN, Limits
+from hedgerow.core.mqtt.limits import AWS, OWN, Limits
 from hedgerow.gateway.connection import Peer
 from hedgerow.gateway.ports import NotAdmitted
 from tests.unit.gateway.world import World
@@ -221,6 +221,18 @@ def test_an_admission_that_ends_cuts_the_connection(world: World) -> None:
     world.advance(301)
 
     assert client.wire.closed
+
+
+def test_rates_of_aws_refuse_a_client_id_that_connects_twice_in_a_second(kind: str) -> None:
+    world = World("wire" if kind == "two gateways" else kind, AWS)  # the rate is each gateway's own
+    world.client("a")
+
+    again = world.client("a", version=MQTT_5)
+    world.clock.advance(1)
+    later = world.client("a", version=MQTT_5)
+
+    assert world.connack(again).code == Reason.QUOTA_EXCEEDED
+    assert world.connack(later).code == Reason.SUCCESS
 
 
 def test_connect_conditions_are_asked_with_the_will_and_the_kept_session(world: World) -> None:

@@ -40,6 +40,15 @@ def test_answers_about_shadows_come_to_subscribers_only(world: World) -> None:
     assert client.take() == [Ack(Kind.PUBACK, 7)]
 
 
+def test_what_is_asked_of_a_shadow_can_be_watched(world: World) -> None:
+    watching = world.client("w")
+    watching.subscribe(SHADOW)
+
+    world.client("a").publish(SHADOW, b"{}", 1)
+
+    assert watching.messages() == [(SHADOW, b"{}")]
+
+
 def test_other_answers_come_without_a_subscription(world: World) -> None:
     client = world.client("a")
 

@@ -323,6 +323,18 @@ def test_after_a_crash_wills_are_sent_and_disconnections_told(world: World) -> N
     assert event(world, "disconnected", "a")["disconnectReason"] == "SERVER_ERROR"
 
 
+def test_after_a_crash_a_will_lives_as_long_as_it_was_meant_to(world: World) -> None:
+    will = Will("gone", b"a", 0, True, {Property.MESSAGE_EXPIRY: 60})
+    world.client("a", version=MQTT_5, will=will)
+
+    with world.restarted():
+        late = world.client("l", version=MQTT_5)
+    late.subscribe("gone")
+
+    found = [packet for packet in late.inbox if isinstance(packet, Publish)]
+    assert found[0].properties[Property.MESSAGE_EXPIRY] == 60
+
+
 def test_after_a_second_crash_wills_are_not_sent_again(world: World) -> None:
     world.client("a", will=Will("gone", b"a"), clean=False)
     world.client("b", will=Will("gone", b"b"))

@@ -1,10 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hedgerow.core.mqtt import MQTT_5, Disconnect, Publish, Reason, Suback, Subscribe, Unsuback, Unsubscribe
-from hedgerow.core.mqtt.limits import OWN, Limits
+from hedgerow.core.mqtt.limits import AWS_SHAPES, OWN, Limits
 from hedgerow.core.mqtt.packets import MQTT_3_1_1
 from hedgerow.core.mqtt.properties import Property
 from hedgerow.core.mqtt.session import NO_LOCAL, RETAIN_AS_PUBLISHED
@@ -207,6 +208,19 @@ def test_an_empty_retained_message_deletes_and_is_delivered(world: World) -> Non
 
     assert listener.messages() == [("t", b"kept"), ("t", b"")]
     assert published(late) == []
+
+
+def test_a_full_retained_store_refuses_and_says_so(world_with: Callable[[Limits], World]) -> None:
+    world = world_with(replace(AWS_SHAPES, retained=1))
+    client = world.client("a", version=MQTT_5)
+
+    client.publish("t", b"1", 1, retain=True)
+    client.publish("u", b"1", 1, retain=True)
+    client.publish("t", b"2", 1, retain=True)
+    client.publish("t", b"", 1, retain=True)
+    client.publish("u", b"1", 1, retain=True)
+
+    assert client.acks() == [0, Reason.QUOTA_EXCEEDED, 0, 0, 0]
 
 
 def test_live_messages_are_not_marked_retained_unless_asked_for(world: World) -> None:

@@ -1,15 +1,15 @@
 import asyncio
 from collections.abc import MutableMapping
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from hedgerow.core.caller import Kind
 from hedgerow.core.mqtt import MQTT_3_1_1, TO_CLIENT, Connack, Connect, Decoder, Packet, Publish, Subscribe, encode
 from hedgerow.gateway.websocket import MqttWebSocket
+from tests.support.store import CALLER
 from tests.unit.gateway.world import World
-
-CALLER = SimpleNamespace(account="123456789012", principal="arn:aws:iam::123456789012:root")
 
 
 class Socket:
@@ -76,9 +76,11 @@ def test_a_signed_caller_talks_mqtt(direct: World, name: str) -> None:
     assert (question.peer, question.certificate) == ("192.0.2.9", None)
 
 
-def test_a_client_certificate_is_handed_on(direct: World) -> None:
+@pytest.mark.parametrize("named", [False, True])
+def test_a_client_certificate_is_handed_on(direct: World, named: bool) -> None:
     tls = {"hedgerow.tls": {"certificate": b"DER", "server_name": "name.example"}}
-    socket = Socket(direct, extensions=tls)
+    scope = {"extensions": tls} | ({"hedgerow.caller": replace(CALLER, kind=Kind.CERTIFICATE)} if named else {})
+    socket = Socket(direct, **scope)
 
     asyncio.run(socket.run(frame(Connect("a"))))
 

@@ -1,0 +1,83 @@
+"""The gateway alone, as a server for `bench/mqtt.py`: python bench/mqtt_server.py FOLDER; prints its port."""
+
+import asyncio
+import json
+import ssl
+import sys
+from pathlib import Path
+
+from hedgerow.base.clock import SystemClock
+from hedgerow.base.ids import RandomIds
+from hedgerow.gateway.bus import DirectBus
+from hedgerow.gateway.grants import policy_grants
+from hedgerow.gateway.listener import listen
+from hedgerow.gateway.ports import Admitted, Message, Question, Reply
+from hedgerow.gateway.run import running
+from hedgerow.store.journal import SqliteJournal
+
+ARN = "arn:aws:iot:eu-central-1:123456789012"
+# 20 statements, two variables; the one that allows is the last.
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        *[
+            {"Effect": "Allow", "Action": "iot:Publish", "Resource": f"{ARN}:topic/other/{number}/${{iot:ClientId}}"}
+            for number in range(18)
+        ],
+        {"Effect": "Deny", "Action": "iot:*", "Resource": f"{ARN}:topic/secret/${{iot:Connection.Thing.ThingName}}"},
+        {
+            "Effect": "Allow",
+            "Action": ["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive"],
+            "Resource": [f"{ARN}:client/${{iot:ClientId}}", f"{ARN}:topic/bench/*", f"{ARN}:topicfilter/bench/*"],
+        },
+    ],
+}
+
+
+class Control:
+    async def ask(self, question: Question, *, deadline_s: float) -> Reply:
+        return Admitted(
+            account="123456789012",
+            principal="bench",
+            policies=(json.dumps(POLICY),),
+            variables={"iot:Connection.Thing.ThingName": "bench"},
+        )
+
+    def wants(self, message: Message) -> bool:
+        return False
+
+
+async def main(folder: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.crt", folder / "server.key")
+    context.load_verify_locations(folder / "device-ca.pem")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    journal = SqliteJournal(folder / "journal.db", call=asyncio.get_running_loop().call_soon_threadsafe)
+    hub = DirectBus()
+    async with (
+        running(
+            name="bench",
+            region="eu-central-1",
+            control=Control(),
+            hub=hub,
+            journal=journal,
+            clock=SystemClock(),
+            ids=RandomIds(),
+            compile_grants=policy_grants,
+        ) as gateway,
+        listen(gateway, context, host="127.0.0.1") as listener,
+    ):
+        print(listener.ports[0], flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    print(json.dumps(gateway.statistics()), file=sys.stderr)
+    journal.close()
+
+
+if __name__ == "__main__":
+    sys.setswitchinterval(0.0005)
+    if "--asyncio" in sys.argv:
+        asyncio.run(main(Path(sys.argv[1])))
+    else:
+        import uvloop
+
+        uvloop.run(main(Path(sys.argv[1])))
