@@ -17,6 +17,7 @@ from hedgerow.services.iot.provisioning import (
     ProvisioningFlows,
     ProvisioningFollowUps,
     Registration,
+    Rights,
     Steps,
     Tokens,
 )
@@ -107,7 +108,14 @@ class DirectRun:
 class Bench:
     """The provisioning flows over a registry."""
 
-    def __init__(self, registry: Registry, *, names_may_be_taken: bool = False, run: Run | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        names_may_be_taken: bool = False,
+        run: Run | None = None,
+        rights: Rights | None = None,
+    ) -> None:
         self.registry = registry
         self.store = registry.store
         self.roles, self.functions, self.run = FakeRoles(), FakeFunctions(), DirectRun(registry)
@@ -130,7 +138,7 @@ class Bench:
             things=registry.thing_store,
             groups=registry.group_store,
             policies=registry.policy_store,
-            rights=self.roles,
+            rights=rights or self.roles,
             names_may_be_taken=names_may_be_taken,
         )
         self.flows = ProvisioningFlows(
