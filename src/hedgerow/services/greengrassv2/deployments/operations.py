@@ -79,14 +79,12 @@ class DeploymentOperations:
         return Answer(self._created(deployment, caller), events + self._sent(tx, deployment, caller))
 
     def _target(self, tx: Tx, text: str, caller: Caller) -> str:
-        parts = parse(text)
-        if parts is None or (parts.service, parts.account, parts.region) != ("iot", caller.account, caller.region):
-            raise ValidationFailed(f"{text} is not of account {caller.account} in {caller.region}.", field="targetArn")
+        target = _own_target(text, caller)
         for prefix, names in ((THING, self._things), (GROUP, self._groups)):
-            if parts.resource.startswith(prefix):
-                if not names.exists(tx, caller.account, parts.resource.removeprefix(prefix)):
+            if target.startswith(prefix):
+                if not names.exists(tx, caller.account, target.removeprefix(prefix)):
                     raise NoSuchTarget(text, prefix.rstrip("/"))
-                return parts.resource
+                return target
         raise ValidationFailed(f"{text} is neither a thing nor a thing group.", field="targetArn")
 
     def _wanted(self, tx: Tx, request: Request, caller: Caller) -> Mapping[str, Any]:
@@ -152,14 +150,14 @@ class DeploymentOperations:
         return Answer(response)
 
     def list_deployments(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        target, history = request.get("targetArn") or "", request.get("historyFilter") or "LATEST_ONLY"
+        target = _own_target(request.get("targetArn"), caller)
+        history = request.get("historyFilter") or "LATEST_ONLY"
         page = self._pages.by_token(request, caller, "ListDeployments", target=target, history=history)
-        parts = parse(target)
         before, after = page.position or (None, "")
         found = self._store.list(
             tx,
             caller.account,
-            target=parts.resource if parts else "",
+            target=target,
             latest_only=history == "LATEST_ONLY",
             before=before,
             after=after,
@@ -223,6 +221,16 @@ class DeploymentOperations:
         progress = self._shadows.maybe_progress(tx, caller.account, one.thing, arn)
         told: str | None = _FROM_DEVICES.get(progress.status if progress else "")
         return told or str(one.status.value)
+
+
+def _own_target(text: str | None, caller: Caller) -> str:
+    """Answer `thing/T` or `thinggroup/G` of the caller's account, "" where nothing is named."""
+    if text is None:
+        return ""
+    parts = parse(text)
+    if parts is None or (parts.service, parts.account, parts.region) != ("iot", caller.account, caller.region):
+        raise ValidationFailed(f"{text} is not of account {caller.account} in {caller.region}.", field="targetArn")
+    return parts.resource
 
 
 def _check_component(name: str, one: Mapping[str, Any]) -> None:

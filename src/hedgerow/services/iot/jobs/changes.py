@@ -150,6 +150,7 @@ class Jobs:
         above = set(self._groups.line_of(tx, account, group)) | {group}
         mine = set(self._groups.lines_of(tx, account, thing))
         following = {job.id: job for name in sorted(above) for job in self._store.following(tx, account, name)}
+        following |= self._queued_by_group(tx, account, thing)  # the group may be gone, and its line with it
         events: Events = ()
         for job in sorted(following.values(), key=lambda one: (one.created_at, one.id)):
             if thing in job.things or mine & set(job.groups):
@@ -157,6 +158,15 @@ class Jobs:
             else:
                 events += self._leave(tx, account, job, thing)
         return events
+
+    def _queued_by_group(self, tx: Tx, account: str, thing: str) -> dict[str, Job]:
+        queued = self._store.executions.of_thing(tx, account, thing, status=Status.QUEUED.value)
+        jobs = [self._store.get(tx, account, one.job) for one in queued]
+        return {
+            job.id: job
+            for job in jobs
+            if job is not None and job.selection is Selection.CONTINUOUS and job.status is JobStatus.IN_PROGRESS
+        }
 
     def _leave(self, tx: Tx, account: str, job: Job, thing: str) -> Events:
         last = self._store.executions.latest(tx, account, job.id, thing)

@@ -249,6 +249,11 @@ def test_deployments_are_listed_newest_first_and_by_target(bench: FleetBench) ->
     assert [one["deploymentStatus"] for one in of_thing] == ["ACTIVE", "INACTIVE"]
 
 
+def test_a_list_for_a_target_of_another_account_is_refused(bench: FleetBench) -> None:
+    with pytest.raises(ServiceError, match="not of account"):
+        bench.greengrass("ListDeployments", targetArn="arn:aws:iot:eu-central-1:210987654321:thing/T")
+
+
 @pytest.mark.parametrize(
     ("members", "code", "words"),
     [

@@ -316,6 +316,16 @@ def test_who_leaves_loses_what_is_queued_and_gets_it_again_on_return(cloud: Clou
     assert (again["jobId"], again["executionNumber"]) == ("j", 2)
 
 
+def test_a_deleted_group_takes_the_jobs_of_the_groups_above_along(cloud: Cloud) -> None:
+    cloud.registry.members["sub"].add("T")
+    cloud.create(group="top", targetSelection="CONTINUOUS")
+
+    cloud.registry.line_of = lambda tx, account, group: [group] if group == "top" else []  # type: ignore[method-assign]  # sub is gone
+    cloud.move("T", "sub", joined=False)
+
+    assert cloud.status() == "REMOVED"
+
+
 def test_moving_within_the_target_changes_nothing(cloud: Cloud) -> None:
     cloud.registry.members["top"].add("T")
     cloud.create(group="top", targetSelection="CONTINUOUS")
