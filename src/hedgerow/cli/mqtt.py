@@ -24,6 +24,7 @@ def sub(
     data: Data = None,
     qos: Qos = 0,
     count: Annotated[int | None, typer.Option(help="End after so many messages.")] = None,
+    announce: Annotated[bool, typer.Option("--announce", help="Say on a line of its own when subscribed.")] = False,
 ) -> None:
     """Print every message that matches FILTER: topic, a blank, payload."""
     left = [count]
@@ -41,7 +42,7 @@ def sub(
 
     client = signed_client(target(data), on_connect=on_connect)
     client.on_message = on_message
-    client.on_subscribe = _refused_subscription(topic_filter)
+    client.on_subscribe = _on_subscribe(topic_filter, announce=announce)
     client.loop_forever()
 
 
@@ -95,10 +96,13 @@ def _signed_path(cloud: Target) -> str:
     return f"{signed.path}?{signed.query}{token}"
 
 
-def _refused_subscription(topic_filter: str) -> Callable[..., None]:
+def _on_subscribe(topic_filter: str, *, announce: bool) -> Callable[..., None]:
     def on_subscribe(client: Any, _: Any, __: Any, codes: Any, ___: Any) -> None:
         if any(code.is_failure for code in codes):
             typer.echo(f"hedgerow: the subscription to {topic_filter} was refused", err=True)
             client.disconnect()
+        elif announce:
+            typer.echo(f"subscribed {topic_filter}")
+            sys.stdout.flush()
 
     return on_subscribe
