@@ -43,7 +43,7 @@ class ResolvedCertificate:
     """What becomes of the certificate."""
 
     active: bool
-    principal_type: PrincipalType
+    principal_type: PrincipalType | None
     override: Override | None
 
 
@@ -112,7 +112,7 @@ def _certificate(certificate: Certificate, scope: Scope) -> ResolvedCertificate:
     status = "ACTIVE" if certificate.status is None else _text("Status", certificate.status, scope).upper()
     if status not in ("ACTIVE", "INACTIVE"):
         raise BadValue("Status must be Active or Inactive")
-    kind = PrincipalType.SHARED
+    kind: PrincipalType | None = None
     if certificate.principal_type is not None:
         written = _text("ThingPrincipalType", certificate.principal_type, scope)
         try:

@@ -115,7 +115,7 @@ class Registration:
         for policy in wanted.policies:
             self._put_policy(work, policy)
         if thing is not None and change is not None:
-            work.attach(thing.name, wanted.certificate.principal_type.value)
+            self._attach(work, thing.name, wanted.certificate.principal_type)
             work.join(thing.name, change)
         work.set_status("ACTIVE" if wanted.certificate.active else "INACTIVE")
 
@@ -168,6 +168,12 @@ class Registration:
         other = next((link.thing for link in links if link.thing != name), None)
         if other is not None:
             raise Conflict(f"The certificate is already attached to thing {other}")
+
+    def _attach(self, work: "_Work", thing: str, kind: language.PrincipalType | None) -> None:
+        """Attach the certificate; one that is attached stays as it is unless the template says how."""
+        links = self._things.things_of(work.tx, work.caller.account, work.order.certificate_id)
+        if kind is not None or not any(link.thing == thing for link in links):
+            work.attach(thing, (kind or language.PrincipalType.SHARED).value)
 
     def _put_policy(self, work: "_Work", policy: language.ResolvedPolicy) -> None:
         if self._policies.get(work.tx, work.caller.account, policy.name) is None:

@@ -363,6 +363,31 @@ def test_a_device_that_lost_the_reply_asks_again_and_gets_the_same(bench: Bench)
     assert principals(bench, "a") == [got["certificateId"]]
 
 
+@pytest.mark.parametrize(("written", "kind"), [(None, "NON_EXCLUSIVE_THING"), ("EXCLUSIVE_THING", "EXCLUSIVE_THING")])
+def test_a_certificate_is_attached_as_the_template_says(bench: Bench, written: str | None, kind: str) -> None:
+    properties = {**CERTIFICATE["Properties"]} | ({"ThingPrincipalType": written} if written else {})
+    bench.template(template(THING, resources={"certificate": {**CERTIFICATE, "Properties": properties}}))
+
+    bench.enrol(ThingName="a")
+
+    listed = bench.store.run(bench.registry.principals.list_thing_principals_v2, {"thingName": "a"}).response
+    assert [shown["thingPrincipalType"] for shown in listed["thingPrincipalObjects"]] == [kind]
+
+
+def test_asking_again_leaves_how_the_certificate_was_attached_meanwhile(bench: Bench) -> None:
+    bench.template(template(THING))
+    got = bench.enrol(ThingName="a")
+    with bench.store.tx() as tx:
+        certificate = bench.registry.certificate_store.get(tx, CALLER.account, got["certificateId"])
+    assert certificate is not None
+    bench.registry.attach("a", certificate, thingPrincipalType="EXCLUSIVE_THING")
+
+    bench.provision(got["certificateOwnershipToken"], {"ThingName": "a"})
+
+    listed = bench.store.run(bench.registry.principals.list_thing_principals_v2, {"thingName": "a"}).response
+    assert listed["thingPrincipalObjects"][0]["thingPrincipalType"] == "EXCLUSIVE_THING"
+
+
 def test_one_certificate_is_not_given_a_second_name(bench: Bench) -> None:
     bench.template(template(THING))
     got = bench.certificate()
