@@ -20,6 +20,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024 * 1024
+STRANGERS_BODY_LIMIT = 64 * 1024  # of a request with neither signature nor client certificate
 BODIES_LIMIT = 256 * 1024 * 1024  # of all requests together; beyond it new bodies are answered with 503
 BODY_DEADLINE_S = 300.0  # for the whole body
 TLS = "hedgerow.tls"
@@ -86,9 +87,11 @@ class ApiApp:
         await _send(send, response, head=scope["method"] == "HEAD")
 
     async def _body(self, scope: Scope, receive: Receive, held: "_Held") -> bytes:
+        known = _is_signed(scope) or _peer(scope).certificate is not None
+        limit = BODY_LIMIT if known else STRANGERS_BODY_LIMIT
         announced = next((value for name, value in scope["headers"] if name == b"content-length"), None)
-        if announced is not None and announced.isdigit() and int(announced) > BODY_LIMIT:
-            raise _too_large()
+        if announced is not None and announced.isdigit() and int(announced) > limit:
+            raise _too_large(limit)
         pieces: list[bytes] = []
         size = 0
         async with asyncio.timeout(BODY_DEADLINE_S):
@@ -99,8 +102,8 @@ class ApiApp:
                 piece = message.get("body", b"")
                 if piece:
                     size += len(piece)
-                    if size > BODY_LIMIT:
-                        raise _too_large()
+                    if size > limit:
+                        raise _too_large(limit)
                     held.add(len(piece))
                     pieces.append(piece)
                 if not message.get("more_body", False):
@@ -160,8 +163,8 @@ class _Held:
         self._size = 0
 
 
-def _too_large() -> WireError:
-    message = f"Request must be smaller than {BODY_LIMIT} bytes."
+def _too_large(limit: int) -> WireError:
+    message = f"Request must be smaller than {limit} bytes."
     return WireError("RequestEntityTooLargeException", message, status=413)
 
 

@@ -204,11 +204,23 @@ def test_a_body_that_is_announced_too_large_is_not_read(plain: ToyCloud) -> None
     assert b"RequestEntityTooLargeException" in answer
 
 
-def test_a_body_that_becomes_too_large_is_refused(plain: ToyCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "BODY_LIMIT", 10_000)
+SIGNED = b"PUT /store/key HTTP/1.1\r\nhost: x\r\nauthorization: AWS4-HMAC-SHA256 x\r\n"
+
+
+@pytest.mark.parametrize("start", [SIGNED, SIGNED.replace(b"AWS4", b"x")])
+def test_a_body_that_becomes_too_large_is_refused(
+    plain: ToyCloud, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    monkeypatch.setattr(app_module, "BODY_LIMIT" if start == SIGNED else "STRANGERS_BODY_LIMIT", 10_000)
     chunk = b"2710\r\n" + b"x" * 10_000 + b"\r\n"
 
-    answer = raw(plain, b"PUT /store/key HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n" + chunk * 3)
+    answer = raw(plain, start + b"transfer-encoding: chunked\r\n\r\n" + chunk * 3)
+
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+def test_who_says_nothing_of_themselves_may_send_little(plain: ToyCloud) -> None:
+    answer = raw(plain, b"PUT /store/key HTTP/1.1\r\nhost: x\r\ncontent-length: 70000\r\n\r\n")
 
     assert answer.startswith(b"HTTP/1.1 413")
 
@@ -216,7 +228,7 @@ def test_a_body_that_becomes_too_large_is_refused(plain: ToyCloud, monkeypatch: 
 def test_bodies_together_have_a_bound(plain: ToyCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_module, "BODIES_LIMIT", 1_000)
 
-    answer = raw(plain, b"PUT /store/key HTTP/1.1\r\nhost: x\r\ncontent-length: 2000\r\n\r\n" + b"x" * 2000)
+    answer = raw(plain, SIGNED + b"content-length: 2000\r\n\r\n" + b"x" * 2000)
 
     assert answer.startswith(b"HTTP/1.1 503")
     assert plain.app.buffered == 0

@@ -119,7 +119,7 @@ def _refuse_unknown(shape: Shape, response: Mapping[str, Any]) -> None:
 
 def _rest_xml(call: Call, shape: Shape | None, response: Mapping[str, Any]) -> HttpResponse:
     headers = write_headers(shape, response)
-    status = 206 if "Content-Range" in headers else _status(call, shape, response)
+    status = 206 if "content-range" in headers else _status(call, shape, response)
     if shape is None:
         return HttpResponse(status, headers)
     if call.operation.name == "GetBucketLocation":  # the one root element that holds the value itself

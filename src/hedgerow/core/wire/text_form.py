@@ -76,14 +76,14 @@ def write_text(member: Member, value: Any, *, timestamps: str) -> str:
 
 
 def write_headers(shape: Shape | None, response: Mapping[str, Any]) -> dict[str, str]:
-    """Answer the headers of a REST answer: members located there, and maps with a prefix (`x-amz-meta-`)."""
+    """Answer the headers of a REST answer, in lower case: members located there, and maps with a prefix."""
     headers: dict[str, str] = {}
     for name, member in shape.members.items() if shape else ():
         value = response.get(name)
         if value is None:
             continue
         if member.location == "header":
-            headers[member.wire] = write_text(member, value, timestamps="rfc822")
+            headers[member.wire.lower()] = write_text(member, value, timestamps="rfc822")
         elif member.location == "headers":
-            headers.update({f"{member.wire}{key}": str(item) for key, item in value.items()})
+            headers.update({f"{member.wire}{key}".lower(): str(item) for key, item in value.items()})
     return headers
