@@ -32,6 +32,7 @@ from hedgerow.core.wire import (
     write_output,
 )
 from hedgerow.core.wire.checksums import check_body
+from hedgerow.core.wire.inputs import INFLATED_LIMIT
 from hedgerow.store import Answer, Run, Tx
 
 log = get_logger("api")
@@ -123,7 +124,8 @@ class Pipeline:
         row = self._row(call)
         if call.service == "s3" and call.operation.name != "CompleteMultipartUpload":  # its checksum is the object's
             await off_loop(len(http.body), check_body, http.headers, http.body)
-        given = await off_loop(len(http.body), read_input, call, http, self._ids.uuid)
+        size = INFLATED_LIMIT if "content-encoding" in http.headers else len(http.body)
+        given = await off_loop(size, read_input, call, http, self._ids.uuid)
         exchange.ignored = given.ignored
         resource = resource_arn(row.resource, given.params, caller)
         await authorise(self._directory, row, call, caller, resource, peer=exchange.peer, now=self._clock.now())

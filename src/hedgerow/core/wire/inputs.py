@@ -18,7 +18,7 @@ from hedgerow.core.wire.xml_form import parse_xml, read_xml
 
 _QUERY_NOISE = frozenset({"Action", "Version", "AWSAccessKeyId"})
 _REST_NOISE = frozenset({"x-id"})  # some SDKs name the operation in the query
-INFLATED_LIMIT = 64 * 1024 * 1024
+INFLATED_LIMIT = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,7 @@ def test_any_other_call_is_an_unknown_operation(scope: str, request_: HttpReques
         CATALOGUE.signed(request_, scope)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30), st.sampled_from(["iot", "s3", "greengrass", "lambda"]))
 def test_any_path_finds_an_operation_or_none(path: str, scope: str) -> None:
     try:

@@ -80,6 +80,7 @@ def test_what_botocore_presigns_is_accepted(path: str) -> None:
     assert (claimed(http).token, claimed(http).expires_s) == ("to/ken=", 60)
 
 
+@pytest.mark.slow
 @given(PATHS, st.sampled_from(["iot", "s3"]))
 def test_what_we_sign_we_accept(path: str, service: str) -> None:
     http = signed_by_us(made("GET", path, "q=1"), service=service)
@@ -155,6 +156,7 @@ def test_an_authorization_that_is_not_whole_is_refused(authorization: str) -> No
         sigv4.read_signed(made("GET", "/", headers={"authorization": authorization}))
 
 
+@pytest.mark.slow
 @given(st.text(max_size=80))
 def test_no_authorization_header_does_more_than_be_refused(text: str) -> None:
     http = made("GET", "/", headers={"authorization": "AWS4-HMAC-SHA256 " + text, "x-amz-date": "20261121T100000Z"})
