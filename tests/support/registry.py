@@ -37,9 +37,17 @@ ALLOW_ALL = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"io
 
 
 @cache
-def certificate_pem(serial: int = 1, common_name: str = "AWS IoT Certificate") -> str:
-    """Answer a self-signed certificate; the same arguments give the same one within a run."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def _key(number: int) -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+@cache
+def certificate_pem(serial: int = 1, common_name: str = "AWS IoT Certificate", key_number: int | None = None) -> str:
+    """Answer a self-signed certificate; the same arguments give the same one within a run.
+
+    Each serial has a key of its own, unless a number is given for it.
+    """
+    key = _key(-serial if key_number is None else key_number)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, common_name)])
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     built = (

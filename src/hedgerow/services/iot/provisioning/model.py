@@ -8,7 +8,8 @@ Whose name is it? Every holder of a shared claim may ask for any thing name. So,
   whatever the OverrideSettings say, and the first stays as it is. Approval is an act of the operator: deactivate or
   detach the old certificate, delete the thing, or have a pre-provisioning hook at the template that allows it. (AWS
   would attach both; `names_may_be_taken` brings that back.)
-- The same certificate again is the same device that lost the reply: the template is applied again.
+- The same certificate again is the same device that lost the reply: the template is applied again. So is another
+  certificate for the same key, which only the holder of that key can have asked for with a signing request.
 - A certificate that is attached to a thing is not given a second one.
 
 OverrideSettings, per value: DO_NOTHING keeps, REPLACE sets, MERGE adds (attributes: the template wins). Without a
@@ -27,6 +28,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from hedgerow.core import pki
 from hedgerow.core.template import Override, ResolvedThing
 from hedgerow.services.iot.provisioning.errors import Conflict, Denied, InvalidResult
 
@@ -151,6 +155,14 @@ def _may_replace(existing: Existing, override: Override | None, *, same: bool) -
 
 def _printed(attributes: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{name}={value}" for name, value in attributes.items()) + "}"
+
+
+def same_key(one_pem: str, other_pem: str) -> bool:
+    """Tell whether two certificates are for the same key; kinds of keys that we cannot read are never the same."""
+    try:
+        return pki.read_certificate(one_pem).public_key() == pki.read_certificate(other_pem).public_key()
+    except (pki.BadCertificate, UnsupportedAlgorithm):
+        return False
 
 
 def plain_text(value: Any) -> str | None:

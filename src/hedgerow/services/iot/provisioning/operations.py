@@ -24,7 +24,7 @@ from hedgerow.services.iot.provisioning.errors import (
     InvalidTemplate,
     ProvisioningFailed,
 )
-from hedgerow.services.iot.provisioning.model import Change, Existing, change_of
+from hedgerow.services.iot.provisioning.model import Change, Existing, change_of, same_key
 from hedgerow.services.iot.provisioning.store import UNCLAIMED, Certificates, Groups, Policies, Rights, Things
 from hedgerow.store import Answer, Tx
 
@@ -147,10 +147,13 @@ class Registration:
         return change
 
     def _check_name(self, work: "_Work", name: str) -> bool:
-        """Tell whether the thing is this certificate's already; raise Conflict when it is another device's."""
+        """Tell whether the thing is this device's already; raise Conflict when it is another device's."""
         account, mine = work.caller.account, work.order.certificate_id
         others = [link.principal for link in self._things.principals_of(work.tx, account, name)]
         if mine in others:
+            return True
+        if any(self._same_key(work, other) for other in others):
+            self._check_own_things(work, name)
             return True
         if not (self._names_may_be_taken or work.order.approved):
             for other in others:
@@ -162,6 +165,14 @@ class Registration:
                     )
         self._check_own_things(work, name)
         return False
+
+    def _same_key(self, work: "_Work", other: str) -> bool:
+        """Tell whether the other certificate is active and for the same key: then its owner asks again."""
+        ours = self._certificates.get(work.tx, work.caller.account, work.order.certificate_id)
+        theirs = self._certificates.get(work.tx, work.caller.account, other)
+        if ours is None or theirs is None or theirs.status.value != "ACTIVE":
+            return False
+        return same_key(ours.pem, theirs.pem)
 
     def _check_own_things(self, work: "_Work", name: str) -> None:
         links = self._things.things_of(work.tx, work.caller.account, work.order.certificate_id)

@@ -42,6 +42,7 @@ class FakeAuthority:
 
     def __init__(self) -> None:
         self._serials: Iterator[int] = iter(range(100, 1000))
+        self.key_number: int | None = None  # of the device that asks; None: a new one each time
 
     async def issue(self) -> FakeIssued:
         return FakeIssued(certificate_pem(next(self._serials)))
@@ -49,7 +50,7 @@ class FakeAuthority:
     async def sign(self, signing_request_pem: str) -> str:
         if "REQUEST" not in signing_request_pem:
             raise InvalidSigningRequest("this is no request")
-        return certificate_pem(next(self._serials))
+        return certificate_pem(next(self._serials), key_number=self.key_number)
 
 
 class FakeRoles:
@@ -119,6 +120,7 @@ class Bench:
         self.registry = registry
         self.store = registry.store
         self.roles, self.functions, self.run = FakeRoles(), FakeFunctions(), DirectRun(registry)
+        self.authority = FakeAuthority()
         templates = TemplateStore()
         self.templates = TemplateOperations(
             templates=templates, roles=self.roles, hooks=self.functions, pages=registry.pages
@@ -143,7 +145,7 @@ class Bench:
         )
         self.flows = ProvisioningFlows(
             run=run or self.run,
-            authority=FakeAuthority(),
+            authority=self.authority,
             entries=registry.certificates,
             certificates=registry.certificate_store,
             templates=templates,

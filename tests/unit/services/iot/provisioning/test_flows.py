@@ -339,6 +339,42 @@ def test_a_hook_may_approve_that_a_name_is_taken_over(bench: Bench) -> None:
     assert len(principals(bench, "branch-017")) == 2
 
 
+def enrol_by_request(bench: Bench, name: str) -> tuple[str, dict[str, Any]]:
+    _, got = bench.ask(
+        bench.flows.create_from_csr,
+        "$aws/certificates/create-from-csr/json",
+        {"certificateSigningRequest": "-----BEGIN CERTIFICATE REQUEST-----"},
+    )
+    return bench.provision(got["certificateOwnershipToken"], {"ThingName": name})
+
+
+@pytest.mark.spec("BS-41")
+def test_the_holder_of_the_same_key_is_the_same_device_and_may_enrol_again(bench: Bench) -> None:
+    bench.template(template(THING))
+    bench.authority.key_number = 1
+    first = enrol_by_request(bench, "branch-017")
+    again = enrol_by_request(bench, "branch-017")
+    bench.authority.key_number = 2
+    clone = enrol_by_request(bench, "branch-017")
+
+    assert first == again == ("accepted", {"deviceConfiguration": {}, "thingName": "branch-017"})
+    assert "already exists" in code(clone)[1]
+    assert len(principals(bench, "branch-017")) == 2
+
+
+def test_a_key_whose_certificate_was_revoked_does_not_open_a_name_that_is_taken(bench: Bench) -> None:
+    bench.template(template(THING))
+    bench.authority.key_number = 1
+    enrol_by_request(bench, "branch-017")
+    (revoked,) = principals(bench, "branch-017")
+    bench.store.run(bench.registry.certificates.update_certificate, {"certificateId": revoked, "newStatus": "REVOKED"})
+    bench.authority.key_number = 2
+    enrol_by_request(bench, "branch-017")
+    bench.authority.key_number = 1
+
+    assert "already exists" in code(enrol_by_request(bench, "branch-017"))[1]
+
+
 def test_names_may_be_taken_where_the_operator_says_so(registry: Registry) -> None:
     bench = Bench(registry, names_may_be_taken=True)
     bench.template(template(THING))
