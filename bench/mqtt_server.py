@@ -34,12 +34,15 @@ POLICY = {
 }
 
 
+DOCUMENT = json.dumps(POLICY)
+
+
 class Control:
     async def ask(self, question: Question, *, deadline_s: float) -> Reply:
         return Admitted(
             account="123456789012",
             principal="bench",
-            policies=(json.dumps(POLICY),),
+            policies=(DOCUMENT,),
             variables={"iot:Connection.Thing.ThingName": "bench"},
         )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = get_logger("gateway.tls")
 
-READ: Final = 65_536  # more than one TLS record
+PIECE: Final = 16_384  # one TLS record; a memory buffer keeps the size that it once had, so it is fed in such pieces
 BUFFERED: Final = 1_048_576  # that a slow reader may have waiting; above, QoS 0 is dropped, QoS 1 waits in the session
 CLOSE_WITHIN_S: Final = 10.0  # for the peer to take what was still to be said
 
@@ -71,11 +71,11 @@ class TlsShell(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        self._in.write(data)
         if self._connection is None:
+            self._in.write(data)
             self._listener.wait(self)
         else:
-            self.step()
+            self.step(data)
 
     def eof_received(self) -> bool:
         return False
@@ -99,13 +99,13 @@ class TlsShell(asyncio.Protocol):
 
     # --- TLS
 
-    def step(self) -> None:
+    def step(self, data: bytes = b"") -> None:
         """Go on with what was read."""
         if self._closing:
             return
         try:
             if self._connection is not None or self._shake():
-                self._pump()
+                self._pump(data)
         except ssl.SSLError as error:
             self._broken(error)
 
@@ -128,30 +128,40 @@ class TlsShell(asyncio.Protocol):
         self._connection = self._listener.gateway.opened(self, peer)
         return True
 
-    def _pump(self) -> None:
-        tls, incoming = self._tls, self._in
+    def _pump(self, data: bytes) -> None:
         connection = self._connection
         if connection is None:
             return
         chunks: list[bytes] = []
-        ended = False
-        try:
-            while incoming.pending or tls.pending():
-                chunk = tls.read(READ)
-                if not chunk:
-                    ended = True
-                    break
-                chunks.append(chunk)
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLZeroReturnError:
-            ended = True
+        if len(data) <= PIECE:
+            self._in.write(data)
+            ended = self._read(chunks)
+        else:
+            view, ended = memoryview(data), False
+            for at in range(0, len(data), PIECE):
+                self._in.write(view[at : at + PIECE])
+                ended = self._read(chunks) or ended
         if self._out.pending:  # a key update, a renegotiation that is refused
             self._send()
         if chunks:
             connection.receive(chunks[0] if len(chunks) == 1 else b"".join(chunks))
         if ended and not self._closing:
             self.close()
+
+    def _read(self, chunks: list[bytes]) -> bool:
+        """Collect what can be decrypted; True when the peer has said good-bye."""
+        tls, incoming = self._tls, self._in
+        try:
+            while incoming.pending or tls.pending():
+                chunk = tls.read(PIECE)
+                if not chunk:
+                    return True
+                chunks.append(chunk)
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLZeroReturnError:
+            return True
+        return False
 
     def _send(self) -> None:
         if self._out.pending:
@@ -175,8 +185,17 @@ class TlsShell(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         if self._transport.is_closing():
             return
-        self._tls.write(data)
-        self._transport.write(self._out.read())
+        tls, out = self._tls, self._out
+        if len(data) <= PIECE:
+            tls.write(data)
+            self._transport.write(out.read())
+            return
+        view = memoryview(data)
+        sealed = []
+        for at in range(0, len(data), PIECE):
+            tls.write(view[at : at + PIECE])
+            sealed.append(out.read())
+        self._transport.write(b"".join(sealed))
 
     def close(self) -> None:
         if self._closing:

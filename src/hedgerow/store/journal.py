@@ -263,7 +263,17 @@ def _answer(answers: Iterable[Callable[[], None]]) -> None:
 
 
 def _without_settled(records: list[Record]) -> list[Record]:
-    """A message that was queued and settled in one group need not be written at all."""
+    """What came and went in one group need not be written at all: settled messages, sessions that ended."""
+    ended: dict[tuple[str, str], int] = {}
+    kept: list[Record] = []
+    for record in reversed(records):
+        if isinstance(record, SessionEnded):
+            ended[record.account, record.client_id] = record.epoch
+        elif isinstance(record, SessionSaved | Queued):
+            if record.epoch <= ended.get((record.account, record.client_id), -1):
+                continue
+        kept.append(record)
+    records = kept[::-1]
     settled = {
         (record.account, record.client_id, number)
         for record in records

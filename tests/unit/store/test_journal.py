@@ -84,6 +84,21 @@ def test_a_message_that_is_settled_in_the_same_group_is_never_written(kept: Kept
     assert kept.reopened().messages == ()
 
 
+def test_a_session_that_began_and_ended_in_one_group_is_never_written(kept: Kept) -> None:
+    assert kept.append(session(), message(1), SessionEnded(A, "c", 1), session("d"))
+
+    assert kept.reopened() == Loaded((session("d"),))  # type: ignore[arg-type]  # a Record
+
+
+def test_a_session_that_ended_and_began_again_in_one_group_is_there(kept: Kept) -> None:
+    assert kept.append(session(body=b"old"), message(1), SessionEnded(A, "c", 1), session(epoch=2), message(2, epoch=2))
+
+    loaded = kept.reopened()
+
+    assert [one.epoch for one in loaded.sessions] == [2]
+    assert loaded.messages == (message(2, epoch=2),)
+
+
 def test_a_session_that_ends_takes_its_messages_along(kept: Kept) -> None:
     kept.append(session(), message(1))
 
