@@ -5,7 +5,7 @@ another instance through it, and it is closed with its instance.
 """
 
 import asyncio
-from typing import Final, Self
+from typing import Final, Self, cast
 
 import h11
 
@@ -86,10 +86,9 @@ class _Connection(asyncio.Protocol):
         self._size = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # narrows the type; create_server makes no other
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         if not self._listener._opened(self):  # noqa: SLF001  # the listener and its connections are one
-            transport.abort()
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._http.receive_data(data)
