@@ -72,6 +72,7 @@ class Resolution:
 
     async def _choose(self, name: str) -> None:
         requirements = self.wanted[name]
+        _allows(requirements, "0.0.0", name)  # raises when one of them cannot be read
         here = self.installed.get(name)
         local = here if here is not None and _allows(requirements, here.version, name) else None
         try:
@@ -120,9 +121,10 @@ class Resolution:
 
 def _allows(requirements: Mapping[str, str], version: str, name: str) -> bool:
     try:
-        return all(requirement(text).allows(version) for text in requirements.values())
+        answers = [requirement(text).allows(version) for text in requirements.values()]  # every one is read
     except VersionError as error:
         raise DeploymentFailed(f"{name}: {error}", "COMPONENT_VERSION_REQUIREMENTS_NOT_MET") from error
+    return all(answers)
 
 
 def _recipe(chosen: Resolved) -> Recipe:

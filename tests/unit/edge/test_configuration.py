@@ -1,0 +1,149 @@
+from pathlib import Path
+
+import pytest
+
+from hedgerow.base.errors import Unusable
+from hedgerow.edge.configuration import Endpoint, endpoint, read
+
+ROOT = Path("/gg")
+FULL = """
+services:
+  aws.greengrass.Nucleus:
+    version: 2.18.0
+    configuration:
+      awsRegion: eu-central-1
+      iotDataEndpoint: cloud.local
+      iotCredEndpoint: cloud.local:9443
+      iotRoleAlias: Role
+      greengrassDataPlanePort: 9443
+      mqtt: {port: 9883, keepAliveTimeoutMs: 30000}
+  aws.greengrass.FleetProvisioningByClaim:
+    configuration:
+      rootPath: /gg
+      iotDataEndpoint: cloud.local
+      provisioningTemplate: sites
+      claimCertificatePath: claim/claim.pem
+      claimCertificatePrivateKeyPath: /secrets/claim.key
+      rootCaPath: claim/ca.pem
+      templateParameters: {ThingName: site-1, Serial: 17}
+"""
+
+
+@pytest.mark.spec("BS-39", "BS-06")
+def test_the_nucleus_form_is_read_with_its_ports_and_paths() -> None:
+    settings = read(FULL, root=ROOT)
+
+    assert settings.mqtt_endpoint == Endpoint("cloud.local", 9883)
+    assert settings.data_plane == Endpoint("cloud.local", 9443)
+    assert settings.credentials == Endpoint("cloud.local", 9443)
+    assert settings.root_ca == Path("/gg/claim/ca.pem")
+    assert settings.mqtt.keep_alive_s == 30
+    assert settings.claim is not None
+    assert settings.claim.endpoint == Endpoint("cloud.local", 9883)
+    assert settings.claim.private_key == Path("/secrets/claim.key")
+    assert settings.claim.parameters == {"ThingName": "site-1", "Serial": "17"}
+    assert settings.warnings == ()
+
+
+@pytest.mark.spec("BS-39", "JB-57")
+def test_what_is_missing_is_said_all_at_once() -> None:
+    with pytest.raises(Unusable) as raised:
+        read("services: {}", root=ROOT)
+
+    message = str(raised.value)
+    for name in ("rootCaPath", "awsRegion", "iotDataEndpoint", "provisioningTemplate", "claimCertificatePath"):
+        assert name in message
+    assert "\n" not in message
+
+
+@pytest.mark.spec("BS-39")
+def test_unknown_keys_are_warned_of_by_their_whole_name() -> None:
+    text = FULL.replace("iotRoleAlias", "iotRoleAlais").replace("version: 2.18.0", "version: 2.18.0\n    colour: red")
+
+    warnings = read(text, root=ROOT).warnings
+
+    assert warnings == (
+        "unknown key services.aws.greengrass.Nucleus.colour",
+        "unknown key services.aws.greengrass.Nucleus.configuration.iotRoleAlais",
+    )
+
+
+def test_options_without_effect_are_said() -> None:
+    text = FULL.replace("awsRegion: eu-central-1", "awsRegion: eu-central-1\n      jvmOptions: -Xmx64m", 1)
+
+    assert read(text, root=ROOT).warnings == (
+        "services.aws.greengrass.Nucleus.configuration.jvmOptions has no effect on this edge",
+    )
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        ("networkProxy: {proxy: {url: 'http://p'}}", "networkProxy.proxy.url is not supported"),
+        ("fipsMode: true", "fipsMode is not supported"),
+        ("s3EndpointType: LOCAL", "s3EndpointType must be one of GLOBAL, REGIONAL"),
+        ("componentStoreMaxSizeBytes: many", "componentStoreMaxSizeBytes must be a whole number"),
+        ("greengrassDataPlaneEndpoint: 'a b:c:d:e'", "greengrassDataPlaneEndpoint must be a host"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_by_name(extra: str, named: str) -> None:
+    text = FULL.replace("awsRegion: eu-central-1", f"awsRegion: eu-central-1\n      {extra}", 1)
+
+    with pytest.raises(Unusable, match=named):
+        read(text, root=ROOT)
+
+
+def test_a_tab_is_reported_with_its_line() -> None:
+    with pytest.raises(Unusable, match=r"not YAML: line 3, column 1"):
+        read("services:\n  a: 1\n\tb: 2\n", root=ROOT)
+
+
+def test_an_identity_that_was_given_needs_no_claim() -> None:
+    text = """
+system: {thingName: T, certificateFilePath: c.pem, privateKeyPath: k.pem, rootCaPath: ca.pem}
+services: {aws.greengrass.Nucleus: {configuration: {awsRegion: r, iotDataEndpoint: h}}}
+"""
+
+    settings = read(text, root=ROOT)
+
+    assert settings.given is not None
+    assert (settings.given.thing_name, settings.claim) == ("T", None)
+
+
+def test_half_an_identity_is_named() -> None:
+    with pytest.raises(Unusable, match=r"system.certificateFilePath, system.privateKeyPath"):
+        read(FULL + "\nsystem: {thingName: T}\n", root=ROOT)
+
+
+def test_against_aws_the_data_plane_has_its_own_host_and_the_standard_ports() -> None:
+    host = "a1-ats.iot.eu-central-1.amazonaws.com"
+    text = FULL.replace("cloud.local:9443", "c1.credentials.iot.eu-central-1.amazonaws.com").replace(
+        "cloud.local", host
+    )
+    text = text.replace("mqtt: {port: 9883, keepAliveTimeoutMs: 30000}", "").replace(
+        "greengrassDataPlanePort: 9443", ""
+    )
+
+    settings = read(text, root=ROOT)
+
+    assert settings.mqtt_endpoint == Endpoint(host, 8883)
+    assert settings.data_plane == Endpoint("greengrass-ats.iot.eu-central-1.amazonaws.com", 8443)
+    assert settings.credentials is not None
+    assert settings.credentials.port == 443
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("host", Endpoint("host", 1)),
+        ("host:2", Endpoint("host", 2)),
+        ("https://host:2/", Endpoint("host", 2)),
+        ("[fe80::1]:2", Endpoint("fe80::1", 2)),
+        ("10.0.0.1", Endpoint("10.0.0.1", 1)),
+        ("host:70000", None),
+        ("", None),
+        ("host:x", None),
+    ],
+)
+def test_an_endpoint_is_a_host_perhaps_with_a_port(text: str, expected: Endpoint | None) -> None:
+    assert endpoint(text, 1) == expected
