@@ -92,7 +92,7 @@ class Plane:
         if path.endswith("/resolveComponentCandidates"):
             return self._resolve(json.loads(body))
         if path.startswith("/role-aliases/"):
-            keys = {"accessKeyId": "ASIA", "secretAccessKey": "s", "sessionToken": "t"}
+            keys = {"accessKeyId": "ASIA", "secretAccessKey": "very secret", "sessionToken": "t"}
             return 200, {"credentials": {**keys, "expiration": "2099-01-01T00:00:00Z"}}
         if "/artifacts/" in path:
             name = unquote(path.partition("/artifacts/")[2])

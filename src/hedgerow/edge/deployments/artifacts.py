@@ -147,8 +147,10 @@ class Artifacts:
             if response.status not in (200, 206):
                 raise _Interrupted(f"{endpoint} answered {response.status} to the download")
             start = have if response.status == 206 else 0
-            self._check_room(start + int(response.headers.get("Content-Length") or 0), part)
-            _append(part, start, response.read, cancelled, self._limit)
+            whole = start + int(response.headers.get("Content-Length") or 0)
+            self._check_room(whole, part)
+            if _append(part, start, response.read, cancelled, self._limit) < whole:
+                raise _Interrupted("the download broke off")
         except OSError as error:
             raise _Interrupted(str(explained(error, endpoint, root_ca="rootCaPath", certificate=""))) from error
         finally:
@@ -190,7 +192,8 @@ class _Corrupt(Exception):  # it never leaves this module
     """Everything came, and it is not what the recipe says."""
 
 
-def _append(part: Path, start: int, read: Callable[[int], bytes], cancelled: threading.Event, limit: int) -> None:
+def _append(part: Path, start: int, read: Callable[[int], bytes], cancelled: threading.Event, limit: int) -> int:
+    """Write what is read behind what is there, synced; answer the size that the file has then."""
     with part.open("r+b" if part.exists() else "xb") as file:
         file.seek(start)
         file.truncate()
@@ -204,6 +207,7 @@ def _append(part: Path, start: int, read: Callable[[int], bytes], cancelled: thr
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
+    return size
 
 
 def _digest(component: str, artifact: Artifact) -> bytes:

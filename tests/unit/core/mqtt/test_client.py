@@ -218,7 +218,6 @@ def test_the_end_of_the_stream_ends_the_session_once() -> None:
     assert session.tick(now=1000.0) == []
 
 
-@pytest.mark.slow
 def test_packet_identifiers_under_way_are_not_given_twice() -> None:
     session = connected()
 
