@@ -4,16 +4,16 @@ Sockets are bound first, so that every part can be told the ports; they accept l
 """
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from hedgerow.api import OWN_MODELS, ApiApp, ModelFiles, Pipeline, botocore_models
 from hedgerow.api.server import serve
+from hedgerow.api.sockets import bind
 from hedgerow.base.clock import SystemClock
 from hedgerow.base.errors import Unusable
 from hedgerow.base.files import RealFiles
@@ -28,7 +28,7 @@ from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.directory import Directory, Readers
 from hedgerow.cloud.enrolment import build_enrolment
 from hedgerow.cloud.fleet import build_fleet
-from hedgerow.cloud.hosts import machine_names, reachable
+from hedgerow.cloud.hosts import certificate_names, reachable
 from hedgerow.cloud.identity import Identity, build_identity
 from hedgerow.cloud.operations import iot_connections as connection_rows
 from hedgerow.cloud.registry import Registry, build_registry
@@ -78,7 +78,10 @@ class Cloud:
     ca_file: Path
     access_key_id: str
     secret_access_key: str
-    account_count: int
+    operations: frozenset[tuple[str, str]]  # (service, operation) of everything that is answered
+
+    def __repr__(self) -> str:
+        return f"Cloud({self.api_url})"
 
 
 @asynccontextmanager
@@ -107,7 +110,7 @@ class _Parts:
     directory: Directory
     control: CloudControl
     root: tuple[str, str]
-    api_socket: socket.socket
+    api_sockets: tuple[socket.socket, ...]
     https_sockets: tuple[socket.socket, ...]
 
     def __init__(self, settings: CloudSettings, environment: Mapping[str, str], stack: AsyncExitStack) -> None:
@@ -133,7 +136,7 @@ class _Parts:
         self.vault = open_vault(path, identity.cloud_id, self.environment, Path.home(), files=files)
         self.pager = Pager(sealed_key(path, "pages", vault=self.vault, files=files))
         self.token_key = sealed_key(path, "ownership", vault=self.vault, files=files)
-        names = settings.host or ((settings.bind,) if settings.bind else machine_names())
+        names = certificate_names(settings.host, settings.bind)
         self.host = settings.host[0] if settings.host else reachable(names)
         self.trust = open_trust(path, names, vault=self.vault, clock=self.clock, files=files)
         self.blobs = Blobs(self.folder.blobs, files, self.clock, self.ids)
@@ -148,13 +151,13 @@ class _Parts:
     def open_sockets(self) -> None:
         """The HTTP ports; the MQTT port is the gateway's own."""
         settings = self.settings
-        self.api_socket = _bound(settings.bind or "127.0.0.1", settings.api_port, "--api-port")[0]
+        self.api_sockets = _bound(settings.bind or "127.0.0.1", settings.api_port, "--api-port")
         self.https_sockets = _bound(settings.bind, settings.https_port, "--https-port")
-        for one in (self.api_socket, *self.https_sockets):
+        for one in (*self.api_sockets, *self.https_sockets):
             self.stack.callback(one.close)
         self.https_port = int(self.https_sockets[0].getsockname()[1])
         scheme = "http" if settings.bind is None else "https"
-        self.api_url = f"{scheme}://{settings.bind or '127.0.0.1'}:{self.api_socket.getsockname()[1]}"
+        self.api_url = f"{scheme}://{settings.bind or '127.0.0.1'}:{self.api_sockets[0].getsockname()[1]}"
 
     def build_services(self) -> None:
         """What the operations mean, and who may call them."""
@@ -255,10 +258,13 @@ class _Parts:
         )
         self.tables.serve("iot-data", connection_rows.rows(connections=flows))
         await self.stack.enter_async_context(Dispatcher(self.runner, self.tables.follow_ups, self.clock))
-        app = self._app(gateway)
+        catalogue = Catalogue(ModelFiles([OWN_MODELS, botocore_models()]))
+        for service in {service for service, _ in self.tables.operations}:
+            await asyncio.to_thread(catalogue.model, service)  # 5 to 10 ms each, which the loop should not spend later
+        app = self._app(gateway, catalogue)
         await self.stack.enter_async_context(serve(app, sockets=self.https_sockets, tls=self.trust.https))
         operators = self.trust.operators if self.settings.bind is not None else None
-        await self.stack.enter_async_context(serve(app, sockets=(self.api_socket,), tls=operators))
+        await self.stack.enter_async_context(serve(app, sockets=self.api_sockets, tls=operators))
         listener = await self.stack.enter_async_context(
             listen(gateway, self.trust.mqtt, host=self.settings.bind, port=self.settings.mqtt_port)
         )
@@ -272,7 +278,7 @@ class _Parts:
             ca_file=self.trust.ca_file,
             access_key_id=self.root[0],
             secret_access_key=self.root[1],
-            account_count=1,
+            operations=frozenset(self.tables.operations),
         )
 
     async def _open_account(self) -> None:
@@ -304,9 +310,9 @@ class _Parts:
             )
         )
 
-    def _app(self, gateway: Gateway) -> ApiApp:
+    def _app(self, gateway: Gateway, catalogue: Catalogue) -> ApiApp:
         pipeline = Pipeline(
-            catalogue=Catalogue(ModelFiles([OWN_MODELS, botocore_models()])),
+            catalogue=catalogue,
             operations=self.tables.operations,
             directory=self.directory,
             runner=self.runner,
@@ -325,6 +331,7 @@ class _Parts:
     def _metrics(self, gateway: Gateway) -> list[str]:
         groups: dict[str, Mapping[str, Any]] = {
             "gateway": gateway.statistics(),
+            "store": asdict(self.runner.statistics()),
             "rules": self.telemetry.engine.statistics(),
             "functions": self.compute.workers.statistics(),
         }
@@ -370,17 +377,11 @@ def _no_events(_: object) -> None:
 
 
 def _bound(host: str | None, port: int, flag: str) -> tuple[socket.socket, ...]:
-    """Bind the port on the host's addresses (None: all, v4 and v6 in one socket where the machine has both)."""
+    """Bind the port on all addresses of the host (None: every address); raise Unusable when it cannot be had."""
     try:
-        if host is None and socket.has_dualstack_ipv6():
-            one = socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
-        else:
-            family = socket.AF_INET6 if host is not None and ":" in host else socket.AF_INET
-            one = socket.create_server((host or "", port), family=family, backlog=1024)
+        return bind(host, port)
     except OSError as error:
         raise Unusable(
-            f"cannot listen on {host or 'all addresses'} port {port}: {os.strerror(error.errno or 0)}; "
+            f"cannot listen on {host or 'all addresses'} port {port}: {error.strerror or error}; "
             f"choose another with {flag}, or 0 for any free one"
         ) from error
-    one.setblocking(False)
-    return (one,)

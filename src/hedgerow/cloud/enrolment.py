@@ -1,6 +1,6 @@
 """Builds how devices enrol themselves: provisioning templates, the claim flow, its hook."""
 
-from hedgerow.base.errors import HedgerowError, ServiceError
+from hedgerow.base.errors import ServiceError
 from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.operations import iot as iot_rows
 from hedgerow.cloud.registry import Registry
@@ -95,7 +95,7 @@ class _Hooks:
         if self._versions.named(tx, named) is None:
             return f"there is no function {function_arn}"
         if not self._permissions.permits(tx, named, service=IOT, source_arn=template_arn):
-            return f"Access denied during lambda validation: {function_arn}"
+            return f"its policy does not let AWS IoT invoke {function_arn} for {template_arn}: add a permission"
         return None
 
 
@@ -106,12 +106,7 @@ class _Invoker:
         self._functions = functions
 
     async def invoke(self, *, account: str, function_arn: str, payload: bytes, source_arn: str) -> bytes:
-        try:
-            done = await self._functions.invoke_function(
-                account, function_arn, payload, source=IOT, source_arn=source_arn
-            )
-        except HedgerowError as error:
-            raise HookFailed(str(error)) from error
+        done = await self._functions.invoke_function(account, function_arn, payload, source=IOT, source_arn=source_arn)
         if done.error is not None:
             raise HookFailed(f"the function answered with an error: {done.error_type or done.error}")
         return done.payload

@@ -3,6 +3,13 @@
 import socket
 
 
+def certificate_names(hosts: tuple[str, ...], bind: str | None) -> tuple[str, ...]:
+    """Answer the names in the server certificate: what the operator says, else the bound address, else this machine's."""
+    if bind is not None:
+        return tuple(dict.fromkeys((*hosts, bind)))
+    return hosts or machine_names()
+
+
 def machine_names() -> tuple[str, ...]:
     """Answer the host name, its FQDN and `.local` form, localhost, and this machine's addresses."""
     name = socket.gethostname()

@@ -106,7 +106,12 @@ class Processes:
 
     def memory_mb(self, name: str) -> float:
         """Answer the memory (PSS) of a process with all its children, in MB."""
-        return sum(_pss_kb(pid) for pid in _family(self._started[name].process.pid)) / 1024
+        return family_pss_mb(self._started[name].process.pid)
+
+
+def family_pss_mb(pid: int) -> float:
+    """Answer the memory (PSS) of a process with all its children, in MB."""
+    return sum(_pss_kb(one) for one in _family(pid)) / 1024
 
 
 def _family(pid: int) -> list[int]:

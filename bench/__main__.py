@@ -1,0 +1,28 @@
+"""Runs every measurement, one after the other: `python -m bench [NAME …]`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BENCHES = {
+    "cloud": [sys.executable, "-m", "bench.cloud"],
+    "mqtt": [sys.executable, str(HERE / "mqtt.py")],
+    "functions": [sys.executable, str(HERE / "functions.py")],
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        print(f"there is no measurement {unknown[0]!r}; there are: {', '.join(BENCHES)}")
+        return 2
+    failed = [
+        name for name in names or BENCHES if subprocess.run(BENCHES[name], cwd=HERE.parent, check=False).returncode
+    ]
+    for name in failed:
+        print(f"{name} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main(sys.argv[1:]))
