@@ -80,12 +80,22 @@ def _constant(word: str) -> Any:
 
 def _from_yaml(source: str) -> Any:
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(source, Loader=yaml.SafeLoader)):
-            raise RecipeError("the recipe uses a YAML alias (*name), which recipes cannot have")
+        _check_events(source)
         node = yaml.compose(source, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise RecipeError(f"the recipe is neither JSON nor YAML: {' '.join(str(error).split())}") from error
     return _value(node)
+
+
+def _check_events(source: str) -> None:
+    """Look through the YAML before it is built: deep nesting would take long, aliases could make much of little."""
+    depth = 0
+    for event in yaml.parse(source, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise RecipeError("the recipe uses a YAML alias (*name), which recipes cannot have")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise RecipeError(f"the recipe is nested more than {DEEPEST} deep")
 
 
 def _value(node: yaml.Node | None) -> Any:

@@ -5,6 +5,7 @@ the putting aside is nothing: what no row names is swept by its keeper. So a com
 S3 objects that they came from change or go.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,7 +74,7 @@ class ComponentFlows:
         )
 
     async def _from_text(self, text: bytes, caller: Caller) -> tuple[Recipe, tuple[KeptArtifact, ...]]:
-        recipe = parse_recipe(text)
+        recipe = await asyncio.to_thread(parse_recipe, text)  # YAML is slow to read
         if recipe.unknown:
             raise RecipeError(f"{recipe.unknown[0]!r} is not a property of recipes")
         kept: dict[str, KeptArtifact] = {}

@@ -115,14 +115,15 @@ class ComponentOperations:
             raise NoUsableVersion(
                 f"There is no usable version of component {name} for {asked}; the cloud has: {there}.", name
             )
-        fitting = [one for one in allowed if one.parsed().maybe_manifest(attributes) is not None]
-        if not fitting:
+        preferred = sorted(allowed, key=lambda one: one.version != has)  # stable: the rest stays newest first
+        chosen = next((one for one in preferred if one.parsed().maybe_manifest(attributes) is not None), None)
+        if chosen is None:
             raise NoUsableVersion(
                 f"Component {name} {allowed[0].version} does not claim platform compatibility with "
                 f"{dict(sorted(attributes.items()))}.",
                 name,
             )
-        return next((one for one in fitting if one.version == has), fitting[0])
+        return chosen
 
     def _present(self, tx: Tx, request: Request, caller: Caller) -> Component:
         asked = arns.component(request["arn"], caller, versioned=True)
