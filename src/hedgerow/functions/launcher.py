@@ -1,15 +1,15 @@
 """Started by its path in the instance's process: it takes rights away and then becomes the function's runtime.
 
-Imports nothing but the standard library: it is run with `-I -S` by an interpreter that must not see Hedgerow.
-Arguments: a JSON object (parent, uid, gid, limits), then the command. What it cannot do is not hidden: it ends with
-126 and a line on the output.
+Imports nothing but the standard library, and little of it, because each start of a function waits for it: it is run
+with `-I -S` by an interpreter that must not see Hedgerow. Arguments: our process id, user id and group id ("-" for ours),
+limits (`RLIMIT_NOFILE=1024,…`), then the command. What it cannot do is not hidden: it ends with 126 and a line on the
+output.
 """
 
+import _signal  # type: ignore[import-not-found]  # what `signal` is made of, without the cost of enum
 import ctypes
-import json
 import os
 import resource
-import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
@@ -23,24 +23,25 @@ def prctl(option: int, value: int) -> None:
 
 
 def main(argv: list[str]) -> None:
-    wanted = json.loads(argv[1])
-    for name, value in wanted["limits"].items():
+    parent, uid, gid, limits = argv[1:5]
+    for limit in limits.split(","):
+        name, _, value = limit.partition("=")
         kind = getattr(resource, name)
         hard = resource.getrlimit(kind)[1]
-        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        bound = int(value) if hard == resource.RLIM_INFINITY else min(int(value), hard)
         resource.setrlimit(kind, (bound, bound))
-    if wanted["uid"] is not None:
+    if uid != "-":
         os.setgroups([])
-        os.setgid(wanted["gid"])
-        os.setuid(wanted["uid"])
+        os.setgid(int(gid))
+        os.setuid(int(uid))
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # after setuid, which would clear it
-    if os.getppid() != wanted["parent"]:
+    prctl(PR_SET_PDEATHSIG, _signal.SIGKILL)  # after setuid, which would clear it
+    if os.getppid() != int(parent):
         sys.exit(125)  # the parent died before the line above
     os.umask(0o077)
-    for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    os.execv(argv[2], argv[2:])  # noqa: S606  # the command comes from the driver
+    for number in (_signal.SIGPIPE, _signal.SIGINT, _signal.SIGTERM):
+        _signal.signal(number, _signal.SIG_DFL)
+    os.execv(argv[5], argv[5:])  # noqa: S606  # the command comes from the driver
 
 
 if __name__ == "__main__":

@@ -132,11 +132,12 @@ class ProcessDriver:
         limits = {"RLIMIT_NOFILE": OPEN_FILES, "RLIMIT_CORE": 0}
         if command.bound_memory:
             limits["RLIMIT_DATA"] = (memory_mb + MEMORY_ROOM_MB) * 1024 * 1024
-        wanted = {"parent": os.getpid(), "uid": self._uid, "gid": self._gid, "limits": limits}
+        bounds = ",".join(f"{name}={value}" for name, value in limits.items())
+        user = ("-", "-") if self._uid is None else (str(self._uid), str(self._gid))
         try:
             # Forked from the loop's thread, which lives as long as the pool: the death signal follows the thread.
             process = subprocess.Popen(  # noqa: S603, ASYNC220  # a millisecond; our own launcher, no shell
-                [self._python, "-I", "-S", str(LAUNCHER), json.dumps(wanted), *command.argv],
+                [self._python, "-I", "-S", str(LAUNCHER), str(os.getpid()), *user, bounds, *command.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ class Host:
         self.folder, self.code = folder, code
         self.lines: list[LogLine] = []
         self.pool = Pool(
-            driver=ProcessDriver(handles=folder / "handles"),
+            driver=options.pop("driver", None) or ProcessDriver(handles=folder / "handles"),
             runtimes=Runtimes(folder / "runtimes", aws_client=aws_client),
             clock=SystemClock(),
             ids=RandomIds(),
@@ -265,6 +266,23 @@ async def test_a_custom_runtime_is_its_bootstrap(tmp_path: Path, code: Path) -> 
 
     assert json.loads(ended.payload)["errorMessage"].endswith("exit status 4")
     assert missing.error_type == "Runtime.InvalidEntrypoint"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start processes of other users")
+async def test_an_instance_runs_as_the_user_that_the_driver_was_given() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "bootstrap").write_text('#!/bin/sh\nid -u\nid -g\ntouch "$TMPDIR/mine"\nexit 4\n')
+        (folder / "bootstrap").chmod(0o755)
+        (folder / "work").mkdir(mode=0o755)
+        driver = ProcessDriver(uid=65534)
+        host = Host(folder, folder, driver=driver)
+        async with host.pool:
+            outcome = await host.run("f", runtime="provided")
+
+    assert outcome.log_tail == b"65534\n65534\n"
+    assert not [gap for gap in driver.unenforced() if "own user" in gap]
 
 
 async def test_a_kept_function_that_is_killed_comes_back(tmp_path: Path, code: Path) -> None:
