@@ -46,6 +46,15 @@ def objection(gateway: "Gateway", connect: Connect) -> tuple[Reason, str] | None
 
 async def admit(gateway: "Gateway", connection: Connection, connect: Connect) -> None:
     """Answer the CONNECT. Runs as a task of its own; the connection reads nothing meanwhile."""
+    try:
+        await _admit(gateway, connection, connect)
+    except Exception:
+        refuse(gateway, connection, Reason.SERVER_UNAVAILABLE, "our own fault; the log has more")
+        gateway.leave(connection)
+        raise
+
+
+async def _admit(gateway: "Gateway", connection: Connection, connect: Connect) -> None:
     wrong = objection(gateway, connect)
     if wrong is not None:
         refuse(gateway, connection, *wrong)

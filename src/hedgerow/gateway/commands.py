@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from hedgerow.base.errors import Unavailable
+from hedgerow.base.log import get_logger
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.gateway.connection import Connection, State
 from hedgerow.gateway.grants import Permissions
@@ -11,6 +12,8 @@ from hedgerow.gateway.ports import Admitted, Command, Cut, NotAdmitted, Regrant
 
 if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
+
+log = get_logger("gateway")
 
 DEADLINE_S: Final = 5.0
 PER_TURN: Final = 8  # grants compiled before the loop goes on
@@ -82,23 +85,29 @@ class Commands:
         ]
 
     async def _regrant(self, connections: list[Connection]) -> None:
-        gateway = self._gateway
         for count, connection in enumerate(connections):
             if count % PER_TURN == PER_TURN - 1:
                 await asyncio.sleep(0)  # let the others have their turn
             if connection.state is not State.OPEN:
                 continue
             try:
-                reply = await gateway.control.ask(connection.question, deadline_s=DEADLINE_S)
+                await self._ask_again(connection)
             except Unavailable as error:
                 connection.fail(Reason.NOT_AUTHORIZED, "SERVER_ERROR", f"its rights could not be read again: {error}")
-                continue
-            if not connection.is_open():
-                continue
-            if isinstance(reply, NotAdmitted):
-                connection.fail(Reason.NOT_AUTHORIZED, "FORBIDDEN_ACCESS", reply.detail)
-            elif isinstance(reply, Admitted):
-                self._replace(connection, reply)
+            except Exception:  # one connection's grants must not keep the others from theirs
+                log.exception(
+                    "rights could not be compiled", extra={"fields": {"client": connection.question.client_id}}
+                )
+                connection.fail(Reason.NOT_AUTHORIZED, "SERVER_ERROR", "its rights could not be compiled")
+
+    async def _ask_again(self, connection: Connection) -> None:
+        reply = await self._gateway.control.ask(connection.question, deadline_s=DEADLINE_S)
+        if not connection.is_open():
+            return
+        if isinstance(reply, NotAdmitted):
+            connection.fail(Reason.NOT_AUTHORIZED, "FORBIDDEN_ACCESS", reply.detail)
+        elif isinstance(reply, Admitted):
+            self._replace(connection, reply)
 
     def _replace(self, connection: Connection, admitted: Admitted) -> None:
         gateway = self._gateway

@@ -126,12 +126,12 @@ class Listener:
                 shell.expire()
 
     def close(self) -> None:
-        """Accept no more and drop what is open; repeating does nothing."""
+        """Accept no more and end what is open, with a word in MQTT 5; repeating does nothing."""
         self._stop()
         for one in self._sockets:
             one.close()
         for shell in tuple(self._shells | self._shaking):
-            shell.close()
+            shell.shut()
 
     def statistics(self) -> dict[str, int]:
         """Answer the handshakes in progress and what happened so far."""

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from hedgerow.base.log import get_logger
+from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.gateway.connection import Connection, Peer
 
 if TYPE_CHECKING:
@@ -174,6 +175,14 @@ class TlsShell(asyncio.Protocol):
         self._send()  # the alert says which
         self._closing = True
         self._transport.close()
+
+    def shut(self) -> None:
+        """The listener ends: say so, as far as there is somebody to say it to."""
+        if self._connection is None:
+            self.expire()
+        else:
+            self._connection.fail(Reason.SERVER_SHUTTING_DOWN, "SERVER_INITIATED_DISCONNECT", "the listener ends")
+            self.close()
 
     def expire(self) -> None:
         """The handshake took too long."""

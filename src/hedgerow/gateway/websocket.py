@@ -40,10 +40,14 @@ class MqttWebSocket:
         pipe = _Pipe()
         connection = self._gateway.opened(pipe, peer)
         pipe.connection = connection
-        async with asyncio.TaskGroup() as tasks:
-            reading = tasks.create_task(_read(connection, pipe, receive))
-            await _write(pipe, send)
-            reading.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                reading = tasks.create_task(_read(connection, pipe, receive))
+                await _write(pipe, send)
+                reading.cancel()
+        finally:
+            pipe.gone = True
+            connection.lost()
 
 
 def _peer(scope: Scope) -> Peer | None:

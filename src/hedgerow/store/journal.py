@@ -163,6 +163,8 @@ class SqliteJournal:
                 found.set_result(Loaded())
 
         with self._ready:
+            if self._closed:
+                return Loaded()
             self._work.append(_Work((), failed, run))
             self._urgent = True
             self._ready.notify()
@@ -268,10 +270,9 @@ def _without_settled(records: list[Record]) -> list[Record]:
     kept: list[Record] = []
     for record in reversed(records):
         if isinstance(record, SessionEnded):
-            ended[record.account, record.client_id] = record.epoch
-        elif isinstance(record, SessionSaved | Queued):
-            if record.epoch <= ended.get((record.account, record.client_id), -1):
-                continue
+            ended[record[:2]] = record.epoch
+        elif isinstance(record, SessionSaved | Queued) and record.epoch <= ended.get(record[:2], -1):
+            continue
         kept.append(record)
     records = kept[::-1]
     settled = {

@@ -2,10 +2,23 @@ from collections.abc import Callable
 
 import pytest
 
-from hedgerow.core.mqtt import MQTT_5, Connack, Connect, Disconnect, Pingreq, Pingresp, Property, Publish, Reason, Will
+from hedgerow.core.mqtt import (
+    MQTT_3_1_1,
+    MQTT_5,
+    Connack,
+    Connect,
+    Disconnect,
+    Pingreq,
+    Pingresp,
+    Property,
+    Publish,
+    Reason,
+    Will,
+)
 from hedgerow.core.mqtt.limits import AWS, OWN, Limits
 from hedgerow.gateway.connection import Peer
-from hedgerow.gateway.ports import NotAdmitted
+from hedgerow.gateway.grants import GrantsLike
+from hedgerow.gateway.ports import Admitted, NotAdmitted
 from tests.unit.gateway.world import World
 
 
@@ -220,6 +233,24 @@ def test_an_admission_that_ends_cuts_the_connection(world: World) -> None:
 
     world.advance(301)
 
+    assert client.wire.closed
+
+
+@pytest.mark.parametrize(("version", "answer"), [(MQTT_3_1_1, 3), (MQTT_5, Reason.SERVER_UNAVAILABLE)])
+def test_rights_that_cannot_be_compiled_let_nobody_in(
+    world: World, version: int, answer: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(admitted: Admitted, client_id: str) -> GrantsLike:
+        raise ValueError("no policy")
+
+    for gateway in world.gateways:
+        monkeypatch.setattr(gateway, "compile_grants", broken)
+    client = world.open(version)
+
+    with pytest.raises(ValueError, match="no policy"):
+        client.send(Connect("a", version=version))
+
+    assert client.take() == [Connack(False, answer)]
     assert client.wire.closed
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from hedgerow.base.errors import Unavailable
 from hedgerow.core.mqtt import MQTT_3_1_1, MQTT_5, Ack, Disconnect, Kind, Publish, Reason, Will
-from hedgerow.gateway.ports import Admit, Asked, Cut, Message, NotAdmitted, Question, Regrant, Reply
+from hedgerow.gateway.grants import GrantsLike
+from hedgerow.gateway.ports import Admit, Admitted, Asked, Cut, Message, NotAdmitted, Question, Regrant, Reply
 from tests.unit.gateway.control import ACCOUNT
 from tests.unit.gateway.world import World
 
@@ -214,6 +215,27 @@ def test_who_is_not_admitted_any_more_is_cut(world: World) -> None:
     world.run()
 
     assert client.wire.closed
+
+
+def test_rights_of_one_that_cannot_be_compiled_do_not_keep_others_from_theirs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, fine = world.client("a"), world.client("b", version=MQTT_5)
+
+    def compiled(admitted: Admitted, client_id: str) -> GrantsLike:
+        if client_id == "a":
+            raise ValueError("no policy")
+        return world.control.compile(admitted, client_id)
+
+    for gateway in world.gateways:
+        monkeypatch.setattr(gateway, "compile_grants", compiled)
+    world.control.denied = ("iot:Publish *",)
+    world.hub.tell("*", Regrant(account=ACCOUNT))
+    world.run()
+    fine.publish("t", qos=1)
+
+    assert broken.wire.closed
+    assert fine.acks() == [Reason.NOT_AUTHORIZED]
 
 
 def test_rights_that_cannot_be_read_again_are_gone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -194,6 +194,21 @@ def test_a_client_without_a_certificate_reaches_control_without_one(tmp_path: Pa
 
 
 @pytest.mark.slow
+def test_clients_are_told_that_the_listener_ends(tmp_path: Path) -> None:
+    async def main() -> bytes:
+        async with served(tmp_path) as cloud:
+            context = ssl.create_default_context(cafile=tmp_path / "server-ca.pem")
+            reader, writer = await asyncio.open_connection("localhost", cloud.port, ssl=context)
+            writer.write(b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x1e\x00\x00\x01a")
+            await reader.readexactly(2)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        return answer
+
+    assert asyncio.run(main()).endswith(b"\xe0\x01\x8b")
+
+
+@pytest.mark.slow
 def test_a_handshake_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hedgerow.gateway.listener.HANDSHAKE_WITHIN_S", 0.0)
 
