@@ -4,7 +4,7 @@ import socket
 
 
 def certificate_names(hosts: tuple[str, ...], bind: str | None) -> tuple[str, ...]:
-    """Answer the names in the server certificate: what the operator says, else the bound address, else this machine's."""
+    """Answer the names in the server certificate: the operator's, else the bound address, else this machine's."""
     if bind is not None:
         return tuple(dict.fromkeys((*hosts, bind)))
     return hosts or machine_names()
