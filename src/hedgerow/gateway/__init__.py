@@ -1,7 +1,7 @@
 """The MQTT shell: listeners, connections, routing, live sessions. Serves the cloud, and the edge's local broker.
 
-`running(...)` gives a gateway on the running loop, `listen(gateway, context)` a port for it, `MqttWebSocket(gateway)` an
-ASGI application. `DirectBus` joins gateways and control in one process; control listens by `on_message`.
+`running(...)` gives a gateway on the running loop, `listen(gateway, context)` a port for it, `MqttWebSocket(gateway)`
+an ASGI application. `DirectBus` joins gateways and control in one process; control listens by `on_message`.
 """
 
 from hedgerow.gateway.account import Connectivity

@@ -20,6 +20,13 @@ class Pki:
         self._device_ca = self._ca("device-ca")
         self.make("server", ca=self._server_ca, dns="localhost")
 
+    @classmethod
+    def of(cls, folder: Path) -> "Pki":
+        """What another process made in that folder."""
+        pki = cls.__new__(cls)
+        pki.folder = folder
+        return pki
+
     def _ca(self, name: str) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
