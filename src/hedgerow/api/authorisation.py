@@ -70,13 +70,19 @@ def _parts(template: str) -> tuple[tuple[str, str | None], ...]:
 
 
 def resource_arn(template: str, params: Mapping[str, Any], caller: Caller) -> str:
-    """Fill a row's template; an absent member gives `*`, a member that is an ARN itself (`…Arn`) is the resource."""
+    """Fill a row's template; an absent member gives `*`, a member that is an ARN itself (`…Arn`) is the resource.
+
+    `{/member}` is a level of its own that is left out where the member is absent: `thing/{thingName}{/shadowName}`.
+    """
     out: list[str] = []
     for literal, name in _parts(template):
         out.append(literal)
         if name is None:
             continue
-        if name == "region":
+        if name.startswith("/"):
+            if params.get(name[1:]) is not None:
+                out.append(f"/{params[name[1:]]}")
+        elif name == "region":
             out.append(caller.region)
         elif name == "account":
             out.append(caller.account)

@@ -8,14 +8,15 @@ from hedgerow.services.iot.shadows import ShadowFollowUps, ShadowOperations, Sha
 from hedgerow.store import Answer, FollowUp, Tx
 
 _THING = "arn:aws:iot:{region}:{account}:thing/{thingName}"
+_SHADOW = _THING + "{/shadowName}"
 
 
 def rows(*, shadows: ShadowOperations) -> dict[str, Row]:
     """Answer the shadow operations of iot-data."""
     return {
-        "GetThingShadow": read(shadows.get_thing_shadow, _THING, action="iot:GetThingShadow"),
-        "UpdateThingShadow": write(shadows.update_thing_shadow, _THING, action="iot:UpdateThingShadow"),
-        "DeleteThingShadow": write(shadows.delete_thing_shadow, _THING, action="iot:DeleteThingShadow"),
+        "GetThingShadow": read(shadows.get_thing_shadow, _SHADOW, action="iot:GetThingShadow"),
+        "UpdateThingShadow": write(shadows.update_thing_shadow, _SHADOW, action="iot:UpdateThingShadow"),
+        "DeleteThingShadow": write(shadows.delete_thing_shadow, _SHADOW, action="iot:DeleteThingShadow"),
         "ListNamedShadowsForThing": read(
             shadows.list_named_shadows_for_thing, _THING, action="iot:ListNamedShadowsForThing"
         ),

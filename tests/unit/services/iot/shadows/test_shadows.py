@@ -2,9 +2,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.store import CALLER, OTHER_ACCOUNT, MemoryStore
 
+from hedgerow.api.authorisation import resource_arn
 from hedgerow.base.errors import ServiceError
+from hedgerow.cloud.operations.iot_data import rows
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import Published
 from hedgerow.core.paging import Pager
@@ -12,6 +13,7 @@ from hedgerow.core.topics import TopicRequest
 from hedgerow.services.iot.shadows import ShadowLimits, ShadowOperations, Shadows, ShadowTopics
 from hedgerow.services.iot.shadows.store import ShadowStore
 from hedgerow.store import Answer
+from tests.support.store import CALLER, OTHER_ACCOUNT, MemoryStore
 
 DAY = 24 * 3600
 
@@ -204,3 +206,14 @@ def test_two_accounts_with_the_same_names_do_not_meet(cloud: Cloud) -> None:
     assert cloud.get()["state"]["reported"] == {"whose": "mine"}
     assert cloud.get(caller=OTHER_ACCOUNT)["state"]["reported"] == {"whose": "theirs"}
     assert {event.account for event in answer.events if isinstance(event, Published)} == {OTHER_ACCOUNT.account}
+
+
+@pytest.mark.parametrize("operation", ["GetThingShadow", "UpdateThingShadow", "DeleteThingShadow"])
+def test_a_right_to_the_classic_shadow_is_none_to_a_named_one(cloud: Cloud, operation: str) -> None:
+    row = rows(shadows=cloud.api)[operation]
+
+    classic = resource_arn(row.resource, {"thingName": "T"}, CALLER)
+    named = resource_arn(row.resource, {"thingName": "T", "shadowName": "n"}, CALLER)
+
+    assert classic == f"arn:aws:iot:{CALLER.region}:{CALLER.account}:thing/T"
+    assert named == f"{classic}/n"
