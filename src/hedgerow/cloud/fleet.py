@@ -26,6 +26,7 @@ from hedgerow.services.greengrassv2.deployments import (
 from hedgerow.services.iot.jobs import (
     DeviceDesk,
     JobDataOperations,
+    JobExecutionOperations,
     JobFollowUps,
     JobLimits,
     JobOperations,
@@ -125,7 +126,10 @@ def _shadows(tables: Tables, pager: Pager) -> Shadows:
 
 def _serve_jobs(tables: Tables, pager: Pager, jobs: Jobs, store: JobStore) -> None:
     desk = DeviceDesk(jobs=jobs, store=store)
-    tables.serve("iot", job_rows.rows(jobs=JobOperations(jobs=jobs, store=store, pages=Pages(pager))))
+    pages = Pages(pager)
+    operations = JobOperations(jobs=jobs, store=store, pages=pages)
+    executions = JobExecutionOperations(jobs=jobs, store=store, pages=pages)
+    tables.serve("iot", job_rows.rows(jobs=operations, executions=executions))
     tables.serve("iot-jobs-data", job_data_rows.rows(jobs=JobDataOperations(desk=desk)))
     tables.answer(job_rows.topic_rows(jobs=JobTopics(desk=desk)))
     tables.follow(job_rows.follow_up_rows(jobs=JobFollowUps(jobs=jobs)))

@@ -4,26 +4,29 @@ from collections.abc import Callable
 
 from hedgerow.api.operations import Row, read, write
 from hedgerow.cloud.rows import TopicRow
-from hedgerow.services.iot.jobs import JobFollowUps, JobOperations, JobTopics
+from hedgerow.services.iot.jobs import JobExecutionOperations, JobFollowUps, JobOperations, JobTopics
 from hedgerow.store import Answer, FollowUp, Tx
 
 _JOB = "arn:aws:iot:{region}:{account}:job/{jobId}"
 _THING = "arn:aws:iot:{region}:{account}:thing/{thingName}"
 
 
-def rows(*, jobs: JobOperations) -> dict[str, Row]:
+def rows(*, jobs: JobOperations, executions: JobExecutionOperations) -> dict[str, Row]:
     """Answer the job operations of iot; `cloud.operations.iot` takes them in."""
     return {
         "CreateJob": write(jobs.create_job, _JOB),
         "DescribeJob": read(jobs.describe_job, _JOB),
         "ListJobs": read(jobs.list_jobs),
+        "UpdateJob": write(jobs.update_job, _JOB),
+        "AssociateTargetsWithJob": write(jobs.associate_targets_with_job, _JOB),
         "GetJobDocument": read(jobs.get_job_document, _JOB),
         "CancelJob": write(jobs.cancel_job, _JOB),
         "DeleteJob": write(jobs.delete_job, _JOB),
-        "DescribeJobExecution": read(jobs.describe_job_execution, _THING),
-        "ListJobExecutionsForJob": read(jobs.list_job_executions_for_job, _JOB),
-        "ListJobExecutionsForThing": read(jobs.list_job_executions_for_thing, _THING),
-        "CancelJobExecution": write(jobs.cancel_job_execution, _THING),
+        "DescribeJobExecution": read(executions.describe_job_execution, _THING),
+        "ListJobExecutionsForJob": read(executions.list_job_executions_for_job, _JOB),
+        "ListJobExecutionsForThing": read(executions.list_job_executions_for_thing, _THING),
+        "CancelJobExecution": write(executions.cancel_job_execution, _THING),
+        "DeleteJobExecution": write(executions.delete_job_execution, _THING),
     }
 
 

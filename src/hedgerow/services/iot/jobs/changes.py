@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from hedgerow.core.events import Published
-from hedgerow.services.iot.errors import InvalidRequest, ResourceAlreadyExists, ResourceNotFound
+from hedgerow.services.iot.errors import InvalidRequest, LimitExceeded, ResourceAlreadyExists, ResourceNotFound
 from hedgerow.services.iot.jobs.errors import InvalidTransition
 from hedgerow.services.iot.jobs.messages import execution_message, notice, topic
 from hedgerow.services.iot.jobs.model import LONGEST_DOCUMENT, Execution, Job, JobStatus, Selection, Status
@@ -19,6 +19,7 @@ from hedgerow.services.iot.jobs.store import JobStore
 from hedgerow.store import Tx
 
 BATCH: Final = 100
+MOST_TARGETS: Final = 100
 TIMEOUT: Final = "job-timeout"
 ROLLOUT: Final = "job-rollout"
 CANCELLATION: Final = "job-cancellation"
@@ -82,11 +83,12 @@ class Jobs:
 
     def create(self, tx: Tx, account: str, job: Job) -> Events:
         """Write a new job down and queue it for its targets. Raises InvalidRequest, ResourceNotFound and the like."""
-        self._check(tx, account, job)
+        self._check_document(tx, account, job)
+        self._check_targets(tx, account, job.things, job.groups)
         self._store.add(tx, account, replace(job, created_at=tx.now, updated_at=tx.now))
         return self.roll_out(tx, account, job.id)
 
-    def _check(self, tx: Tx, account: str, job: Job) -> None:
+    def _check_document(self, tx: Tx, account: str, job: Job) -> None:
         if self._store.get(tx, account, job.id) is not None:
             raise ResourceAlreadyExists(f"Job {job.id} already exists.", resourceId=job.id)
         try:
@@ -97,12 +99,42 @@ class Jobs:
             raise InvalidRequest("The job document is not a JSON object.")
         if len(job.document) > self._limits.of(job.namespace):
             raise InvalidRequest(f"The job document is longer than {self._limits.of(job.namespace)} characters.")
-        for name in job.things:
+
+    def _check_targets(self, tx: Tx, account: str, things: Sequence[str], groups: Sequence[str]) -> None:
+        for name in things:
             if not self._things.exists(tx, account, name):
                 raise ResourceNotFound(f"Thing {name} cannot be found.")
-        for name in job.groups:
+        for name in groups:
             if not self._groups.exists(tx, account, name):
                 raise ResourceNotFound(f"Thing Group {name} cannot be found.")
+
+    def extend(
+        self,
+        tx: Tx,
+        account: str,
+        job_id: str,
+        *,
+        things: Sequence[str],
+        groups: Sequence[str],
+        comment: str | None,
+    ) -> tuple[Job, Events]:
+        """Give a continuous job further targets."""
+        job = self.present(tx, account, job_id)
+        if job.selection is not Selection.CONTINUOUS or job.status is not JobStatus.IN_PROGRESS:
+            raise InvalidRequest(f"Job {job_id} is not a continuous job in progress.")
+        self._check_targets(tx, account, things, groups)
+        extended = replace(
+            job,
+            things=tuple(dict.fromkeys((*job.things, *things))),
+            groups=tuple(dict.fromkeys((*job.groups, *groups))),
+            comment=comment or job.comment,
+            updated_at=tx.now,
+        )
+        if len(extended.things) + len(extended.groups) > MOST_TARGETS:
+            raise LimitExceeded(f"A job may have {MOST_TARGETS} targets at most.")
+        self._store.put(tx, account, extended)
+        self._store.put_targets(tx, account, extended)
+        return extended, self.roll_out(tx, account, job_id)
 
     def roll_out(self, tx: Tx, account: str, job_id: str, after: str = "") -> Events:
         """Queue the job for the next targets by name; a follow-up goes on where this batch ends. May run twice."""
@@ -217,15 +249,20 @@ class Jobs:
         batch = self._store.executions.of_job(tx, account, job_id, limit=BATCH)
         events: Events = ()
         for one in batch:
-            before = self._store.executions.pending(tx, account, one.thing, one.namespace)
-            self._store.executions.remove(tx, account, one)
-            tx.cancel_follow_ups(TIMEOUT, account=account, key=_timer_key(one))
-            events += self._notices(tx, account, one.thing, one.namespace, before)
+            events += self.forget(tx, account, one)
         if len(batch) == BATCH:
             tx.follow_up(DELETION, account=account, key=job_id, body={"job": job_id})
         else:
             self._store.remove(tx, account, job_id)
         return events
+
+    def forget(self, tx: Tx, account: str, one: Execution) -> Events:
+        """Delete an execution."""
+        before = self._store.executions.pending(tx, account, one.thing, one.namespace)
+        self._store.executions.remove(tx, account, one)
+        tx.cancel_follow_ups(TIMEOUT, account=account, key=_timer_key(one))
+        self._maybe_complete(tx, account, one.job)
+        return self._notices(tx, account, one.thing, one.namespace, before)
 
     def time_out(self, tx: Tx, account: str, job_id: str, thing: str, number: int) -> Events:
         """End an execution whose time is over; nothing when it has ended or its timer was set anew."""

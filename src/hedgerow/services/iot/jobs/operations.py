@@ -4,20 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 from hedgerow.base.errors import NotImplementedYet
-from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
-from hedgerow.services.iot.errors import InvalidRequest, ResourceNotFound, VersionConflict
+from hedgerow.services.iot.errors import InvalidRequest, ResourceNotFound
 from hedgerow.services.iot.jobs.changes import Jobs
-from hedgerow.services.iot.jobs.device import check_details
-from hedgerow.services.iot.jobs.errors import InvalidTransition
-from hedgerow.services.iot.jobs.model import Execution, Job, Selection, Status
+from hedgerow.services.iot.jobs.model import Job, JobStatus, Selection, Status
 from hedgerow.services.iot.jobs.store import JobStore
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.principals import own_resource
 from hedgerow.store import Answer, Tx
-
-MOST_DETAILS = 10
 
 
 class JobOperations:
@@ -63,6 +58,27 @@ class JobOperations:
             page.answer("jobs", jobs, key=lambda one: (one.created_at, one.id), show=lambda one: _listed(one, caller))
         )
 
+    def update_job(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        job = self._jobs.present(tx, caller.account, request["jobId"])
+        _same_namespace(job, request.get("namespaceId"))
+        if job.status is not JobStatus.IN_PROGRESS:
+            raise InvalidRequest(f"Job {job.id} is {job.status.value} and cannot be updated.")
+        changed = replace(job, updated_at=tx.now)
+        if "description" in request:
+            changed = replace(changed, description=request["description"])
+        if "timeoutConfig" in request:  # counts for what starts from now on
+            changed = replace(changed, timeout_minutes=_timeout(request))
+        self._store.put(tx, caller.account, changed)
+        return Answer()
+
+    def associate_targets_with_job(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        things, groups = _targets(request, caller)
+        _same_namespace(self._jobs.present(tx, caller.account, request["jobId"]), request.get("namespaceId"))
+        job, events = self._jobs.extend(
+            tx, caller.account, request["jobId"], things=things, groups=groups, comment=request.get("comment")
+        )
+        return Answer(_named(job, caller), events)
+
     def get_job_document(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         request.get("beforeSubstitution")  # nothing is substituted: both answers are the same
         return Answer({"document": self._jobs.present(tx, caller.account, request["jobId"]).document})
@@ -82,73 +98,6 @@ class JobOperations:
         force = bool(request.get("force"))
         _same_namespace(self._jobs.present(tx, caller.account, request["jobId"]), request.get("namespaceId"))
         return Answer({}, self._jobs.delete(tx, caller.account, request["jobId"], force=force))
-
-    def describe_job_execution(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        number = request.get("executionNumber")
-        one = self._execution(tx, caller, request["jobId"], request["thingName"], number)
-        return Answer({"execution": _execution(one, caller, tx.now)})
-
-    def list_job_executions_for_job(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        job, status = request["jobId"], request.get("status") or ""
-        self._jobs.present(tx, caller.account, job)
-        page = self._pages.by_token(request, caller, "ListJobExecutionsForJob", job=job, status=status)
-        after = page.position or ("", 0)
-        found = self._store.executions.of_job(tx, caller.account, job, status=status, after=after, limit=page.limit)
-        return Answer(
-            page.answer(
-                "executionSummaries",
-                found,
-                key=lambda one: (one.thing, one.number),
-                show=lambda one: {"thingArn": _thing_arn(one, caller), "jobExecutionSummary": _summary(one)},
-            )
-        )
-
-    def list_job_executions_for_thing(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        filters = {"status": request.get("status") or "", "job": request.get("jobId") or ""}
-        thing, namespace = request["thingName"], request.get("namespaceId")
-        page = self._pages.by_token(
-            request, caller, "ListJobExecutionsForThing", thing=thing, namespace=namespace, **filters
-        )
-        found = self._store.executions.of_thing(
-            tx,
-            caller.account,
-            thing,
-            **filters,
-            namespace=namespace,
-            before=page.position[0] if page.position else None,
-            limit=page.limit,
-        )
-        return Answer(
-            page.answer(
-                "executionSummaries",
-                found,
-                key=lambda one: (one.position,),
-                show=lambda one: {"jobId": one.job, "jobExecutionSummary": _summary(one)},
-            )
-        )
-
-    def cancel_job_execution(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        one = self._execution(tx, caller, request["jobId"], request["thingName"], None)
-        force, expected = bool(request.get("force")), request.get("expectedVersion")
-        details = request.take_all("statusDetails")
-        check_details(details)
-        if details is not None and len(details) > MOST_DETAILS:
-            raise InvalidRequest(f"statusDetails may have {MOST_DETAILS} entries at most")
-        if expected is not None and expected != one.version:
-            raise VersionConflict(f"the execution of {one.job} on {one.thing}", expected=expected, version=one.version)
-        if not one.status.pending or (one.status is Status.IN_PROGRESS and not force):
-            raise InvalidTransition(f"The execution is {one.status.value}" + (": use force" if not force else ""))
-        changed = replace(one.moved(Status.CANCELED, tx.now, details), forced=force)
-        return Answer({}, self._jobs.put(tx, caller.account, changed))
-
-    def _execution(self, tx: Tx, caller: Caller, job: str, thing: str, number: int | None) -> Execution:
-        if number is None:
-            one = self._store.executions.latest(tx, caller.account, job, thing)
-        else:
-            one = self._store.executions.get(tx, caller.account, job, thing, number)
-        if one is None:
-            raise ResourceNotFound(f"Job {job} not found for {thing}")
-        return one
 
 
 def _targets(request: Request, caller: Caller) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -247,34 +196,3 @@ def _progress(job: Job, counts: Any, caller: Caller) -> dict[str, Any]:
     }
     numbers = {f"numberOf{name}Things": counts.get(status, 0) for status, name in names.items()}
     return {"processingTargets": job.target_arns(caller.region, caller.account), **numbers}
-
-
-def _thing_arn(one: Execution, caller: Caller) -> str:
-    return arn("iot", caller.region, caller.account, f"thing/{one.thing}")
-
-
-def _summary(one: Execution) -> dict[str, Any]:
-    return _present_only(
-        {
-            "status": one.status.value,
-            "queuedAt": one.queued_at,
-            "startedAt": one.started_at,
-            "lastUpdatedAt": one.updated_at,
-            "executionNumber": one.number,
-        }
-    )
-
-
-def _execution(one: Execution, caller: Caller, now: float) -> dict[str, Any]:
-    left = None if one.ends_at is None else max(0, round(one.ends_at - now))
-    return _present_only(
-        _summary(one)
-        | {
-            "jobId": one.job,
-            "forceCanceled": one.forced,
-            "statusDetails": {"detailsMap": dict(one.details)},
-            "thingArn": _thing_arn(one, caller),
-            "versionNumber": one.version,
-            "approximateSecondsBeforeTimedOut": left,
-        }
-    )

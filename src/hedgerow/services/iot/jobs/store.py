@@ -117,6 +117,14 @@ class JobStore:
             document=job.document,
             body=_job_body(job),
         )
+        self._add_targets(tx, account, job)
+
+    def put_targets(self, tx: Tx, account: str, job: Job) -> None:
+        """Write the targets in place of those before."""
+        tx.run(_DELETE_TARGETS, account_=account, job_=job.id)
+        self._add_targets(tx, account, job)
+
+    def _add_targets(self, tx: Tx, account: str, job: Job) -> None:
         names = [("thing", name) for name in job.things] + [("group", name) for name in job.groups]
         tx.run_many(
             _INSERT_TARGET,

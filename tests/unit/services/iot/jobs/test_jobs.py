@@ -13,6 +13,7 @@ from hedgerow.core.topics import TopicRequest
 from hedgerow.services.iot.jobs import (
     DeviceDesk,
     JobDataOperations,
+    JobExecutionOperations,
     JobFollowUps,
     JobLimits,
     JobOperations,
@@ -63,6 +64,7 @@ class Cloud:
         self.jobs = Jobs(store=rows, things=self.registry, groups=self.registry, limits=JobLimits())
         desk = DeviceDesk(jobs=self.jobs, store=rows)
         self.api = JobOperations(jobs=self.jobs, store=rows, pages=Pages(Pager(b"key")))
+        self.executions = JobExecutionOperations(jobs=self.jobs, store=rows, pages=Pages(Pager(b"key")))
         self.data = JobDataOperations(desk=desk)
         self.topics = JobTopics(desk=desk)
         handlers = JobFollowUps(jobs=self.jobs)
@@ -99,7 +101,7 @@ class Cloud:
         return reply_topic.rsplit("/", 1)[1], json.loads(reply), self.catch_up()
 
     def status(self, job: str = "j", thing: str = "T") -> str:
-        answer = self.store.run(self.api.describe_job_execution, {"jobId": job, "thingName": thing})
+        answer = self.store.run(self.executions.describe_job_execution, {"jobId": job, "thingName": thing})
         return str(answer.response["execution"]["status"])
 
     def job(self, job: str = "j") -> Mapping[str, Any]:
@@ -379,12 +381,56 @@ def test_one_execution_is_canceled_alone(cloud: Cloud) -> None:
     request = {"jobId": "j", "thingName": "T"}
 
     with pytest.raises(ServiceError, match="use force"):
-        cloud.store.run(cloud.api.cancel_job_execution, request)
+        cloud.store.run(cloud.executions.cancel_job_execution, request)
     with pytest.raises(ServiceError, match="version"):
-        cloud.store.run(cloud.api.cancel_job_execution, {**request, "expectedVersion": 9})
-    cloud.store.run(cloud.api.cancel_job_execution, {**request, "force": True, "statusDetails": {"why": "x"}})
+        cloud.store.run(cloud.executions.cancel_job_execution, {**request, "expectedVersion": 9})
+    cloud.store.run(cloud.executions.cancel_job_execution, {**request, "force": True, "statusDetails": {"why": "x"}})
 
     assert cloud.status() == "CANCELED"
+
+
+def test_one_execution_is_deleted_alone(cloud: Cloud) -> None:
+    cloud.create()
+    cloud.publish("start-next", {})
+    request = {"jobId": "j", "thingName": "T", "executionNumber": 1}
+
+    with pytest.raises(ServiceError, match="use force"):
+        cloud.store.run(cloud.executions.delete_job_execution, request)
+    told = messages(cloud.store.run(cloud.executions.delete_job_execution, {**request, "force": True}))
+
+    assert told["$aws/things/T/jobs/notify"]["jobs"] == {}
+    assert cloud.job()["status"] == "COMPLETED"
+    with pytest.raises(ServiceError, match="not found"):
+        cloud.status()
+
+
+def test_a_continuous_job_takes_further_targets(cloud: Cloud) -> None:
+    cloud.registry.members["sub"].add("S")
+    cloud.create(targetSelection="CONTINUOUS")
+    cloud.create("snapshot")
+    request = {"jobId": "j", "targets": [f"{ARN}thinggroup/sub", f"{ARN}thing/T"], "comment": "more"}
+
+    told = messages(cloud.store.run(cloud.api.associate_targets_with_job, request))
+    later = cloud.move("U", "sub", joined=True)
+    with pytest.raises(ServiceError, match="not a continuous job"):
+        cloud.store.run(cloud.api.associate_targets_with_job, {**request, "jobId": "snapshot"})
+
+    assert list(told) == ["$aws/things/S/jobs/notify", "$aws/things/S/jobs/notify-next"]
+    assert "$aws/things/U/jobs/notify" in later
+    assert cloud.job()["targets"] == [f"{ARN}thing/T", f"{ARN}thinggroup/sub"]
+
+
+def test_a_jobs_description_and_timeout_can_be_changed(cloud: Cloud) -> None:
+    cloud.create()
+    change = {"jobId": "j", "description": "d", "timeoutConfig": {"inProgressTimeoutInMinutes": 1}}
+    cloud.store.run(cloud.api.update_job, change)
+    cloud.publish("start-next", {})
+    cloud.store.clock.advance(60)
+    cloud.catch_up()
+
+    assert (cloud.job()["description"], cloud.status()) == ("d", "TIMED_OUT")
+    with pytest.raises(ServiceError, match="cannot be updated"):
+        cloud.store.run(cloud.api.update_job, change)
 
 
 def test_a_deleted_job_leaves_the_queue_and_its_id_is_free(cloud: Cloud) -> None:
@@ -451,12 +497,14 @@ def test_executions_are_listed_by_job_and_by_thing(cloud: Cloud) -> None:
     cloud.create("two", thing="A")
     cloud.publish("one/update", {"status": "FAILED"}, thing="A")
 
-    first = cloud.store.run(cloud.api.list_job_executions_for_job, {"jobId": "one", "maxResults": 2}).response
+    first = cloud.store.run(cloud.executions.list_job_executions_for_job, {"jobId": "one", "maxResults": 2}).response
     rest = cloud.store.run(
-        cloud.api.list_job_executions_for_job, {"jobId": "one", "maxResults": 2, "nextToken": first["nextToken"]}
+        cloud.executions.list_job_executions_for_job, {"jobId": "one", "maxResults": 2, "nextToken": first["nextToken"]}
     ).response
-    of_thing = cloud.store.run(cloud.api.list_job_executions_for_thing, {"thingName": "A"}).response
-    failed = cloud.store.run(cloud.api.list_job_executions_for_thing, {"thingName": "A", "status": "FAILED"}).response
+    of_thing = cloud.store.run(cloud.executions.list_job_executions_for_thing, {"thingName": "A"}).response
+    failed = cloud.store.run(
+        cloud.executions.list_job_executions_for_thing, {"thingName": "A", "status": "FAILED"}
+    ).response
 
     arns = [one["thingArn"] for one in first["executionSummaries"] + rest["executionSummaries"]]
     assert arns == [f"{ARN}thing/{name}" for name in "ABC"]
