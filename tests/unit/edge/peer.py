@@ -60,6 +60,7 @@ class Peer:
         self.cut_on: str | None = None  # a topic whose publisher is cut off
         self.deny: set[str] = set()  # filters that are not granted
         self.port = 0
+        self.serving = 0
 
     async def until(self, condition: Callable[[], object], *, within_s: float = 5.0) -> None:
         async with asyncio.timeout(within_s):
@@ -79,6 +80,7 @@ class Peer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client, decoder = Client(writer), Decoder(TO_SERVER)
+        self.serving += 1
         try:
             while data := await reader.read(65536):
                 for packet in decoder.feed(data):
@@ -89,6 +91,7 @@ class Peer:
             if client in self.clients:
                 self.clients.remove(client)
             writer.close()
+            self.serving -= 1
 
     def _take(self, client: Client, packet: Packet) -> None:
         match packet:
@@ -140,9 +143,7 @@ async def running(context: ssl.SSLContext, peer: Peer | None = None) -> AsyncIte
         server.close()
         peer.cut()
         with suppress(TimeoutError):
-            async with asyncio.timeout(2):
-                await server.wait_closed()
-        await asyncio.sleep(0)
+            await peer.until(lambda: not peer.serving, within_s=2)
 
 
 def version(client: Client) -> int:

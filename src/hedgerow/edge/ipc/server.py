@@ -22,6 +22,7 @@ from hedgerow.edge.trouble import Trouble
 MOST_CLIENTS: Final = 256
 MOST_WAITING_BYTES: Final = 8 * 1024 * 1024
 HELLO_S: Final = 10.0
+CLOSING_S: Final = 2.0
 _log = get_logger("edge.ipc")
 
 
@@ -32,6 +33,8 @@ class IpcServer:
         self._operations = operations
         self._component_of = component_of
         self._clients: set[_Connection] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
         self.dropped = 0
 
     @asynccontextmanager
@@ -48,7 +51,14 @@ class IpcServer:
                 server.close()
                 for client in list(self._clients):
                     client.cut()
+                await self._gone()
                 _unlink(path)
+
+    async def _gone(self) -> None:
+        """Wait until the clients that were cut have ended, for a short while."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_S):
+                await self._empty.wait()
 
     def statistics(self) -> dict[str, int]:
         """Answer how many clients there are and how many messages were dropped."""
@@ -60,13 +70,16 @@ class IpcServer:
             return
         client = _Connection(reader, writer, self._operations, self._component_of, self)
         self._clients.add(client)
+        self._empty.clear()
         try:
             await client.run()
         except* (ProtocolViolation, OSError, TimeoutError) as group:
             _log.warning("an IPC client was cut off", extra={"fields": {"cause": str(group.exceptions[0])}})
         finally:
-            self._clients.discard(client)
             await client.aclose()
+            self._clients.discard(client)
+            if not self._clients:
+                self._empty.set()
 
 
 class _Connection:
