@@ -12,6 +12,7 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -21,7 +22,7 @@ from awsiot import iotjobs, iotshadow, mqtt_connection_builder
 from paho.mqtt.enums import CallbackAPIVersion
 
 from hedgerow.testing import TestCloud
-from hedgerow.testing.cloud import Device
+from hedgerow.testing.cloud import Device, start_cloud
 
 pytestmark = [pytest.mark.slow]
 
@@ -297,6 +298,41 @@ def test_what_a_core_device_may_not_or_cannot_get_is_refused_with_the_right_stat
         stranger.close()
 
     assert (unknown, denied, groups) == (404, 403, 403)
+
+
+def test_what_was_acknowledged_is_there_after_the_cloud_was_killed(tmp_path: Path) -> None:
+    process = start_cloud(tmp_path, "--no-console", "--host=localhost")
+    try:
+        cloud = process.new_account(tmp_path)
+        iot, greengrass, data = (cloud.client(name) for name in ("iot", "greengrassv2", "iot-data"))
+        cloud.device("core", ALLOW_ALL)
+        iot.create_thing_group(thingGroupName="site")
+        made = greengrass.create_deployment(targetArn=group_arn(cloud, "site"), components={})
+        data.update_thing_shadow(thingName="core", payload=b'{"state":{"reported":{"a":1}}}')
+        iot.add_thing_to_thing_group(thingGroupName="site", thingName="core")
+        process.kill()
+        process.start()
+
+        again = process.session(*credentials(cloud))
+        pending = until(lambda: executions(again, "core"))
+        shadow = json.loads(again.client("iot-data").get_thing_shadow(thingName="core")["payload"].read())
+    finally:
+        process.stop()
+
+    assert [one["jobId"] for one in pending] == [made["iotJobId"]]
+    assert (shadow["state"], shadow["version"]) == ({"reported": {"a": 1}}, 1)
+
+
+def credentials(cloud: TestCloud) -> tuple[str, str]:
+    given = cloud.session.get_credentials()
+    assert given is not None
+    kept = given.get_frozen_credentials()
+    return str(kept.access_key), str(kept.secret_key)
+
+
+def executions(session: Any, thing: str) -> Any:
+    found = session.client("iot").list_job_executions_for_thing(thingName=thing, namespaceId=NAMESPACE)
+    return found["executionSummaries"]
 
 
 def _fetch(core: Core, arn: str, name: str) -> tuple[bytes, bytes]:
