@@ -28,7 +28,8 @@ from hedgerow.services.lambda_.functions import FunctionOperations, FunctionRead
 from hedgerow.services.lambda_.permissions import PermissionOperations, PermissionStore
 from hedgerow.services.logs.groups import LogOperations
 from hedgerow.services.s3.buckets import BucketOperations
-from hedgerow.services.s3.objects import ObjectFlows, ObjectOperations, ObjectStore
+from hedgerow.services.s3.objects import BodyChecksums, ObjectFlows, ObjectOperations, ObjectStore
+from hedgerow.services.s3.uploads import UploadFlows, UploadOperations
 from hedgerow.store import Blobs, Dispatcher, Runner, metadata, open_engine
 from tests.support.lambda_ import FakeRoles
 from tests.unit.api.cloud import CATALOGUE, KEY_ID, REGION, SECRET, ToyDirectory
@@ -82,6 +83,9 @@ async def _build(compute: Compute, folder: Path, stack: AsyncExitStack) -> ApiAp
         run=runner, blobs=blobs, operations=objects, buckets=buckets, signers=compute, clock=clock, region=REGION
     )
 
+    uploads = UploadOperations(ids=ids, buckets=buckets, objects=objects)
+    upload_flows = UploadFlows(run=runner, blobs=blobs, operations=uploads, checksums=BodyChecksums())
+
     async def grant(account: str, role: str, session: str) -> Grant:
         keys = {"AWS_ENDPOINT_URL": compute.url, "AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
         return Grant(environment=keys)
@@ -116,12 +120,16 @@ async def _build(compute: Compute, folder: Path, stack: AsyncExitStack) -> ApiAp
         links=Links(object_flows),
     )
     await stack.enter_async_context(flows)
-    await stack.enter_async_context(Dispatcher(runner, lambda_rows.follow_up_rows(flows=flows), clock))
+    later = {**lambda_rows.follow_up_rows(flows=flows), **s3_rows.follow_up_rows(uploads=uploads)}
+    await stack.enter_async_context(Dispatcher(runner, later, clock))
     names = AliasOperations(ids=ids, pager=pager, functions=reader)
     table = {
         "lambda": lambda_rows.rows(functions=functions, flows=flows, aliases=names, permissions=permissions),
         "logs": {"FilterLogEvents": read(logs.filter_log_events)},
-        "s3": s3_rows.rows(buckets=buckets, objects=objects, flows=object_flows),
+        "s3": {
+            **s3_rows.rows(buckets=buckets, objects=objects, flows=object_flows),
+            **s3_rows.upload_rows(uploads=uploads, flows=upload_flows),
+        },
     }
     pipeline = Pipeline(
         catalogue=CATALOGUE,

@@ -9,7 +9,8 @@ from hedgerow.core.caller import Caller
 from hedgerow.core.paging import Pager
 from hedgerow.core.request import Request
 from hedgerow.services.s3.buckets import BucketOperations
-from hedgerow.services.s3.objects import ObjectFlows, ObjectOperations, ObjectStore
+from hedgerow.services.s3.objects import BodyChecksums, ObjectFlows, ObjectOperations, ObjectStore
+from hedgerow.services.s3.uploads import UploadFlows, UploadOperations
 from hedgerow.store import Blobs
 from tests.support.clock import FakeIds
 from tests.support.store import CALLER, MemoryRun, MemoryStore
@@ -43,6 +44,11 @@ class S3:
             signers=FakeSigners(),
             clock=self.store.clock,
             region=REGION,
+        )
+
+        self.uploads = UploadOperations(ids=FakeIds(), buckets=self.buckets, objects=self.objects)
+        self.upload_flows = UploadFlows(
+            run=self.run, blobs=self.blobs, operations=self.uploads, checksums=BodyChecksums()
         )
 
     async def flow(

@@ -1,9 +1,9 @@
 """Started by its path in the instance's process: it takes rights away and then becomes the function's runtime.
 
 Imports nothing but the standard library, and little of it, because each start of a function waits for it: it is run
-with `-I -S` by an interpreter that must not see Hedgerow. Arguments: our process id, user id and group id ("-" for ours),
-limits (`RLIMIT_NOFILE=1024,…`), then the command. What it cannot do is not hidden: it ends with 126 and a line on the
-output.
+with `-I -S` by an interpreter that must not see Hedgerow. Arguments: our process id, user id and group id ("-" for
+ours), limits (`RLIMIT_NOFILE=1024,…`), then the command. What it cannot do is not hidden: it ends with 126
+and a line on the output.
 """
 
 import _signal  # type: ignore[import-not-found]  # what `signal` is made of, without the cost of enum

@@ -121,6 +121,18 @@ def test_listings_are_paged_by_the_sdk(s3: Any) -> None:
     assert [each["Key"] for each in deleted["Deleted"]] == ["l/1", "l/2"]
 
 
+@pytest.mark.spec("X-04")
+def test_a_file_is_uploaded_in_parts_by_the_sdk(s3: Any) -> None:
+    data = hashlib.shake_256(b"parts").digest(12_000_000)
+
+    s3.upload_fileobj(io.BytesIO(data), "things", "in-parts", ExtraArgs={"ContentType": "text/plain"})
+
+    answer = s3.get_object(Bucket="things", Key="in-parts")
+    assert answer["Body"].read() == data
+    assert answer["ETag"].endswith('-2"')
+    assert answer["ContentType"] == "text/plain"
+
+
 def test_a_copy_is_made_by_the_sdk(s3: Any) -> None:
     s3.put_object(Bucket="things", Key="from here", Body=b"copy me")
 

@@ -3,6 +3,8 @@
 from hedgerow.api.operations import Row, flow, read, write
 from hedgerow.services.s3.buckets import BucketOperations
 from hedgerow.services.s3.objects import ObjectFlows, ObjectOperations
+from hedgerow.services.s3.uploads import FORGOTTEN, UploadFlows, UploadOperations
+from hedgerow.store import Handler
 
 BUCKET = "arn:aws:s3:::{Bucket}"
 OBJECT = "arn:aws:s3:::{Bucket}/{Key}"
@@ -26,3 +28,19 @@ def rows(*, buckets: BucketOperations, objects: ObjectOperations, flows: ObjectF
         "ListObjectsV2": read(objects.list_objects_v2, BUCKET, action="s3:ListBucket"),
         "ListObjects": read(objects.list_objects, BUCKET, action="s3:ListBucket"),
     }
+
+
+def upload_rows(*, uploads: UploadOperations, flows: UploadFlows) -> dict[str, Row]:
+    """Answer the rows of uploads in parts."""
+    return {
+        "CreateMultipartUpload": write(uploads.create_multipart_upload, OBJECT, action="s3:PutObject"),
+        "UploadPart": flow(flows.upload_part, OBJECT, action="s3:PutObject"),
+        "CompleteMultipartUpload": flow(flows.complete_multipart_upload, OBJECT, action="s3:PutObject"),
+        "AbortMultipartUpload": write(uploads.abort_multipart_upload, OBJECT),
+        "ListParts": read(uploads.list_parts, OBJECT, action="s3:ListMultipartUploadParts"),
+    }
+
+
+def follow_up_rows(*, uploads: UploadOperations) -> dict[str, Handler]:
+    """Answer what happens to uploads that nobody completes."""
+    return {FORGOTTEN: uploads.on_forgotten}

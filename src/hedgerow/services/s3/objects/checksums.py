@@ -57,3 +57,15 @@ def _compare(name: str, given: str, actual: bytes) -> None:
         raise InvalidDigest(name)
     if expected != actual:
         raise BadDigest(name)
+
+
+class BodyChecksums:
+    """The same as a port, for others that take bodies."""
+
+    def sent(self, request: Request) -> tuple[str | None, dict[str, str]]:
+        """Answer Content-MD5 and the checksums of a request."""
+        return request.get("ContentMD5"), sent_checksums(request)
+
+    def verified(self, data: bytes, *, md5: str | None, checksums: Mapping[str, str]) -> str:
+        """Answer the ETag; raises BadDigest when the body is another."""
+        return verified(data, md5=md5, checksums=checksums)

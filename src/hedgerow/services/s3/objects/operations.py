@@ -1,6 +1,6 @@
 """Objects, as far as one transaction does it: finding, listing, copying and deleting. Bytes come and go in `flows`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
@@ -45,6 +45,19 @@ class Buckets(Protocol):
         ...
 
 
+class Finished(Protocol):
+    """An upload in parts that is there as a whole."""
+
+    @property
+    def bucket(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, Any]: ...
+    @property
+    def metadata(self) -> Mapping[str, str]: ...
+
+
 class ObjectOperations:
     """What is done to objects inside a transaction."""
 
@@ -76,6 +89,26 @@ class ObjectOperations:
         self.admit(tx, request, caller)
         self._store.put(tx, replace(new, modified_at=tx.now))
         return Answer()
+
+    def described(self, request: Request) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        """Answer the headers and the metadata in a request, and read what asks for nothing but the default."""
+        accept_defaults(request)
+        return headers(request), metadata(request)
+
+    def put_upload(self, tx: Tx, caller: Caller, upload: Finished, *, digest: str, size: int, etag: str) -> None:
+        """Write the object that an upload in parts has become."""
+        new = Object(
+            account=caller.account,
+            bucket=upload.bucket,
+            key=upload.key,
+            digest=digest,
+            size=size,
+            etag=etag,
+            modified_at=tx.now,
+            headers=upload.headers,
+            metadata=upload.metadata,
+        )
+        self._store.put(tx, new)
 
     def head_object(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         found = self.found(tx, request, caller)
