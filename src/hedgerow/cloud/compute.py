@@ -20,7 +20,8 @@ from hedgerow.services.lambda_.functions import FunctionOperations, FunctionRead
 from hedgerow.services.lambda_.permissions import PermissionOperations, PermissionStore
 from hedgerow.services.logs.groups import LogOperations
 from hedgerow.services.s3.buckets import BucketOperations
-from hedgerow.services.s3.objects import ObjectFlows, ObjectOperations, ObjectStore
+from hedgerow.services.s3.objects import BodyChecksums, ObjectFlows, ObjectOperations, ObjectStore
+from hedgerow.services.s3.uploads import UploadFlows, UploadOperations
 from hedgerow.store import Blobs, Run
 
 
@@ -57,6 +58,10 @@ def build_compute(
         run=run, blobs=blobs, operations=objects, buckets=buckets, signers=signers, clock=clock, region=region
     )
     tables.serve("s3", s3_rows.rows(buckets=buckets, objects=objects, flows=object_flows))
+    uploads = UploadOperations(ids=ids, buckets=buckets, objects=objects)
+    upload_flows = UploadFlows(run=run, blobs=blobs, operations=uploads, checksums=BodyChecksums())
+    tables.serve("s3", s3_rows.upload_rows(uploads=uploads, flows=upload_flows))
+    tables.follow(s3_rows.follow_up_rows(uploads=uploads))
     roles = FunctionRoles(run=run, roles=identity.roles, mint=identity.mint, surroundings=surroundings)
     workers = CloudWorkers(
         folder=folder,
