@@ -1,0 +1,194 @@
+"""Stands before every page: signing in and out, the session's cookie, security headers. A plain ASGI application.
+
+Nothing but the style sheet, the icon and NiceGUI's own scripts is answered without a session. A WebSocket must come
+from the console's own pages (its Origin is the host that was called). Pages find the session in `scope[SESSION]`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from concurrent.futures import Executor
+from functools import partial
+from html import escape
+from http.cookies import CookieError, SimpleCookie
+from importlib.resources import files
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from hedgerow.base.log import get_logger
+from hedgerow.console.errors import CloudUnreachable, NotThere, Refused, SessionOver
+from hedgerow.console.model import Credentials
+from hedgerow.console.sessions import Sessions, Watches
+
+log = get_logger("console")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+SESSION: Final = "hedgerow.session"
+COOKIE: Final = "hedgerow.cookie"
+OPEN: Final = ("/_nicegui/",)
+ASSETS: Final = {"/assets/console.css": "text/css; charset=utf-8", "/assets/favicon.svg": "image/svg+xml"}
+HEADERS: Final = (
+    (
+        b"content-security-policy",
+        b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+        b"img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; "
+        b"base-uri 'none'; form-action 'self'; object-src 'none'",
+    ),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+HOW: Final = (
+    "<p>You sign in with a link that works once, for ten minutes.</p>"
+    "<ul><li><code>hedgerow cloud up</code> prints one when it starts.</li>"
+    "<li>Another one comes from <code>aws hedgerow create-console-sign-in</code>, with the environment of "
+    '<code>eval "$(hedgerow cloud env --data DIR)"</code>: open <code>{origin}/sign-in?token=…</code> with the token '
+    "that it answers.</li></ul>"
+)
+
+
+class Guard:
+    """The outermost application."""
+
+    def __init__(
+        self,
+        app: Application,
+        *,
+        sessions: Sessions,
+        watches: Watches,
+        redeem: Callable[[str], Credentials],
+        workers: Executor,
+        cookie: str,
+    ) -> None:
+        self._app, self._sessions, self._watches = app, sessions, watches
+        self._redeem, self._workers, self._cookie = redeem, workers, cookie
+        folder = files("hedgerow.console") / "assets"
+        self._assets = {path: (folder / path.rsplit("/", 1)[1]).read_bytes() for path in ASSETS}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, _with_headers(send))
+        else:
+            await self._app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, headers = scope["path"], _headers(scope)
+        if path in self._assets:
+            cached = [(b"cache-control", b"no-cache")]
+            await _answer(send, 200, self._assets[path], kind=ASSETS[path], headers=cached)
+        elif path == "/sign-in" and scope["method"] == "GET":
+            await self._sign_in(scope, send)
+        elif path == "/sign-out" and scope["method"] == "POST":
+            await self._sign_out(headers, send)
+        elif path.startswith(OPEN):
+            await self._app(scope, receive, send)
+        elif self._enter(scope, headers):
+            if scope["query_string"] == b"signed-in=1":
+                await _answer(send, 303, b"", kind="text/plain", headers=[(b"location", b"/")])
+            else:
+                await self._app(scope, receive, send)
+        elif parse_qs(scope["query_string"]).get(b"signed-in"):
+            # Reached from another site's link, the new cookie is not sent yet: it is when this page asks by itself.
+            again = '<meta http-equiv="refresh" content="0; url=/">'
+            await _page(send, 200, "Signed in", "<p>You are signed in. <a href='/'>Go on</a></p>", head=again)
+        else:
+            await _page(send, 401, "Not signed in", HOW.format(origin=_origin(headers)))
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = _headers(scope)
+        own = urlsplit(headers.get("origin", "")).netloc == headers.get("host", "-")
+        if own and self._enter(scope, headers):
+            await self._app(scope, receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 4401, "reason": "not signed in"})
+
+    def _enter(self, scope: Scope, headers: Mapping[str, str]) -> bool:
+        cookie = _cookie(headers, self._cookie)
+        session = self._sessions.get(cookie) if cookie else None
+        scope[SESSION], scope[COOKIE] = session, cookie
+        return session is not None
+
+    async def _sign_in(self, scope: Scope, send: Send) -> None:
+        token = parse_qs(scope["query_string"].decode("ascii", "replace")).get("token", [""])[0]
+        how = HOW.format(origin=_origin(_headers(scope)))
+        loop = asyncio.get_running_loop()
+        try:
+            if not token:
+                raise NotThere("The link has no token.")
+            credentials = await loop.run_in_executor(self._workers, partial(self._redeem, token))
+        except CloudUnreachable as error:
+            await _page(send, 502, "No answer from the cloud", f"<p>{escape(str(error))} Try the link again.</p>")
+            return
+        except (NotThere, Refused, SessionOver):
+            log.info("a console sign-in was refused")
+            words = "<p>This link is not valid: it was used before, it is too old, or it is not complete.</p>"
+            await _page(send, 403, "The link is not valid", words + how)
+            return
+        log.info("signed in to the console", extra={"fields": {"account": credentials.account}})
+        cookie = f"{self._cookie}={self._sessions.begin(credentials)}; Path=/; HttpOnly; SameSite=Strict"
+        headers = [(b"location", b"/?signed-in=1"), (b"set-cookie", cookie.encode("ascii"))]
+        await _answer(send, 303, b"", kind="text/plain", headers=headers)
+
+    async def _sign_out(self, headers: Mapping[str, str], send: Send) -> None:
+        cookie = _cookie(headers, self._cookie)  # SameSite=Strict: another site's form does not send it
+        credentials = self._sessions.end(cookie) if cookie else None
+        if credentials is not None:
+            self._watches.end(credentials)
+        gone = f"{self._cookie}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0".encode("ascii")
+        words = "<p>You are signed out.</p>" + HOW.format(origin=_origin(headers))
+        await _page(send, 200, "Signed out", words, headers=[(b"set-cookie", gone)])
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _cookie(headers: Mapping[str, str], name: str) -> str:
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(name)
+    except CookieError:
+        return ""
+    return found.value if found is not None else ""
+
+
+def _origin(headers: Mapping[str, str]) -> str:
+    return escape(f"http://{headers.get('host', 'CONSOLE')}")
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *HEADERS]
+        await send(message)
+
+    return sending
+
+
+async def _answer(
+    send: Send, status: int, body: bytes, *, kind: str, headers: list[tuple[bytes, bytes]] | None = None
+) -> None:
+    own = [(b"content-type", kind.encode("ascii")), (b"content-length", str(len(body)).encode("ascii"))]
+    await send({"type": "http.response.start", "status": status, "headers": [*own, *(headers or [])]})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _page(
+    send: Send, status: int, title: str, words: str, *, head: str = "", headers: list[tuple[bytes, bytes]] | None = None
+) -> None:
+    """Answer a page of plain HTML; `words` is HTML."""
+    text = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{title} · Hedgerow</title>{head}"
+        '<link rel="icon" href="/assets/favicon.svg"><link rel="stylesheet" href="/assets/console.css"></head>'
+        f'<body class="plain"><main><img src="/assets/favicon.svg" alt="" width="48" height="48"><h1>{title}</h1>'
+        f"{words}</main></body></html>"
+    )
+    uncached = [(b"cache-control", b"no-store"), *(headers or [])]
+    await _answer(send, status, text.encode(), kind="text/html; charset=utf-8", headers=uncached)

@@ -1,0 +1,418 @@
+"""Keeps one signed-in person's Fleet up to date: one poller and one MQTT connection, however many pages are open.
+
+What the cloud tells by itself (telemetry, presence, faults, health reports, shadow changes) is taken over several
+times a second. The rest is asked for in turns, at a bounded rate, and at once when a message says that it changed.
+A call that fails becomes a sentence in `fleet.problems`, and what was known stays.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import Executor
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
+
+from hedgerow.base.clock import Clock
+from hedgerow.base.log import get_logger
+from hedgerow.console import sources
+from hedgerow.console.errors import CloudUnreachable, NotThere, Refused, SessionOver
+from hedgerow.console.faults import parse_event, reported_open
+from hedgerow.console.fleet import Fleet, Window
+from hedgerow.console.live import Live
+from hedgerow.console.model import Certificate, Component, Core, Deployment, Details, Reading
+
+log = get_logger("console")
+T = TypeVar("T")
+
+CALL_S: Final = 30.0
+PUMP_S: Final = 0.25
+TURNS_S: Final = {
+    "rules": 10.0,
+    "things": 5.0,
+    "groups": 15.0,
+    "cores": 5.0,
+    "logs": 10.0,
+    "latest": 10.0,
+    "focus": 5.0,
+}
+SWEEP_S: Final = 60.0  # how often connection and faults shadow of each device are asked for without a reason
+SWEEP_BATCH: Final = 4  # at once; with SWEEP_PAUSE_S at most 16 devices a second
+SWEEP_PAUSE_S: Final = 0.25
+LOG_DAYS: Final = 7
+LOG_OVERLAP_S: Final = 60.0
+LATEST_S: Final = 600.0
+STICKY_S: Final = 15.0  # a refusal stays on the page that long after the last one
+MAX_URGENT: Final = 10_000
+PRESENCE: Final = "$aws/events/presence/"
+ALWAYS: Final = (
+    f"{PRESENCE}#",
+    "$aws/things/+/shadow/name/faults/update/accepted",
+    "$aws/things/+/greengrassv2/health/json",
+)
+AREAS: Final = {
+    "rules": "The topic rules",
+    "things": "The list of things",
+    "groups": "The groups of things",
+    "connections": "Whether devices are connected",
+    "cores": "The core devices and their components",
+    "shadows": "The faults that the devices report",
+    "logs": "The fault log",
+    "metrics": "Stored telemetry",
+    "details": "The identity and deployments of this device",
+}
+
+
+class Asked(Protocol):
+    """The calls of a cloud (`api.Api`). Each blocks, and raises the errors of `errors.py`."""
+
+    def things(self) -> tuple[list[tuple[str, str, dict[str, str]]], bool]: ...
+    def groups(self) -> dict[str, list[str]]: ...
+    def connection(self, thing: str) -> tuple[bool, float | None]: ...
+    def cores(self) -> dict[str, tuple[str, float]]: ...
+    def components(self, thing: str) -> tuple[Component, ...]: ...
+    def core(self, thing: str) -> Core | None: ...
+    def deployments(self, thing: str) -> tuple[Deployment, ...]: ...
+    def principals(self, thing: str) -> tuple[str, ...]: ...
+    def certificate(self, identifier: str) -> Certificate: ...
+    def rules(self) -> list[Mapping[str, Any]]: ...
+    def faults_shadow(self, thing: str) -> Mapping[str, Any]: ...
+    def log_events(self, group: str, *, since: float) -> list[tuple[float, str]]: ...
+    def metrics(
+        self, wanted: Iterable[tuple[str, str]], *, start: float, end: float, period: int, newest: bool = False
+    ) -> dict[tuple[str, str], list[tuple[float, float]]]: ...
+
+
+class Watch:
+    """One person's view of a cloud, kept fresh while `run` runs."""
+
+    def __init__(self, *, api: Asked, live: Live, clock: Clock, workers: Executor) -> None:
+        self.fleet = Fleet()
+        self.first = asyncio.Event()  # set when everything was asked for once
+        self._api, self._live, self._clock, self._workers = api, live, clock, workers
+        self._due = {name: asyncio.Event() for name in TURNS_S}
+        self._urgent: dict[str, None] = {}
+        self._swept: dict[str, float] = {}
+        self._reported: dict[str, float] = {}
+        self._sessions: dict[str, str] = {}
+        self._log_since: dict[str, float] = {}
+        self._refused_at: dict[str, float] = {}
+        self._focus: Counter[str] = Counter()
+        self._charts: Counter[tuple[str, Window]] = Counter()
+        self._charted: dict[tuple[str, Window], float] = {}
+
+    async def run(self) -> None:
+        """Watch until cancelled or the session is over."""
+        turns: dict[str, Callable[[], Awaitable[None]]] = {
+            "rules": self._ask_rules,
+            "things": self._ask_things,
+            "groups": self._ask_groups,
+            "cores": self._ask_cores,
+            "logs": self._ask_logs,
+            "latest": self._ask_latest,
+            "focus": self._ask_focus,
+        }
+        try:
+            await self._begin(turns)
+            async with asyncio.TaskGroup() as tasks:
+                for name, turn in turns.items():
+                    tasks.create_task(self._turns(name, turn))
+                tasks.create_task(self._sweep())
+                tasks.create_task(self._pump())
+        except* SessionOver:
+            log.info("a console session is over")
+        finally:
+            self.fleet.over = True
+            self.first.set()
+            self.fleet.touch()
+            await asyncio.get_running_loop().run_in_executor(self._workers, self._live.stop)
+
+    def look_at(self, thing: str, window: Window | None = None) -> None:
+        """A page shows this device (and its charts): keep it fresh until `look_away`."""
+        if window is None:
+            self._focus[thing] += 1
+        else:
+            self._charts[thing, window] += 1
+        self._due["focus"].set()
+
+    def look_away(self, thing: str, window: Window | None = None) -> None:
+        if window is None:
+            self._focus[thing] -= 1
+            self._focus += Counter()  # drops what is not above zero
+        else:
+            self._charts[thing, window] -= 1
+            self._charts += Counter()
+
+    async def _begin(self, turns: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+        self._live.listen(ALWAYS, ())
+        self._live.start()
+        await asyncio.gather(turns["rules"](), turns["things"]())
+        await asyncio.gather(
+            turns["groups"](), turns["cores"](), turns["logs"](), turns["latest"](), self._sweep_once()
+        )
+        self.first.set()
+
+    async def _turns(self, name: str, turn: Callable[[], Awaitable[None]]) -> None:
+        due = self._due[name]
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(due.wait(), TURNS_S[name])
+            due.clear()
+            await turn()
+            await asyncio.sleep(PUMP_S)  # a stream of reasons is no reason to ask without pause
+
+    async def _ask(self, area: str, call: Callable[..., T], *args: Any, **named: Any) -> T | None:
+        loop, now = asyncio.get_running_loop(), self._clock.monotonic()
+        try:
+            answer = await asyncio.wait_for(loop.run_in_executor(self._workers, partial(call, *args, **named)), CALL_S)
+        except (CloudUnreachable, TimeoutError) as error:
+            words = str(error) or "The cloud's API does not answer in time."
+            self.fleet.problem("cloud", f"{words} What is shown may be old.")
+            return None
+        except NotThere:
+            return None
+        except Refused as error:
+            self._refused_at[area] = now
+            self.fleet.problem(area, f"{AREAS[area]} cannot be read: {error}")
+            return None
+        self.fleet.problem("cloud", None)
+        if now - self._refused_at.get(area, 0.0) > STICKY_S or area not in self._refused_at:
+            self.fleet.problem(area, None)
+        return answer
+
+    async def _ask_rules(self) -> None:
+        rules = await self._ask("rules", self._api.rules)
+        if rules is None:
+            return
+        found = sources.derive(rules)
+        if found != self.fleet.sources:
+            self.fleet.sources = found
+            self.fleet.touch()
+            telemetry = {source.filter for source in found.telemetry}
+            self._live.listen((*ALWAYS, *(source.filter for source in found.faults)), telemetry)
+            self._charted.clear()
+            for name in ("latest", "logs", "focus"):
+                self._due[name].set()
+
+    async def _ask_things(self) -> None:
+        answer = await self._ask("things", self._api.things)
+        if answer is None:
+            return
+        new = self.fleet.put_things(answer[0], complete=answer[1])
+        for name in new:
+            self._hurry(name)
+        if new:
+            for name in ("groups", "cores", "latest"):
+                self._due[name].set()
+        for kept in (self._swept, self._reported, self._sessions):
+            for gone in [name for name in kept if name not in self.fleet.devices]:
+                del kept[gone]
+
+    async def _ask_groups(self) -> None:
+        groups = await self._ask("groups", self._api.groups)
+        if groups is not None:
+            for name in self.fleet.devices:
+                self.fleet.change(name, groups=tuple(groups.get(name, ())))
+
+    async def _ask_cores(self) -> None:
+        cores = await self._ask("cores", self._api.cores)
+        if cores is None:
+            return
+        for name, (health, reported_at) in cores.items():
+            if name not in self.fleet.devices:
+                continue
+            self.fleet.change(name, health=health)
+            if self._reported.get(name) != reported_at:
+                components = await self._ask("cores", self._api.components, name)
+                if components is not None:
+                    self._reported[name] = reported_at
+                    self.fleet.put_components(name, components)
+        for name, device in list(self.fleet.devices.items()):
+            if device.health and name not in cores:
+                self.fleet.change(name, health="", components=())
+                self._reported.pop(name, None)
+
+    async def _ask_logs(self) -> None:
+        now = self._clock.now()
+        for source in self.fleet.sources.faults:
+            since = self._log_since.get(source.log_group, now - LOG_DAYS * 86_400)
+            events = await self._ask("logs", self._api.log_events, source.log_group, since=since)
+            for _, text in events or ():
+                if (event := parse_event(text)) is not None:
+                    self.fleet.note_fault(event, now=0.0)
+            if events:
+                self._log_since[source.log_group] = max(since, events[-1][0] - LOG_OVERLAP_S)
+
+    async def _ask_latest(self) -> None:
+        """Ask for the latest stored values that no message has told."""
+        wanted: dict[tuple[str, str], tuple[str, sources.Value]] = {}
+        for source in self.fleet.sources.telemetry:
+            for value in source.values:
+                for name, device in self.fleet.devices.items():
+                    told = value.member and value.label in device.readings
+                    if not told and (metric := value.metric_of(name)):
+                        wanted[value.namespace, metric] = (name, value)
+        if not wanted:
+            return
+        now = self._clock.now()
+        found = await self._ask(
+            "metrics", self._api.metrics, list(wanted), start=now - LATEST_S, end=now + 1, period=10, newest=True
+        )
+        for key, points in (found or {}).items():
+            name, value = wanted[key]
+            for at, number in points[-1:]:
+                self.fleet.put_reading(name, _reading(value, number, at))
+
+    async def _ask_focus(self) -> None:
+        for name in list(self._focus):
+            if name in self.fleet.devices:
+                await self._ask_details(name)
+        for name, window in list(self._charts):
+            if name in self.fleet.devices:
+                await self._ask_history(name, window)
+        for key in [key for key in self._charted if key not in self._charts]:
+            del self._charted[key]
+
+    async def _ask_details(self, name: str) -> None:
+        details = self.fleet.details.get(name, Details())
+        principals = await self._ask("details", self._api.principals, name)
+        if principals is not None:
+            certificates = []
+            for principal in principals:
+                if ":cert/" in principal:
+                    identifier = principal.rsplit("/", 1)[1]
+                    certificate = await self._ask("details", self._api.certificate, identifier)
+                    certificates += [certificate] if certificate is not None else []
+            details = replace(details, principals=principals, certificates=tuple(certificates))
+        if self.fleet.devices[name].health if name in self.fleet.devices else "":
+            core = await self._ask("details", self._api.core, name)
+            deployments = await self._ask("details", self._api.deployments, name)
+            details = replace(details, core=core or details.core, deployments=deployments or details.deployments)
+        self.fleet.put_details(name, details)
+
+    async def _ask_history(self, name: str, window: Window) -> None:
+        values = [value for source in self.fleet.sources.telemetry for value in source.values if value.metric_of(name)]
+        now = self._clock.now()
+        age = now - self._charted.get((name, window), 0.0)
+        wanted = {
+            (value.namespace, value.metric_of(name)): value for value in values if age > SWEEP_S or not value.member
+        }
+        if not wanted:
+            return
+        found = await self._ask(
+            "metrics", self._api.metrics, list(wanted), start=now - window.length_s, end=now + 1, period=window.period_s
+        )
+        if found is None:
+            return
+        if age > SWEEP_S:
+            self._charted[name, window] = now
+        for key, value in wanted.items():
+            self.fleet.put_history(name, window, value.label, found.get(key, ()))
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_PAUSE_S)
+            await self._sweep_once()
+
+    async def _sweep_once(self) -> None:
+        """Ask for connection and faults of the next few devices: those with a reason, then those not asked for long."""
+        now = self._clock.monotonic()
+        batch = list(self._urgent)[: SWEEP_BATCH * 4]
+        if not batch:
+            batch = [name for name in self.fleet.devices if now - self._swept.get(name, -SWEEP_S) >= SWEEP_S][
+                :SWEEP_BATCH
+            ]
+        for name in batch:
+            self._urgent.pop(name, None)
+            self._swept[name] = now
+        await asyncio.gather(*(self._ask_device(name) for name in batch if name in self.fleet.devices))
+
+    async def _ask_device(self, name: str) -> None:
+        now = self._clock.now()
+        heard = self._sessions.get(name)
+        connection = await self._ask("connections", self._api.connection, name)
+        if connection is not None and self._sessions.get(name) == heard:  # no newer word came meanwhile
+            self.fleet.change(name, online=connection[0], changed_at=connection[1])
+        shadow = await self._ask("shadows", self._api.faults_shadow, name)
+        listed = reported_open(shadow) if shadow is not None else None
+        if listed is not None:
+            self.fleet.adopt_faults(name, listed, now=now)
+
+    async def _pump(self) -> None:
+        while True:
+            await asyncio.sleep(PUMP_S)
+            latest, waiting, lost = self._live.take()
+            if self.fleet.live != self._live.connected:
+                self.fleet.live = self._live.connected
+                self.fleet.touch()
+            self.fleet.problem("live", self._live.trouble or None)
+            for topic, payload in latest.items():
+                self._on_telemetry(topic, payload)
+            for topic, payload in waiting:
+                self._on_message(topic, payload)
+            if lost:
+                for name in self.fleet.devices:
+                    self._hurry(name)
+                for name in ("logs", "cores", "focus"):
+                    self._due[name].set()
+
+    def _on_message(self, topic: str, payload: bytes) -> None:
+        levels = topic.split("/")
+        if topic.startswith(PRESENCE):
+            self._on_presence(levels[3], payload)
+        elif topic.startswith("$aws/things/") and len(levels) > 3:
+            if levels[3] == "greengrassv2":
+                self._due["cores"].set()
+                self._due["focus"].set()
+            else:
+                self._hurry(levels[2])
+        else:
+            event = parse_event(payload)
+            if event is not None:
+                self.fleet.note_fault(event, now=self._clock.now())
+            self._on_telemetry(topic, payload)
+
+    def _on_telemetry(self, topic: str, payload: bytes) -> None:
+        found = self.fleet.telemetry_of(topic)
+        content = _object(payload) if found else None
+        if content is None:
+            return
+        at = self._clock.now()
+        for name, source in found:
+            for value in source.values:
+                number = value.read(content)
+                if number is not None:
+                    self.fleet.put_reading(name, _reading(value, number, at))
+
+    def _on_presence(self, word: str, payload: bytes) -> None:
+        content = _object(payload) or {}
+        name = str(content.get("thingName") or content.get("clientId") or "")
+        if name not in self.fleet.devices or content.get("clientId") != name:
+            return
+        session, at = str(content.get("sessionIdentifier")), content.get("timestamp")
+        changed_at = at / 1000 if isinstance(at, int | float) else None
+        if word == "connected":
+            self._sessions[name] = session
+            self.fleet.change(name, online=True, changed_at=changed_at)
+        elif word == "disconnected" and self._sessions.get(name, session) == session:  # not of one taken over
+            self._sessions[name] = ""
+            self.fleet.change(name, online=False, changed_at=changed_at)
+        self._hurry(name)
+
+    def _hurry(self, name: str) -> None:
+        if name in self.fleet.devices and len(self._urgent) < MAX_URGENT:
+            self._urgent[name] = None
+
+
+def _reading(value: sources.Value, number: float, at: float) -> Reading:
+    return Reading(label=value.label, value=number, unit=value.unit, switch=value.switch, at=at)
+
+
+def _object(payload: bytes) -> Mapping[str, Any] | None:
+    try:
+        content = json.loads(payload)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
