@@ -213,6 +213,7 @@ def test_awss_device_sdk_does_its_job(hedgerow_cloud: TestCloud, connection: mqt
     assert iot.describe_job(jobId="j")["job"]["status"] == "COMPLETED"
 
 
+@pytest.mark.spec("BS-48")
 def test_a_core_device_gets_what_is_deployed_to_its_group(hedgerow_cloud: TestCloud, core: Core) -> None:
     greengrass, s3, data = hedgerow_cloud.client("greengrassv2"), hedgerow_cloud.client("s3"), package()
     bucket = f"artifacts-{hedgerow_cloud.account}"

@@ -18,7 +18,7 @@ from hedgerow.services.iot.jobs.model import LONGEST_DOCUMENT, Execution, Job, J
 from hedgerow.services.iot.jobs.store import JobStore
 from hedgerow.store import Tx
 
-BATCH: Final = 100
+BATCH: Final = 40  # a new revision for a group cancels and queues as many: about 15 ms
 MOST_TARGETS: Final = 100
 TIMEOUT: Final = "job-timeout"
 ROLLOUT: Final = "job-rollout"

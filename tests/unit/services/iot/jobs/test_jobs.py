@@ -21,6 +21,7 @@ from hedgerow.services.iot.jobs import (
     JobStore,
     JobTopics,
 )
+from hedgerow.services.iot.jobs.changes import BATCH
 from hedgerow.services.iot.pages import Pages
 from hedgerow.store import Answer, FollowUp, Tx
 from hedgerow.store.tx import follow_ups
@@ -351,8 +352,25 @@ def test_a_large_group_is_rolled_out_in_batches(cloud: Cloud) -> None:
     at_first = cloud.job()["jobProcessDetails"]["numberOfQueuedThings"]
     cloud.catch_up()
 
-    assert (at_first, cloud.job()["jobProcessDetails"]["numberOfQueuedThings"]) == (100, 250)
+    assert (at_first, cloud.job()["jobProcessDetails"]["numberOfQueuedThings"]) == (BATCH, 250)
     assert cloud.job()["status"] == "IN_PROGRESS"
+
+
+def test_large_cancellations_and_deletions_go_on_in_batches(cloud: Cloud) -> None:
+    cloud.registry.members["top"].update(f"t{number:03}" for number in range(2 * BATCH))
+    cloud.create(group="top")
+    cloud.catch_up()
+
+    cloud.store.run(cloud.api.cancel_job, {"jobId": "j"})
+    cloud.catch_up()
+    canceled = cloud.job()["jobProcessDetails"]["numberOfCanceledThings"]
+    cloud.store.run(cloud.api.delete_job, {"jobId": "j"})
+    deleting = cloud.job()["status"]
+    cloud.catch_up()
+
+    assert (canceled, deleting) == (2 * BATCH, "DELETION_IN_PROGRESS")
+    with pytest.raises(ServiceError, match="cannot be found"):
+        cloud.job()
 
 
 def test_a_snapshot_of_an_empty_group_is_complete_at_once(cloud: Cloud) -> None:
