@@ -39,6 +39,7 @@ class Listener:
         self._row: deque[TlsShell] = deque()
         self._open = False
         self._starting = 0
+        self.closed = False
         self.accepted = 0
         self.failed = 0
 
@@ -49,7 +50,7 @@ class Listener:
 
     def start(self) -> None:
         """Accept, unless it does already."""
-        if not self._open:
+        if not self._open and not self.closed:
             self._open = True
             for one in self._sockets:
                 self._loop.add_reader(one.fileno(), self._accept, one)
@@ -128,6 +129,7 @@ class Listener:
     def close(self) -> None:
         """Accept no more and end what is open, with a word in MQTT 5; repeating does nothing."""
         self._stop()
+        self.closed = True
         for one in self._sockets:
             one.close()
         for shell in tuple(self._shells | self._shaking):
@@ -149,19 +151,15 @@ async def listen(
     remember_names(context)
     listener = Listener(gateway, context, _bound(host, port))
     listener.start()
+    gateway.spawn(_sweep(listener))
     try:
-        async with asyncio.TaskGroup() as tasks:
-            sweeper = tasks.create_task(_sweep(listener))
-            try:
-                yield listener
-            finally:
-                sweeper.cancel()
+        yield listener
     finally:
         listener.close()
 
 
 async def _sweep(listener: Listener) -> None:
-    while True:
+    while not listener.closed:
         await asyncio.sleep(1.0)
         listener.sweep()
 

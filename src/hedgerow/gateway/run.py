@@ -32,6 +32,7 @@ async def running(
     limits: Limits = AWS_SHAPES,
 ) -> AsyncIterator[Gateway]:
     """A started gateway on the running loop; it is stopped, and its tasks ended, when the block ends."""
+    failure: BaseException | None = None
     async with asyncio.TaskGroup() as tasks:
         owned: set[asyncio.Task[None]] = set()
 
@@ -39,6 +40,7 @@ async def running(
             task = tasks.create_task(_guarded(work))
             owned.add(task)
             task.add_done_callback(owned.discard)
+            task.add_done_callback(lambda _task: work.close())  # when it was cancelled before its first step
 
         gateway = Gateway(
             name=name,
@@ -57,10 +59,14 @@ async def running(
         spawn(_sweep(gateway))
         try:
             yield gateway
+        except BaseException as error:  # noqa: BLE001  # raised again below as it is, not as a group's
+            failure = error
         finally:
             gateway.stop()
             for task in tuple(owned):
                 task.cancel()
+    if failure is not None:
+        raise failure
 
 
 def _soon(loop: asyncio.AbstractEventLoop) -> Callable[[Callable[[], None]], None]:

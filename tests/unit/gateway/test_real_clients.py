@@ -154,6 +154,59 @@ def test_paho_sends_itself_a_message(tmp_path: Path, protocol: MQTTProtocolVersi
     assert past.peer in ("127.0.0.1", "::1")
 
 
+@pytest.mark.slow
+def test_awss_own_sdk_talks_mqtt_5_and_mqtt_3(tmp_path: Path) -> None:
+    building_5 = pytest.importorskip("awsiot.mqtt5_client_builder", reason="needs awsiotsdk")
+    building_3 = pytest.importorskip("awsiot.mqtt_connection_builder", reason="needs awsiotsdk")
+    mqtt5 = pytest.importorskip("awscrt.mqtt5")
+    mqtt3 = pytest.importorskip("awscrt.mqtt")
+    got: list[bytes] = []
+    done = threading.Event()
+
+    def talk(cloud: Served) -> None:
+        folder = cloud.pki.folder
+        common = {
+            "endpoint": "localhost",
+            "port": cloud.port,
+            "cert_filepath": str(folder / "device.crt"),
+            "pri_key_filepath": str(folder / "device.key"),
+            "ca_filepath": str(folder / "server-ca.pem"),
+        }
+        connected, stopped = threading.Event(), threading.Event()
+
+        def arrived(data: Any) -> None:
+            got.append(data.publish_packet.payload)
+            done.set()
+
+        new = building_5.mtls_from_path(
+            client_id="new",
+            on_publish_received=arrived,
+            on_lifecycle_connection_success=lambda _data: connected.set(),
+            on_lifecycle_stopped=lambda _data: stopped.set(),
+            **common,
+        )
+        new.start()
+        assert connected.wait(8)
+        at_least_once = mqtt5.QoS.AT_LEAST_ONCE
+        new.subscribe(mqtt5.SubscribePacket([mqtt5.Subscription("t/#", at_least_once)])).result(8)
+        old = building_3.mtls_from_path(client_id="old", clean_session=True, **common)
+        old.connect().result(8)
+        old.publish("t/x", b"from mqtt 3", mqtt3.QoS.AT_LEAST_ONCE)[0].result(8)
+        assert done.wait(8)
+        old.disconnect().result(8)
+        new.publish(mqtt5.PublishPacket(topic="t/y", payload=b"from mqtt 5", qos=at_least_once)).result(8)
+        new.stop()
+        assert stopped.wait(8)
+
+    async def main() -> list[str]:
+        async with served(tmp_path) as cloud:
+            await asyncio.to_thread(talk, cloud)
+            return [admit.client_id for admit in cloud.control.admits]
+
+    assert sorted(asyncio.run(main())) == ["new", "old"]
+    assert got[0] == b"from mqtt 3"
+
+
 async def answer_to_connect(port: int, context: ssl.SSLContext) -> bytes:
     reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
     writer.write(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x1e\x00\x01a")
