@@ -111,9 +111,17 @@ class _Connection:
                     return
                 for event in self._client.receive(data):
                     if not await self._take(event, tasks):
+                        await self._left()
                         return
                 self._flush()
                 await self._writer.drain()
+
+    async def _left(self) -> None:
+        """Let a client that was refused read that and go, for a short while."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_S):
+                while await self._reader.read(65_536):
+                    pass
 
     def cut(self) -> None:
         self._writer.close()
