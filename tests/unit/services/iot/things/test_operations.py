@@ -20,7 +20,7 @@ def describe(registry: Registry, name: str) -> dict[str, object]:
     return dict(registry.store.run(registry.things.describe_thing, {"thingName": name}).response)
 
 
-@pytest.mark.spec("JB-39")
+@pytest.mark.spec("JB-28", "JB-38")
 def test_a_thing_is_created_and_described_with_name_arn_and_version(registry: Registry) -> None:
     created = registry.thing("site-1", attributePayload={"attributes": {"serial": "4711"}})
 
