@@ -23,6 +23,7 @@ from hedgerow.services.greengrassv2.deployments import (
     DeploymentStore,
     EffectiveDeploymentReader,
 )
+from hedgerow.services.greengrassv2.tags import Tagged, TagOperations
 from hedgerow.services.iot.jobs import (
     DeviceDesk,
     JobDataOperations,
@@ -68,50 +69,62 @@ def build_fleet(
     objects: ObjectFlows,
 ) -> Fleet:
     """Build it and enter its rows."""
-    shadows = _shadows(tables, pager)
-    job_store = JobStore()
+    pages, shadows, job_store = Pages(pager), _shadows(tables, pager), JobStore()
     jobs = Jobs(store=job_store, things=stores.things, groups=stores.groups, limits=JobLimits())
-    _serve_jobs(tables, pager, jobs, job_store)
+    _serve_jobs(tables, pages, jobs, job_store)
     components = ComponentStore()
+    flows = ComponentFlows(
+        run=run,
+        store=components,
+        artifacts=ComponentArtifacts(run=run, objects=ObjectStore(), links=objects),
+        functions=ComponentFunctions(functions=functions),
+    )
+    operations = ComponentOperations(store=components, pages=pages)
+    tables.serve("greengrassv2", greengrass_rows.component_rows(components=operations, flows=flows))
     documents = DeploymentShadowDocuments(shadows=shadows)
     carriers = DeploymentJobs(jobs=jobs, store=job_store)
-    deployments, pages = DeploymentStore(), Pages(pager)
-    tables.serve(
-        "greengrassv2",
-        greengrass_rows.component_rows(
-            components=ComponentOperations(store=components, pages=pages),
-            flows=ComponentFlows(
-                run=run,
-                store=components,
-                artifacts=ComponentArtifacts(run=run, objects=ObjectStore(), links=objects),
-                functions=ComponentFunctions(functions=functions),
-            ),
-        )
-        | greengrass_rows.deployment_rows(
-            deployments=DeploymentOperations(
-                store=deployments,
-                components=components,
-                things=stores.things,
-                groups=stores.groups,
-                jobs=carriers,
-                shadows=documents,
-                ids=ids,
-                pages=pages,
-                anywhere=frozenset({NUCLEUS}),
-            )
-        ),
-    )
+    deployments = _serve_deployments(tables, ids, pages, stores, components, carriers, documents)
     reader = EffectiveDeploymentReader(store=deployments, jobs=carriers, shadows=documents)
-    _serve_core_devices(tables, pages, stores, reader)
+    core_devices = _serve_core_devices(tables, pages, stores, reader)
+    kinds: dict[str, Tagged] = {"components": components, "deployments": deployments, "coreDevices": core_devices}
+    tables.serve("greengrassv2", greengrass_rows.tag_rows(tags=TagOperations(kinds=kinds)))
     return Fleet(shadows=shadows, jobs=jobs, components=components)
 
 
-def _serve_core_devices(tables: Tables, pages: Pages, stores: Stores, deployments: EffectiveDeploymentReader) -> None:
+def _serve_deployments(
+    tables: Tables,
+    ids: Ids,
+    pages: Pages,
+    stores: Stores,
+    components: ComponentStore,
+    jobs: DeploymentJobs,
+    shadows: DeploymentShadowDocuments,
+) -> DeploymentStore:
+    store = DeploymentStore()
+    operations = DeploymentOperations(
+        store=store,
+        components=components,
+        things=stores.things,
+        groups=stores.groups,
+        jobs=jobs,
+        shadows=shadows,
+        ids=ids,
+        pages=pages,
+        anywhere=frozenset({NUCLEUS}),
+    )
+    tables.serve("greengrassv2", greengrass_rows.deployment_rows(deployments=operations))
+    return store
+
+
+def _serve_core_devices(
+    tables: Tables, pages: Pages, stores: Stores, deployments: EffectiveDeploymentReader
+) -> CoreDeviceStore:
     store = CoreDeviceStore()
     operations = CoreDeviceOperations(store=store, groups=stores.groups, deployments=deployments, pages=pages)
     tables.serve("greengrassv2", greengrass_rows.core_device_rows(core_devices=operations))
     tables.serve("hedgerow-device", greengrass_rows.device_rows(core_devices=operations))
     tables.answer(greengrass_rows.topic_rows(health=HealthTopics(store=store)))
+    return store
 
 
 def _shadows(tables: Tables, pager: Pager) -> Shadows:
@@ -124,9 +137,8 @@ def _shadows(tables: Tables, pager: Pager) -> Shadows:
     return shadows
 
 
-def _serve_jobs(tables: Tables, pager: Pager, jobs: Jobs, store: JobStore) -> None:
+def _serve_jobs(tables: Tables, pages: Pages, jobs: Jobs, store: JobStore) -> None:
     desk = DeviceDesk(jobs=jobs, store=store)
-    pages = Pages(pager)
     operations = JobOperations(jobs=jobs, store=store, pages=pages)
     executions = JobExecutionOperations(jobs=jobs, store=store, pages=pages)
     tables.serve("iot", job_rows.rows(jobs=operations, executions=executions))

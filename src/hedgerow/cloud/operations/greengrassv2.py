@@ -5,11 +5,13 @@ from hedgerow.cloud.rows import TopicRow
 from hedgerow.services.greengrassv2.components import ComponentFlows, ComponentOperations
 from hedgerow.services.greengrassv2.core_devices import CoreDeviceOperations, HealthTopics
 from hedgerow.services.greengrassv2.deployments import DeploymentOperations
+from hedgerow.services.greengrassv2.tags import TagOperations
 
 _GG = "arn:aws:greengrass:{region}:{account}:"
 _DEPLOYMENT = _GG + "deployments:{deploymentId}"
 _CORE = _GG + "coreDevices:{coreDeviceThingName}"
 _COMPONENT = "{arn}"
+_TAGGED = "{resourceArn}"
 
 
 def component_rows(*, components: ComponentOperations, flows: ComponentFlows) -> dict[str, Row]:
@@ -45,6 +47,15 @@ def core_device_rows(*, core_devices: CoreDeviceOperations) -> dict[str, Row]:
         "DeleteCoreDevice": write(core_devices.delete_core_device, _CORE),
         "ListInstalledComponents": read(core_devices.list_installed_components, _CORE),
         "ListEffectiveDeployments": read(core_devices.list_effective_deployments, _CORE),
+    }
+
+
+def tag_rows(*, tags: TagOperations) -> dict[str, Row]:
+    """Answer the operations of tags."""
+    return {
+        "TagResource": write(tags.tag_resource, _TAGGED),
+        "UntagResource": write(tags.untag_resource, _TAGGED),
+        "ListTagsForResource": read(tags.list_tags_for_resource, _TAGGED),
     }
 
 

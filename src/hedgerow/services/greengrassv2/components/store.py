@@ -1,7 +1,8 @@
 """The rows of component versions; also what other subjects may ask about components."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Column, Float, Row, String, Table, Text, bindparam, delete, insert, select
@@ -84,9 +85,21 @@ class ComponentStore:
             body=_body(one),
         )
 
-    def put(self, tx: Tx, one: Component) -> None:
-        """Write what may change: the tags."""
-        tx.run(_UPDATE, account_=one.owner, name_=one.name, version_=one.version, body_=_body(one))
+    def maybe_tags(self, tx: Tx, account: str, name: str) -> Mapping[str, str] | None:
+        """Answer the tags of a version (`name:versions:version`), None when there is no such version."""
+        one = self._named(tx, account, name)
+        return None if one is None else one.tags
+
+    def put_tags(self, tx: Tx, account: str, name: str, tags: Mapping[str, str]) -> None:
+        """Write the tags of a version that is there."""
+        one = self._named(tx, account, name)
+        if one is not None:
+            body = _body(replace(one, tags=tags))
+            tx.run(_UPDATE, account_=one.owner, name_=one.name, version_=one.version, body_=body)
+
+    def _named(self, tx: Tx, account: str, name: str) -> Component | None:
+        component, _, version = name.partition(":versions:")
+        return self.get(tx, account, component, version)
 
     def remove(self, tx: Tx, one: Component) -> None:
         tx.run(_DELETE, account_=one.owner, name_=one.name, version_=one.version)

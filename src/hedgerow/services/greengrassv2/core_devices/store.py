@@ -1,7 +1,8 @@
 """The rows of core devices and of the components on them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Column, Float, Integer, Row, String, Table, Text, bindparam, delete, insert, or_, select
@@ -86,6 +87,17 @@ class CoreDeviceStore:
         new = {f"new_{name}": value for name, value in values.items()}
         if not tx.run(_UPDATE, account_=account, thing_=device.thing, **new):
             tx.run(_INSERT, account=account, thing=device.thing, **values)
+
+    def maybe_tags(self, tx: Tx, account: str, name: str) -> Mapping[str, str] | None:
+        """Answer a core device's tags, None when there is no such core device."""
+        one = self.get(tx, account, name)
+        return None if one is None else one.tags
+
+    def put_tags(self, tx: Tx, account: str, name: str, tags: Mapping[str, str]) -> None:
+        """Write the tags of a core device that is there."""
+        one = self.get(tx, account, name)
+        if one is not None:
+            self.put(tx, account, replace(one, tags=tags))
 
     def remove(self, tx: Tx, account: str, thing: str) -> None:
         tx.run(_CLEAR, account_=account, thing_=thing)

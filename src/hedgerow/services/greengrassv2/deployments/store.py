@@ -1,8 +1,8 @@
 """The rows of deployments."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -153,6 +153,17 @@ class DeploymentStore:
             status_=one.status.value,
             body_=_body(one),
         )
+
+    def maybe_tags(self, tx: Tx, account: str, name: str) -> Mapping[str, str] | None:
+        """Answer a deployment's tags, None when there is no such deployment."""
+        one = self.get(tx, account, name)
+        return None if one is None else one.tags
+
+    def put_tags(self, tx: Tx, account: str, name: str, tags: Mapping[str, str]) -> None:
+        """Write the tags of a deployment that is there."""
+        one = self.get(tx, account, name)
+        if one is not None:
+            self.put(tx, account, replace(one, tags=tags))
 
     def remove(self, tx: Tx, account: str, deployment: str) -> None:
         tx.run(_DELETE, account_=account, id_=deployment)
