@@ -92,6 +92,11 @@ class Group:
                 self.idle.remove(waiter)
         return waiter.result() if waiter.done() else None
 
+    def give_back(self, item: Item) -> None:
+        """Put an item that no runtime has seen back to the head of the queue."""
+        item.taken = False
+        self.queue.appendleft(item)
+
     def release_idle(self) -> None:
         """Let the instances that wait for work end."""
         for waiter in self.idle:

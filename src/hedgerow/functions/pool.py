@@ -227,14 +227,17 @@ class Pool:
 
     async def _outcome(self, group: Group, item: Item) -> Outcome:
         wait_s = self._queue_wait_s + max(MIN_INIT_S, group.spec.timeout_s)
-        await asyncio.wait({item.outcome}, timeout=wait_s)
-        if not item.outcome.done() and not item.taken:
-            item.outcome.cancel()
-            with suppress(ValueError):
-                group.queue.remove(item)
-            group.refused += 1
-            raise TooBusy(f"{group.spec.arn}: no instance became free within {wait_s:.0f} seconds")
-        return await item.outcome  # a taken one is ended by its worker's own timer
+        try:
+            await asyncio.wait({item.outcome}, timeout=wait_s)
+            if not item.outcome.done() and not item.taken:
+                group.refused += 1
+                raise TooBusy(f"{group.spec.arn}: no instance became free within {wait_s:.0f} seconds")
+            return await item.outcome  # a taken one is ended by its worker's own timer
+        finally:  # also when the caller no longer waits
+            if not item.outcome.done():
+                item.outcome.cancel()
+                with suppress(ValueError):
+                    group.queue.remove(item)
 
     async def _lane(self, group: Group) -> None:
         """One instance from its start to its end, for a function that is run on demand."""
@@ -338,6 +341,9 @@ class Pool:
     async def _work(self, group: Group, worker: Worker) -> None:
         init_s = worker.init_s
         while (item := await group.take(worker, now=self._clock.now())) is not None:
+            if not worker.waits_for_work:
+                group.give_back(item)  # it has not been seen by the function: another instance takes it
+                return
             group.busy += 1
             try:
                 outcome = await worker.invoke(

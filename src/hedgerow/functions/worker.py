@@ -105,6 +105,11 @@ class Worker:
         assert self._process is not None  # noqa: S101  # narrows the type; set in __aenter__
         return self._process.exited
 
+    @property
+    def waits_for_work(self) -> bool:
+        """Whether the runtime waits for work right now; it may have died a moment ago."""
+        return self._api.phase is Phase.READY and not self.exited.done() and not self.stopping
+
     async def ready(self) -> None:
         """Wait until the runtime asks for work for the first time; raise InitError when it does not."""
         budget = max(MIN_INIT_S, self.spec.timeout_s)
@@ -152,7 +157,7 @@ class Worker:
     async def usable(self) -> bool:
         """Wait until the runtime asks for work again; False when it has ended or does not."""
         await self._wait_for_poll(REPOLL_S)
-        return self._api.phase is Phase.READY and not self.exited.done() and not self.stopping
+        return self.waits_for_work
 
     async def stop(self) -> None:
         """End the instance: SIGTERM to its group, a grace, SIGKILL. Returns when it has ended; may be called twice."""

@@ -439,6 +439,44 @@ async def test_a_long_lived_function_that_is_not_kept_is_not_invoked(tmp_path: P
             await host.pool.invoke(spec(tmp_path, pinned=True), b"1")
 
 
+async def test_an_event_that_nobody_waits_for_any_more_is_not_run(tmp_path: Path) -> None:
+    async with Host(hang) as host, asyncio.TaskGroup() as group:
+        wanted = spec(tmp_path, max_instances=1, timeout_s=60.0)
+
+        def count(name: str) -> int:
+            return host.pool.statistics().get(wanted.arn, {}).get(name, 0)
+
+        running = group.create_task(refused(host.pool, wanted))
+        await until(lambda: count("busy") == 1)
+        waiting = group.create_task(refused(host.pool, wanted))
+        await until(lambda: count("waiting") == 1)
+        waiting.cancel()
+        await until(lambda: count("waiting") == 0)
+        await host.pool.aclose()
+
+    assert running.done()
+
+
+async def test_an_instance_that_stops_asking_while_idle_costs_no_event(tmp_path: Path) -> None:
+    async def one_then_turn_away(runtime: Runtime) -> int:
+        got = await runtime.next()
+        await runtime.respond(got, got.body)
+        try:
+            async with asyncio.timeout(0.02):
+                await runtime.next()
+        except TimeoutError:
+            await asyncio.Event().wait()  # alive, but its connection is gone
+        return 0
+
+    async with Host(one_then_turn_away, echo) as host:
+        first = await host.pool.invoke(spec(tmp_path), b"1")
+        await asyncio.sleep(0.05)
+        second = await host.pool.invoke(spec(tmp_path), b"2")
+
+    assert (first.payload, second.payload) == (b"1", b"2")
+    assert len(host.driver.started) == 2
+
+
 async def test_two_pools_on_one_loop_do_not_meet(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         hosts = [await stack.enter_async_context(Host()) for _ in range(2)]

@@ -319,3 +319,11 @@ async def test_a_reader_follows_names_versions_and_aliases(service: Lambda) -> N
         found = [service.reader.version(tx, "123456789012", each) for each in ("f", f"{ARN}:1", f"{ARN}:live", "g")]
 
     assert [each.version if each else None for each in found] == ["$LATEST", "1", "1", None]
+
+
+async def test_the_blobs_that_versions_name_are_known_by_account(service: Lambda) -> None:
+    created = await service.create(Publish=True)
+
+    with service.store.tx() as tx:
+        assert service.reader.digests(tx, "123456789012") == {base64.b64decode(created["CodeSha256"]).hex()}
+        assert service.reader.digests(tx, OTHER_ACCOUNT.account) == set()

@@ -57,3 +57,7 @@ class FunctionReader:
     def exists(self, tx: Tx, account: str, name: str, version: str = LATEST) -> bool:
         """Tell whether there is this version (a number or `$LATEST`)."""
         return self._store.get(tx, account, name, version) is not None
+
+    def digests(self, tx: Tx, account: str) -> set[str]:
+        """Answer the blobs that the account's versions name, for sweeping the others."""
+        return self._store.digests(tx, account)

@@ -82,9 +82,7 @@ _PUT_VERSION = (
 )
 _DROP_VERSION = delete(versions).where(_VERSION)
 _DROP_VERSIONS = delete(versions).where(_OF_FUNCTION)
-_DIGEST_USED = select(versions.c.name).where(
-    versions.c.account == bindparam("account_"), versions.c.digest == bindparam("digest_")
-)
+_DIGESTS = select(versions.c.digest).where(versions.c.account == bindparam("account_")).distinct()
 
 
 class FunctionStore:
@@ -147,9 +145,9 @@ class FunctionStore:
         found = tx.all(_VERSIONS, account_=account, name_=name, after=after, limit_=limit)
         return [_version(row) for row in found]
 
-    def uses(self, tx: Tx, account: str, digest: str) -> bool:
-        """Tell whether some version's code is this blob."""
-        return tx.one(_DIGEST_USED, account_=account, digest_=digest) is not None
+    def digests(self, tx: Tx, account: str) -> set[str]:
+        """Answer the blobs that the account's versions name."""
+        return {row[0] for row in tx.all(_DIGESTS, account_=account)}
 
 
 def _values(version: Version) -> dict[str, Any]:
