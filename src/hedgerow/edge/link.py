@@ -5,7 +5,6 @@ Leaves to others: connecting again, spooling, who wants which message (`connecti
 """
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from hedgerow.edge.trouble import CutOff, NotLetIn, TakenOver, Trouble, explaine
 
 _CHUNK = 65_536
 MOST_WAITING_BYTES = 1024 * 1024
+CLOSING_S = 2.0
 _LASTING = frozenset(
     {Reason.BANNED, Reason.CLIENT_ID_NOT_VALID, Reason.NOT_AUTHORIZED, Reason.BAD_USER_NAME_OR_PASSWORD}
 )
@@ -126,9 +126,13 @@ class Link:
         self._session.disconnect(now=self._now())
         self._flush()
         self._writer.close()
-        with contextlib.suppress(OSError, ssl.SSLError, TimeoutError):
-            async with asyncio.timeout(2.0):
+        try:
+            async with asyncio.timeout(CLOSING_S):
                 await self._writer.wait_closed()
+        except TimeoutError:
+            self._writer.transport.abort()
+        except OSError:  # it was broken before it was closed
+            return
 
     async def greeted(self) -> None:
         """Wait for the answer to CONNECT; raise Trouble when it is a refusal."""
