@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from hedgerow.base.clock import Clock
-from hedgerow.base.errors import HedgerowError
+from hedgerow.base.errors import HedgerowError, Unavailable
 from hedgerow.base.ids import Ids
 from hedgerow.base.log import get_logger
 from hedgerow.core.events import Event, RulesChanged
@@ -29,6 +29,7 @@ log = get_logger("rules")
 
 QUEUE: Final = 10_000
 BATCH: Final = 256
+RETRY_S: Final = 1.0
 UNORDERED: Final = frozenset({"cloudwatchMetric"})
 BASIC_INGEST: Final = "$aws/rules/"
 
@@ -54,6 +55,7 @@ class RuleEngine:
         self._actions = actions
         self._compiled: dict[str, list[CompiledRule]] = {}
         self._stale: set[str] = set()
+        self._compiling: set[str] = set()
         self._waiting: deque[tuple[Publication, Stored | None]] = deque()
         self._wake = asyncio.Event()
         self.counters = Counters()
@@ -70,7 +72,9 @@ class RuleEngine:
 
     def wants(self, account: str, topic: str) -> bool:
         """Tell whether a rule may want publications to this topic."""
-        return account in self._stale or bool(self._matching(account, topic))
+        if account in self._stale or account in self._compiling:  # what its rules want is not known yet
+            return True
+        return bool(self._matching(account, topic))
 
     def on_message(self, message: Publication, stored: Stored | None = None) -> bool:
         """Take a publication if a rule may want it. False: no rule does, and `stored` will not be called."""
@@ -91,7 +95,9 @@ class RuleEngine:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                await self._refresh()
+                if not await self._refreshed():
+                    await asyncio.sleep(RETRY_S)
+                    continue
                 batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
                 await self._work(batch)
 
@@ -117,8 +123,25 @@ class RuleEngine:
     async def _refresh(self) -> None:
         while self._stale:
             account = self._stale.pop()
-            rules = await self._run.read(lambda tx, account=account: self._rules.enabled(tx, account))  # type: ignore[misc]  # a default binds the loop's variable
-            self._compiled[account] = [CompiledRule(rule) for rule in rules]
+            self._compiling.add(account)
+            try:
+                rules = await self._run.read(lambda tx, account=account: self._rules.enabled(tx, account))  # type: ignore[misc]  # a default binds the loop's variable
+            except Unavailable:
+                self._stale.add(account)
+                raise
+            else:
+                self._compiled[account] = [CompiledRule(rule) for rule in rules]
+            finally:
+                self._compiling.discard(account)
+
+    async def _refreshed(self) -> bool:
+        """Refresh; False when the rules cannot be read now: what waits goes on waiting."""
+        try:
+            await self._refresh()
+        except Unavailable as error:
+            log.warning("rules cannot be read", extra={"fields": {"cause": str(error)}})
+            return False
+        return True
 
     async def _work(self, batch: Sequence[tuple[Publication, Stored | None]]) -> None:
         """Do a batch: what waits on disk in one transaction, everything else beside each other, then acknowledge."""
