@@ -15,7 +15,7 @@ from typing import Final
 from hedgerow.base.errors import Unusable
 from hedgerow.base.log import get_logger
 from hedgerow.gateway.gateway import Gateway
-from hedgerow.gateway.tls import TlsShell, remember_names
+from hedgerow.gateway.tls import TlsShell, prepare
 
 log = get_logger("gateway.listener")
 
@@ -148,7 +148,7 @@ async def listen(
 
     Raises Unusable when the port cannot be had. Port 0 is any free one, the same for all addresses.
     """
-    remember_names(context)
+    prepare(context)
     listener = Listener(gateway, context, _bound(host, port))
     listener.start()
     gateway.spawn(_sweep(listener))

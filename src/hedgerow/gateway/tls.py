@@ -33,8 +33,13 @@ class NamedObject(ssl.SSLObject):
     asked_name: str | None = None
 
 
-def remember_names(context: ssl.SSLContext) -> None:
-    """Have every handshake of this context note its server name; a callback that was set before is still called."""
+def prepare(context: ssl.SSLContext) -> None:
+    """Have every handshake of this context note its server name; a callback that was set before is still called.
+
+    No session tickets, as AWS: making them is a fifth of a handshake, and every session is checked in full.
+    """
+    context.num_tickets = 0
+    context.options |= ssl.OP_NO_TICKET
     before = context.sni_callback
     context.sslobject_class = NamedObject
 
