@@ -3,13 +3,14 @@
 from hedgerow.api.app import ApiApp
 from hedgerow.api.authentication import Peer
 from hedgerow.api.models import OWN_MODELS, ModelFiles, botocore_models
-from hedgerow.api.operations import Row, Way, flow, read, write
+from hedgerow.api.operations import Also, Row, Way, flow, pass_role, read, write
 from hedgerow.api.pipeline import Pipeline
 from hedgerow.api.ports import AccessKey, Decision, Directory, Grants
 
 __all__ = [
     "OWN_MODELS",
     "AccessKey",
+    "Also",
     "ApiApp",
     "Decision",
     "Directory",
@@ -21,6 +22,7 @@ __all__ = [
     "Way",
     "botocore_models",
     "flow",
+    "pass_role",
     "read",
     "write",
 ]

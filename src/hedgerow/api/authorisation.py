@@ -1,18 +1,20 @@
 """Whether the caller may do it: action and resource from the operation's row, the decision from their grants."""
 
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 from hedgerow.api.authentication import Peer
 from hedgerow.api.operations import Row
-from hedgerow.api.ports import Directory
+from hedgerow.api.ports import Directory, Grants
 from hedgerow.base.errors import AccessDenied
 from hedgerow.core.caller import Caller
 from hedgerow.core.wire import Call
 
+_FUNCTION = "FunctionName"
 OPEN = ""  # a row's action for what everyone may do (GetCallerIdentity)
 _PREFIXES = {
     "iot-data": "iot",
@@ -31,17 +33,27 @@ async def authorise(
     row: Row,
     call: Call,
     caller: Caller,
-    resource: str,
+    params: Mapping[str, Any],
     *,
     peer: Peer,
     now: float,
 ) -> None:
-    """Raise AccessDenied, with who, what and why, unless the caller's grants allow the operation."""
-    if row.action == OPEN or call.operation.anonymous:
+    """Raise AccessDenied, with who, what and why, unless the caller's grants allow everything that the row asks."""
+    if call.operation.anonymous or (row.action == OPEN and not row.also):
         return
-    action = row.action or f"{_PREFIXES.get(call.service, call.model.signing_name)}:{call.operation.name}"
     grants = await directory.grants(caller)
-    decision = grants.decide(action, resource, conditions(caller, peer, now))
+    known = conditions(caller, peer, now)
+    if row.action != OPEN:
+        action = row.action or f"{_PREFIXES.get(call.service, call.model.signing_name)}:{call.operation.name}"
+        _ask(grants, caller, action, resource_arn(row.resource, params, caller), known)
+    for also in row.also:
+        if also.when is None or params.get(also.when):
+            for resource in _every_arn(also.resource, params, caller):
+                _ask(grants, caller, also.action, resource, {**known, **also.conditions})
+
+
+def _ask(grants: Grants, caller: Caller, action: str, resource: str, known: Mapping[str, str]) -> None:
+    decision = grants.decide(action, resource, known)
     if not decision.allowed:
         why = decision.explain()
         raise AccessDenied(
@@ -89,9 +101,42 @@ def resource_arn(template: str, params: Mapping[str, Any], caller: Caller) -> st
         else:
             value = params.get(name)
             text = "*" if value is None or isinstance(value, dict | list) else str(value)
-            if text.startswith("arn:"):
-                if name.lower().endswith("arn"):
-                    return text
-                text = text.removeprefix("".join(out))  # Lambda takes names and ARNs in one member
-            out.append(text)
+            if text.startswith("arn:") and name.lower().endswith("arn"):
+                return text
+            out.append(_plain(text, "".join(out)) if name == _FUNCTION else text)
     return "".join(out)
+
+
+def _plain(text: str, prefix: str) -> str:
+    """Answer a function's name as it ends an ARN: Lambda takes ARNs, `account:function:f` and `function:f` too."""
+    if text.startswith("arn:"):  # another account's, or one of no function, is refused by the operation
+        return text.split(":", 6)[-1]
+    account = prefix.split(":", 5)[4]
+    for form in (f"{account}:function:", "function:"):
+        if text.startswith(form):
+            return text.removeprefix(form)
+    return text
+
+
+def _every_arn(template: str, params: Mapping[str, Any], caller: Caller) -> Iterator[str]:
+    """Answer the ARN for each value that the template's members have; none where one has no value."""
+    names = [name for _, name in _parts(template) if name is not None and name not in ("region", "account")]
+    for values in product(*(tuple(_values(params, name.split("."))) for name in names)):
+        yield resource_arn(template, dict(zip(names, values, strict=True)), caller)
+
+
+def _values(value: Any, path: Sequence[str]) -> Iterator[str]:
+    """Answer what lies at a path: every entry of lists, `**` for any depth."""
+    if isinstance(value, list):
+        for entry in value:
+            yield from _values(entry, path)
+    elif not path:
+        if isinstance(value, str):
+            yield value
+    elif isinstance(value, Mapping):
+        if path[0] == "**":
+            yield from _values(value, path[1:])
+            for entry in value.values():
+                yield from _values(entry, path)
+        elif path[0] in value:
+            yield from _values(value[path[0]], path[1:])

@@ -1,7 +1,7 @@
 """How an operation is entered in the table of operations (`cloud/operations`): `(service, operation) → Row`."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -22,30 +22,50 @@ class Way(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Also:
+    """A further right that the caller must have, asked once for each value that the resource's members have.
+
+    A member may lie deeper: `{Code.S3Key}`, of every entry of a list `{Delete.Objects.Key}`, at any depth
+    `{payload.**.roleArn}`. Where one is absent nothing is asked, nor where the member `when` is absent or false.
+    """
+
+    action: str
+    resource: str
+    conditions: Mapping[str, str] = field(default_factory=dict)
+    when: str | None = None
+
+
+def pass_role(member: str, *, to: str) -> Also:
+    """Ask whether the caller may hand the role in this member to the service: it will act with the role's rights."""
+    return Also("iam:PassRole", f"{{{member}}}", {"iam:PassedToService": to})
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of the table.
 
     `resource` is the ARN that authorisation asks about, with the request's members in braces:
     `arn:aws:iot:{region}:{account}:thing/{thingName}`; a member that is absent gives `*`. `action` is the IAM
-    action where it is not `<signing name>:<Operation>`.
+    action where it is not `<signing name>:<Operation>`, `""` where everyone may (or `also` asks enough).
     """
 
     method: Operation | Flow
     way: Way
     resource: str = "*"
     action: str | None = None
+    also: tuple[Also, ...] = ()
 
 
-def write(method: Operation, resource: str = "*", *, action: str | None = None) -> Row:
+def write(method: Operation, resource: str = "*", *, action: str | None = None, also: tuple[Also, ...] = ()) -> Row:
     """Enter an operation that changes rows."""
-    return Row(method, Way.WRITE, resource, action)
+    return Row(method, Way.WRITE, resource, action, also)
 
 
-def read(method: Operation, resource: str = "*", *, action: str | None = None) -> Row:
+def read(method: Operation, resource: str = "*", *, action: str | None = None, also: tuple[Also, ...] = ()) -> Row:
     """Enter an operation that only reads."""
-    return Row(method, Way.READ, resource, action)
+    return Row(method, Way.READ, resource, action, also)
 
 
-def flow(method: Flow, resource: str = "*", *, action: str | None = None) -> Row:
+def flow(method: Flow, resource: str = "*", *, action: str | None = None, also: tuple[Also, ...] = ()) -> Row:
     """Enter an operation with slow or outside steps."""
-    return Row(method, Way.FLOW, resource, action)
+    return Row(method, Way.FLOW, resource, action, also)

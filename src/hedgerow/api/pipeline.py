@@ -128,7 +128,7 @@ class Pipeline:
         given = await off_loop(size, read_input, call, http, self._ids.uuid)
         exchange.ignored = given.ignored
         resource = resource_arn(row.resource, given.params, caller)
-        await authorise(self._directory, row, call, caller, resource, peer=exchange.peer, now=self._clock.now())
+        await authorise(self._directory, row, call, caller, given.params, peer=exchange.peer, now=self._clock.now())
         if found := problems(call.service, call.operation, given.params):
             raise invalid(call, found)
         response = await self._run(row, call, given, caller, lane=f"{caller.account} {resource}")

@@ -1,6 +1,8 @@
 """The list of steps, without sockets: what each step refuses, and in which form."""
 
 import asyncio
+import base64
+import hashlib
 import json
 import logging
 import time
@@ -11,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hedgerow.api import Peer, Row, flow, read, write
+from hedgerow.api import Also, Peer, Row, flow, read, write
 from hedgerow.api import pipeline as pipeline_module
 from hedgerow.api.authorisation import conditions, resource_arn
 from hedgerow.base.errors import Unavailable
@@ -21,7 +23,9 @@ from hedgerow.core.wire import HttpRequest, HttpResponse, sigv4
 from hedgerow.store import Answer, Tx
 from tests.support.store import CALLER
 from tests.unit.api.cloud import KEY_ID, LIMITED_ID, REGION, SECRET, ToyCloud, toy_cloud
-from tests.unit.api.toys import ToyObjects, ToyThings, rows
+from tests.unit.api.toys import THING, ToyObjects, ToyThings, rows
+
+FUNCTION = "arn:aws:lambda:{region}:{account}:function:{FunctionName}"
 
 
 def cloud(**more: Row) -> ToyCloud:
@@ -351,7 +355,11 @@ def test_calls_are_counted_by_operation_and_status() -> None:
     [
         ("arn:aws:iot:{region}:{account}:thing/{thingName}", {"thingName": "a"}, "arn:aws:iot:R:A:thing/a"),
         ("arn:aws:iot:{region}:{account}:thing/{thingName}", {}, "arn:aws:iot:R:A:thing/*"),
-        ("arn:aws:lambda:{region}:{account}:function:{F}", {"F": "arn:aws:lambda:R:A:function:f"}, None),
+        (FUNCTION, {"FunctionName": "arn:aws:lambda:R:A:function:f"}, None),
+        (FUNCTION, {"FunctionName": "arn:aws-cn:lambda:R:A:function:f"}, None),
+        (FUNCTION, {"FunctionName": "A:function:f"}, None),
+        (FUNCTION, {"FunctionName": "function:f"}, None),
+        (FUNCTION, {"FunctionName": "function:function:f"}, "arn:aws:lambda:R:A:function:function:f"),
         ("{resourceArn}", {"resourceArn": "arn:aws:iot:R:A:thing/a"}, "arn:aws:iot:R:A:thing/a"),
         ("*", {"a": "b"}, "*"),
         ("arn:aws:s3:::{Bucket}/{Key}", {"Bucket": "b", "Key": "k/{x}"}, "arn:aws:s3:::b/k/{x}"),
@@ -371,6 +379,58 @@ def test_a_name_that_looks_like_the_arn_of_another_thing_is_no_way_in() -> None:
     template = "arn:aws:iot:{region}:{account}:thing/{thingName}"
 
     assert resource_arn(template, {"thingName": "arn:aws:iot:R:B:thing/a"}, caller) != "arn:aws:iot:R:B:thing/a"
+
+
+def test_a_thing_may_be_named_like_the_arn_of_another() -> None:
+    caller = replace(CALLER, region="R", account="A")
+    template = "arn:aws:greengrass:{region}:{account}:coreDevices:{coreDeviceThingName}"
+    name = "arn:aws:greengrass:R:A:coreDevices:b"
+
+    assert resource_arn(template, {"coreDeviceThingName": name}, caller).endswith(f":coreDevices:{name}")
+
+
+THING_RIGHT = f"iot:CreateThing arn:aws:iot:{REGION}:123456789012:thing/lamp"
+GROUPED = b'{"attributePayload": {"attributes": {"a": "g1", "b": "g2"}}}'
+
+
+@pytest.mark.parametrize(
+    ("also", "held", "status"),
+    [
+        (Also("iam:PassRole", "{attributePayload.attributes.a}"), {"iam:PassRole g1"}, 200),
+        (Also("iam:PassRole", "{attributePayload.attributes.a}"), set(), 403),
+        (Also("iam:PassRole", "{attributePayload.attributes.c}"), set(), 200),
+        (Also("x:Y", "{attributePayload.**.b}"), {"x:Y g2"}, 200),
+        (Also("x:Y", "{attributePayload.**.b}"), {"x:Y g1"}, 403),
+        (Also("x:Y", "{thingName}/{attributePayload.attributes.a}"), {"x:Y lamp/g1"}, 200),
+        (Also("x:Y", "{thingName}", when="thingTypeName"), set(), 200),
+        (Also("x:Y", "{thingName}", when="thingName"), set(), 403),
+    ],
+)
+def test_a_row_may_ask_for_further_rights(also: Also, held: set[str], status: int) -> None:
+    running = cloud(CreateThing=write(ToyThings().create_thing, THING, also=(also,)))
+    running.directory.allowed |= {THING_RIGHT, *held}
+
+    response = answer(running, signed("POST", "/things/lamp", GROUPED, access_key_id=LIMITED_ID))
+
+    assert response.status == status
+
+
+def test_a_right_is_asked_for_every_entry_of_a_list() -> None:
+    running = cloud()
+    row = write(lambda tx, request, caller: Answer(), action="", also=(Also("s3:D", "{Bucket}/{Delete.Objects.Key}"),))
+    running.pipeline._operations = {("s3", "DeleteObjects"): row}
+    running.directory.allowed |= {"s3:D b/open"}
+    body = b"<Delete><Object><Key>open</Key></Object><Object><Key>secret</Key></Object></Delete>"
+    headers = {"content-md5": base64.b64encode(hashlib.md5(body).digest()).decode()}
+
+    response = answer(
+        running,
+        signed("POST", "/b", body, service="s3", query="delete=", headers=headers, access_key_id=LIMITED_ID),
+    )
+
+    assert response.status == 403
+    assert isinstance(response.body, bytes)
+    assert b"s3:D on resource: b/secret" in response.body
 
 
 def test_conditions_say_where_a_request_comes_from() -> None:

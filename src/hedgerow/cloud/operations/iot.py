@@ -5,7 +5,7 @@ Rules have their own function beside it. A `$aws` topic is answered to the askin
 
 from collections.abc import Callable
 
-from hedgerow.api.operations import Row, flow, read, write
+from hedgerow.api.operations import Also, Row, flow, pass_role, read, write
 from hedgerow.cloud.rows import TopicRow
 from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations
 from hedgerow.services.iot.endpoints import EndpointOperations
@@ -26,6 +26,9 @@ _CERTIFICATE = _OWN + "cert/{certificateId}"
 _POLICY = _OWN + "policy/{policyName}"
 _ALIAS = _OWN + "rolealias/{roleAlias}"
 _TEMPLATE = _OWN + "provisioningtemplate/{templateName}"
+_TO_ALIAS = (pass_role("roleArn", to="credentials.iot.amazonaws.com"),)
+_TO_TEMPLATE = (pass_role("provisioningRoleArn", to="iot.amazonaws.com"),)
+_ADDED, _LEFT = (_OWN + f"thinggroup/{{{member}}}" for member in ("thingGroupsToAdd", "thingGroupsToRemove"))
 
 
 def rows(
@@ -47,10 +50,10 @@ def rows(
         **_group_rows(groups),
         **_certificate_rows(certificates, certificate_flows),
         **_policy_rows(policies, attachments),
-        "CreateRoleAlias": write(role_aliases.create_role_alias, _ALIAS),
+        "CreateRoleAlias": write(role_aliases.create_role_alias, _ALIAS, also=_TO_ALIAS),
         "DescribeRoleAlias": read(role_aliases.describe_role_alias, _ALIAS),
         "ListRoleAliases": read(role_aliases.list_role_aliases),
-        "UpdateRoleAlias": write(role_aliases.update_role_alias, _ALIAS),
+        "UpdateRoleAlias": write(role_aliases.update_role_alias, _ALIAS, also=_TO_ALIAS),
         "DeleteRoleAlias": write(role_aliases.delete_role_alias, _ALIAS),
         "DescribeEndpoint": read(endpoints.describe_endpoint),
     }
@@ -86,9 +89,17 @@ def _group_rows(groups: GroupOperations) -> dict[str, Row]:
         "UpdateThingGroup": write(groups.update_thing_group, _GROUP),
         "DeleteThingGroup": write(groups.delete_thing_group, _GROUP),
         "ListThingGroups": read(groups.list_thing_groups),
-        "AddThingToThingGroup": write(groups.add_thing_to_thing_group, _GROUP),
-        "RemoveThingFromThingGroup": write(groups.remove_thing_from_thing_group, _GROUP),
-        "UpdateThingGroupsForThing": write(groups.update_thing_groups_for_thing, _THING),
+        "AddThingToThingGroup": write(
+            groups.add_thing_to_thing_group, _GROUP, also=(Also("iot:AddThingToThingGroup", _THING),)
+        ),
+        "RemoveThingFromThingGroup": write(
+            groups.remove_thing_from_thing_group, _GROUP, also=(Also("iot:RemoveThingFromThingGroup", _THING),)
+        ),
+        "UpdateThingGroupsForThing": write(
+            groups.update_thing_groups_for_thing,
+            _THING,
+            also=tuple(Also("iot:UpdateThingGroupsForThing", group) for group in (_ADDED, _LEFT)),
+        ),
         "ListThingsInThingGroup": read(groups.list_things_in_thing_group, _GROUP),
         "ListThingGroupsForThing": read(groups.list_thing_groups_for_thing, _THING),
     }
@@ -132,10 +143,10 @@ def _policy_rows(policies: PolicyOperations, attachments: PolicyAttachmentOperat
 def template_rows(*, templates: TemplateOperations) -> dict[str, Row]:
     """Answer the rows of the service `iot` that belong to provisioning templates."""
     return {
-        "CreateProvisioningTemplate": write(templates.create_provisioning_template, _TEMPLATE),
+        "CreateProvisioningTemplate": write(templates.create_provisioning_template, _TEMPLATE, also=_TO_TEMPLATE),
         "DescribeProvisioningTemplate": read(templates.describe_provisioning_template, _TEMPLATE),
         "ListProvisioningTemplates": read(templates.list_provisioning_templates),
-        "UpdateProvisioningTemplate": write(templates.update_provisioning_template, _TEMPLATE),
+        "UpdateProvisioningTemplate": write(templates.update_provisioning_template, _TEMPLATE, also=_TO_TEMPLATE),
         "DeleteProvisioningTemplate": write(templates.delete_provisioning_template, _TEMPLATE),
         "CreateProvisioningTemplateVersion": write(templates.create_provisioning_template_version, _TEMPLATE),
         "DescribeProvisioningTemplateVersion": read(templates.describe_provisioning_template_version, _TEMPLATE),

@@ -1,6 +1,6 @@
 """Topic rules and their destinations: operation → row, follow-up kind → handler."""
 
-from hedgerow.api.operations import Row, read, write
+from hedgerow.api.operations import Row, pass_role, read, write
 from hedgerow.services.iot.destinations import DestinationFlows, DestinationOperations
 from hedgerow.services.iot.destinations.operations import CONFIRMATION
 from hedgerow.services.iot.rules import ActionFlows, RuleOperations
@@ -9,13 +9,14 @@ from hedgerow.store import Handler
 
 RULE = "arn:aws:iot:{region}:{account}:rule/{ruleName}"
 DESTINATION = "{arn}"
+_TO_RULE = (pass_role("topicRulePayload.**.roleArn", to="iot.amazonaws.com"),)
 
 
 def rows(*, rules: RuleOperations, destinations: DestinationOperations) -> dict[str, Row]:
     """Answer the rows that topic rules add to the service `iot`."""
     return {
-        "CreateTopicRule": write(rules.create_topic_rule, RULE),
-        "ReplaceTopicRule": write(rules.replace_topic_rule, RULE),
+        "CreateTopicRule": write(rules.create_topic_rule, RULE, also=_TO_RULE),
+        "ReplaceTopicRule": write(rules.replace_topic_rule, RULE, also=_TO_RULE),
         "GetTopicRule": read(rules.get_topic_rule, RULE),
         "ListTopicRules": read(rules.list_topic_rules),
         "DeleteTopicRule": write(rules.delete_topic_rule, RULE),

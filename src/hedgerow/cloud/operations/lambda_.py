@@ -1,12 +1,15 @@
 """AWS Lambda: operation → row, and what happens later to queued events."""
 
-from hedgerow.api.operations import Row, flow, read, write
+from hedgerow.api.operations import Also, Row, flow, pass_role, read, write
 from hedgerow.services.lambda_.aliases import AliasOperations
 from hedgerow.services.lambda_.functions import QUEUED, FunctionOperations, LambdaFlows
 from hedgerow.services.lambda_.permissions import PermissionOperations
 from hedgerow.store import Handler
 
 FUNCTION = "arn:aws:lambda:{region}:{account}:function:{FunctionName}"
+_TO_FUNCTION = pass_role("Role", to="lambda.amazonaws.com")
+_CODE = Also("s3:GetObject", "arn:aws:s3:::{Code.S3Bucket}/{Code.S3Key}")
+_NEW_CODE = Also("s3:GetObject", "arn:aws:s3:::{S3Bucket}/{S3Key}")
 
 
 def rows(
@@ -18,12 +21,12 @@ def rows(
 ) -> dict[str, Row]:
     """Answer the rows of the service `lambda`."""
     return {
-        "CreateFunction": flow(flows.create_function, FUNCTION),
+        "CreateFunction": flow(flows.create_function, FUNCTION, also=(_TO_FUNCTION, _CODE)),
         "GetFunction": flow(flows.get_function, FUNCTION),
-        "UpdateFunctionCode": flow(flows.update_function_code, FUNCTION),
+        "UpdateFunctionCode": flow(flows.update_function_code, FUNCTION, also=(_NEW_CODE,)),
         "Invoke": flow(flows.invoke, FUNCTION, action="lambda:InvokeFunction"),
         "GetFunctionConfiguration": read(functions.get_function_configuration, FUNCTION),
-        "UpdateFunctionConfiguration": write(functions.update_function_configuration, FUNCTION),
+        "UpdateFunctionConfiguration": write(functions.update_function_configuration, FUNCTION, also=(_TO_FUNCTION,)),
         "ListFunctions": read(functions.list_functions),
         "ListVersionsByFunction": read(functions.list_versions_by_function, FUNCTION),
         "PublishVersion": write(functions.publish_version, FUNCTION),

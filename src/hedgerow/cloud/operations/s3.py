@@ -1,6 +1,6 @@
 """S3: operation → row."""
 
-from hedgerow.api.operations import Row, flow, read, write
+from hedgerow.api.operations import Also, Row, flow, read, write
 from hedgerow.services.s3.buckets import BucketOperations
 from hedgerow.services.s3.objects import ObjectFlows, ObjectOperations
 from hedgerow.services.s3.uploads import FORGOTTEN, UploadFlows, UploadOperations
@@ -8,6 +8,7 @@ from hedgerow.store import Handler
 
 BUCKET = "arn:aws:s3:::{Bucket}"
 OBJECT = "arn:aws:s3:::{Bucket}/{Key}"
+_EACH = Also("s3:DeleteObject", "arn:aws:s3:::{Bucket}/{Delete.Objects.Key}")
 
 
 def rows(*, buckets: BucketOperations, objects: ObjectOperations, flows: ObjectFlows) -> dict[str, Row]:
@@ -24,7 +25,7 @@ def rows(*, buckets: BucketOperations, objects: ObjectOperations, flows: ObjectF
         # Reads one object and writes another, and a row asks one question: only who may do everything may copy.
         "CopyObject": write(objects.copy_object, action="s3:*"),
         "DeleteObject": write(objects.delete_object, OBJECT),
-        "DeleteObjects": write(objects.delete_objects, BUCKET + "/*", action="s3:DeleteObject"),
+        "DeleteObjects": write(objects.delete_objects, action="", also=(_EACH,)),
         "ListObjectsV2": read(objects.list_objects_v2, BUCKET, action="s3:ListBucket"),
         "ListObjects": read(objects.list_objects, BUCKET, action="s3:ListBucket"),
     }

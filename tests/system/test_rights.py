@@ -1,0 +1,126 @@
+"""Users with few rights, who try to get more of them by what they may do."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from hedgerow.testing import TestCloud
+
+Calls = Callable[[Any], object]
+
+
+def role(cloud: TestCloud, name: str, service: str) -> str:
+    principal = {"Service": f"{service}.amazonaws.com"}
+    trust = {"Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}]}
+    made = cloud.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+    return str(made["Role"]["Arn"])
+
+
+def user(cloud: TestCloud, name: str, *statements: dict[str, Any]) -> Any:
+    iam = cloud.client("iam")
+    iam.create_user(UserName=name)
+    document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return cloud.process.session(key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def statement(effect: str, action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
+    return {"Effect": effect, "Action": action, "Resource": resource, **more}
+
+
+def package() -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as made:
+        made.writestr("m.py", "def h(event, context):\n    return 1\n")
+    return data.getvalue()
+
+
+def function(session: Any, role_arn: str, name: str = "f") -> object:
+    code = {"ZipFile": package()}
+    options = {"Runtime": "python3.11", "Handler": "m.h"}
+    return session.client("lambda").create_function(FunctionName=name, Role=role_arn, Code=code, **options)
+
+
+def rule(session: Any, role_arn: str) -> object:
+    action = {"republish": {"topic": "b", "roleArn": role_arn}}
+    payload = {"sql": "SELECT * FROM 'a'", "actions": [action]}
+    return session.client("iot").create_topic_rule(ruleName="r", topicRulePayload=payload)
+
+
+def alias(session: Any, role_arn: str) -> object:
+    return session.client("iot").create_role_alias(roleAlias="a", roleArn=role_arn)
+
+
+def refused(call: Callable[[], object]) -> str:
+    with pytest.raises(ClientError) as caught:
+        call()
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    return str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("service", "use"),
+    [("lambda", function), ("iot", rule), ("credentials.iot", alias)],
+    ids=["function", "rule", "alias"],
+)
+def test_nobody_lets_a_service_act_in_a_role_that_he_may_not_pass(
+    hedgerow_cloud: TestCloud, service: str, use: Callable[[Any, str], object]
+) -> None:
+    admin = role(hedgerow_cloud, "admin", service)
+    passed = {"StringEquals": {"iam:PassedToService": f"{service}.amazonaws.com"}}
+    poor = user(hedgerow_cloud, "poor", statement("Allow", ["iot:*", "lambda:*"]))
+    trusted = user(
+        hedgerow_cloud,
+        "trusted",
+        statement("Allow", ["iot:*", "lambda:*"]),
+        statement("Allow", "iam:PassRole", admin, Condition=passed),
+    )
+
+    assert "iam:PassRole" in refused(lambda: use(poor, admin))
+    use(trusted, admin)
+
+
+@pytest.mark.slow
+def test_a_denied_object_cannot_be_deleted_in_a_batch(hedgerow_cloud: TestCloud) -> None:
+    root = hedgerow_cloud.client("s3")
+    root.create_bucket(Bucket="bucket-one")
+    for key in ("secret/a", "open/a"):
+        root.put_object(Bucket="bucket-one", Key=key, Body=b"1")
+    all_of_it, secret = (f"arn:aws:s3:::bucket-one/{key}*" for key in ("", "secret/"))
+    s3 = user(hedgerow_cloud, "u", statement("Allow", "s3:*", all_of_it), statement("Deny", "s3:*", secret)).client(
+        "s3"
+    )
+
+    said = refused(lambda: s3.delete_objects(Bucket="bucket-one", Delete={"Objects": [{"Key": "secret/a"}]}))
+    s3.delete_objects(Bucket="bucket-one", Delete={"Objects": [{"Key": "open/a"}]})
+
+    assert "secret/a" in said
+    assert [found["Key"] for found in root.list_objects_v2(Bucket="bucket-one")["Contents"]] == ["secret/a"]
+
+
+@pytest.mark.slow
+def test_a_denied_function_is_denied_under_every_form_of_its_name(hedgerow_cloud: TestCloud) -> None:
+    account, region = hedgerow_cloud.account, hedgerow_cloud.region
+    function(hedgerow_cloud.session, role(hedgerow_cloud, "worker", "lambda"))
+    own = f"arn:aws:lambda:{region}:{account}:function:f"
+    denied = statement("Deny", "lambda:*", [own, f"{own}:*"])
+    client = user(hedgerow_cloud, "u", statement("Allow", "lambda:*"), denied).client("lambda")
+
+    for name in ("f", own, f"{own}:$LATEST", f"{account}:function:f", "function:f"):
+        refused(lambda name=name: client.get_function_configuration(FunctionName=name))  # type: ignore[misc]  # the loop's
+
+
+@pytest.mark.slow
+def test_retaining_a_message_needs_its_own_right(hedgerow_cloud: TestCloud) -> None:
+    client = user(hedgerow_cloud, "u", statement("Allow", "iot:Publish")).client("iot-data")
+
+    client.publish(topic="a", payload=b"1")
+
+    assert "iot:RetainPublish" in refused(lambda: client.publish(topic="a", payload=b"1", retain=True))
