@@ -108,7 +108,8 @@ async def measure(aws_client: bool) -> dict[str, float]:
             rate = await parallel(pool, folder)
             start = await cold(pool, folder)
         module = "awslambdaric.bootstrap, runtime_client" if aws_client else "ric"
-        reference = await asyncio.to_thread(bare, folder / "runtimes" / RUNTIME, module)
+        support = next((folder / "runtimes").glob(f"{RUNTIME}-*"))
+        reference = await asyncio.to_thread(bare, support, module)
     finally:
         shutil.rmtree(folder)
     return {"p50": p50, "p99": p99, "rate": rate, "cold": start, "bare": reference}

@@ -2,12 +2,14 @@
 
 Python: the interpreter of that very version, with AWS's `awslambdaric` where it fits that interpreter, else with our
 own client (`ric.py`). The interpreter sees the function's folder, the standard library and a folder of links to the
-client and the AWS SDK, as on AWS; never Hedgerow's site-packages. Node: AWS's `aws-lambda-ric`, when it is installed
-on the host. `provided*` and the executables of Greengrass: any host. What is not here is refused by name, with what
-is.
+client and the AWS SDK, as on AWS; never Hedgerow's site-packages. Node: of that major version, with AWS's
+`aws-lambda-ric` when it is installed on the host, else with our own client (`ric.mjs`). `provided*` and the executables
+of Greengrass: any host. What is not here is refused by name, with what is.
 Spec: the commands of AWS's runtime interface clients; `bootstrap` of the custom runtimes.
 """
 
+import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -50,6 +52,7 @@ class Runtimes:
         self._copy = copy  # instead of links: for instances of another user, who cannot follow links into our home
         self._aws_client = aws_client
         self._found: dict[str, str] | None = None
+        self._supports: dict[str, Path] = {}
 
     def available(self) -> dict[str, str]:
         """Answer each runtime that this host has, and the executable behind it."""
@@ -79,9 +82,7 @@ class Runtimes:
         if spec.runtime.startswith("python"):
             return self._python(spec, executable)
         if spec.runtime.startswith("nodejs"):
-            argv = ("node", executable) if executable.endswith(".mjs") else (executable,)
-            node = shutil.which(argv[0], path=self._path) or argv[0]
-            return Launch(command=Command(argv=(node, *argv[1:], spec.handler), bound_memory=False), environment={})
+            return self._node(spec, executable)
         name = spec.handler if spec.runtime == EXECUTABLE else "bootstrap"
         program = spec.code / name
         if not program.is_file() or not program.stat().st_mode & 0o111:
@@ -103,27 +104,62 @@ class Runtimes:
             environment={"AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}", "PYTHONPATH": ":".join(paths)},
         )
 
+    def _node(self, spec: FunctionSpec, executable: str) -> Launch:
+        places = [Path(place, "aws-lambda-ric", "bin", "index.mjs") for place in _NODE_MODULES if self._aws_client]
+        client = next((place for place in places if place.is_file()), None)
+        if client is None:
+            ours = Path(__file__).with_name("ric.mjs")
+            client = self._folder / f"nodejs-{_mark(ours, [])}" / "ric.mjs"
+            client.parent.mkdir(parents=True, exist_ok=True)
+            if not client.exists():
+                unfinished = client.with_name(f"{os.getpid()}.unfinished")
+                shutil.copyfile(ours, unfinished)
+                unfinished.rename(client)
+        # Node reserves far more than it uses, and bounds its heap itself.
+        heap = f"--max-old-space-size={spec.memory_mb}"
+        command = Command(argv=(executable, heap, str(client), spec.handler), bound_memory=False)
+        return Launch(command=command, environment={"AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}"})
+
     def _support(self, runtime: str, version: tuple[int, ...]) -> Path:
-        """Answer the folder that an interpreter finds the client and the SDK in; made at its first use."""
-        folder = self._folder / runtime
-        if (folder / ".made").exists():
-            return folder
-        folder.mkdir(parents=True, exist_ok=True)
+        """Answer the folder that an interpreter finds the client and the SDK in; made at its first use.
+
+        Its name changes with what is in it, so that an upgrade of ours makes a new one.
+        """
+        known = self._supports.get(runtime)
+        if known is not None:
+            return known
         wanted = ["boto3"] if version >= _SDK_SINCE else []
         if version == sys.version_info[:2] and self._aws_client:
             wanted.append("awslambdaric")
-        for source in (path for name in wanted for path in _files_of(name)):
-            _put(source, folder / source.name, copy=self._copy)
-        shutil.copyfile(Path(__file__).with_name("ric.py"), folder / "ric.py")
-        (folder / ".made").touch()
+        client = Path(__file__).with_name("ric.py")
+        sources = [path for name in wanted for path in _files_of(name)]
+        mark = _mark(client, [*map(str, sources), *(f"{name} {_version_of(name)}" for name in wanted)])
+        folder = self._folder / f"{runtime}-{mark}"
+        if not (folder / ".made").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # a crash left a part of it
+            folder.mkdir(parents=True)
+            for source in sources:
+                _put(source, folder / source.name, copy=self._copy)
+            shutil.copyfile(client, folder / "ric.py")
+            (folder / ".made").touch()
+        self._supports[runtime] = folder
         return folder
 
 
+def _mark(client: Path, parts: list[str]) -> str:
+    return hashlib.sha256("\n".join([client.read_text("utf-8"), *parts]).encode()).hexdigest()[:16]
+
+
+def _version_of(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
 def _put(source: Path, target: Path, *, copy: bool) -> None:
-    if target.is_symlink():
-        target.unlink()
-    elif target.exists():
-        return
+    if target.is_symlink() or target.exists():
+        return  # two distributions may share a folder
     if not copy:
         target.symlink_to(source)
     elif source.is_dir():
@@ -168,11 +204,5 @@ def _probe_python(name: str, path: str | None) -> str | None:
 
 def _probe_node(path: str | None) -> dict[str, str]:
     node = shutil.which("node", path=path)
-    if node is None:
-        return {}
-    places = [Path(place, "aws-lambda-ric", "bin", "index.mjs") for place in _NODE_MODULES]
-    client = shutil.which("aws-lambda-ric", path=path) or next(
-        (str(place) for place in places if place.is_file()), None
-    )
-    major = re.match(r"v(\d+)\.", "".join(_run([node, "--version"])[:1]))
-    return {f"nodejs{major[1]}.x": client} if client and major else {}
+    major = re.match(r"v(\d+)\.", "".join(_run([node, "--version"])[:1])) if node else None
+    return {f"nodejs{major[1]}.x": node} if node and major else {}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -266,6 +267,54 @@ async def test_a_custom_runtime_is_its_bootstrap(tmp_path: Path, code: Path) -> 
 
     assert json.loads(ended.payload)["errorMessage"].endswith("exit status 4")
     assert missing.error_type == "Runtime.InvalidEntrypoint"
+
+
+NODE = (
+    subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout
+    if shutil.which("node")
+    else ""
+)
+NODE_RUNTIME = f"nodejs{NODE.lstrip('v').partition('.')[0]}.x"
+NODE_CODE = """
+exports.handler = async (event, context) => {
+  console.log("got", event);
+  if (event.fail) throw new TypeError("asked for");
+  if (event.never) await new Promise(() => {});
+  return { event, name: context.functionName, subject: context.clientContext?.custom?.subject };
+};
+exports.callback = (event, context, callback) => setTimeout(() => callback(null, event.n + 1), 1);
+exports.nothing = () => {};
+exports.late = async () => { setTimeout(() => { throw new Error("late"); }, 1); await new Promise(() => {}); };
+"""
+
+
+@pytest.mark.skipif(not NODE, reason="Debian's package nodejs is not installed")
+@pytest.mark.spec("JB-54")
+async def test_node_functions_run(tmp_path: Path) -> None:
+    (tmp_path / "index.js").write_text(NODE_CODE)
+    host = Host(tmp_path, tmp_path)
+
+    async def run(name: str, payload: bytes) -> Outcome:
+        spec = host.spec(name, runtime=NODE_RUNTIME, handler=f"index.{name}")
+        return await host.pool.invoke(spec, payload, client_context=b'{"custom": {"subject": "a"}}')
+
+    async with host.pool:
+        good = await run("handler", b'{"a": 1}')
+        failed = await run("handler", b'{"fail": true}')
+        never = await run("handler", b'{"never": true}')
+        callback = await run("callback", b'{"n": 1}')
+        nothing = await run("nothing", b"{}")
+        late = await run("late", b"{}")
+        missing = await run("missing", b"{}")
+
+    assert json.loads(good.payload) == {"event": {"a": 1}, "name": "handler", "subject": "a"}
+    assert "INFO\tgot { a: 1 }" in good.log_tail.decode()
+    assert (failed.error, failed.error_type) == ("Unhandled", "TypeError")
+    assert json.loads(failed.payload)["trace"][0] == "TypeError: asked for"
+    assert never.error_type == "Runtime.NodeJsExit"
+    assert (callback.payload, nothing.payload) == (b"2", b"null")
+    assert (late.error_type, json.loads(late.payload)["errorMessage"]) == ("Error", "late")
+    assert missing.error_type == "Runtime.HandlerNotFound"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may start processes of other users")
