@@ -5,6 +5,7 @@ from the console's own pages (its Origin is the host that was called). Pages fin
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import Executor
 from functools import partial
@@ -28,7 +29,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SESSION: Final = "hedgerow.session"
 COOKIE: Final = "hedgerow.cookie"
-OPEN: Final = ("/_nicegui/",)
+OPEN: Final = "/_nicegui/"
+KNOWN: Final = re.compile(r"/|/faults|/device/[^/]+|/_nicegui_ws/.*|/favicon\.ico")
 ASSETS: Final = {"/assets/console.css": "text/css; charset=utf-8", "/assets/favicon.svg": "image/svg+xml"}
 HEADERS: Final = (
     (
@@ -88,7 +90,9 @@ class Guard:
         elif path.startswith(OPEN):
             await self._app(scope, receive, send)
         elif self._enter(scope, headers):
-            if scope["query_string"] == b"signed-in=1":
+            if not KNOWN.fullmatch(path):
+                await _page(send, 404, "No such page", '<p><a href="/">Go to the fleet</a></p>')
+            elif scope["query_string"] == b"signed-in=1":
                 await _answer(send, 303, b"", kind="text/plain", headers=[(b"location", b"/")])
             else:
                 await self._app(scope, receive, send)

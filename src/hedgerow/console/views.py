@@ -10,6 +10,7 @@ from hedgerow.console.model import Device, Reading
 
 MAX_CLOSED: Final = 200
 STALE_S: Final = 60.0
+GAP_S: Final = 15.0
 GOOD: Final = frozenset({"RUNNING", "FINISHED", "SUCCEEDED", "COMPLETED", "HEALTHY", "ACTIVE", "INSTALLED"})
 BAD: Final = frozenset(
     {"BROKEN", "ERRORED", "FAILED", "UNHEALTHY", "REJECTED", "TIMED_OUT", "REVOKED", "INACTIVE", "PENDING_TRANSFER"}
@@ -135,6 +136,17 @@ def certificate_rows(fleet: Fleet, name: str) -> list[dict[str, Any]]:
         }
         for one in (details.certificates if details else ())
     ]
+
+
+def with_gaps(points: Iterable[tuple[float, float]], period_s: float) -> list[tuple[float, float | None]]:
+    """Answer the points with a hole wherever nothing came for a while, so that no line is drawn across it."""
+    gap = max(period_s * 3, GAP_S)
+    out: list[tuple[float, float | None]] = []
+    for at, value in points:
+        if out and at - out[-1][0] > gap:
+            out.append((at - period_s, None))
+        out.append((at, value))
+    return out
 
 
 def _device_row(device: Device, faults: int, *, now: float) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from hedgerow.console.sources import Value
 
 GREY: Final = "#7d8a83"
 GREEN: Final = "#2f9e68"
+SHORTEST_S: Final = 60.0  # what a chart covers at least, however little there is
 
 
 class Charts:
@@ -73,23 +74,13 @@ class Charts:
         if self._sent.get(label) == state:
             return
         self._sent[label] = state
-        points = _with_gaps([(at * 1000, value) for at, value in curve], self._window.period_s * 1000)
+        points = [(at * 1000, value) for at, value in views.with_gaps(curve, self._window.period_s)]
         options: dict[str, Any] = chart.options
-        options["xAxis"]["min"] = (now - self._window.length_s) * 1000
+        first = min(curve[0][0] if curve else now, now - SHORTEST_S)
+        options["xAxis"]["min"] = max(first, now - self._window.length_s) * 1000
         options["xAxis"]["max"] = now * 1000
         options["series"][0]["data"] = points
         chart.update()
-
-
-def _with_gaps(points: list[tuple[float, float]], period_ms: float) -> list[tuple[float, float | None]]:
-    """Answer the points with a hole wherever nothing came for a while, so that no line is drawn across it."""
-    gap = max(period_ms * 3, 20_000)
-    out: list[tuple[float, float | None]] = []
-    for at, value in points:
-        if out and at - out[-1][0] > gap:
-            out.append((at - 1, None))
-        out.append((at, value))
-    return out
 
 
 def _options(value: Value) -> dict[str, Any]:
@@ -117,7 +108,7 @@ def _options(value: Value) -> dict[str, Any]:
                 "step": "end" if value.switch else False,
                 "lineStyle": {"width": 2, "color": GREEN},
                 "itemStyle": {"color": GREEN},
-                "areaStyle": {"opacity": 0.12, "color": GREEN},
+                "areaStyle": {"opacity": 0.12, "color": GREEN, "origin": "start"},
                 "data": [],
             }
         ],

@@ -6,7 +6,10 @@ from typing import Any, Final
 
 from nicegui import ui
 
-TIME: Final = "new Date({0} * 1000).toLocaleString([], {{dateStyle: 'short', timeStyle: 'medium'}})"
+TIME: Final = (  # in the reader's own words; without the date when it was less than half a day ago
+    "new Date({0} * 1000).toLocaleString([], Math.abs(Date.now() - {0} * 1000) < 43200000 "
+    "? {{timeStyle: 'medium'}} : {{dateStyle: 'medium', timeStyle: 'short'}})"
+)
 CELLS: Final[Mapping[str, str]] = {
     "text": "{{ props.row.$ }}",
     "code": "<code>{{ props.row.$ }}</code>",
@@ -74,10 +77,11 @@ class Table:
         if pagination is None:
             self.table.props("hide-pagination")
         cells = "".join(
-            f'<q-td key="{each.name}" :props="props" data-label="{each.label}">'
+            f'<q-td key="{each.name}" :props="props"><span class="label" aria-hidden="true">{each.label}</span>'
             f'<div class="cell">{CELLS[each.kind].replace("$", each.name)}</div></q-td>'
             for each in columns
         )
+        self.table.add_slot("no-data", f'<span class="sub">{nothing}</span>')
         self.table.add_slot("body", f'<q-tr :props="props">{cells}</q-tr>')
         self._rows = rows
 
