@@ -7,6 +7,7 @@ counts (others use the machine too). Loopback only. Results are appended to benc
 import multiprocessing
 import os
 import platform
+import selectors
 import shutil
 import socket
 import ssl
@@ -147,6 +148,78 @@ def connects(folder: Path, port: int, _qos: int, seconds: float) -> float:
         os.sched_setaffinity(0, SERVER_CORE | LOAD_CORE)
 
 
+def on_load_core(case: Callable[[Path, int, float], float]) -> Callable[[Path, int, int, float], float]:
+    def measured(folder: Path, port: int, _qos: int, seconds: float) -> float:
+        os.sched_setaffinity(0, LOAD_CORE)
+        try:
+            return case(folder, port, seconds)
+        finally:
+            os.sched_setaffinity(0, SERVER_CORE | LOAD_CORE)
+
+    return measured
+
+
+@on_load_core
+def fan_out(folder: Path, port: int, seconds: float) -> float:
+    """One publishes, 300 receive: deliveries per second, with at most eight messages under way."""
+    context, selector = tls_context(folder), selectors.DefaultSelector()
+    receivers = [client(context, port, f"f{number}") for number in range(300)]
+    for receiver in receivers:
+        receiver.sendall(encode(Subscribe(1, ((TOPIC, 0),)), MQTT_3_1_1))
+        receiver.recv(5)
+        receiver.setblocking(False)
+        selector.register(receiver, selectors.EVENT_READ)
+    sender, wire = client(context, port, "p"), encode(Publish(TOPIC, PAYLOAD), MQTT_3_1_1)
+    sent = got = 0
+    started = time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        if sent - got // len(wire) // len(receivers) <= 6:
+            sender.sendall(wire * 2)
+            sent += 2
+        for key, _ in selector.select(0.2):
+            got += _drain(key.fileobj)
+    rate = got / len(wire) / (time.perf_counter() - started)
+    for one in (*receivers, sender):
+        one.close()
+    selector.close()
+    return rate
+
+
+def _drain(tls: Any) -> int:
+    size = 0
+    while True:
+        try:
+            data = tls.recv(65_536)
+        except ssl.SSLWantReadError:
+            return size
+        size += len(data)
+        if len(data) < 16_384:
+            return size
+
+
+@on_load_core
+def fan_in(folder: Path, port: int, seconds: float) -> float:
+    """200 publish, one receives: deliveries per second, two messages of each under way."""
+    context, wire = tls_context(folder), encode(Publish(TOPIC, PAYLOAD), MQTT_3_1_1)
+    receiver = client(context, port, "s")
+    receiver.sendall(encode(Subscribe(1, ((TOPIC, 0),)), MQTT_3_1_1))
+    receiver.recv(5)
+    senders = [client(context, port, f"p{number}") for number in range(200)]
+    got, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        for sender in senders:
+            sender.sendall(wire * 2)
+        missing = len(senders) * 2 * len(wire)
+        while missing > 0:
+            size = len(receiver.recv(65_536))
+            missing -= size
+            got += size
+    rate = got / len(wire) / (time.perf_counter() - started)
+    for one in (*senders, receiver):
+        one.close()
+    return rate
+
+
 @contextmanager
 def hedgerow(folder: Path) -> Iterator[tuple[int, int]]:
     command = [sys.executable, str(Path(__file__).with_name("mqtt_server.py")), str(folder)]
@@ -187,6 +260,8 @@ CASES: list[tuple[str, Callable[[Path, int, int, float], float], int]] = [
     ("QoS 0 pair, messages/s", pair, 0),
     ("QoS 1 pair, messages/s", pair, 1),
     ("QoS 1 pair, kept session (Hedgerow: on disk before PUBACK), messages/s", durable, 1),
+    ("fan-out 1 to 300, QoS 0, deliveries/s", fan_out, 0),
+    ("fan-in 200 to 1, QoS 0, deliveries/s", fan_in, 0),
     ("new mTLS connections/s", connects, 0),
 ]
 
