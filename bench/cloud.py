@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +58,19 @@ def measure_edges(cloud: CloudProcess, folder: Path) -> list[tuple[str, str, str
     session = cloud.session()
     claim = set_up(session, cloud.ready["region"], cloud.ready["account"])
     data = session.client("iot-data")
-    first, again, memory = [], [], []
+    first: list[float] = []
+    again: list[float] = []
+    memory: list[float] = []
     for number in range(SITES):
         site = f"site-{number}"
         root = write_site(cloud, folder / site, site, claim)
         for times in (first, again):
             with edge(root) as process:
-                times.append(until(lambda site=site: connected(data, site)))
+                times.append(until(partial(connected, data, site)))
                 if times is again:
                     time.sleep(IDLE_S)
                     memory.append(memory_mb(process.pid))
-            until(lambda site=site: not connected(data, site))
+            until(partial(disconnected, data, site))
     return [
         ("edge, start to connected, enrolled before", f"{statistics.median(again):.2f} s", "2 s"),
         ("edge, start to connected, enrolling by claim", f"{statistics.median(first):.2f} s", ""),
@@ -135,6 +138,10 @@ def connected(data: Any, site: str) -> bool:
         return bool(data.get_connection(clientId=site)["connected"])
     except data.exceptions.ResourceNotFoundException:
         return False
+
+
+def disconnected(data: Any, site: str) -> bool:
+    return not connected(data, site)
 
 
 def until(seen: Callable[[], bool]) -> float:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench import cloud as bench_cloud
 from botocore.exceptions import BotoCoreError, ClientError
 
-from bench import cloud as bench_cloud
 from hedgerow.testing import CloudProcess, start_cloud
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]

@@ -47,6 +47,7 @@ class Link:
         self._timeout = operation_timeout_s
         self._now = asyncio.get_running_loop().time
         self._waiting: dict[int, asyncio.Future[Granted | Acknowledged]] = {}
+        self._over = False
         self._acknowledged: dict[int, OnAcknowledged] = {}
 
     @property
@@ -60,19 +61,22 @@ class Link:
         return self._writer.transport.get_write_buffer_size() > MOST_WAITING_BYTES
 
     async def run(self) -> Trouble:
-        """Pump until the connection ends; answer why it did."""
+        """Pump until the connection ends; answer why it did. Whoever waits for an answer gets Trouble then, at once."""
         ended: Ended | None = None
-        while ended is None:
-            try:
-                events = await self._step()
-            except OSError as error:
-                events = [Ended(code=None, text=error.strerror or str(error))]
-            for event in events:
-                ended = self._take(event) or ended
-            self._flush()
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(Trouble("the connection ended before the answer came"))
+        try:
+            while ended is None:
+                try:
+                    events = await self._step()
+                except OSError as error:
+                    events = [Ended(code=None, text=error.strerror or str(error))]
+                for event in events:
+                    ended = self._take(event) or ended
+                self._flush()
+        finally:  # also when we end it: nobody reads answers any more
+            self._over = True
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(Trouble("the connection ended before the answer came"))
         if ended.code == Reason.SESSION_TAKEN_OVER:
             return TakenOver("another client connected with this device's name, so the cloud ended this connection")
         if ended.by_server and ended.code not in _ITS_OWN:
@@ -183,6 +187,8 @@ class Link:
             future.set_result(event)
 
     async def _answered(self, packet_id: int, what: str) -> Granted | Acknowledged:
+        if self._over:
+            raise Trouble(f"the connection has ended, so there is no answer to {what}")
         future: asyncio.Future[Granted | Acknowledged] = asyncio.get_running_loop().create_future()
         self._waiting[packet_id] = future
         self._flush()
