@@ -189,7 +189,10 @@ class Pool:
 
     async def require_runtime(self, runtime: str) -> None:
         """Raise RuntimeNotHere, with what this host has, when it cannot run this runtime."""
-        await asyncio.to_thread(self._runtimes.require, runtime)
+        if self._runtimes.is_known:
+            self._runtimes.require(runtime)
+        else:
+            await asyncio.to_thread(self._runtimes.require, runtime)
 
     def _group(self, spec: FunctionSpec) -> Group:
         group = self._groups.get(spec.arn)

@@ -54,6 +54,11 @@ class Runtimes:
         self._found: dict[str, str] | None = None
         self._supports: dict[str, Path] = {}
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the host was looked through: `available` and `require` then answer at once."""
+        return self._found is not None
+
     def available(self) -> dict[str, str]:
         """Answer each runtime that this host has, and the executable behind it."""
         if self._found is None:

@@ -60,6 +60,14 @@ def test_the_same_package_is_unpacked_once(tmp_path: Path) -> None:
     assert second.folder.stat().st_ino == made
 
 
+def test_an_unpacked_package_is_found_by_its_digest_without_reading_the_zip(tmp_path: Path) -> None:
+    source = put(tmp_path, ("app.py", b"x = 1\n", 0o644))
+    first = unpack(source, tmp_path / "code")
+    source.unlink()
+
+    assert unpack(source, tmp_path / "code", digest=first.digest) == first
+
+
 def test_a_package_of_another_digest_is_refused(tmp_path: Path) -> None:
     source = put(tmp_path, ("app.py", b"", 0o644))
 
