@@ -31,7 +31,7 @@ def blocks() -> Iterator[ParameterSet]:
             yield pytest.param(code, with_cloud, id=name, marks=pytest.mark.slow if with_cloud else ())
 
 
-@pytest.mark.parametrize(("code", "with_cloud"), blocks())
+@pytest.mark.parametrize(("code", "with_cloud"), list(blocks()))
 def test_a_block_runs(code: CodeType, with_cloud: bool, request: pytest.FixtureRequest) -> None:
     cloud = request.getfixturevalue("hedgerow_cloud") if with_cloud else None
     names: dict[str, Any] = {"__name__": "docs", "hedgerow_cloud": cloud}
