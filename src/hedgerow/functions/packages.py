@@ -7,6 +7,7 @@ Spec: AWS's quotas of deployment packages.
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -22,6 +23,7 @@ MAX_ENTRIES: Final = 50_000
 MAX_LINK: Final = 1024  # bytes of a link's target
 _CHUNK: Final = 1024 * 1024
 _ENCRYPTED: Final = 0x1
+_DIGEST: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ def unpack(source: Path, folder: Path, *, digest: str | None = None, max_bytes: 
     Blocking: call it from a thread. With `digest` (SHA-256, hex) a zip of another content is refused.
     Safe to call at the same time from several processes.
     """
+    if digest is not None and not _DIGEST.fullmatch(digest):
+        raise PackageRefused(f"{digest!r} is not a SHA-256 in hexadecimal digits")
     if digest is not None and (known := folder / digest.lower()).is_dir():
         return Package(folder=known, digest=digest.lower())
     actual = _digest(source)
