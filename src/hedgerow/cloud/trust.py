@@ -10,6 +10,7 @@ One context per listener for its whole life. OpenSSL proves possession and signa
 decided after the handshake (`Directory`), so that the log can say which one failed.
 """
 
+import ipaddress
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,14 +47,28 @@ def open_trust(folder: Path, names: Sequence[str], *, vault: Vault, clock: Clock
     pki_folder = folder / "pki"
     files.make_folder(pki_folder)
     now = clock.now()
+    served = (*names, *_names_of_accounts(names))
     server = _authority(pki_folder, "server-ca", lambda: pki.new_server_authority(now), vault, files)
     device = _authority(pki_folder, "device-ca", lambda: pki.new_device_authority(now), vault, files)
     key = pki.new_key("p256")
     files.write_durably(pki_folder / "server.key", pki.private_pem(key).encode(), mode=0o600)
-    certificate = pki.issue_server(server, key.public_key(), list(names), now)
+    certificate = pki.issue_server(server, key.public_key(), list(served), now)
     files.write_durably(pki_folder / "server.pem", certificate.encode(), mode=0o644)
     contexts = [_context(pki_folder, device if demands else None) for demands in (True, True, False)]
-    return Trust(pki_folder / "server-ca.pem", device, tuple(names), *contexts)
+    return Trust(pki_folder / "server-ca.pem", device, served, *contexts)
+
+
+def _names_of_accounts(names: Sequence[str]) -> list[str]:
+    """A client may name its account: `<12 digits>.<host>`."""
+    return [f"*.{name}" for name in names if not name.startswith("*.") and not _is_address(name)]
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _authority(folder: Path, name: str, make: Callable[[], pki.Authority], vault: Vault, files: Files) -> pki.Authority:
