@@ -28,6 +28,7 @@ class Cloud:
             access_keys=self.iam.key_reader,
             sessions=self.iam.session_reader,
             users=self.iam.user_reader,
+            roles=self.iam.role_reader,
             entity_policies=self.iam.documents,
             certificates=self.registry.certificate_store,
             effective=self.registry.effective,

@@ -79,7 +79,8 @@ class Admission:
         entity, name = entity_of(principal)
         ends_at = None
         if entity is Entity.ROLE:
-            live = self._readers.sessions.live(tx, account, principal)
+            role = self._readers.roles.find(tx, account, name)
+            live = None if role is None else self._readers.sessions.live(tx, account, principal, role.id)
             if live is None:
                 return NotAdmitted(reason="SECURITY_TOKEN_EXPIRED", detail=f"no session of {principal} is live")
             ends_at, common = live

@@ -345,6 +345,7 @@ class _Parts:
             access_keys=identity.access_keys,
             sessions=identity.sessions,
             users=identity.users,
+            roles=identity.roles,
             entity_policies=identity.policies,
             certificates=stores.certificates,
             effective=stores.effective(),

@@ -21,11 +21,12 @@ from hedgerow.core.policy import Dialect, MalformedPolicy, compile_policies
 from hedgerow.services.iam.access_keys import AccessKeyReader
 from hedgerow.services.iam.entities import Kind as Entity
 from hedgerow.services.iam.entity_policies import EntityPolicyReader
-from hedgerow.services.iam.users import UserReader
+from hedgerow.services.iam.roles import Role, RoleReader
+from hedgerow.services.iam.users import User, UserReader
 from hedgerow.services.iot.certificates import Certificate, CertificateStore
 from hedgerow.services.iot.policies import EffectivePolicies
 from hedgerow.services.iot.things import Attachment, Thing, ThingStore
-from hedgerow.services.sts.sessions import SessionKind, SessionReader
+from hedgerow.services.sts.sessions import Session, SessionKind, SessionReader
 from hedgerow.store import Run, Tx
 
 T = TypeVar("T")
@@ -71,6 +72,7 @@ class Readers:
     access_keys: AccessKeyReader
     sessions: SessionReader
     users: UserReader
+    roles: RoleReader
     entity_policies: EntityPolicyReader
     certificates: CertificateStore
     effective: EffectivePolicies
@@ -171,7 +173,7 @@ class Directory:
 
     def _read_session(self, tx: Tx, access_key_id: str) -> AccessKey | None:
         session = self._readers.sessions.find(tx, access_key_id)
-        if session is None:
+        if session is None or not self._still_there(tx, session):
             return None
         return AccessKey(
             account=session.account,
@@ -181,6 +183,18 @@ class Directory:
             session_token=session.token,
             expires_at=session.expires_at,
         )
+
+    def _still_there(self, tx: Tx, session: Session) -> bool:
+        """Tell whether the session's role or user is still the one it was made for, not a new one of the same name."""
+        if session.kind is SessionKind.ROOT:
+            return True
+        readers = self._readers
+        found: Role | User | None
+        if session.kind is SessionKind.ROLE:
+            found = readers.roles.find(tx, session.account, session.name)
+        else:
+            found = readers.users.find(tx, session.account, session.name)
+        return found is not None and found.id == session.identity.partition(":")[0]
 
     def _read_grants(self, tx: Tx, caller: Caller) -> Grants | None:
         if caller.kind is Kind.CERTIFICATE and caller.certificate_id is not None:

@@ -201,6 +201,19 @@ def test_a_role_session_by_websocket_ends_with_its_credentials(cloud: Cloud) -> 
     assert over.reason == "SECURITY_TOKEN_EXPIRED"
 
 
+def test_a_role_session_by_websocket_ends_with_its_role(cloud: Cloud) -> None:
+    role = {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT}
+    cloud.run(cloud.iam.roles.create_role, role)
+    assumed = {"RoleArn": "arn:aws:iam::123456789012:role/build", "RoleSessionName": "me"}
+    cloud.run(cloud.iam.sts.assume_role, assumed)
+    cloud.run(cloud.iam.roles.delete_role, {"RoleName": "build"})
+    cloud.run(cloud.iam.roles.create_role, role)
+
+    again = signed(cloud, "arn:aws:sts::123456789012:assumed-role/build/me")
+
+    assert isinstance(again, NotAdmitted)
+
+
 def test_a_right_that_ends_with_a_date_ends_for_live_connections(cloud: Cloud) -> None:
     condition = {"DateLessThan": {"aws:CurrentTime": "2027-02-01T00:00:00Z"}}
     registered(cloud, policy(allow("iot:Publish", IOT + "topic/a", Condition=condition)))

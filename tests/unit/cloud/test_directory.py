@@ -161,6 +161,35 @@ def test_a_role_session_may_what_the_role_may(cloud: Cloud) -> None:
     assert not may(cloud, caller, "s3:PutObject", BUCKET)
 
 
+def test_a_session_does_not_pass_to_a_new_role_of_the_same_name(cloud: Cloud) -> None:
+    role = {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT}
+    cloud.run(cloud.iam.roles.create_role, role)
+    assumed = {"RoleArn": "arn:aws:iam::123456789012:role/build", "RoleSessionName": "me"}
+    key_id = cloud.run(cloud.iam.sts.assume_role, assumed)["Credentials"]["AccessKeyId"]
+    before = wait(cloud.directory.access_key(key_id))
+
+    cloud.run(cloud.iam.roles.delete_role, {"RoleName": "build"})
+    gone = wait(cloud.directory.access_key(key_id))
+    cloud.run(cloud.iam.roles.create_role, role)
+    again = wait(cloud.directory.access_key(key_id))
+
+    assert before is not None
+    assert (gone, again) == (None, None)
+
+
+def test_a_session_does_not_pass_to_a_new_user_of_the_same_name(cloud: Cloud) -> None:
+    user_id, _ = user_key(cloud)
+    made = cloud.run(cloud.iam.sts.get_session_token, {}, signed_by(cloud, user_id))["Credentials"]["AccessKeyId"]
+    before = wait(cloud.directory.access_key(made))
+
+    cloud.run(cloud.iam.keys.delete_access_key, {"UserName": "ann", "AccessKeyId": user_id})
+    cloud.run(cloud.iam.users.delete_user, {"UserName": "ann"})
+    cloud.run(cloud.iam.users.create_user, {"UserName": "ann"})
+
+    assert before is not None
+    assert wait(cloud.directory.access_key(made)) is None
+
+
 def test_nobody_may_nothing(cloud: Cloud) -> None:
     nobody = dataclasses.replace(CALLER, kind=Kind.ANONYMOUS, principal="anonymous", account="")
 

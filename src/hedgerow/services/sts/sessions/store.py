@@ -29,7 +29,7 @@ Index("uq_sts_session_id", sessions.c.id, unique=True)
 Index("ix_sts_session_principal", sessions.c.account, sessions.c.principal)
 
 _FIND = select(sessions).where(sessions.c.id == bindparam("id_"))
-_LIVE = select(sessions.c.variables, sessions.c.expires_at).where(
+_LIVE = select(sessions.c.identity, sessions.c.variables, sessions.c.expires_at).where(
     sessions.c.account == bindparam("account_"),
     sessions.c.principal == bindparam("principal_"),
     sessions.c.expires_at > bindparam("now_"),
@@ -113,12 +113,14 @@ class SessionReader:
             token=token,
         )
 
-    def live(self, tx: Tx, account: str, principal: str) -> tuple[float, dict[str, str]] | None:
+    def live(self, tx: Tx, account: str, principal: str, role_id: str) -> tuple[float, dict[str, str]] | None:
         """Answer when the last live session of a principal ends, and the variables that all of them have in common.
 
-        For a connection of which only the principal is known. None when no session is live.
+        For a connection of which only the principal is known. None when no session of this very role is live: those
+        of a deleted role of the same name do not count.
         """
-        rows = tx.all(_LIVE, account_=account, principal_=principal, now_=tx.now)
+        found = tx.all(_LIVE, account_=account, principal_=principal, now_=tx.now)
+        rows = [row for row in found if row.identity.partition(":")[0] == role_id]
         if not rows:
             return None
         common = set.intersection(*(set(json.loads(row.variables).items()) for row in rows))
