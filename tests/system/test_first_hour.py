@@ -60,7 +60,7 @@ def test_the_aws_cli_answers(exported: Mapping[str, str], command: str, member: 
 
 
 @pytest.mark.slow
-@pytest.mark.spec("JB-40", "DR-10")
+@pytest.mark.spec("JB-40", "DR-10", "DR-15", "DR-23", "KO-11")
 def test_a_device_by_hand_publishes_and_is_cut_off_where_it_may_not(
     exported: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -78,6 +78,7 @@ def test_a_device_by_hand_publishes_and_is_cut_off_where_it_may_not(
 
 
 @pytest.mark.slow
+@pytest.mark.spec("DR-19", "DR-20")
 def test_an_operator_sees_what_a_device_publishes(hedgerow_cloud: TestCloud) -> None:
     keys = hedgerow_cloud.session.get_credentials()
     assert keys is not None

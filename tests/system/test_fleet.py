@@ -133,7 +133,7 @@ def thing_arn(cloud: TestCloud, name: str) -> str:
     return f"arn:aws:iot:{cloud.region}:{cloud.account}:thing/{name}"
 
 
-@pytest.mark.spec("JB-42")
+@pytest.mark.spec("JB-42", "X-01")
 def test_awss_device_sdk_keeps_its_shadow(hedgerow_cloud: TestCloud, connection: mqtt.Connection) -> None:
     client = iotshadow.IotShadowClient(connection)
     updated: Future[Any] = Future()

@@ -68,6 +68,7 @@ def first_of_key(journal: sqlite3.Connection, table: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.spec("AL-08")
 def test_devices_of_two_accounts_with_the_same_names_do_not_meet(two: tuple[TestCloud, TestCloud]) -> None:
     one, other = two
     with connected(one.device(NAME)) as here, connected(other.device(NAME)) as there:
@@ -88,6 +89,7 @@ def client_ids(cloud: TestCloud) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.spec("AL-08")
 def test_a_retained_message_is_seen_in_its_account_alone(two: tuple[TestCloud, TestCloud]) -> None:
     one, other = two
     with connected(one.device(NAME)) as here:
@@ -104,6 +106,7 @@ def test_a_retained_message_is_seen_in_its_account_alone(two: tuple[TestCloud, T
 
 
 @pytest.mark.slow
+@pytest.mark.spec("AL-08")
 def test_a_waiting_session_belongs_to_its_account(two: tuple[TestCloud, TestCloud]) -> None:
     one, other = two
     mine, theirs = one.device(NAME), other.device(NAME)
@@ -122,6 +125,7 @@ def test_a_waiting_session_belongs_to_its_account(two: tuple[TestCloud, TestClou
 
 
 @pytest.mark.slow
+@pytest.mark.spec("AL-08")
 def test_the_api_of_one_account_does_not_see_the_other(two: tuple[TestCloud, TestCloud]) -> None:
     one, other = two
     one.client("iot").create_thing(thingName=NAME, attributePayload={"attributes": {"owner": "one"}})

@@ -40,6 +40,7 @@ def error(caught: pytest.ExceptionInfo[ClientError]) -> tuple[str, int, str]:
     return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Message"]
 
 
+@pytest.mark.spec("JB-38", "JB-28")
 def test_boto3_creates_and_describes_a_thing(cloud: ToyCloud) -> None:
     iot = client(cloud, "iot")
     iot.create_thing(thingName="lamp:1", attributePayload={"attributes": {"site": "north"}})
@@ -130,6 +131,7 @@ def test_another_region_is_refused_with_the_name_of_the_right_one(cloud: ToyClou
         ("logs", "describe_log_groups", ("InvalidSignatureException", "UnrecognizedClientException", 400)),
     ],
 )
+@pytest.mark.spec("X-02")
 def test_a_wrong_secret_and_an_unknown_key_are_refused(
     cloud: ToyCloud, service: str, call: str, codes: tuple[str, str, int]
 ) -> None:
@@ -250,7 +252,7 @@ def aws(cloud: ToyCloud, *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.spec("X-01")
+@pytest.mark.spec("X-01", "JB-38")
 def test_the_aws_command_line_describes_a_thing(cloud: ToyCloud) -> None:
     THINGS.things["cli"] = {}
 

@@ -171,6 +171,7 @@ def test_an_unknown_operation_is_refused_in_the_words_of_its_service(
     assert (response.status, word in response.body) == (status, True), response.body
 
 
+@pytest.mark.spec("X-01")
 def test_an_old_sdk_may_sign_for_execute_api() -> None:
     assert answer(cloud(), signed("GET", "/things/lamp", service="execute-api")).status == 200
 

@@ -57,7 +57,7 @@ def registered(cloud: Cloud, document: str = OWN) -> Certificate:
     return certificate
 
 
-@pytest.mark.spec("JB-40", "JB-44")
+@pytest.mark.spec("JB-40", "JB-44", "JB-39", "DR-08")
 def test_a_thing_that_is_attached_and_named_as_the_client_may_connect(cloud: Cloud) -> None:
     certificate = registered(cloud)
     cloud.registry.thing("pump-1", attributePayload={"attributes": {"site": "north"}})
@@ -93,6 +93,7 @@ def test_a_thing_that_is_not_attached_has_no_name_here(cloud: Cloud) -> None:
     assert not may(cloud, found, "iot:Connect", "client/pump-1")
 
 
+@pytest.mark.spec("BS-18")
 def test_another_client_id_than_the_things_name_is_not_the_thing(cloud: Cloud) -> None:
     certificate = registered(cloud)
     cloud.registry.thing("pump-1")
@@ -145,6 +146,7 @@ def test_a_certificate_that_is_not_active_is_not_let_in(cloud: Cloud, status: St
     assert status.value in found.detail.upper()
 
 
+@pytest.mark.spec("JB-39")
 def test_who_shows_nothing_is_not_let_in(cloud: Cloud) -> None:
     unknown, nobody = ask(cloud), ask(cloud, certificate=None)
 

@@ -151,7 +151,7 @@ def test_presigned_urls_read_and_write(s3: Any) -> None:
         assert answer.read() == b"by url"
 
 
-@pytest.mark.spec("JB-01", "DR-42")
+@pytest.mark.spec("JB-01", "DR-42", "DR-44")
 def test_a_function_is_made_and_invoked_by_the_sdk(functions: Any) -> None:
     create(functions, "first", Environment={"Variables": {"MINE": "1"}})
     functions.get_waiter("function_active_v2").wait(FunctionName="first")
@@ -192,6 +192,7 @@ def test_versions_and_aliases_lead_to_their_code(functions: Any) -> None:
     ]
 
 
+@pytest.mark.spec("DR-33")
 def test_the_package_is_fetched_from_the_link_that_is_answered(functions: Any) -> None:
     create(functions, "linked")
 
@@ -201,7 +202,7 @@ def test_the_package_is_fetched_from_the_link_that_is_answered(functions: Any) -
         assert archive.read("app.py").decode() == CODE
 
 
-@pytest.mark.spec("AL-15", "DR-29")
+@pytest.mark.spec("AL-15", "DR-29", "DR-34", "JB-82e")
 def test_a_function_uses_the_cloud_with_what_it_was_given(functions: Any, s3: Any) -> None:
     create(functions, "user", Handler="app.bucket", Environment={"Variables": {"BUCKET": "things"}}, MemorySize=256)
 

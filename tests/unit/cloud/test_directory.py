@@ -120,6 +120,7 @@ def test_a_user_may_what_its_policies_say_from_the_moment_they_are_put(cloud: Cl
     assert not may(cloud, ann, "s3:GetObject", BUCKET)
 
 
+@pytest.mark.spec("AL-08")
 def test_users_of_the_same_name_in_two_accounts_do_not_meet(cloud: Cloud) -> None:
     ann, _ = user_key(cloud)
     other, _ = user_key(cloud, OTHER_ACCOUNT)
@@ -144,6 +145,7 @@ def test_a_users_name_is_a_variable(cloud: Cloud) -> None:
     assert not may(cloud, signed_by(cloud, key_id), "s3:PutObject", "arn:aws:s3:::home/bob/x")
 
 
+@pytest.mark.spec("X-02")
 def test_a_role_session_may_what_the_role_may(cloud: Cloud) -> None:
     cloud.run(cloud.iam.roles.create_role, {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT})
     request = {"RoleName": "build", "PolicyName": "read", "PolicyDocument": READ_S3}
@@ -213,6 +215,7 @@ def test_a_certificate_speaks_for_its_account(cloud: Cloud) -> None:
         (Status.REVOKED, "DEVICE_CERTIFICATE_REVOKED"),
     ],
 )
+@pytest.mark.spec("JB-39")
 def test_a_certificate_that_is_not_active_is_refused(cloud: Cloud, status: Status, word: str) -> None:
     cloud.registry.certificate(status=status)
 
@@ -220,6 +223,7 @@ def test_a_certificate_that_is_not_active_is_refused(cloud: Cloud, status: Statu
         device(cloud)
 
 
+@pytest.mark.spec("JB-39")
 def test_an_unknown_certificate_is_refused_and_known_as_soon_as_it_is_registered(cloud: Cloud) -> None:
     with pytest.raises(AccessDenied, match="DEVICE_CERTIFICATE_NOT_REGISTERED"):
         device(cloud)

@@ -178,6 +178,7 @@ def test_an_assumed_role_signs_with_its_token(running: Running) -> None:
         tokenless.get_caller_identity()
 
 
+@pytest.mark.spec("AL-08")
 def test_a_second_account_shares_nothing_with_the_first(running: Running) -> None:
     running.client("iam").create_user(UserName="eve")
     made = running.client("hedgerow").create_account(accountId="210987654321")

@@ -146,6 +146,7 @@ def test_a_button_is_made_attached_and_taken_apart(iot: Any) -> None:
         iot.describe_thing(thingName="iotbutton_1")
 
 
+@pytest.mark.spec("JB-35", "BS-10")
 def test_keys_and_certificate_come_in_one_answer(iot: Any) -> None:
     made = iot.create_keys_and_certificate(setAsActive=False)
 
@@ -156,6 +157,7 @@ def test_keys_and_certificate_come_in_one_answer(iot: Any) -> None:
     assert (made["certificateId"], "INACTIVE") in [(shown["certificateId"], shown["status"]) for shown in listed]
 
 
+@pytest.mark.spec("JB-30")
 def test_groups_nest_and_their_members_are_paged(iot: Any) -> None:
     iot.create_thing_group(thingGroupName="world")
     iot.create_thing_group(thingGroupName="europe", parentGroupName="world")

@@ -80,7 +80,7 @@ def test_it_connects_as_the_thing_with_a_session_that_lasts(tmp_path: Path, pki:
     asyncio.run(scenario())
 
 
-@pytest.mark.spec("JB-52")
+@pytest.mark.spec("JB-52", "AL-05")
 def test_what_was_published_offline_arrives_in_order_after_the_connection_is_back(tmp_path: Path, pki: Pki) -> None:
     async def scenario() -> None:
         async with running(pki.listener()) as peer:
@@ -97,6 +97,7 @@ def test_what_was_published_offline_arrives_in_order_after_the_connection_is_bac
     asyncio.run(scenario())
 
 
+@pytest.mark.spec("JB-52", "AL-05")
 def test_what_was_published_survives_the_process(tmp_path: Path, pki: Pki) -> None:
     async def scenario() -> None:
         async with running(pki.listener()) as peer:

@@ -144,7 +144,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-@pytest.mark.spec("JB-55", "BS-48")
+@pytest.mark.spec("JB-55", "BS-48", "AL-06", "JB-82g")
 def test_two_releases_a_kill_and_a_clean_end(tmp_path: Path, pki: Pki) -> None:
     async def scenario() -> None:
         async with cloud(pki) as one:
@@ -181,6 +181,7 @@ def test_two_releases_a_kill_and_a_clean_end(tmp_path: Path, pki: Pki) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.spec("JB-82e")
 def test_the_functions_environment_has_the_cores_variables_and_nothing_of_hedgerow(tmp_path: Path, pki: Pki) -> None:
     async def scenario() -> None:
         async with cloud(pki) as one:

@@ -28,7 +28,7 @@ def is_online(peer: Peer) -> bool:
     return any(client.connect.client_id == "site-1" for client in peer.clients)
 
 
-@pytest.mark.spec("BS-03", "AL-26")
+@pytest.mark.spec("BS-03", "AL-26", "AL-29", "BS-05")
 def test_a_device_enrols_with_a_key_of_its_own_and_reconnects_as_itself(site: Site, pki: Pki) -> None:
     async def scenario() -> None:
         async with running(pki.listener()) as peer:

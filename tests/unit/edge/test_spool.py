@@ -19,6 +19,7 @@ async def spooled(path: Path, *, limit: int = 10_000) -> tuple[State, Spool]:
     return state, spool
 
 
+@pytest.mark.spec("AL-05")
 def test_messages_come_out_in_the_order_in_which_they_went_in(tmp_path: Path) -> None:
     async def scenario() -> None:
         state, spool = await spooled(tmp_path)
@@ -47,6 +48,7 @@ def test_adds_that_wait_share_transactions(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.spec("AL-05")
 def test_what_is_done_is_gone_and_what_is_not_stays_over_a_restart(tmp_path: Path) -> None:
     async def scenario() -> None:
         state, spool = await spooled(tmp_path)
@@ -64,6 +66,7 @@ def test_what_is_done_is_gone_and_what_is_not_stays_over_a_restart(tmp_path: Pat
     asyncio.run(scenario())
 
 
+@pytest.mark.spec("AL-05")
 def test_a_full_spool_drops_the_oldest_of_qos_0_and_never_one_of_qos_1(tmp_path: Path) -> None:
     async def scenario() -> None:
         room = 4 * message(0).size

@@ -34,6 +34,7 @@ def put(tmp_path: Path, *entries: tuple[str, bytes, int]) -> Path:
     return source
 
 
+@pytest.mark.spec("JB-97")
 def test_a_package_is_unpacked_read_only_with_its_executable_bits(tmp_path: Path) -> None:
     source = put(tmp_path, ("app.py", b"x = 1\n", 0o644), ("bin/run", b"#!/bin/sh\n", 0o755), ("plain", b"", 0))
 

@@ -168,6 +168,7 @@ async def test_an_event_that_gets_no_instance_in_time_is_refused(
         assert host.pool.statistics()[wanted.arn]["waiting"] == 0
 
 
+@pytest.mark.spec("JB-82b", "JB-82f")
 async def test_a_function_that_hangs_is_killed_at_its_timeout(tmp_path: Path) -> None:
     async with Host(hang, echo) as host:
         outcome = await host.pool.invoke(spec(tmp_path, timeout_s=0.05), b"{}", request_id="r1")
@@ -302,6 +303,7 @@ async def test_garbage_on_the_port_disturbs_nobody(tmp_path: Path) -> None:
     assert outcome.payload == b"5"
 
 
+@pytest.mark.spec("JB-82d")
 async def test_an_instance_gets_context_and_binary_events_as_headers_say(tmp_path: Path) -> None:
     seen = []
 
@@ -325,6 +327,7 @@ async def test_an_instance_gets_context_and_binary_events_as_headers_say(tmp_pat
     assert outcome.payload == b"\x00\xff"
 
 
+@pytest.mark.spec("JB-82e")
 async def test_another_spec_of_the_same_arn_replaces_the_instances(tmp_path: Path) -> None:
     async with Host() as host:
         await host.pool.invoke(spec(tmp_path), b"1")
@@ -335,6 +338,7 @@ async def test_another_spec_of_the_same_arn_replaces_the_instances(tmp_path: Pat
     assert host.driver.environments[1]["A"] == "2"
 
 
+@pytest.mark.spec("JB-82c", "BS-02")
 async def test_an_idle_instance_is_ended(tmp_path: Path) -> None:
     async with Host() as host:
         await host.pool.invoke(spec(tmp_path, max_idle_s=0.02), b"1")
@@ -380,6 +384,7 @@ async def test_the_folder_of_an_instance_goes_with_it(tmp_path: Path) -> None:
     assert not scratch.exists()
 
 
+@pytest.mark.spec("JB-82c", "BS-02")
 async def test_a_kept_function_runs_until_it_is_stopped(tmp_path: Path) -> None:
     async with Host() as host:
         kept = await host.pool.keep(spec(tmp_path, pinned=True))
@@ -395,6 +400,7 @@ async def test_a_kept_function_runs_until_it_is_stopped(tmp_path: Path) -> None:
     assert len(host.driver.started) == 1
 
 
+@pytest.mark.spec("JB-82c")
 async def test_a_kept_function_that_dies_is_started_again_after_a_pause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -422,6 +428,7 @@ async def test_a_kept_function_that_never_asks_for_work_counts_as_running(
         await until(lambda: kept.state.state is State.RUNNING)
 
 
+@pytest.mark.spec("JB-82g")
 async def test_keeping_another_spec_of_the_same_arn_stops_the_old_one_first(tmp_path: Path) -> None:
     async with Host() as host:
         old = await host.pool.keep(spec(tmp_path, pinned=True))

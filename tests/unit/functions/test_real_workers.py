@@ -167,6 +167,7 @@ async def test_a_function_gets_the_context_object_that_it_would_get_on_aws(host:
     }
 
 
+@pytest.mark.spec("JB-54")
 async def test_globals_live_from_one_event_to_the_next(host: Host) -> None:
     async with host.pool:
         answers = [(await host.run("count")).payload for _ in range(3)]
@@ -201,6 +202,7 @@ async def test_a_handler_that_cannot_be_loaded_is_named(host: Host, handler: str
     assert (outcome.error, outcome.error_type) == ("Unhandled", expected)
 
 
+@pytest.mark.spec("JB-82d")
 async def test_bytes_go_in_and_out_as_they_are(host: Host) -> None:
     async with host.pool:
         outcome = await host.run("raw", b"\x00\x01\xff", input_type="binary")
@@ -229,6 +231,7 @@ async def test_a_process_that_leaves_is_replaced(host: Host) -> None:
     assert again.payload == b"1"
 
 
+@pytest.mark.spec("JB-82f")
 async def test_memory_is_bounded(host: Host) -> None:
     async with host.pool:
         outcome = await host.run("hungry")
@@ -259,6 +262,7 @@ async def test_what_a_function_started_ends_with_it(tmp_path: Path, code: Path) 
     assert os.listdir(tmp_path / "handles") == []
 
 
+@pytest.mark.spec("JB-54")
 async def test_a_custom_runtime_is_its_bootstrap(tmp_path: Path, code: Path) -> None:
     host = Host(tmp_path, code)
     async with host.pool:
@@ -334,6 +338,7 @@ async def test_an_instance_runs_as_the_user_that_the_driver_was_given() -> None:
     assert not [gap for gap in driver.unenforced() if "own user" in gap]
 
 
+@pytest.mark.spec("JB-82c")
 async def test_a_kept_function_that_is_killed_comes_back(tmp_path: Path, code: Path) -> None:
     host = Host(tmp_path, code)
     async with host.pool:

@@ -22,6 +22,7 @@ from hedgerow.gateway.ports import Admitted, NotAdmitted
 from tests.unit.gateway.world import World
 
 
+@pytest.mark.spec("JB-41")
 def test_a_client_of_mqtt_3_is_let_in(world: World) -> None:
     client = world.client("a")
 
@@ -37,6 +38,7 @@ def test_control_is_told_who_asks(world: World) -> None:
     assert (question.server_name, question.certificate) == ("name.example", b"DER")
 
 
+@pytest.mark.spec("JB-41")
 def test_a_client_of_mqtt_5_is_told_what_the_server_can(world: World) -> None:
     client = world.client("a", version=MQTT_5, keep_alive=1000)
 
@@ -116,6 +118,7 @@ def test_who_is_not_admitted_sees_the_connection_close_in_mqtt_3(world: World) -
     assert client.wire.closed
 
 
+@pytest.mark.spec("JB-40")
 def test_a_client_whose_policy_does_not_let_it_connect_is_not_let_in(world: World) -> None:
     world.control.denied = ("iot:Connect client/a",)
 
@@ -188,6 +191,7 @@ def test_all_answers_of_a_read_go_out_in_one_write(world: World) -> None:
     assert client.wire.writes <= before + 2
 
 
+@pytest.mark.spec("JB-41")
 def test_a_silent_client_is_cut_after_one_and_a_half_keep_alives(world: World) -> None:
     client = world.client("a", version=MQTT_5, keep_alive=40)
 

@@ -133,6 +133,7 @@ def test_control_is_told_when_its_publication_is_stored(world: World) -> None:
 
 
 @pytest.mark.parametrize("version", [MQTT_3_1_1, MQTT_5])
+@pytest.mark.spec("JB-46")
 def test_a_cut_ends_the_connections_of_a_principal(world: World, version: int) -> None:
     cut, other = world.client("a", version=version), world.client("b", version=version)
 

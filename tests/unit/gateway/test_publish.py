@@ -242,6 +242,7 @@ def test_basic_ingest_goes_to_control_only(world: World) -> None:
     assert [topic for topic, _ in listener.messages() if "rules" in topic] == []
 
 
+@pytest.mark.spec("JB-41")
 def test_a_publication_to_a_reserved_topic_that_nobody_answers_is_refused(world: World) -> None:
     new, old = world.client("n", version=MQTT_5), world.client("o")
 

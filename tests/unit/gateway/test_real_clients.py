@@ -78,6 +78,7 @@ async def run(*command: str) -> tuple[int | None, bytes]:
 @mosquitto
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["mqttv311", "mqttv5"])
+@pytest.mark.spec("JB-41", "X-01")
 def test_mosquitto_publishes_and_subscribes(tmp_path: Path, version: str) -> None:
     async def main() -> tuple[tuple[int | None, bytes], tuple[int | None, bytes]]:
         async with served(tmp_path) as cloud:
@@ -113,6 +114,7 @@ def test_mosquitto_is_cut_off_on_a_topic_of_another(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])
+@pytest.mark.spec("JB-41", "X-01")
 def test_paho_sends_itself_a_message(tmp_path: Path, protocol: MQTTProtocolVersion) -> None:
     got: list[bytes] = []
     done = threading.Event()
@@ -219,6 +221,7 @@ async def answer_to_connect(port: int, context: ssl.SSLContext) -> bytes:
 
 
 @pytest.mark.slow
+@pytest.mark.spec("JB-39")
 def test_a_certificate_of_a_stranger_is_refused_in_the_handshake(tmp_path: Path) -> None:
     (tmp_path / "stranger").mkdir()
     stranger = Pki(tmp_path / "stranger")

@@ -32,6 +32,7 @@ versions = pytest.mark.parametrize("version", [MQTT_3_1_1, MQTT_5])
 
 
 @versions
+@pytest.mark.spec("JB-41")
 def test_what_came_while_a_kept_session_was_offline_is_delivered_in_order(world: World, version: int) -> None:
     client, sender = kept_client(world, version), world.client("s")
     client.subscribe("t")
@@ -158,6 +159,7 @@ def test_a_kept_session_is_taken_over_with_its_subscriptions(world: World, versi
 
 
 @versions
+@pytest.mark.spec("JB-41")
 def test_a_lost_connection_publishes_the_will(world: World, version: int) -> None:
     listener = world.client("l")
     listener.subscribe("gone")
@@ -223,6 +225,7 @@ def test_a_will_waits_for_its_delay_with_own_limits_and_is_taken_back_by_a_retur
     assert sum(message.topic == "gone" for message in world.control.heard) <= 2  # one, perhaps doubled by the bus
 
 
+@pytest.mark.spec("JB-93")
 def test_connected_and_disconnected_are_told_in_awss_words(world: World) -> None:
     client = world.client("a")
     client.drop()
@@ -283,6 +286,7 @@ def test_a_web_sockets_good_bye_is_the_clients_own(world: World) -> None:
 
 
 @versions
+@pytest.mark.spec("X-06")
 def test_after_a_crash_kept_sessions_have_what_was_acknowledged(world: World, version: int) -> None:
     client, sender = kept_client(world, version), world.client("s")
     client.subscribe("t")
@@ -312,6 +316,7 @@ def test_after_a_crash_what_the_client_had_acknowledged_does_not_come_again(worl
     assert payloads(again) == []
 
 
+@pytest.mark.spec("JB-93", "X-06")
 def test_after_a_crash_wills_are_sent_and_disconnections_told(world: World) -> None:
     world.client("a", will=Will("gone", b"a"))
     world.control.heard.clear()
@@ -348,6 +353,7 @@ def test_after_a_second_crash_wills_are_not_sent_again(world: World) -> None:
     assert world.control.heard == []
 
 
+@pytest.mark.spec("X-06")
 def test_after_a_crash_retained_messages_are_there(world: World) -> None:
     world.client("s").publish("t", b"kept", 1, retain=True)
 

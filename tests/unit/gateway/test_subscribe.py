@@ -38,6 +38,7 @@ def test_qos_2_is_never_granted_as_less(world: World) -> None:
     assert new.inbox == [Disconnect(Reason.QOS_NOT_SUPPORTED)]
 
 
+@pytest.mark.spec("JB-40")
 def test_a_refused_filter_is_told_in_mqtt_5_and_the_others_are_granted(world: World) -> None:
     world.control.denied = ("iot:Subscribe topicfilter/secret/*",)
     client = world.client("a", version=MQTT_5)
@@ -45,6 +46,7 @@ def test_a_refused_filter_is_told_in_mqtt_5_and_the_others_are_granted(world: Wo
     assert client.subscribe("secret/#", "open") == Suback(1, (Reason.NOT_AUTHORIZED, 1))
 
 
+@pytest.mark.spec("JB-40")
 def test_a_refused_filter_ends_the_connection_in_mqtt_3(world: World) -> None:
     world.control.denied = ("iot:Subscribe topicfilter/secret/*",)
     client = world.client("a")
@@ -126,6 +128,7 @@ def test_after_unsubscribing_nothing_comes(world: World) -> None:
     ]
 
 
+@pytest.mark.spec("JB-41")
 def test_leading_wildcards_do_not_match_reserved_topics(world: World) -> None:
     client = world.client("a")
     client.subscribe("#", "+/events/presence/connected/b")
@@ -174,6 +177,7 @@ def test_no_local_keeps_ones_own_messages_away(world: World) -> None:
     assert client.messages() == [("t", b"theirs")]
 
 
+@pytest.mark.spec("JB-41")
 def test_retained_messages_come_at_once_for_exact_filters_only(world: World) -> None:
     sender = world.client("s")
     sender.publish("t/1", b"kept", 1, retain=True)
@@ -247,6 +251,7 @@ def test_retain_handling_says_when_retained_messages_come(world: World, handling
     assert len(published(client)) == second
 
 
+@pytest.mark.spec("JB-41")
 def test_a_shared_subscription_delivers_to_one_member(kind: str) -> None:
     world = World("wire" if kind == "two gateways" else kind)  # groups across gateways are not joined
     members = [world.client(name) for name in ("a", "b", "c")]

@@ -410,6 +410,7 @@ asyncio.run(main())
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "during"])
+@pytest.mark.spec("X-06")
 async def test_after_a_sigkill_the_follow_ups_still_happen_in_order_per_key(tmp_path: Path, moment: str) -> None:
     path = tmp_path / "store.db"
     engine = open_engine(path)

@@ -414,6 +414,7 @@ asyncio.run(main())
 
 @pytest.mark.slow
 @pytest.mark.parametrize("acknowledged", [1, 57, 300])
+@pytest.mark.spec("X-06")
 async def test_what_was_acknowledged_survives_a_sigkill(disk: Engine, acknowledged: int) -> None:
     path = disk.url.database
     assert path is not None

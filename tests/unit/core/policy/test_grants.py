@@ -98,7 +98,7 @@ def test_an_explicit_deny_wins_over_an_allow_in_another_document() -> None:
     assert grants.decide("iot:Publish", IOT + "topic/b").allowed
 
 
-@pytest.mark.spec("JB-40")
+@pytest.mark.spec("JB-40", "BS-18")
 def test_a_policy_for_the_own_thing_allows_that_client_id_and_no_other() -> None:
     grants = compile_policies(
         [policy(allow("iot:Connect", IOT + "client/${iot:Connection.Thing.ThingName}"))],

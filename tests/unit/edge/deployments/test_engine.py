@@ -54,6 +54,7 @@ def test_what_was_deployed_runs_after_a_restart_without_the_cloud(tmp_path: Path
     asyncio.run(scenario())
 
 
+@pytest.mark.spec("JB-55")
 def test_a_new_version_replaces_the_old_and_leaves_alone_what_has_not_changed(tmp_path: Path, cloud: FakeCloud) -> None:
     async def scenario() -> None:
         async with core(tmp_path, cloud) as one:
@@ -67,6 +68,7 @@ def test_a_new_version_replaces_the_old_and_leaves_alone_what_has_not_changed(tm
     asyncio.run(scenario())
 
 
+@pytest.mark.spec("JB-80")
 def test_a_component_that_the_next_deployment_does_not_name_is_removed(tmp_path: Path, cloud: FakeCloud) -> None:
     async def scenario() -> None:
         async with core(tmp_path, cloud) as one:
@@ -95,6 +97,7 @@ def test_the_components_of_other_groups_survive_and_those_of_groups_that_were_le
     asyncio.run(scenario())
 
 
+@pytest.mark.spec("JB-79")
 def test_a_version_that_breaks_is_rolled_back_and_the_report_says_why(tmp_path: Path, cloud: FakeCloud) -> None:
     async def scenario() -> None:
         async with core(tmp_path, cloud) as one:

@@ -68,6 +68,7 @@ def ask(
     ("statistic", "value"),
     [("Average", 20.0), ("Sum", 60.0), ("Minimum", 10.0), ("Maximum", 30.0), ("SampleCount", 3.0)],
 )
+@pytest.mark.spec("JB-94")
 def test_values_of_one_period_are_joined(
     store: MemoryStore, metrics: MetricOperations, put: Put, statistic: str, value: float
 ) -> None:
@@ -84,6 +85,7 @@ def test_each_second_is_kept_by_itself(store: MemoryStore, metrics: MetricOperat
     assert ask(store, metrics, "Average", period=1) == [1.0, 2.0]
 
 
+@pytest.mark.spec("JB-94")
 def test_after_three_hours_the_minute_remains(store: MemoryStore, metrics: MetricOperations, put: Put) -> None:
     put(4.0, NOW)
     store.clock.advance(4 * 3600)
@@ -95,6 +97,7 @@ def test_after_three_hours_the_minute_remains(store: MemoryStore, metrics: Metri
     assert ask(store, metrics, "Average", period=60) == [4.0]
 
 
+@pytest.mark.spec("AL-08")
 def test_two_accounts_do_not_meet(store: MemoryStore, metrics: MetricOperations, put: Put) -> None:
     put(1.0)
     put(99.0, caller=OTHER_ACCOUNT)
@@ -112,6 +115,7 @@ def test_metrics_are_listed_once_each(store: MemoryStore, metrics: MetricOperati
     assert sorted(metric["MetricName"] for metric in answer["Metrics"]) == ["signal", "temperature"]
 
 
+@pytest.mark.spec("JB-94")
 def test_statistics_answer_the_same_numbers(store: MemoryStore, metrics: MetricOperations, put: Put) -> None:
     put(3.0)
     put(5.0)

@@ -25,6 +25,7 @@ def service() -> Lambda:
     return Lambda()
 
 
+@pytest.mark.spec("DR-35")
 async def test_a_new_function_is_described_as_aws_describes_it(service: Lambda) -> None:
     answer = await service.create(Environment={"Variables": {"AB": "1"}}, Tags={"k": "v"})
 
@@ -69,6 +70,7 @@ async def test_the_first_version_can_be_published_at_once(service: Lambda) -> No
     assert (answer["Version"], answer["FunctionArn"]) == ("1", f"{ARN}:1")
 
 
+@pytest.mark.spec("DR-33")
 async def test_code_can_come_from_a_bucket(service: Lambda) -> None:
     service.objects.kept["123456789012", "b", "k.zip"] = package("x = 1\n")
 
@@ -92,6 +94,7 @@ async def test_code_can_come_from_a_bucket(service: Lambda) -> None:
         ({"FunctionName": "f:1"}, "no qualifier"),
     ],
 )
+@pytest.mark.spec("KO-13")
 async def test_what_does_not_fit_is_refused_and_makes_no_function(
     service: Lambda, changes: dict[str, Any], message: str
 ) -> None:
@@ -208,6 +211,7 @@ async def test_publishing_without_a_change_answers_the_same_version(service: Lam
     assert (changed["Version"], changed["Timeout"]) == ("2", 9)
 
 
+@pytest.mark.spec("JB-80")
 async def test_a_version_number_is_never_used_again(service: Lambda) -> None:
     await service.create(Publish=True)
     service.store.run(service.functions.delete_function, {"FunctionName": "f", "Qualifier": "1"})
@@ -271,6 +275,7 @@ async def test_a_forged_marker_is_refused(service: Lambda) -> None:
         service.store.run(service.functions.list_functions, {"Marker": "forged"})
 
 
+@pytest.mark.spec("DR-33")
 async def test_a_function_is_shown_with_its_package_and_tags(service: Lambda) -> None:
     created = await service.create(Tags={"k": "v"})
     service.store.run(service.functions.tag_resource, {"Resource": ARN, "Tags": {"l": "w"}})

@@ -29,7 +29,7 @@ async def invoke(service: Lambda, **members: Any) -> Any:
     return await service.flow(service.flows.invoke, {"FunctionName": "f", **members})
 
 
-@pytest.mark.spec("DR-42")
+@pytest.mark.spec("DR-42", "DR-44")
 async def test_an_answer_comes_with_version_and_tail(service: Lambda) -> None:
     await service.create(Publish=True)
 
@@ -74,6 +74,7 @@ async def test_a_client_context_reaches_the_function_decoded(service: Lambda) ->
     "members",
     [{"Payload": b"{no"}, {"ClientContext": "?"}, {"ClientContext": base64.b64encode(b"[]").decode()}],
 )
+@pytest.mark.spec("JB-82d")
 async def test_what_is_no_json_is_refused(service: Lambda, members: dict[str, Any]) -> None:
     await service.create()
 

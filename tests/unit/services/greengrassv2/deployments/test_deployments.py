@@ -49,6 +49,7 @@ def effective(bench: FleetBench) -> Any:
     return bench.greengrass("ListEffectiveDeployments", coreDeviceThingName="T")["effectiveDeployments"]
 
 
+@pytest.mark.spec("BS-48")
 def test_a_deployment_to_a_group_arrives_as_a_job_in_greengrasss_namespace(bench: FleetBench) -> None:
     answer = deploy(bench, deploymentName="d")
 

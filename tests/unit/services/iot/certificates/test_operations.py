@@ -27,6 +27,7 @@ def describe(registry: Registry, certificate: Certificate) -> dict[str, object]:
     return dict(answer.response["certificateDescription"])
 
 
+@pytest.mark.spec("JB-35")
 def test_a_certificate_is_described_with_its_status_and_validity(registry: Registry) -> None:
     certificate = registry.certificate()
 
@@ -68,6 +69,7 @@ def test_what_is_no_certificate_is_refused(registry: Registry, text: str) -> Non
         registry.certificates.enter(tx, CALLER, text, status=Status.ACTIVE)
 
 
+@pytest.mark.spec("JB-46")
 def test_leaving_active_cuts_the_connections_and_changes_the_rights(registry: Registry) -> None:
     certificate = registry.certificate()
 
@@ -110,6 +112,7 @@ def test_the_table_of_statuses_names_every_status() -> None:
     assert set(SETTABLE) == set(Status)
 
 
+@pytest.mark.spec("JB-35")
 def test_an_active_certificate_cannot_be_deleted(registry: Registry) -> None:
     certificate = registry.certificate()
 

@@ -28,6 +28,7 @@ def things_in(registry: Registry, group: str, **more: object) -> list[str]:
     return list(registry.store.run(registry.groups.list_things_in_thing_group, request).response["things"])
 
 
+@pytest.mark.spec("JB-30")
 def test_a_nested_group_names_the_way_to_its_root(registry: Registry) -> None:
     registry.group("world")
     registry.group("europe", parentGroupName="world")
@@ -68,6 +69,7 @@ def test_an_eighth_level_is_refused(registry: Registry) -> None:
         registry.group("level-8", parentGroupName="level-7")
 
 
+@pytest.mark.spec("JB-30")
 def test_members_of_groups_below_are_listed_when_asked_for(registry: Registry) -> None:
     registry.group("world")
     registry.group("europe", parentGroupName="world")

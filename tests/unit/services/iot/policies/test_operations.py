@@ -77,6 +77,7 @@ def test_the_size_counts_no_white_space(registry: Registry) -> None:
         registry.policy("long", document("arn:aws:iot:*:*:topic/" + "x" * 2048))
 
 
+@pytest.mark.spec("JB-35")
 def test_a_sixth_version_is_refused_and_numbers_are_not_used_again(registry: Registry) -> None:
     registry.policy("p")
     request = {"policyName": "p", "policyDocument": ALLOW_ALL}
@@ -101,6 +102,7 @@ def test_the_default_version_cannot_be_deleted(registry: Registry) -> None:
         registry.store.run(registry.policies.delete_policy_version, {"policyName": "p", "policyVersionId": "1"})
 
 
+@pytest.mark.spec("JB-35")
 def test_an_attached_policy_or_one_with_versions_cannot_be_deleted(registry: Registry) -> None:
     registry.policy("p")
     certificate = registry.certificate()
@@ -129,6 +131,7 @@ def test_attaching_names_the_certificate_once(registry: Registry) -> None:
     assert second == ()
 
 
+@pytest.mark.spec("JB-30")
 def test_a_group_policy_touches_exactly_the_things_in_and_below_it(registry: Registry) -> None:
     registry.policy("p")
     registry.group("world")

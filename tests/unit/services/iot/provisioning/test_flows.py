@@ -41,7 +41,7 @@ def groups(bench: Bench, name: str) -> list[str]:
     return [group["groupName"] for group in answer.response["thingGroups"]]
 
 
-@pytest.mark.spec("BS-03", "BS-21")
+@pytest.mark.spec("BS-03", "BS-21", "AL-53", "AL-29", "BS-05", "BS-29")
 def test_a_device_gets_a_certificate_and_then_its_thing_policy_group_and_configuration(bench: Bench) -> None:
     bench.registry.group("sites")
     bench.registry.policy("device")
@@ -82,6 +82,7 @@ def test_a_certificate_is_asked_for_with_nothing_or_an_empty_map(bench: Bench, p
     assert bench.ask(bench.flows.create, "$aws/certificates/create/json", raw=payload)[0] == "accepted"
 
 
+@pytest.mark.spec("AL-53")
 def test_all_of_it_works_in_cbor(bench: Bench) -> None:
     bench.template(template(THING))
 
@@ -92,6 +93,7 @@ def test_all_of_it_works_in_cbor(bench: Bench) -> None:
     assert again == ("accepted", {"deviceConfiguration": {}, "thingName": "a"})
 
 
+@pytest.mark.spec("AL-53")
 def test_a_signing_request_gives_a_certificate_without_a_key(bench: Bench) -> None:
     ending, reply = bench.ask(
         bench.flows.create_from_csr,
@@ -269,7 +271,7 @@ def test_a_step_that_fails_leaves_nothing(bench: Bench, thing: dict[str, Any], p
     assert bench.run.events == []
 
 
-@pytest.mark.spec("BS-20")
+@pytest.mark.spec("BS-20", "AL-44", "AL-52")
 @pytest.mark.parametrize(
     "action",
     [
@@ -490,6 +492,7 @@ def test_without_a_setting_or_with_fail_a_value_that_differs_is_a_conflict(bench
     assert describe(bench, "a")["attributes"] == {"serial": "0", "kept": "k"}
 
 
+@pytest.mark.spec("AL-09", "AL-55", "BS-29")
 def test_the_hook_is_told_who_asks_and_its_overrides_win(bench: Bench) -> None:
     bench.registry.group("sites")
     bench.template(template(SITE), hook=True)
@@ -530,6 +533,7 @@ def test_the_hook_is_told_who_asks_and_its_overrides_win(bench: Bench) -> None:
         (HookFailed("no"), ("InvocationError", "The provisioning hook was not executed successfully.")),
     ],
 )
+@pytest.mark.spec("AL-09", "AL-55")
 def test_a_hook_that_does_not_allow_it_stops_it(bench: Bench, result: Any, expected: tuple[str, str]) -> None:
     bench.template(template(THING), hook=True)
     bench.functions.result = result
@@ -542,6 +546,7 @@ def test_a_hook_that_does_not_allow_it_stops_it(bench: Bench, result: Any, expec
     assert bench.dump() == before
 
 
+@pytest.mark.spec("BS-21")
 def test_a_template_that_is_disabled_while_the_hook_thinks_provisions_nothing(bench: Bench) -> None:
     bench.template(template(THING), hook=True)
     bench.functions.meanwhile = lambda: bench.store.run(  # type: ignore[assignment]  # the answer is dropped

@@ -57,7 +57,7 @@ def bench(registry: Registry) -> Bench:
     return Bench(registry)
 
 
-@pytest.mark.spec("BS-21")
+@pytest.mark.spec("BS-21", "JB-27")
 def test_a_template_is_described_as_it_was_made_and_not_enabled_unless_said(bench: Bench) -> None:
     created = bench.create(description="radios")
 
@@ -100,6 +100,7 @@ def test_the_type_jitp_is_refused_by_name(bench: Bench) -> None:
         bench.create(type="JITP")
 
 
+@pytest.mark.spec("AL-09")
 def test_a_hook_that_could_not_be_asked_is_refused_with_the_reason(bench: Bench) -> None:
     bench.functions.why_not = "its policy does not name iot.amazonaws.com"
 
@@ -109,6 +110,7 @@ def test_a_hook_that_could_not_be_asked_is_refused_with_the_reason(bench: Bench)
         bench.create(preProvisioningHook={"targetArn": HOOK, "payloadVersion": "2019-01-01"})
 
 
+@pytest.mark.spec("AL-09")
 def test_a_hook_is_put_on_and_taken_off(bench: Bench) -> None:
     bench.create()
 
@@ -122,6 +124,7 @@ def test_a_hook_is_put_on_and_taken_off(bench: Bench) -> None:
         bench.update(preProvisioningHook={"targetArn": HOOK}, removePreProvisioningHook=True)
 
 
+@pytest.mark.spec("JB-27")
 def test_an_update_changes_what_is_given_only(bench: Bench) -> None:
     bench.create(description="old")
     bench.version()
@@ -136,6 +139,7 @@ def test_an_update_changes_what_is_given_only(bench: Bench) -> None:
         bench.update(defaultVersionId=9)
 
 
+@pytest.mark.spec("JB-27")
 def test_versions_are_five_at_most_and_their_numbers_are_not_used_again(bench: Bench) -> None:
     bench.create()
     for _ in range(3):

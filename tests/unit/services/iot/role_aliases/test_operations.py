@@ -67,6 +67,7 @@ def test_a_duration_out_of_bounds_is_refused(registry: Registry, aliases: RoleAl
         )
 
 
+@pytest.mark.spec("JB-35")
 def test_an_update_changes_what_is_given(registry: Registry, aliases: RoleAliasOperations) -> None:
     registry.store.run(aliases.create_role_alias, {"roleAlias": "tes", "roleArn": ROLE})
 

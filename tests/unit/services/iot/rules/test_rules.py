@@ -43,6 +43,7 @@ def create(store: MemoryStore, rules: RuleOperations, name: str = "faults", **pa
     return store.run(rules.create_topic_rule, {"ruleName": name, "topicRulePayload": {**PAYLOAD, **payload}})
 
 
+@pytest.mark.spec("JB-37")
 def test_a_rule_comes_back_as_it_was_made(store: MemoryStore, rules: RuleOperations) -> None:
     answer = create(store, rules, awsIotSqlVersion="2016-03-23", description="kept")
 
@@ -73,6 +74,7 @@ def test_a_rule_that_is_missing_is_answered_as_aws_does(store: MemoryStore, rule
         ({"actions": [{"lambda": {"functionArn": "${"}}]}, SqlParseError, "closed"),
     ],
 )
+@pytest.mark.spec("JB-37")
 def test_a_rule_that_cannot_work_is_refused_whole(
     store: MemoryStore, rules: RuleOperations, change: dict[str, Any], error: type[Exception], said: str
 ) -> None:
@@ -91,6 +93,7 @@ def test_rules_are_listed_by_the_topic_they_select(store: MemoryStore, rules: Ru
     assert [rule["ruleName"] for rule in answer["rules"]] == ["faults"]
 
 
+@pytest.mark.spec("JB-37", "DR-45")
 def test_a_disabled_rule_is_not_run(store: MemoryStore, rules: RuleOperations) -> None:
     create(store, rules)
     store.run(rules.disable_topic_rule, {"ruleName": "faults"})
@@ -126,6 +129,7 @@ def message(**payload: Any) -> Message:
     return Message(topic="sites/north/faults", payload=json.dumps(payload).encode(), account="1", now_ms=7)
 
 
+@pytest.mark.spec("DR-09")
 def test_a_match_makes_a_job_with_its_templates_filled_in() -> None:
     rule = topic_rule({"cloudwatchLogs": {"roleArn": ROLE, "logGroupName": "/${topic(2)}"}})
 
@@ -134,6 +138,7 @@ def test_a_match_makes_a_job_with_its_templates_filled_in() -> None:
     assert (job.values["logGroupName"], job.payload, failures) == ("/north", b'{"fault":"hot"}', [])
 
 
+@pytest.mark.spec("DR-45")
 def test_a_message_that_where_rejects_makes_none() -> None:
     assert topic_rule(LOGS).jobs(message(state="cleared")) == ([], [])
 
@@ -146,6 +151,7 @@ def test_a_template_without_a_value_fails_that_action_alone() -> None:
     assert ([job.values["logGroupName"] for job in jobs], len(failures)) == (["/faults"], 1)
 
 
+@pytest.mark.spec("BS-30")
 def test_what_failed_is_handed_to_the_error_action() -> None:
     rule = topic_rule(LOGS, error_action=LOGS)
     (job,), _ = rule.jobs(message(state="raised"))
@@ -239,6 +245,7 @@ def run(coroutine: Any) -> None:
     asyncio.run(coroutine)
 
 
+@pytest.mark.spec("JB-03")
 def test_a_metric_goes_to_its_namespace(actions: ActionFlows, ports: Recorder) -> None:
     metric = job(
         "cloudwatchMetric", roleArn=ROLE, metricName="t", metricNamespace="N", metricUnit="None", metricValue="4.5"

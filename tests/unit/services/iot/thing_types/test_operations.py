@@ -5,7 +5,7 @@ from hedgerow.services.iot.thing_types.errors import ThingTypeExists, ThingTypeN
 from tests.support.registry import Registry
 
 
-@pytest.mark.spec("DR-07", "DR-13")
+@pytest.mark.spec("DR-07", "DR-13", "JB-29")
 def test_a_type_is_described_with_its_searchable_attributes(registry: Registry) -> None:
     properties = {"thingTypeDescription": "a button", "searchableAttributes": ["serialNumber"]}
     registry.store.run(registry.types.create_thing_type, {"thingTypeName": "Button", "thingTypeProperties": properties})
@@ -35,6 +35,7 @@ def test_a_fourth_searchable_attribute_is_refused(registry: Registry) -> None:
         )
 
 
+@pytest.mark.spec("JB-29")
 def test_a_type_is_deleted_five_minutes_after_it_was_deprecated(registry: Registry) -> None:
     registry.store.run(registry.types.create_thing_type, {"thingTypeName": "Button"})
 

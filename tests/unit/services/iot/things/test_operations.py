@@ -52,6 +52,7 @@ def test_creating_it_with_other_attributes_is_refused_and_names_the_one_there(re
     assert describe(registry, "site-1")["attributes"] == {"serial": "1"}
 
 
+@pytest.mark.spec("AL-08")
 def test_two_accounts_have_things_of_one_name(registry: Registry) -> None:
     mine = registry.thing("site-1")
     theirs = registry.thing("site-1", OTHER_ACCOUNT)
@@ -74,6 +75,7 @@ def test_an_update_replaces_all_attributes_and_raises_the_version(registry: Regi
     assert describe(registry, "site-1")["version"] == 2
 
 
+@pytest.mark.spec("JB-28", "JB-71")
 def test_a_merging_update_keeps_the_others_and_an_empty_value_takes_one_away(registry: Registry) -> None:
     registry.thing("site-1", attributePayload={"attributes": {"a": "1", "b": "2"}})
 
@@ -85,6 +87,7 @@ def test_a_merging_update_keeps_the_others_and_an_empty_value_takes_one_away(reg
     assert describe(registry, "site-1")["attributes"] == {"b": "2", "c": "3"}
 
 
+@pytest.mark.spec("JB-28")
 def test_an_update_rejects_a_stale_version_and_changes_nothing(registry: Registry) -> None:
     registry.thing("site-1", attributePayload={"attributes": {"a": "1"}})
 
@@ -174,6 +177,7 @@ def names(registry: Registry, **request: object) -> list[str]:
     return [thing["thingName"] for thing in things]
 
 
+@pytest.mark.spec("JB-28", "JB-23")
 def test_things_are_listed_by_attribute_value_start_and_type(registry: Registry) -> None:
     registry.store.run(registry.types.create_thing_type, {"thingTypeName": "radio"})
     registry.thing("a", attributePayload={"attributes": {"place": "Kiel"}})
