@@ -1,0 +1,110 @@
+"""Control answers `$aws` requests from its table."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import pytest
+
+from hedgerow.base.errors import ServiceError, Unavailable
+from hedgerow.cloud.control import CloudControl, TopicTable
+from hedgerow.cloud.rows import TopicRow
+from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.topics import TopicRequest
+from hedgerow.gateway.ports import Admit, Admitted, Asked, Message, NotAdmitted, Replied
+from hedgerow.store import Answer, Tx
+from tests.support.clock import FakeIds
+
+ACCOUNT = "123456789012"
+CERTIFICATE = "c" * 64
+
+
+class DirectRun:
+    async def write(self, operation: Callable[[Any], Answer], *, lane: str = "") -> Answer:
+        return operation(None)
+
+    async def read(self, query: Callable[[Any], Any]) -> Any:
+        return query(None)
+
+
+async def nobody(question: Admit) -> Admitted | NotAdmitted:
+    return NotAdmitted(reason="NOT_AUTHENTICATED", detail="nobody comes in")
+
+
+def control(*rows: TopicRow, admission: Callable[[Admit], Awaitable[Admitted | NotAdmitted]] = nobody) -> CloudControl:
+    return CloudControl(
+        run=DirectRun(), ids=FakeIds(), region="eu-central-1", admission=admission, topics=TopicTable(rows)
+    )
+
+
+def asked(topic: str, principal: str = CERTIFICATE) -> Asked:
+    message = Message(account=ACCOUNT, topic=topic, payload=b"{}", client_id="pump", principal=principal)
+    return Asked(message=message, peer="192.0.2.1", variables={"iot:Connection.Thing.ThingName": "pump"})
+
+
+def ask(answering: CloudControl, question: Asked | Admit, deadline_s: float = 5.0) -> Any:
+    return asyncio.run(answering.ask(question, deadline_s=deadline_s))
+
+
+def test_the_plainest_filter_wins() -> None:
+    table = TopicTable([TopicRow("$aws/things/+/jobs/+/get"), TopicRow("$aws/things/+/jobs/$next/get")])
+
+    row, parts = table.find("$aws/things/pump/jobs/$next/get") or (None, ())
+    other, other_parts = table.find("$aws/things/pump/jobs/j1/get") or (None, ())
+
+    assert row is not None
+    assert other is not None
+    assert (row.filter, parts) == ("$aws/things/+/jobs/$next/get", ("pump",))
+    assert (other.filter, other_parts) == ("$aws/things/+/jobs/+/get", ("pump", "j1"))
+
+
+def test_topics_of_another_length_are_not_ours() -> None:
+    assert TopicTable([TopicRow("$aws/things/+/shadow/get")]).find("$aws/things/pump/shadow/get/accepted") is None
+
+
+def test_an_operation_gets_the_caller_and_the_parts_and_its_replies_come_back() -> None:
+    seen: list[tuple[TopicRequest, Caller]] = []
+
+    def get(tx: Tx, request: TopicRequest, caller: Caller) -> Answer:
+        seen.append((request, caller))
+        return Answer({"replies": (("$aws/t/accepted", b"{}"),)})
+
+    reply = ask(control(TopicRow("$aws/things/+/shadow/get", operation=get)), asked("$aws/things/pump/shadow/get"))
+
+    ((request, caller),) = seen
+    assert reply == Replied(replies=(("$aws/t/accepted", b"{}"),))
+    assert request.parts == ("pump",)
+    assert (caller.kind, caller.certificate_id, caller.thing) == (Kind.CERTIFICATE, CERTIFICATE, "pump")
+    assert caller.principal == f"arn:aws:iot:eu-central-1:{ACCOUNT}:cert/{CERTIFICATE}"
+
+
+def test_a_signed_caller_keeps_its_own_name() -> None:
+    seen: list[Caller] = []
+
+    async def flow(request: TopicRequest, caller: Caller) -> Mapping[str, Any]:
+        seen.append(caller)
+        return {}
+
+    ask(control(TopicRow("$aws/x", flow=flow)), asked("$aws/x", principal=f"arn:aws:iam::{ACCOUNT}:user/ann"))
+
+    assert (seen[0].kind, seen[0].certificate_id) == (Kind.USER, None)
+    assert seen[0].principal == f"arn:aws:iam::{ACCOUNT}:user/ann"
+
+
+def test_a_refusal_without_words_is_logged_and_answered_with_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(tx: Tx, request: TopicRequest, caller: Caller) -> Answer:
+        raise ServiceError("no")
+
+    reply = ask(control(TopicRow("$aws/x", operation=refuse)), asked("$aws/x"))
+
+    assert reply == Replied()
+    assert "refused without an answer" in caplog.text
+
+
+def test_what_takes_too_long_is_unavailable() -> None:
+    async def never(request: TopicRequest, caller: Caller) -> Mapping[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    with pytest.raises(Unavailable, match="no answer"):
+        ask(control(TopicRow("$aws/x", flow=never)), asked("$aws/x"), deadline_s=0.01)

@@ -1,0 +1,71 @@
+"""Flags win over the environment, the environment over the file; what is unknown or wrong is named."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hedgerow.base.errors import Unusable
+from hedgerow.cloud.hosts import certificate_names, reachable
+from hedgerow.cloud.settings import CloudSettings, read_settings
+
+
+def read(tmp_path: Path, toml: str = "", environment: dict[str, str] | None = None, **given: Any) -> CloudSettings:
+    file = tmp_path / "hedgerow.toml"
+    file.write_text(toml)
+    return read_settings({"data": tmp_path, **given}, environment=environment or {}, file=file)
+
+
+def test_a_flag_wins_over_the_environment_and_the_file(tmp_path: Path) -> None:
+    settings = read(tmp_path, "api_port = 1", {"HEDGEROW_API_PORT": "2"}, api_port=3)
+
+    assert settings.api_port == 3
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    settings = read(tmp_path, "api_port = 1", {"HEDGEROW_API_PORT": "2"})
+
+    assert settings.api_port == 2
+
+
+def test_lists_come_from_the_file_and_with_commas_from_the_environment(tmp_path: Path) -> None:
+    from_file = read(tmp_path, 'webhook_networks = ["10.0.0.0/8"]')
+    from_environment = read(tmp_path, environment={"HEDGEROW_WEBHOOK_NETWORKS": "10.0.0.0/8, 127.0.0.0/8"})
+
+    assert from_file.webhook_networks == ("10.0.0.0/8",)
+    assert from_environment.webhook_networks == ("10.0.0.0/8", "127.0.0.0/8")
+
+
+@pytest.mark.parametrize(
+    ("toml", "environment", "said"),
+    [
+        ("api_prot = 1", {}, "api_prot"),
+        ('api_port = "x"', {}, "api_port"),
+        ("api_port = true", {}, "api_port"),
+        ("api_port = ", {}, "cannot read the settings file"),
+        ("", {"HEDGEROW_API_PORT": "many"}, "HEDGEROW_API_PORT"),
+        ("", {"HEDGEROW_CONSOLE": "maybe"}, "HEDGEROW_CONSOLE"),
+        ("api_port = 70000", {}, "--api-port"),
+        ('webhook_networks = ["10.0.0.1/8"]', {}, "webhook_networks"),
+        ('limits = "none"', {}, "--limits"),
+        ('account = "1"', {}, "--account"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, toml: str, environment: dict[str, str], said: str) -> None:
+    with pytest.raises(Unusable, match=said):
+        read(tmp_path, toml, environment)
+
+
+def test_the_data_folder_must_be_given() -> None:
+    with pytest.raises(Unusable, match="--data"):
+        read_settings({}, environment={})
+
+
+def test_the_bound_address_stands_in_the_certificate_beside_the_hosts() -> None:
+    assert certificate_names(("iot.example.org",), "10.0.0.5") == ("iot.example.org", "10.0.0.5")
+    assert certificate_names(("iot.example.org",), None) == ("iot.example.org",)
+    assert "localhost" in certificate_names((), None)
+
+
+def test_a_host_is_chosen_that_this_machine_can_resolve() -> None:
+    assert reachable(("name.invalid", "127.0.0.1")) == "127.0.0.1"
