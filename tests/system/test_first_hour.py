@@ -78,7 +78,7 @@ def test_a_device_by_hand_publishes_and_is_cut_off_where_it_may_not(
 
 
 @pytest.mark.slow
-@pytest.mark.spec("DR-19", "DR-20")
+@pytest.mark.spec("DR-09", "DR-19", "DR-20")
 def test_an_operator_sees_what_a_device_publishes(hedgerow_cloud: TestCloud) -> None:
     keys = hedgerow_cloud.session.get_credentials()
     assert keys is not None

@@ -129,7 +129,6 @@ def message(**payload: Any) -> Message:
     return Message(topic="sites/north/faults", payload=json.dumps(payload).encode(), account="1", now_ms=7)
 
 
-@pytest.mark.spec("DR-09")
 def test_a_match_makes_a_job_with_its_templates_filled_in() -> None:
     rule = topic_rule({"cloudwatchLogs": {"roleArn": ROLE, "logGroupName": "/${topic(2)}"}})
 
