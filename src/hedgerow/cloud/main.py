@@ -6,14 +6,17 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
+from hedgerow.api import OWN_MODELS
 from hedgerow.base import log as logs
-from hedgerow.base.errors import Unusable
+from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.base.log import get_logger
 from hedgerow.cloud.build import Cloud, build
+from hedgerow.cloud.console import running_console
 from hedgerow.cloud.ready import NAME, Ready
 from hedgerow.cloud.settings import CloudSettings
 
@@ -53,13 +56,32 @@ async def _serve(settings: CloudSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with build(settings, os.environ) as cloud:
+    async with AsyncExitStack() as stack:
+        cloud = await stack.enter_async_context(build(settings, os.environ))
+        console_url = await _start_console(stack, settings, cloud) if settings.console else None
         gc.collect()
         gc.freeze()  # what was built stays: the collector need not look at it again
-        console_url = None
         _say_ready(settings, cloud, console_url)
         await stop.wait()
         log.info("the cloud stops")
+
+
+async def _start_console(stack: AsyncExitStack, settings: CloudSettings, cloud: Cloud) -> str:
+    """Start the console on loopback, or where the device ports are bound; raise Unusable when it does not start."""
+    try:
+        console = await stack.enter_async_context(
+            running_console(
+                api_url=cloud.api_url,
+                region=cloud.region,
+                ca_file=cloud.ca_file if cloud.api_url.startswith("https:") else None,
+                host=settings.bind or "127.0.0.1",
+                port=settings.console_port,
+                models=OWN_MODELS,
+            )
+        )
+    except Unavailable as error:
+        raise Unusable(f"{error}; choose another --console-port, or go without it with --no-console") from error
+    return console.url
 
 
 def _say_ready(settings: CloudSettings, cloud: Cloud, console_url: str | None) -> None:
