@@ -83,11 +83,10 @@ class Edge:
 
     def says(self, words: str, *, within_s: float = 15.0) -> None:
         """Wait until its console has these words."""
-        until(
-            f"{words!r} on the console of {self.name}:\n{self.console()}",
-            lambda: words in self.console(),
-            within_s=within_s,
-        )
+        try:
+            until(f"{words!r} on the console", lambda: words in self.console(), within_s=within_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.name} said:\n{self.console()}") from None
 
     def kill(self) -> None:
         """End it with SIGKILL."""

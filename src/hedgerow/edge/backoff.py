@@ -1,4 +1,4 @@
-"""How long to wait before the next try: growing, with jitter, slower for what will hardly change by itself."""
+"""How long to wait before the next try: growing, with jitter, and further for what only an operator can change."""
 
 import random
 
@@ -7,7 +7,7 @@ class Backoff:
     """The waits of one thing that is tried again and again."""
 
     def __init__(
-        self, *, first_s: float = 1.0, most_s: float = 60.0, slow_s: float = 60.0, slowest_s: float = 900.0
+        self, *, first_s: float = 1.0, most_s: float = 60.0, slow_s: float = 4.0, slowest_s: float = 900.0
     ) -> None:
         self._first = first_s
         self._most = most_s
