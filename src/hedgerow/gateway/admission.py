@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.base.errors import Unavailable
 from hedgerow.core.mqtt.codec import encode_connack
+from hedgerow.core.mqtt.forwarding import kept
 from hedgerow.core.mqtt.packets import MQTT_3_1_1, MQTT_5, Connect
-from hedgerow.core.mqtt.properties import Properties, Property, write_properties
+from hedgerow.core.mqtt.properties import Properties, Property
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.core.mqtt.session import Session
 from hedgerow.core.mqtt.topics import is_name
-from hedgerow.gateway import presence
+from hedgerow.gateway import presence, recovery
 from hedgerow.gateway.account import Account
-from hedgerow.gateway.connection import FORWARDED, Connection, State
+from hedgerow.gateway.connection import Connection, State
 from hedgerow.gateway.grants import Permissions
 from hedgerow.gateway.ports import Admit, Admitted, Cut, Message, NotAdmitted
 
@@ -50,7 +51,7 @@ async def admit(gateway: "Gateway", connection: Connection, connect: Connect) ->
         await _admit(gateway, connection, connect)
     except Exception:
         refuse(gateway, connection, Reason.SERVER_UNAVAILABLE, "our own fault; the log has more")
-        gateway.leave(connection)
+        gateway.sessions.leave(connection)
         raise
 
 
@@ -91,20 +92,20 @@ async def _enter(
     connection.session_id = gateway.ids.uuid()
     if not _may_connect(connection, connect, client_id):
         now = gateway.clock.now()
-        gateway.announce(account, client_id, *presence.connect_failed(client_id, connection, now))
+        gateway.lifecycle.announce(account, client_id, *presence.connect_failed(client_id, connection, now))
         refuse(gateway, connection, Reason.NOT_AUTHORIZED, permissions.last_refusal, word="AUTHORIZATION_FAILED")
         return
     if _too_soon(gateway, account, client_id):
         refuse(gateway, connection, Reason.QUOTA_EXCEEDED, "this client id connects too often", word="THROTTLED")
         return
-    epoch = gateway.next_epoch(account, client_id, admitted.epoch)
+    epoch = gateway.sessions.next_epoch(account, client_id, admitted.epoch)
     if gateway.bus.others():
         reason = Cut(account=account.name, client_id=client_id, reason=DUPLICATE, before_epoch=epoch)
         gateway.bus.tell("*", reason)
         held = await gateway.journal.take(account.name, client_id, epoch=epoch, gateway=gateway.name)
         if connection.state is not State.ADMITTING:
             return
-        gateway.adopt(held)
+        recovery.adopt(gateway, held)
     older = account.connections.get(client_id)
     if older is not None:
         older.fail(Reason.SESSION_TAKEN_OVER, DUPLICATE, "another connection has this client id")
@@ -153,7 +154,7 @@ def _begin(gateway: "Gateway", connection: Connection, connect: Connect, client_
     session = account.sessions.get(client_id)
     present = session is not None and not connect.clean_start and session.version == connect.version
     if session is not None and not present:
-        gateway.end_session(account, session)
+        gateway.sessions.end(account, session)
     if session is None or not present:
         session = Session(
             client_id,
@@ -169,18 +170,18 @@ def _begin(gateway: "Gateway", connection: Connection, connect: Connect, client_
     session.window = min(connect.properties.get(Property.RECEIVE_MAXIMUM, 65_535), limits.receive_maximum)
     _note(gateway, connection, connect, session, epoch)
     account.connections[client_id] = connection
-    gateway.cancel_will(account, client_id)
+    gateway.lifecycle.cancel_will(account, client_id)
 
-    def answer(kept: bool) -> None:
+    def answer(stored: bool) -> None:
         if connection.state is not State.ADMITTING:
             return
-        if not kept:
+        if not stored:
             refuse(gateway, connection, Reason.SERVER_UNAVAILABLE, "the session could not be stored")
-            gateway.leave(connection)
+            gateway.sessions.leave(connection)
             return
         _welcome(gateway, connection, connect, present)
 
-    gateway.save(connection, answer)
+    gateway.sessions.save(connection, answer)
 
 
 def _note(gateway: "Gateway", connection: Connection, connect: Connect, session: Session, epoch: int) -> None:
@@ -203,7 +204,7 @@ def _note(gateway: "Gateway", connection: Connection, connect: Connect, session:
         payload=will.payload,
         qos=will.qos,
         retain=will.retain,
-        properties=write_properties({name: value for name, value in will.properties.items() if name in FORWARDED}),
+        properties=kept(will.properties),
         expires_at=None if expiry is None else float(expiry),  # made a time when it is sent
         client_id=session.client_id,
         principal=connection.admitted.principal,
@@ -219,9 +220,9 @@ def _welcome(gateway: "Gateway", connection: Connection, connect: Connect, prese
     session.link = connection
     if session.subscriptions:
         account.changed()
-    gateway.entered(connection)
+    gateway.lifecycle.entered(connection)
     session.pump(gateway.clock.now())
-    gateway.settle(account, session)
+    gateway.router.settle(account, session)
     connection.transport.resume_reading()
     connection.receive(b"")
 
@@ -250,11 +251,11 @@ def refuse(gateway: "Gateway", connection: Connection, code: Reason, why: str, w
     """Not let in: MQTT 5 is told why; MQTT 3.1.1 sees the connection close, as with AWS."""
     if connection.state is State.CLOSED:
         return
-    gateway.not_admitted(connection, code, word, why)
+    gateway.lifecycle.not_admitted(connection, code, word, why)
     if connection.version == MQTT_5:
         connection.send(encode_connack(False, code, MQTT_5))
     elif code == Reason.CLIENT_ID_NOT_VALID:
         connection.send(encode_connack(False, 2, MQTT_3_1_1))
     elif code == Reason.SERVER_UNAVAILABLE:
         connection.send(encode_connack(False, 3, MQTT_3_1_1))
-    gateway.close(connection)
+    connection.close()

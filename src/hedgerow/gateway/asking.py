@@ -31,7 +31,7 @@ async def ask(gateway: "Gateway", connection: Connection, message: Message, pack
             for topic, payload in reply.replies:
                 _reply(gateway, connection, topic, payload, message.qos)
     except Unavailable as error:
-        gateway.refused(connection, Reason.UNSPECIFIED, f"no answer to {message.topic}: {error}")
+        gateway.lifecycle.refused(connection, Reason.UNSPECIFIED, f"no answer to {message.topic}: {error}")
     finally:
         if packet_id:
             connection.answer(packet_id, ok, Reason.SUCCESS if ok else Reason.UNSPECIFIED)
@@ -47,7 +47,7 @@ def _reply(gateway: "Gateway", connection: Connection, topic: str, payload: byte
     if not connection.may_receive(topic):
         return
     granted = qos if subscribed is None else min(qos, subscribed)
-    gateway.hand(connection.session, Parcel(topic, payload, granted), connection.account)
+    gateway.router.hand(connection.account, connection.session, Parcel(topic, payload, granted))
 
 
 def _subscribed_qos(connection: Connection, topic: str) -> int | None:

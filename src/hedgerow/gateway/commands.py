@@ -73,7 +73,7 @@ class Commands:
             account.forget(session)  # another gateway has it now, with all that the journal holds
             account.changed()
         elif command.clean_session:
-            self._gateway.end_session(account, session)
+            self._gateway.sessions.end(account, session)
 
     def _touched(self, command: Regrant) -> list[Connection]:
         account = self._gateway.account(command.account)
@@ -88,7 +88,7 @@ class Commands:
         for count, connection in enumerate(connections):
             if count % PER_TURN == PER_TURN - 1:
                 await asyncio.sleep(0)  # let the others have their turn
-            if connection.state is not State.OPEN:
+            if not _is_open(connection):
                 continue
             try:
                 await self._ask_again(connection)
@@ -102,7 +102,7 @@ class Commands:
 
     async def _ask_again(self, connection: Connection) -> None:
         reply = await self._gateway.control.ask(connection.question, deadline_s=DEADLINE_S)
-        if not connection.is_open():
+        if not _is_open(connection):
             return
         if isinstance(reply, NotAdmitted):
             connection.fail(Reason.NOT_AUTHORIZED, "FORBIDDEN_ACCESS", reply.detail)
@@ -115,3 +115,8 @@ class Commands:
         permissions = Permissions(grants, region=gateway.region, account=admitted.account)
         connection.regrant(admitted, permissions)
         connection.account.changed()
+
+
+def _is_open(connection: Connection) -> bool:
+    """Ask each time: it may have ended while something was waited for."""
+    return connection.state is State.OPEN

@@ -16,8 +16,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from hedgerow.core.mqtt.codec import PINGRESP, TO_SERVER, encode_ack, encode_disconnect
 from hedgerow.core.mqtt.decoder import decode_body, header
 from hedgerow.core.mqtt.errors import BadPacket
-from hedgerow.core.mqtt.packets import MQTT_3_1_1, MQTT_5, Ack, Connect, Disconnect, Kind, Packet, Publish
-from hedgerow.core.mqtt.properties import Property, write_properties, write_varint
+from hedgerow.core.mqtt.forwarding import forwarded
+from hedgerow.core.mqtt.packets import (
+    MQTT_3_1_1,
+    MQTT_5,
+    Ack,
+    Connect,
+    Disconnect,
+    Kind,
+    Packet,
+    Publish,
+    Subscribe,
+    Unsubscribe,
+)
+from hedgerow.core.mqtt.properties import Property, write_varint
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.core.mqtt.session import QOS, Parcel, Session
 from hedgerow.core.mqtt.topics import BASIC_INGEST, is_name
@@ -29,15 +41,6 @@ if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
 
 ROUTES: Final = 256  # topics whose route and permission a connection remembers
-FORWARDED: Final = frozenset(
-    {
-        Property.PAYLOAD_FORMAT,
-        Property.CONTENT_TYPE,
-        Property.RESPONSE_TOPIC,
-        Property.CORRELATION_DATA,
-        Property.USER_PROPERTY,
-    }
-)
 NOTHING: Final = (0, Parcel("", b""))  # stands in flight for what nobody will ask for again
 
 
@@ -142,10 +145,7 @@ class Connection:
     def wake(self) -> None:
         if not self._woken:
             self._woken = True
-            dirty = self._gateway.dirty
-            dirty.append(self)
-            if len(dirty) == 1:
-                self._gateway.soon(self._gateway.flush)
+            self._gateway.outbox.add(self)
 
     def send(self, data: bytes) -> None:
         """Collect bytes for the end of this turn."""
@@ -250,7 +250,7 @@ class Connection:
                 session = self.session
                 session.acked(data[body] << 8 | data[body + 1], self._gateway.now)
                 if session.settled:
-                    self._gateway.settle(self.account, session)
+                    self._gateway.router.settle(self.account, session)
                 at = end
                 continue
             self._packet(decode_body(first, data, body, end, self.version), first >> 4)
@@ -316,19 +316,17 @@ class Connection:
             self.version = packet.version
             self.state = State.ADMITTING
             self.transport.pause_reading()
-            self._gateway.connect(self, packet)
+            self._gateway.serve(self, packet)
             return
         match packet:
             case Publish():
                 self._publish(packet)
             case Ack():
                 self._ack(packet)
-            case Disconnect():
-                self._gateway.disconnect(self, packet)
             case _ if kind == Kind.PINGREQ:
                 self.send(PINGRESP)
-            case _ if kind in (Kind.SUBSCRIBE, Kind.UNSUBSCRIBE):
-                self._gateway.subscribe(self, packet)
+            case Subscribe() | Unsubscribe() | Disconnect():
+                self._gateway.serve(self, packet)
             case _:
                 raise BadPacket(f"{Kind(kind).name} while connected", Reason.PROTOCOL_ERROR)
 
@@ -338,7 +336,7 @@ class Connection:
         session = self.session
         session.acked(packet.packet_id, self._gateway.now)
         if session.settled:
-            self._gateway.settle(self.account, session)
+            self._gateway.router.settle(self.account, session)
 
     def _publish(self, packet: Publish) -> None:
         limits = self._gateway.limits
@@ -399,7 +397,7 @@ class Connection:
 
     def _refuse(self, packet: Publish, code: Reason, why: str) -> None:
         """A refused publication: MQTT 5 says so in its PUBACK; where there is none, the connection is cut. [DR-10]"""
-        self._gateway.refused(self, code, why)
+        self._gateway.lifecycle.refused(self, code, why)
         if self.version == MQTT_5 and packet.qos:
             self.send(encode_ack(Kind.PUBACK, packet.packet_id, MQTT_5, code))
         else:
@@ -407,13 +405,15 @@ class Connection:
             self.fail(code, word, why)
 
     def _hand_on(self, topic: str, packet: Publish) -> None:
+        gateway = self._gateway
         properties, expires_at = b"", None
         if packet.properties:
-            properties, expires_at = self._forwarded(packet)
-        gateway = self._gateway
+            properties, expires_at = forwarded(packet.properties, gateway.limits, gateway.clock.now())
         ident = packet.packet_id
         if topic.startswith("$") and not topic.startswith(BASIC_INGEST):
-            message = gateway.message(self, Parcel(topic, packet.payload, packet.qos, False, properties, expires_at))
+            message = gateway.router.message(
+                self, Parcel(topic, packet.payload, packet.qos, False, properties, expires_at)
+            )
             if gateway.control.wants(message):
                 gateway.ask(self, message, ident)
                 if "/shadow/" in topic:  # others may watch what is asked of a shadow
@@ -423,10 +423,10 @@ class Connection:
             return
         parcel = Parcel(topic, packet.payload, packet.qos, packet.retain, properties, expires_at)
         if not packet.qos:
-            gateway.publish_from(self, parcel, None)
+            gateway.router.publish_from(self, parcel, None)
         else:
             self.pending += 1
-            gateway.publish_from(self, parcel, lambda ok: self.answer(ident, ok))
+            gateway.router.publish_from(self, parcel, lambda ok: self.answer(ident, ok))
         self._remember(topic, packet)
 
     def _remember(self, topic: str, packet: Publish) -> None:
@@ -439,27 +439,6 @@ class Connection:
         if len(self._routes) >= ROUTES:
             self._routes.clear()
         self._routes[topic.encode()] = route
-
-    def _forwarded(self, packet: Publish) -> tuple[bytes, float | None]:
-        limits = self._gateway.limits
-        expires_at = None
-        found = packet.properties
-        seconds = found.get(Property.MESSAGE_EXPIRY)
-        if seconds is not None:
-            seconds = min(max(seconds, limits.message_expiry_min), limits.message_expiry_max)
-            expires_at = self._gateway.clock.now() + seconds
-        kept = {name: value for name, value in found.items() if name in FORWARDED}
-        response = kept.get(Property.RESPONSE_TOPIC)
-        if response is not None and not is_name(response, limits):
-            raise BadPacket("the response topic is not valid", Reason.TOPIC_NAME_INVALID)
-        users = sum(len(name.encode()) + len(value.encode()) for name, value in kept.get(Property.USER_PROPERTY, ()))
-        if (
-            len(kept.get(Property.CONTENT_TYPE, "").encode()) > limits.content_type
-            or len(kept.get(Property.CORRELATION_DATA, b"")) > limits.correlation_data
-            or users > limits.user_properties
-        ):
-            raise BadPacket("a property is larger than allowed", Reason.QUOTA_EXCEEDED)
-        return write_properties(kept), expires_at
 
     def answer(self, packet_id: int, ok: bool, code: Reason = Reason.SUCCESS) -> None:
         """Acknowledge a publication that was waiting. What could not be kept is not acknowledged in MQTT 3.1.1."""
@@ -474,8 +453,12 @@ class Connection:
 
     # --- endings
 
-    def is_open(self) -> bool:
-        return self.state is State.OPEN
+    def close(self) -> None:
+        """Send what was collected, then close the transport."""
+        self.state = State.CLOSED
+        self.flush()
+        self._gateway.connections.discard(self)
+        self.transport.close()
 
     def fail(self, code: Reason, word: str, why: str) -> None:
         """The connection ends because of the client (or by our order); MQTT 5 is told the code."""

@@ -55,10 +55,10 @@ def _adopt(gateway: "Gateway", stored: StoredSession, now: float) -> None:
     account.sessions[stored.client_id] = session
     for text, options in stored.subscriptions:
         account.subscribe(session, text, options)
-    gateway.expire_at(session.expires_at, stored.account, stored.client_id)
+    gateway.sessions.expire_at(session.expires_at, stored.account, stored.client_id)
     if stored.connected:
         offline = replace(stored, connected=False, expires_at=session.expires_at, will=None)
-        gateway.journal.append((gateway.saved(offline),))
+        gateway.journal.append((gateway.sessions.saved(offline),))
 
 
 def _tell(gateway: "Gateway", stored: StoredSession) -> None:
@@ -78,7 +78,7 @@ def _tell(gateway: "Gateway", stored: StoredSession) -> None:
         initiated=False,
         now=now,
     )
-    gateway.announce(account, stored.client_id, *event)
+    gateway.lifecycle.announce(account, stored.client_id, *event)
 
 
 def parcel_of(message: Message) -> Parcel:

@@ -13,6 +13,7 @@ from hedgerow.core.mqtt.session import NO_LOCAL, QOS, RETAIN_AS_PUBLISHED, Parce
 from hedgerow.core.mqtt.topics import BASIC_INGEST
 from hedgerow.gateway.account import Account, Kept
 from hedgerow.gateway.bus import Endpoint
+from hedgerow.gateway.connection import Connection
 from hedgerow.gateway.journal import Done, Journal
 from hedgerow.gateway.ports import Message, Stored
 from hedgerow.gateway.wire import encode_message, encode_retained
@@ -82,6 +83,24 @@ class Router:
             self._journal.append(records, answer)
         if remote:
             self.bus.publish(message, answer)
+
+    def message(self, connection: Connection, parcel: Parcel) -> Message:
+        """Answer a connection's publication as the value that travels."""
+        return Message(
+            account=connection.account.name,
+            topic=parcel.topic,
+            payload=parcel.payload,
+            qos=parcel.qos,
+            retain=parcel.retain,
+            properties=parcel.properties,
+            expires_at=parcel.expires_at,
+            client_id=connection.session.client_id,
+            principal=connection.admitted.principal,
+        )
+
+    def publish_from(self, connection: Connection, parcel: Parcel, done: Done | None) -> None:
+        """Publish for a connected client."""
+        self.publish(connection.account, self.message(connection, parcel), connection.session, done)
 
     def on_message(self, message: Message, stored: Stored | None) -> None:
         """A publication from control or another gateway. It may come twice."""

@@ -44,9 +44,9 @@ def subscribe(gateway: "Gateway", connection: Connection, packet: Subscribe) -> 
         for text, options, new in granted:
             _send_retained(gateway, connection, text, options, new)
 
-    gateway.save(connection, answer)
+    gateway.sessions.save(connection, answer)
     if granted:
-        gateway.tell(connection, presence.subscribed, [text for text, _, _ in granted])
+        gateway.lifecycle.tell(connection, presence.subscribed, [text for text, _, _ in granted])
 
 
 def unsubscribe(gateway: "Gateway", connection: Connection, packet: Unsubscribe) -> None:
@@ -57,8 +57,8 @@ def unsubscribe(gateway: "Gateway", connection: Connection, packet: Unsubscribe)
         there = connection.account.unsubscribe(connection.session, text)
         codes.append(Reason.SUCCESS if there else Reason.NO_SUBSCRIPTION_EXISTED)
     wire = encode_unsuback(packet.packet_id, codes, connection.version)
-    gateway.save(connection, lambda _kept: connection.send(wire))
-    gateway.tell(connection, presence.unsubscribed, list(packet.filters))
+    gateway.sessions.save(connection, lambda _kept: connection.send(wire))
+    gateway.lifecycle.tell(connection, presence.unsubscribed, list(packet.filters))
 
 
 def _check(gateway: "Gateway", connection: Connection, packet: Subscribe) -> None:
@@ -81,7 +81,7 @@ def _decide(gateway: "Gateway", connection: Connection, text: str, options: int)
     if plain.startswith("$") and (not plain.startswith("$aws/") or plain.startswith(BASIC_INGEST)):
         return Reason.TOPIC_FILTER_INVALID
     if not connection.permissions.may("iot:Subscribe", "topicfilter/" + text):
-        gateway.refused(connection, Reason.NOT_AUTHORIZED, f"may not subscribe to {text}")
+        gateway.lifecycle.refused(connection, Reason.NOT_AUTHORIZED, f"may not subscribe to {text}")
         return Reason.NOT_AUTHORIZED
     subscriptions = connection.session.subscriptions
     if text not in subscriptions and len(subscriptions) >= gateway.limits.subscriptions:
@@ -101,4 +101,4 @@ def _send_retained(gateway: "Gateway", connection: Connection, text: str, option
             continue
         qos = min(message.qos, options & QOS)
         parcel = Parcel(message.topic, message.payload, qos, True, message.properties, message.expires_at)
-        gateway.hand(connection.session, parcel, connection.account)
+        gateway.router.hand(connection.account, connection.session, parcel)

@@ -83,9 +83,6 @@ class TlsShell(asyncio.Protocol):
         else:
             self.step(data)
 
-    def eof_received(self) -> bool:
-        return False
-
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
         connection = self._connection

@@ -29,6 +29,9 @@ class MqttWebSocket:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await _send_away(send)
+            return
         await receive()  # websocket.connect
         peer = _peer(scope)
         offered = scope.get("subprotocols") or []
@@ -48,6 +51,13 @@ class MqttWebSocket:
         finally:
             pipe.gone = True
             connection.lost()
+
+
+async def _send_away(send: Send) -> None:
+    """Answer a plain HTTP request, which asked for no WebSocket."""
+    headers = [(b"upgrade", b"websocket"), (b"connection", b"upgrade"), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 426, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _peer(scope: Scope) -> Peer | None:

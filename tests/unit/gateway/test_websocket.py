@@ -97,6 +97,14 @@ def test_an_upgrade_without_a_caller_or_without_mqtt_is_refused(direct: World, s
     assert [event["type"] for event in socket.sent] == ["websocket.close"]
 
 
+def test_a_plain_request_is_told_to_upgrade(direct: World) -> None:
+    socket = Socket(direct, type="http")
+
+    asyncio.run(socket.run())
+
+    assert [event.get("status") for event in socket.sent] == [426, None]
+
+
 def test_frames_may_split_and_join_packets(direct: World) -> None:
     socket = Socket(direct, **{"hedgerow.caller": CALLER})
     wire = encode(Connect("a"), MQTT_3_1_1) + encode(Subscribe(1, (("t", 0),)), MQTT_3_1_1)

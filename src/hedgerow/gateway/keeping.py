@@ -1,0 +1,103 @@
+"""How sessions are kept: on disk while they must be, offline for their time, then ended."""
+
+import heapq
+from typing import TYPE_CHECKING
+
+from hedgerow.core.mqtt.records import SessionEnded, SessionSaved
+from hedgerow.core.mqtt.session import Session
+from hedgerow.gateway.account import Account
+from hedgerow.gateway.connection import Connection, State
+from hedgerow.gateway.journal import Done, StoredSession
+from hedgerow.gateway.wire import encode_session
+
+if TYPE_CHECKING:
+    from hedgerow.gateway.gateway import Gateway
+
+
+class Sessions:
+    """See the module. One per gateway."""
+
+    def __init__(self, gateway: "Gateway") -> None:
+        self._gateway = gateway
+        self._expiries: list[tuple[float, str, str]] = []
+
+    def next_epoch(self, account: Account, client_id: str, given: int | None) -> int:
+        """Answer the number of this connection of the client; it is what lifecycle events call versionNumber."""
+        if given is not None:
+            return given
+        session = account.sessions.get(client_id)
+        if session is not None:
+            return session.epoch + 1
+        past = account.past.get(client_id)
+        return 0 if past is None else past.epoch + 1
+
+    def save(self, connection: Connection, done: Done) -> None:
+        """Have the session on disk, when it is one that is kept; else its connection is noted, without waiting."""
+        journal = self._gateway.journal
+        if connection.session.persistent:
+            journal.append((self.saved(_stored(connection, connected=True)),), done)
+            return
+        if connection.state is State.ADMITTING:
+            journal.append((self.saved(_stored(connection, connected=True)),))
+        done(True)
+
+    def saved(self, session: StoredSession) -> SessionSaved:
+        """Answer the session as the journal keeps it, held by this gateway."""
+        body = encode_session(session)
+        return SessionSaved(session.account, session.client_id, session.epoch, self._gateway.name, body)
+
+    def leave(self, connection: Connection) -> None:
+        """The session loses its connection: it is kept for its time, or ends."""
+        session = getattr(connection, "session", None)
+        if session is None or connection.account.connections.get(session.client_id) is not connection:
+            return
+        account = connection.account
+        del account.connections[session.client_id]
+        if session.subscriptions:
+            account.changed()
+        if not session.persistent:
+            session.link = None
+            self.end(account, session)
+            return
+        session.offline()
+        session.expires_at = self._gateway.clock.now() + session.expiry_s
+        self.expire_at(session.expires_at, account.name, session.client_id)
+        self._gateway.journal.append((self.saved(_stored(connection, connected=False)),))
+
+    def end(self, account: Account, session: Session) -> None:
+        """The session is over, with all that waits for it."""
+        account.forget(session)
+        self._gateway.journal.append((SessionEnded(account.name, session.client_id, session.epoch),))
+
+    def expire_at(self, at: float, account: str, client_id: str) -> None:
+        """End the session then, unless its client was back."""
+        heapq.heappush(self._expiries, (at, account, client_id))
+
+    def expire(self, now: float) -> None:
+        """End the sessions whose time is over."""
+        while self._expiries and self._expiries[0][0] <= now:
+            at, name, client_id = heapq.heappop(self._expiries)
+            account = self._gateway.account(name)
+            session = account.sessions.get(client_id)
+            if session is not None and session.expires_at == at:
+                self.end(account, session)
+
+
+def _stored(connection: Connection, *, connected: bool) -> StoredSession:
+    session = connection.session
+    return StoredSession(
+        account=connection.account.name,
+        client_id=session.client_id,
+        epoch=session.epoch,
+        version=session.version,
+        persistent=session.persistent,
+        connected=connected,
+        expiry_s=session.expiry_s,
+        expires_at=session.expires_at,
+        subscriptions=tuple(session.subscriptions.items()) if session.persistent else (),
+        will=connection.will,
+        will_delay_s=connection.will_delay,
+        principal=connection.admitted.principal,
+        session_id=connection.session_id,
+        thing=connection.admitted.thing or "",
+    )

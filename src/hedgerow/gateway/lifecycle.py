@@ -1,0 +1,115 @@
+"""What the world is told of connections: lifecycle events, wills, and in the log what was refused."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hedgerow.base.log import get_logger
+from hedgerow.core.mqtt.reasons import Reason
+from hedgerow.gateway import presence
+from hedgerow.gateway.account import Account
+from hedgerow.gateway.connection import Connection
+from hedgerow.gateway.ports import Message
+
+if TYPE_CHECKING:
+    from hedgerow.gateway.gateway import Gateway
+
+log = get_logger("gateway")
+
+
+class Lifecycle:
+    """See the module. One per gateway."""
+
+    def __init__(self, gateway: "Gateway") -> None:
+        self._gateway = gateway
+        self._wills: dict[tuple[str, str], tuple[float, Message]] = {}
+        self.admitted = 0
+        self.turned_away = 0
+        self.refusals = 0
+
+    def entered(self, connection: Connection) -> None:
+        """The client is in."""
+        self.admitted += 1
+        client_id = connection.session.client_id
+        connection.account.past.pop(client_id, None)
+        now = self._gateway.clock.now()
+        self.announce(connection.account, client_id, *presence.connected(client_id, connection, now))
+
+    def ended(self, connection: Connection, word: str, why: str, *, initiated: bool) -> None:
+        """The client is gone; its will follows, unless it was taken back."""
+        account, client_id = connection.account, connection.session.client_id
+        if why and not initiated:
+            fields = {"account": account.name, "client": client_id, "reason": word, "detail": why}
+            log.info("connection ended", extra={"fields": fields})
+        now = self._gateway.clock.now()
+        self._send_will(connection, now)
+        event = presence.disconnected(
+            client_id,
+            principal=connection.admitted.principal,
+            thing=connection.admitted.thing or "",
+            session_id=connection.session_id,
+            epoch=connection.epoch,
+            word=word,
+            initiated=initiated,
+            now=now,
+        )
+        self.announce(account, client_id, *event)
+
+    def _send_will(self, connection: Connection, now: float) -> None:
+        will = connection.will
+        if will is None:
+            return
+        connection.will = None
+        if will.expires_at is not None:
+            will = replace(will, expires_at=now + will.expires_at)
+        delay = min(connection.will_delay, connection.session.expiry_s)
+        if delay:
+            self._wills[will.account, will.client_id] = (now + delay, will)
+            return
+        self._gateway.router.publish(connection.account, will, None, None)
+
+    def cancel_will(self, account: Account, client_id: str) -> None:
+        """The client is back before its will's delay was over. [MQTT-3.1.3-9]"""
+        self._wills.pop((account.name, client_id), None)
+
+    def send_due(self, now: float) -> None:
+        """Send the wills whose delay is over."""
+        for key in [key for key, (at, _) in self._wills.items() if at <= now]:
+            _, will = self._wills.pop(key)
+            self._gateway.router.publish(self._gateway.account(will.account), will, None, None)
+
+    def announce(self, account: Account, client_id: str, topic: str, payload: bytes) -> None:
+        """Publish an event about a client."""
+        if presence.is_told(client_id):
+            message = Message(account=account.name, topic=topic, payload=payload, qos=1)
+            self._gateway.router.publish(account, message, None, None)
+
+    def tell(
+        self,
+        connection: Connection,
+        event: Callable[[str, Connection, list[str], float], tuple[str, bytes]],
+        filters: list[str],
+    ) -> None:
+        """Publish an event about these filters of a connected client."""
+        client_id = connection.session.client_id
+        now = self._gateway.clock.now()
+        self.announce(connection.account, client_id, *event(client_id, connection, filters, now))
+
+    def refused(self, connection: Connection, code: Reason, why: str) -> None:
+        """A right was missing or a topic is not for clients: say it in the log."""
+        self.refusals += 1
+        fields = {
+            "account": connection.account.name,
+            "client": connection.session.client_id,
+            "principal": connection.admitted.principal,
+            "reason": code.name,
+            "detail": why,
+            "policy": connection.permissions.last_refusal if code == Reason.NOT_AUTHORIZED else "",
+        }
+        log.warning("request refused", extra={"fields": fields})
+
+    def not_admitted(self, connection: Connection, code: Reason, word: str, why: str) -> None:
+        """Somebody was not let in: say it in the log."""
+        self.turned_away += 1
+        fields = {"peer": connection.peer.address, "code": code.name, "reason": word, "detail": why}
+        log.warning("connection not admitted", extra={"fields": fields})
