@@ -114,12 +114,16 @@ class Watches:
             await asyncio.sleep(HOUSEKEEPING_S)
             for credentials in sessions.ended():
                 self.end(credentials)
-            now = self._clock.monotonic()
-            for key, running in list(self._running.items()):
-                unused = running.leases <= 0 and now - running.idle_since > LINGER_S
-                if unused or running.task.done():
-                    del self._running[key]
-                    running.task.cancel()
+            self.end_unused()
+
+    def end_unused(self) -> None:
+        """End the watches that nobody has looked at for a while, and forget those that have ended."""
+        now = self._clock.monotonic()
+        for key, running in list(self._running.items()):
+            unused = running.leases <= 0 and now - running.idle_since > LINGER_S
+            if unused or running.task.done():
+                del self._running[key]
+                running.task.cancel()
 
     async def _run(self, watch: Watch) -> None:
         try:

@@ -7,7 +7,6 @@ A call that fails becomes a sentence in `fleet.problems`, and what was known sta
 
 import asyncio
 import contextlib
-import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Executor
@@ -22,7 +21,8 @@ from hedgerow.console.errors import CloudUnreachable, NotThere, Refused, Session
 from hedgerow.console.faults import parse_event, reported_open
 from hedgerow.console.fleet import Fleet, Window
 from hedgerow.console.live import Live
-from hedgerow.console.model import Certificate, Component, Core, Deployment, Details, Reading
+from hedgerow.console.model import Certificate, Component, Core, Deployment, Details
+from hedgerow.console.news import ALWAYS, News, reading_of
 
 log = get_logger("console")
 T = TypeVar("T")
@@ -46,12 +46,6 @@ LOG_OVERLAP_S: Final = 60.0
 LATEST_S: Final = 600.0
 STICKY_S: Final = 15.0  # a refusal stays on the page that long after the last one
 MAX_URGENT: Final = 10_000
-PRESENCE: Final = "$aws/events/presence/"
-ALWAYS: Final = (
-    f"{PRESENCE}#",
-    "$aws/things/+/shadow/name/faults/update/accepted",
-    "$aws/things/+/greengrassv2/health/json",
-)
 AREAS: Final = {
     "rules": "The topic rules",
     "things": "The list of things",
@@ -96,7 +90,7 @@ class Watch:
         self._urgent: dict[str, None] = {}
         self._swept: dict[str, float] = {}
         self._reported: dict[str, float] = {}
-        self._sessions: dict[str, str] = {}
+        self._news = News(fleet=self.fleet, live=live, clock=clock)
         self._log_since: dict[str, float] = {}
         self._refused_at: dict[str, float] = {}
         self._focus: Counter[str] = Counter()
@@ -105,15 +99,7 @@ class Watch:
 
     async def run(self) -> None:
         """Watch until cancelled or the session is over."""
-        turns: dict[str, Callable[[], Awaitable[None]]] = {
-            "rules": self._ask_rules,
-            "things": self._ask_things,
-            "groups": self._ask_groups,
-            "cores": self._ask_cores,
-            "logs": self._ask_logs,
-            "latest": self._ask_latest,
-            "focus": self._ask_focus,
-        }
+        turns = self._every_turn()
         try:
             await self._begin(turns)
             async with asyncio.TaskGroup() as tasks:
@@ -145,6 +131,17 @@ class Watch:
             self._charts[thing, window] -= 1
             self._charts += Counter()
 
+    def _every_turn(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        return {
+            "rules": self._ask_rules,
+            "things": self._ask_things,
+            "groups": self._ask_groups,
+            "cores": self._ask_cores,
+            "logs": self._ask_logs,
+            "latest": self._ask_latest,
+            "focus": self._ask_focus,
+        }
+
     async def _begin(self, turns: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
         self._live.listen(ALWAYS, ())
         self._live.start()
@@ -158,7 +155,8 @@ class Watch:
         due = self._due[name]
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(due.wait(), TURNS_S[name])
+                async with asyncio.timeout(TURNS_S[name]):
+                    await due.wait()
             due.clear()
             await turn()
             await asyncio.sleep(PUMP_S)  # a stream of reasons is no reason to ask without pause
@@ -166,7 +164,8 @@ class Watch:
     async def _ask(self, area: str, call: Callable[..., T], *args: Any, **named: Any) -> T | None:
         loop, now = asyncio.get_running_loop(), self._clock.monotonic()
         try:
-            answer = await asyncio.wait_for(loop.run_in_executor(self._workers, partial(call, *args, **named)), CALL_S)
+            async with asyncio.timeout(CALL_S):  # not wait_for: in 3.11 it can swallow a cancellation
+                answer = await loop.run_in_executor(self._workers, partial(call, *args, **named))
         except (CloudUnreachable, TimeoutError) as error:
             words = str(error) or "The cloud's API does not answer in time."
             self.fleet.problem("cloud", f"{words} What is shown may be old.")
@@ -206,9 +205,11 @@ class Watch:
         if new:
             for name in ("groups", "cores", "latest"):
                 self._due[name].set()
-        for kept in (self._swept, self._reported, self._sessions):
-            for gone in [name for name in kept if name not in self.fleet.devices]:
-                del kept[gone]
+        gone = {*self._swept, *self._reported, *self._news.sessions} - self.fleet.devices.keys()
+        self._news.forget(gone)
+        for name in gone:
+            self._swept.pop(name, None)
+            self._reported.pop(name, None)
 
     async def _ask_groups(self) -> None:
         groups = await self._ask("groups", self._api.groups)
@@ -263,7 +264,7 @@ class Watch:
         for key, points in (found or {}).items():
             name, value = wanted[key]
             for at, number in points[-1:]:
-                self.fleet.put_reading(name, _reading(value, number, at))
+                self.fleet.put_reading(name, reading_of(value, number, at))
 
     async def _ask_focus(self) -> None:
         for name in list(self._focus):
@@ -331,9 +332,9 @@ class Watch:
 
     async def _ask_device(self, name: str) -> None:
         now = self._clock.now()
-        heard = self._sessions.get(name)
+        heard = self._news.sessions.get(name)
         connection = await self._ask("connections", self._api.connection, name)
-        if connection is not None and self._sessions.get(name) == heard:  # no newer word came meanwhile
+        if connection is not None and self._news.sessions.get(name) == heard:  # no newer word came meanwhile
             self.fleet.change(name, online=connection[0], changed_at=connection[1])
         shadow = await self._ask("shadows", self._api.faults_shadow, name)
         listed = reported_open(shadow) if shadow is not None else None
@@ -343,76 +344,15 @@ class Watch:
     async def _pump(self) -> None:
         while True:
             await asyncio.sleep(PUMP_S)
-            latest, waiting, lost = self._live.take()
-            if self.fleet.live != self._live.connected:
-                self.fleet.live = self._live.connected
-                self.fleet.touch()
-            self.fleet.problem("live", self._live.trouble or None)
-            for topic, payload in latest.items():
-                self._on_telemetry(topic, payload)
-            for topic, payload in waiting:
-                self._on_message(topic, payload)
-            if lost:
-                for name in self.fleet.devices:
-                    self._hurry(name)
-                for name in ("logs", "cores", "focus"):
-                    self._due[name].set()
+            self._take_news()
 
-    def _on_message(self, topic: str, payload: bytes) -> None:
-        levels = topic.split("/")
-        if topic.startswith(PRESENCE):
-            self._on_presence(levels[3], payload)
-        elif topic.startswith("$aws/things/") and len(levels) > 3:
-            if levels[3] == "greengrassv2":
-                self._due["cores"].set()
-                self._due["focus"].set()
-            else:
-                self._hurry(levels[2])
-        else:
-            event = parse_event(payload)
-            if event is not None:
-                self.fleet.note_fault(event, now=self._clock.now())
-            self._on_telemetry(topic, payload)
-
-    def _on_telemetry(self, topic: str, payload: bytes) -> None:
-        found = self.fleet.telemetry_of(topic)
-        content = _object(payload) if found else None
-        if content is None:
-            return
-        at = self._clock.now()
-        for name, source in found:
-            for value in source.values:
-                number = value.read(content)
-                if number is not None:
-                    self.fleet.put_reading(name, _reading(value, number, at))
-
-    def _on_presence(self, word: str, payload: bytes) -> None:
-        content = _object(payload) or {}
-        name = str(content.get("thingName") or content.get("clientId") or "")
-        if name not in self.fleet.devices or content.get("clientId") != name:
-            return
-        session, at = str(content.get("sessionIdentifier")), content.get("timestamp")
-        changed_at = at / 1000 if isinstance(at, int | float) else None
-        if word == "connected":
-            self._sessions[name] = session
-            self.fleet.change(name, online=True, changed_at=changed_at)
-        elif word == "disconnected" and self._sessions.get(name, session) == session:  # not of one taken over
-            self._sessions[name] = ""
-            self.fleet.change(name, online=False, changed_at=changed_at)
-        self._hurry(name)
+    def _take_news(self) -> None:
+        reasons = self._news.take()
+        for name in reasons.devices:
+            self._hurry(name)
+        for name in reasons.turns:
+            self._due[name].set()
 
     def _hurry(self, name: str) -> None:
         if name in self.fleet.devices and len(self._urgent) < MAX_URGENT:
             self._urgent[name] = None
-
-
-def _reading(value: sources.Value, number: float, at: float) -> Reading:
-    return Reading(label=value.label, value=number, unit=value.unit, switch=value.switch, at=at)
-
-
-def _object(payload: bytes) -> Mapping[str, Any] | None:
-    try:
-        content = json.loads(payload)
-    except (ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None

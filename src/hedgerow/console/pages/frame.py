@@ -67,7 +67,8 @@ async def open_view(console: Console, scope: Any) -> View:
     client = ui.context.client
     client.on_delete(release)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(watch.first.wait(), FIRST_S)
+        async with asyncio.timeout(FIRST_S):
+            await watch.first.wait()
     return View(watch, console.clock)
 
 
