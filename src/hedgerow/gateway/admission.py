@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.base.errors import Unavailable
 from hedgerow.core.mqtt.codec import encode_connack
-from hedgerow.core.mqtt.forwarding import kept
+from hedgerow.core.mqtt.errors import BadPacket
+from hedgerow.core.mqtt.forwarding import forwarded, kept
 from hedgerow.core.mqtt.packets import MQTT_3_1_1, MQTT_5, Connect
 from hedgerow.core.mqtt.properties import Properties, Property
 from hedgerow.core.mqtt.reasons import Reason
@@ -38,6 +39,10 @@ def objection(gateway: "Gateway", connect: Connect) -> tuple[Reason, str] | None
             return Reason.QOS_NOT_SUPPORTED, "QoS 2 is not supported"
         if not is_name(will.topic, limits) or will.topic.startswith("$"):
             return Reason.TOPIC_NAME_INVALID, "the will's topic is not valid"
+        try:
+            forwarded(will.properties, limits, 0.0)
+        except BadPacket as error:
+            return error.code, f"the will: {error}"
     if Property.AUTHENTICATION_METHOD in connect.properties:
         return Reason.BAD_AUTHENTICATION_METHOD, "enhanced authentication is not supported"
     if connect.properties.get(Property.MAXIMUM_PACKET_SIZE, 0xFFFFFFFF) < limits.client_packet_min:
@@ -72,6 +77,7 @@ async def _admit(gateway: "Gateway", connection: Connection, connect: Connect) -
         signed_by=peer.signed_by,
         signed_account=peer.signed_account,
     )
+    connection.asked = gateway.commands.obeyed
     try:
         reply = await gateway.control.ask(connection.question, deadline_s=DEADLINE_S)
     except Unavailable as error:
@@ -223,6 +229,8 @@ def _welcome(gateway: "Gateway", connection: Connection, connect: Connect, prese
     gateway.lifecycle.entered(connection)
     session.pump(gateway.clock.now())
     gateway.router.settle(account, session)
+    if connection.asked != gateway.commands.obeyed:
+        gateway.commands.review(connection)
     connection.transport.resume_reading()
     connection.receive(b"")
 

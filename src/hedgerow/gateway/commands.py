@@ -25,8 +25,14 @@ class Commands:
 
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
+        self.obeyed = 0
+
+    def review(self, connection: Connection) -> None:
+        """A command came while this connection was being admitted: what control said of it may be out of date."""
+        self._gateway.spawn(self._regrant([connection]))
 
     def obey(self, command: Command) -> None:
+        self.obeyed += 1
         if isinstance(command, Cut):
             self._cut(command)
             return

@@ -89,6 +89,7 @@ class Connection:
         "_woken",
         "account",
         "admitted",
+        "asked",
         "congested",
         "created",
         "epoch",
@@ -129,6 +130,7 @@ class Connection:
         self.keep_alive = 0
         self.pending = 0  # publications that we have not answered yet
         self.epoch = 0
+        self.asked = 0  # how many commands had been obeyed when control was asked about this connection
         self.since = 0.0
         self.session_id = ""
         self.will: Message | None = None

@@ -24,6 +24,7 @@ HANDSHAKES: Final = 256  # in progress; while there are that many nobody else is
 STEPS_PER_TURN: Final = 4  # of handshakes; one computes about half a millisecond
 HANDSHAKE_WITHIN_S: Final = 15.0
 BACKLOG: Final = 1024
+TRIES: Final = 5  # to find a port that is free on every address
 
 
 class Listener:
@@ -149,7 +150,7 @@ async def listen(
     Raises Unusable when the port cannot be had. Port 0 is any free one, the same for all addresses.
     """
     prepare(context)
-    listener = Listener(gateway, context, _bound(host, port))
+    listener = Listener(gateway, context, _bound(host, port) if port else _bound_anywhere(host))
     listener.start()
     gateway.spawn(_sweep(listener))
     try:
@@ -162,6 +163,14 @@ async def _sweep(listener: Listener) -> None:
     while not listener.closed:
         await asyncio.sleep(1.0)
         listener.sweep()
+
+
+def _bound_anywhere(host: str | None) -> list[socket.socket]:
+    """A port that is free on one address may be taken on another: try again."""
+    for _ in range(TRIES):
+        with suppress(Unusable):
+            return _bound(host, 0)
+    return _bound(host, 0)
 
 
 def _bound(host: str | None, port: int) -> list[socket.socket]:

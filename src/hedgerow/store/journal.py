@@ -193,7 +193,11 @@ class SqliteJournal:
                 group = self._next()
                 if not group:
                     return
-                answers = self._commit(connection, group)
+                try:
+                    answers = self._commit(connection, group)
+                except Exception:  # the thread's border: nobody must wait for ever
+                    log.exception("the journal's writer failed")
+                    answers = [_bound(work.done, False) for work in group if work.done is not None]
                 try:
                     self._call(lambda answers=answers: _answer(answers))  # type: ignore[misc]  # bound early on purpose
                 except RuntimeError:  # the loop is closed: nobody waits for answers any more

@@ -84,6 +84,10 @@ def test_a_client_without_an_id_gets_one_in_mqtt_5(world: World) -> None:
         (Connect("x", version=MQTT_5, will=Will("a/#", b"")), Reason.TOPIC_NAME_INVALID),
         (Connect("x", version=MQTT_5, will=Will("a", b"", 2)), Reason.QOS_NOT_SUPPORTED),
         (
+            Connect("x", version=MQTT_5, will=Will("a", b"", properties={Property.CONTENT_TYPE: "x" * 257})),
+            Reason.QUOTA_EXCEEDED,
+        ),
+        (
             Connect("x", version=MQTT_5, properties={Property.AUTHENTICATION_METHOD: "m"}),
             Reason.BAD_AUTHENTICATION_METHOD,
         ),

@@ -171,6 +171,19 @@ def test_a_cut_ends_a_kept_session_that_is_offline(world: World) -> None:
     assert not world.connack(world.client("a", clean=False)).session_present
 
 
+def test_a_late_cut_of_an_older_epoch_does_not_touch_the_newer_connection(world: World) -> None:
+    world.client("a")
+    newer = world.client("a")
+    epoch = newer.connection.epoch
+
+    world.hub.tell("*", Cut(account=ACCOUNT, client_id="a", reason="DUPLICATE_CLIENTID", before_epoch=epoch))
+    world.run()
+
+    assert not newer.wire.closed
+    newer.publish("t", qos=1)
+    assert newer.acks() == [0]
+
+
 def test_a_cut_in_another_account_touches_nobody(world: World) -> None:
     client = world.client("a")
 
@@ -196,6 +209,27 @@ def test_new_rights_count_at_once_and_without_a_new_connection(world: World) -> 
 
     assert client.acks() == [Reason.NOT_AUTHORIZED, 0]
     assert listener.messages() == [("t", b"1"), ("t", b"2")]
+
+
+def test_rights_that_change_while_a_client_is_admitted_count_for_it_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = world.control.ask
+
+    async def overtaken(question: Question, *, deadline_s: float) -> Reply:
+        monkeypatch.setattr(world.control, "ask", ask)
+        answer = await ask(question, deadline_s=deadline_s)
+        world.control.denied = ("iot:Publish *",)
+        world.hub.tell("*", Regrant(account=ACCOUNT))
+        if world.kind != "direct":
+            world.run()
+        return answer
+
+    monkeypatch.setattr(world.control, "ask", overtaken)
+    client = world.client("a", version=MQTT_5)
+    client.publish("t", qos=1)
+
+    assert client.acks() == [Reason.NOT_AUTHORIZED]
 
 
 def test_new_rights_of_others_are_not_asked_again(world: World) -> None:

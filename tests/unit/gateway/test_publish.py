@@ -215,6 +215,24 @@ def test_properties_are_forwarded_in_mqtt_5_only(world: World) -> None:
     assert new.take()[0] == Publish("t", b"x", properties=sent)
 
 
+@pytest.mark.parametrize(
+    ("properties", "code"),
+    [
+        ({Property.CONTENT_TYPE: "x" * 257}, Reason.QUOTA_EXCEEDED),
+        ({Property.CORRELATION_DATA: b"x" * 8193}, Reason.QUOTA_EXCEEDED),
+        ({Property.USER_PROPERTY: [("k", "x" * 8192)]}, Reason.QUOTA_EXCEEDED),
+        ({Property.RESPONSE_TOPIC: "a/#"}, Reason.TOPIC_NAME_INVALID),
+        ({Property.SUBSCRIPTION_ID: [1]}, Reason.PROTOCOL_ERROR),
+    ],
+)
+def test_a_property_beyond_what_is_allowed_ends_the_connection(world: World, properties: Properties, code: int) -> None:
+    client = world.client("a", version=MQTT_5)
+
+    client.publish("t", properties=properties)
+
+    assert client.take() == [Disconnect(code)]
+
+
 def test_a_message_that_expires_says_how_long_it_still_lives(world: World) -> None:
     sender = world.client("s", version=MQTT_5)
     receiver = world.client("r", version=MQTT_5, properties={Property.SESSION_EXPIRY: 600})

@@ -14,6 +14,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from hedgerow.base.clock import SystemClock
+from hedgerow.base.errors import Unusable
 from hedgerow.base.ids import RandomIds
 from hedgerow.gateway.bus import DirectBus
 from hedgerow.gateway.gateway import Gateway
@@ -207,6 +208,26 @@ def test_awss_own_sdk_talks_mqtt_5_and_mqtt_3(tmp_path: Path) -> None:
 
     assert sorted(asyncio.run(main())) == ["new", "old"]
     assert got[0] == b"from mqtt 3"
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            served(tmp_path) as cloud,
+            listen(cloud.gateway, cloud.pki.context(), host="127.0.0.1", port=cloud.port),
+        ):
+            pass
+
+    with pytest.raises(Unusable, match=r"cannot listen on 127\.0\.0\.1 port"):
+        asyncio.run(main())
+
+
+def test_a_port_on_all_addresses_is_the_same_everywhere(tmp_path: Path) -> None:
+    async def main() -> set[int]:
+        async with served(tmp_path) as cloud, listen(cloud.gateway, cloud.pki.context()) as everywhere:
+            return set(everywhere.ports)
+
+    assert len(asyncio.run(main())) == 1
 
 
 async def answer_to_connect(port: int, context: ssl.SSLContext) -> bytes:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -224,6 +225,14 @@ def test_a_file_that_cannot_be_written_refuses_and_the_thread_goes_on(kept: Kept
 
     assert not kept.append(message(1))
     assert kept.append(session(epoch=2))
+    kept.journal.close()
+
+
+def test_a_record_that_cannot_be_written_is_refused_and_the_thread_goes_on(kept: Kept) -> None:
+    bad: Any = "no record at all"
+
+    assert not kept.append(bad)
+    assert kept.append(session())
     kept.journal.close()
 
 
