@@ -84,7 +84,7 @@ class Connection:
         self._link: Link | None = None
         self._arrived = asyncio.Event()  # something is in the spool
         self._under_way: dict[int, float] = {}  # number in the spool -> when it was sent
-        self._suspects: dict[int, int] = {}  # number in the spool -> connections that ended soon after it was sent
+        self._suspects: dict[int, int] = {}  # number in the spool -> how often we were cut off for it alone
         self._on_connected: list[Callable[[], None]] = []
         self._requests: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._known = False  # the console knows that we are connected
@@ -112,8 +112,7 @@ class Connection:
                     await self._once()
             except Trouble as trouble:
                 now = asyncio.get_running_loop().time()
-                if isinstance(trouble, CutOff):
-                    self._suspect(now)
+                self._suspect(now, by_cloud=isinstance(trouble, CutOff))
                 if now - began > _STEADY_S:
                     self._backoff.reset()
                 await self._wait(trouble)
@@ -312,11 +311,14 @@ class Connection:
         self._spool.done(message.seq)
         self._arrived.set()
 
-    def _suspect(self, now: float) -> None:
-        """We were cut off: what was sent shortly before may be why."""
+    def _suspect(self, now: float, *, by_cloud: bool) -> None:
+        """What was sent shortly before the end may be why: from now on one at a time, and who was alone is counted."""
+        alone = len(self._under_way) == 1
         for seq, at in self._under_way.items():
             if now - at < _SOON_S:
-                self._suspects[seq] = self._suspects.get(seq, 0) + 1
+                cuts = self._suspects.get(seq, 0)
+                self._suspects[seq] = cuts + 1 if by_cloud and alone else cuts
+        self._under_way.clear()
 
     def _properties(self, message: Outgoing) -> Properties:
         if not message.properties and message.expires_at is None:

@@ -73,14 +73,19 @@ class Spool:
 
     async def after(self, seq: int, limit: int) -> list[Outgoing]:
         """Answer the next messages in order; those already done are not among them."""
-        rows = await self._state.read(
-            lambda c: c.execute(
-                "SELECT seq, topic, payload, qos, retain, properties, expires_at FROM spool "
-                "WHERE seq > ? ORDER BY seq LIMIT ?",
-                (seq, limit),
-            ).fetchall()
-        )
-        return [_message(row) for row in rows if row[0] not in self._done]
+        while True:
+            begin = seq
+            rows = await self._state.read(
+                lambda c: c.execute(
+                    "SELECT seq, topic, payload, qos, retain, properties, expires_at FROM spool "
+                    "WHERE seq > ? ORDER BY seq LIMIT ?",
+                    (begin, limit),  # noqa: B023  # read before it changes
+                ).fetchall()
+            )
+            found = [_message(row) for row in rows if row[0] not in self._done]
+            if found or len(rows) < limit or not rows:
+                return found
+            seq = rows[-1][0]  # all of these are done and not yet written down as such: look behind them
 
     def done(self, seq: int) -> None:
         """The message needs no keeping any more. It goes with the next write: a crash before that sends it twice."""

@@ -67,6 +67,21 @@ def test_what_is_done_is_gone_and_what_is_not_stays_over_a_restart(tmp_path: Pat
 
 
 @pytest.mark.spec("AL-05")
+def test_what_is_done_but_not_yet_settled_does_not_hide_what_comes_after_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        state, spool = await spooled(tmp_path)
+        numbers = [await spool.add(message(number)) for number in range(5)]
+        for number in numbers[:3]:
+            spool.done(number)
+
+        assert [one.seq for one in await spool.after(0, 1)] == [numbers[3]]
+        assert await spool.after(numbers[-1], 1) == []
+        assert await spool.after(0, 0) == []
+        state.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_full_spool_drops_the_oldest_of_qos_0_and_never_one_of_qos_1(tmp_path: Path) -> None:
     async def scenario() -> None:
         room = 4 * message(0).size

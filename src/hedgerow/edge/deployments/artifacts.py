@@ -29,6 +29,7 @@ from hedgerow.edge.layout import Layout
 from hedgerow.edge.trouble import explained
 
 PART: Final = ".part"
+MOST_CORRUPT: Final = 3  # whole downloads with wrong content, of one artifact
 FREE_BYTES: Final = 20 * 1024 * 1024  # that much of the disk stays free
 _CHUNK: Final = 256 * 1024
 _TIMEOUT_S: Final = 30.0
@@ -94,24 +95,27 @@ class Artifacts:
         self, path: Path, artifact: Artifact, digest: bytes, url: Url, cancelled: threading.Event
     ) -> None:
         await asyncio.to_thread(self._files.make_folder, path.parent, mode=0o755)
-        cause = ""
+        cause, corrupt, tries = "", 0, 0
         for tried in range(self._tries):
             if tried:
                 await asyncio.sleep(self._pause(tried))
+            tries += 1
             try:
                 await asyncio.to_thread(self._once, path, digest, artifact, await url(), cancelled)
             except CloudRefused as error:
                 raise _refused(artifact, error) from error
             except _Corrupt as error:
-                cause = str(error)
+                cause, corrupt = str(error), corrupt + 1
                 _log.warning("a corrupt artifact was thrown away", extra={"fields": {"artifact": path.name}})
+                if corrupt == MOST_CORRUPT:  # the fault is not on the way
+                    break
             except _Interrupted as error:
                 cause = str(error)
             else:
                 return
         code = "ARTIFACT_CHECKSUM_MISMATCH" if "digest" in cause else "ARTIFACT_DOWNLOAD_ERROR"
         raise DeploymentFailed(
-            f"the artifact {artifact.uri} could not be had in {self._tries} tries: {cause}",
+            f"the artifact {artifact.uri} could not be had in {tries} tries: {cause}",
             code,
             types=("NETWORK_ERROR",),
         )
