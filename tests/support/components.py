@@ -9,7 +9,6 @@ from hedgerow.cli.demo import fleet
 from hedgerow.testing import TestCloud
 from tests.support.sites import Edge
 
-BUCKET = "components"
 FILE = "main.py"
 
 IDLE = """\
@@ -35,10 +34,11 @@ while True:
 def put(cloud: TestCloud, name: str, version: str, script: str = IDLE) -> None:
     """Make a component version of a script; it may publish to `sites/*`."""
     s3 = cloud.client("s3")
-    if BUCKET not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
-        s3.create_bucket(Bucket=BUCKET)
+    bucket_name = f"components-{cloud.account}"
+    if bucket_name not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
+        s3.create_bucket(Bucket=bucket_name)
     key = f"{name}/{version}/{FILE}"
-    s3.put_object(Bucket=BUCKET, Key=key, Body=script.encode())
+    s3.put_object(Bucket=bucket_name, Key=key, Body=script.encode())
     recipe: dict[str, Any] = {
         "RecipeFormatVersion": "2020-01-25",
         "ComponentName": name,
@@ -47,7 +47,7 @@ def put(cloud: TestCloud, name: str, version: str, script: str = IDLE) -> None:
         "Manifests": [
             {
                 "Lifecycle": {"Run": f"exec {sys.executable} -u {{artifacts:path}}/{FILE} {name} {version}"},
-                "Artifacts": [{"URI": f"s3://{BUCKET}/{key}", "Permission": {"Read": "ALL"}}],
+                "Artifacts": [{"URI": f"s3://{bucket_name}/{key}", "Permission": {"Read": "ALL"}}],
             }
         ],
     }
