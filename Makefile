@@ -48,7 +48,7 @@ soak: setup  ## what is long by nature
 	$(BIN)/pytest -q -n auto -m soak tests/soak $(ARGS)
 
 docs: setup  ## write the generated pages anew
-	$(BIN)/python -m hedgerow.cli.docs
+	$(BIN)/python -m hedgerow.cli.docs && $(BIN)/python -m hedgerow.cli.spec_pages
 
 clean:  ## remove what the verbs made
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .hypothesis

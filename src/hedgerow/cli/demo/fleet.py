@@ -6,6 +6,7 @@ from typing import Any, Final
 GROUP: Final = "radio-sites"
 DEVICE_POLICY: Final = "radio-site"
 CLAIM_POLICY: Final = "radio-site-claim"
+CLAIM_CLIENT: Final = "claim-"
 TEMPLATE: Final = "radio-site"
 DEVICE_ROLE: Final = "radio-site-device"
 ROLE_ALIAS: Final = "radio-site-device"
@@ -54,11 +55,11 @@ def device_policy(region: str, account: str) -> str:
 
 
 def claim_policy(region: str, account: str) -> str:
-    """What the claim may do: enrol by this template, nothing else."""
+    """What the claim may do: enrol by this template, nothing else, and never under a client id that a site has."""
     own = f"arn:aws:iot:{region}:{account}:"
     topics = ["$aws/certificates/create-from-csr/*", f"$aws/provisioning-templates/{TEMPLATE}/provision/*"]
     return document(
-        allow("iot:Connect", f"{own}client/*"),
+        allow("iot:Connect", f"{own}client/{CLAIM_CLIENT}*"),
         allow(["iot:Publish", "iot:Receive"], [f"{own}topic/{topic}" for topic in topics]),
         allow("iot:Subscribe", [f"{own}topicfilter/{topic}" for topic in topics]),
     )

@@ -26,6 +26,7 @@ services:
       iotRoleAlias: {role_alias}
       mqttPort: {mqtt_port}
       provisioningTemplate: {template}
+      deviceId: claim-{site}
       claimCertificatePath: {root}/claim/claim.pem
       claimCertificatePrivateKeyPath: {root}/claim/claim.key
       rootCaPath: {root}/claim/ca.pem

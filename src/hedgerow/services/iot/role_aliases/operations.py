@@ -1,7 +1,7 @@
 """The operations on role aliases.
 
 The role must be one of this account that exists; whether it trusts the credential provider is looked at when
-credentials are asked for, and iam:PassRole is not asked here.
+credentials are asked for; iam:PassRole is asked by the table's row.
 Spec: AWS IoT CreateRoleAlias …; a duration of 900 to 43,200 s, 3,600 by default.
 """
 
