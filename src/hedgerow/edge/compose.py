@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from hedgerow.base.clock import Clock, SystemClock
+from hedgerow.base.errors import Unavailable
 from hedgerow.base.files import Files, RealFiles
 from hedgerow.base.ids import Ids, RandomIds
 from hedgerow.base.log import get_logger
@@ -81,9 +82,10 @@ class Edge:
         while True:
             try:
                 identity = await enrolment.attempt()
-            except Trouble as trouble:
-                wait = self._backoff.next(permanent=trouble.permanent)
-                fields = {"cause": str(trouble), "wait_s": round(wait, 1), "permanent": trouble.permanent}
+            except Unavailable as trouble:
+                lasting = isinstance(trouble, Trouble) and trouble.permanent
+                wait = self._backoff.next(permanent=lasting)
+                fields = {"cause": str(trouble), "wait_s": round(wait, 1), "permanent": lasting}
                 _log.warning("not enrolled", extra={"fields": fields})
                 self._console.say(f"not enrolled: {trouble}")
                 await asyncio.sleep(wait)

@@ -5,14 +5,18 @@ Everything starts without the cloud; what needs it waits for the connection.
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from hedgerow.base.clock import Clock
+from hedgerow.base.errors import Unavailable
 from hedgerow.base.files import Files
 from hedgerow.base.ids import Ids
+from hedgerow.base.log import get_logger
 from hedgerow.core.recipe import ComponentType
 from hedgerow.edge import platform, tls
 from hedgerow.edge.account import user_and_group
+from hedgerow.edge.backoff import Backoff
 from hedgerow.edge.cloud import Cloud
 from hedgerow.edge.components.environment import Environments
 from hedgerow.edge.components.events import Events
@@ -40,6 +44,8 @@ from hedgerow.edge.notice import Console
 from hedgerow.edge.spool import Spool
 from hedgerow.edge.state import State
 from hedgerow.functions import Pool, ProcessDriver, Runtimes
+
+_log = get_logger("edge.device")
 
 
 class Device:
@@ -147,7 +153,20 @@ class Device:
         for listener in (job_channel.ask, shadow_channel.ask, reports.online, self.engine.online, health.online):
             self.connection.on_connected(listener)
         for part in (job_channel, shadow_channel, self.engine, reports, health, self.connection):
-            tasks.create_task(part.run())
+            tasks.create_task(self._steadily(part.run))
+
+    async def _steadily(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run a part again when the disk or the state kept it from its work: the components must run on meanwhile."""
+        backoff = Backoff()
+        while True:
+            try:
+                await run()
+            except Unavailable as error:
+                _log.warning("a part of the edge starts again", extra={"fields": {"cause": str(error)}})
+                self._console.say(str(error))
+                await asyncio.sleep(backoff.next())
+            else:
+                return
 
     def _driver_as(self, account: tuple[int, int] | None) -> ProcessDriver:
         uid, gid = account or (None, None)

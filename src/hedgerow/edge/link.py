@@ -18,7 +18,7 @@ from hedgerow.edge.trouble import CutOff, NotLetIn, TakenOver, Trouble, explaine
 
 _CHUNK = 65_536
 MOST_WAITING_BYTES = 1024 * 1024
-CLOSING_S = 2.0
+CLOSING_S = 0.5
 _LASTING = frozenset(
     {Reason.BANNED, Reason.CLIENT_ID_NOT_VALID, Reason.NOT_AUTHORIZED, Reason.BAD_USER_NAME_OR_PASSWORD}
 )

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
 
 from hedgerow.base.log import get_logger
 from hedgerow.core.mqtt.packets import Publish
@@ -12,7 +11,6 @@ from hedgerow.edge.components.local_bus import LocalBus
 from hedgerow.edge.connection import Connection
 from hedgerow.edge.trouble import Trouble
 
-QUEUE: Final = 1000  # messages that wait for one component; the newest are dropped when it is full
 _log = get_logger("edge.events")
 
 Invoke = Callable[[Publish], Awaitable[None]]
@@ -34,12 +32,15 @@ class Events:
         self._bus = bus
 
     @asynccontextmanager
-    async def feeding(self, sources: list[Source], invoke: Invoke) -> AsyncIterator[None]:
-        """Invoke with every message of the sources for as long as the context lasts."""
+    async def feeding(self, sources: list[Source], invoke: Invoke, *, most: int) -> AsyncIterator[None]:
+        """Invoke with every message of the sources for as long as the context lasts.
+
+        At most so many wait; what comes when there is no room is dropped, and said in the log.
+        """
         if not sources:
             yield
             return
-        queue: asyncio.Queue[Publish] = asyncio.Queue(maxsize=QUEUE)
+        queue: asyncio.Queue[Publish] = asyncio.Queue(maxsize=most)
 
         def offer(message: Publish) -> None:
             if queue.full():

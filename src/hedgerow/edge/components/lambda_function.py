@@ -56,6 +56,9 @@ class LambdaKind:
     async def live(self, component: Component, report: Report, stopping: asyncio.Event) -> None:
         spec, pool = self.spec(component), self._running_pool()
         await asyncio.to_thread(spec.working_folder.mkdir, parents=True, exist_ok=True)
+        if _text(component.configuration, "containerMode") == "GreengrassContainer":
+            fields = {"component": component.name}
+            _log.warning("there are no containers here: a function runs as a plain process", extra={"fields": fields})
         self._reports[spec.arn] = report
         self._errors.pop(spec.arn, None)
         report(ComponentState.STARTING, "", ())
@@ -64,7 +67,10 @@ class LambdaKind:
                 await pool.keep(spec)
             else:
                 report(ComponentState.RUNNING, "", ())
-            async with self._events.feeding(_sources(component), lambda message: self._invoke(spec, message)):
+            most = max(1, int(_number(component.configuration, "maxQueueSize", 1000)))
+            async with self._events.feeding(
+                _sources(component), lambda message: self._invoke(spec, message), most=most
+            ):
                 await stopping.wait()
             report(ComponentState.STOPPING, "", ())
         finally:

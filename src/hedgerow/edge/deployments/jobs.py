@@ -33,6 +33,7 @@ class Jobs:
         self._thing_name = thing_name
         self._prefix = f"$aws/things/{thing_name}/jobs"
         self._ask = asyncio.Event()
+        self._listening = False
         self._listed: set[str] | None = None  # the jobs of the last notification
 
     def ask(self) -> None:
@@ -41,7 +42,9 @@ class Jobs:
 
     async def run(self) -> None:
         """Listen and ask, until cancelled."""
-        await self._connection.subscribe(f"{self._prefix}/notify-{NAMESPACE}", self._notified)
+        if not self._listening:
+            await self._connection.subscribe(f"{self._prefix}/notify-{NAMESPACE}", self._notified)
+            self._listening = True
         while True:
             await self._ask.wait()
             self._ask.clear()

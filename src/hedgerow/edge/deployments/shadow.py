@@ -31,6 +31,7 @@ class DeploymentShadow:
         self._connection = connection
         self._engine = engine
         self._topic = f"$aws/things/{thing_name}/shadow/name/{NAME}"
+        self._listening = False
         self._states: asyncio.Queue[Mapping[str, Any] | None] = asyncio.Queue(maxsize=QUEUE)
 
     def ask(self) -> None:
@@ -40,7 +41,9 @@ class DeploymentShadow:
 
     async def run(self) -> None:
         """Listen and read, until cancelled."""
-        await self._connection.subscribe(f"{self._topic}/update/accepted", self._updated)
+        if not self._listening:
+            await self._connection.subscribe(f"{self._topic}/update/accepted", self._updated)
+            self._listening = True
         while True:
             state = await self._states.get()
             try:
