@@ -1,8 +1,10 @@
 """The ASGI application: the API, `/_health`, `/_metrics`, and what others mount (`/mqtt`, `/vending`)."""
 
 import asyncio
+import ipaddress
 import json
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from hedgerow.api.authentication import Peer
@@ -55,13 +57,19 @@ class ApiApp:
         """Serve one connection's request, as ASGI 3."""
         if scope["type"] == "lifespan":
             return
+        if scope.get("client"):
+            host, port = scope["client"]
+            scope["client"] = (_address(host), port)
         mount = self._mounts.get("/" + scope["path"].split("/", 2)[1])
         if mount is not None and not (scope["type"] == "http" and _is_signed(scope)):
             await self._mounted(mount, scope, receive, send)
         elif scope["type"] == "websocket":
             await _deny(scope, receive, send, 404)
         elif scope["path"] == "/_health":
-            await _send(send, self._health_response())
+            await _send(send, self._health_response(detailed=_is_of_this_machine(scope)))
+        elif scope["path"] == "/_metrics" and not _is_of_this_machine(scope):
+            words = b"Metrics are for this machine alone: ask from here, through 127.0.0.1.\n"
+            await _send(send, HttpResponse(403, {"content-type": "text/plain"}, words))
         elif scope["path"] == "/_metrics":
             await _send(send, HttpResponse(200, {"content-type": "text/plain; version=0.0.4"}, self._metrics_text()))
         else:
@@ -132,10 +140,11 @@ class ApiApp:
             scope[CALLER] = caller
         await mount(scope, receive, send)
 
-    def _health_response(self) -> HttpResponse:
+    def _health_response(self, *, detailed: bool) -> HttpResponse:
         health = {"status": "ok", **(self._health() if self._health else {})}
         status = 200 if health["status"] == "ok" else 503
-        return HttpResponse(status, {"content-type": "application/json"}, json.dumps(health).encode())
+        shown = health if detailed else {"status": health["status"]}  # the device port is open to strangers
+        return HttpResponse(status, {"content-type": "application/json"}, json.dumps(shown).encode())
 
     def _metrics_text(self) -> bytes:
         lines = ["# TYPE hedgerow_api_requests_total counter"]
@@ -183,6 +192,20 @@ def _is_signed(scope: Scope) -> bool:
     if b"X-Amz-Signature=" in scope["query_string"]:
         return True
     return any(name == b"authorization" and value.startswith(b"AWS4") for name, value in scope["headers"])
+
+
+def _is_of_this_machine(scope: Scope) -> bool:
+    """Tell whether a request came over loopback (or a socket without addresses)."""
+    client = scope.get("client")
+    return client is None or ipaddress.ip_address(client[0]).is_loopback
+
+
+@lru_cache(maxsize=1024)
+def _address(host: str) -> str:
+    """Answer the peer's address as policies and logs write it: an IPv4 peer of a socket for both has a mapped one."""
+    bare = host.partition("%")[0]
+    mapped = ipaddress.IPv6Address(bare).ipv4_mapped if ":" in bare else None
+    return bare if mapped is None else str(mapped)
 
 
 def _peer(scope: Scope) -> Peer:

@@ -167,6 +167,55 @@ def test_health_and_metrics_are_open(plain: ToyCloud) -> None:
     assert "# TYPE hedgerow_api_requests_total counter" in metrics
 
 
+@pytest.mark.parametrize(
+    ("peer", "status", "health"),
+    [
+        ("127.0.0.1", 200, {"status": "ok", "region": "R"}),
+        ("::ffff:127.0.0.1", 200, {"status": "ok", "region": "R"}),
+        ("::1", 200, {"status": "ok", "region": "R"}),
+        ("192.0.2.1", 403, {"status": "ok"}),
+        ("::ffff:192.0.2.1", 403, {"status": "ok"}),
+        ("fe80::1%eth0", 403, {"status": "ok"}),
+    ],
+)
+def test_strangers_learn_nothing_but_that_the_cloud_is_there(peer: str, status: int, health: dict[str, str]) -> None:
+    cloud = toy_cloud({}, health=lambda: {"region": "R"}, metrics=lambda: ["hedgerow_secret 7"])
+
+    metrics, found = (asked(cloud, path, peer) for path in ("/_metrics", "/_health"))
+
+    assert metrics[0] == status
+    assert (b"hedgerow" in metrics[1]) is (status == 200)
+    assert json.loads(found[1]) == health
+
+
+def test_an_ipv4_peer_of_a_socket_for_both_has_its_plain_address() -> None:
+    seen: list[Any] = []
+
+    async def mount(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["client"])
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    asked(toy_cloud({}, mounts={"/vending": mount}), "/vending", "::ffff:192.0.2.1")
+
+    assert seen == [("192.0.2.1", 5)]
+
+
+def asked(cloud: ToyCloud, path: str, peer: str) -> tuple[int, bytes]:
+    """Ask the application itself, as a peer at this address."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": [], "client": (peer, 5)}
+    asyncio.run(cloud.app(scope, receive, send))
+    return sent[0]["status"], sent[1]["body"]
+
+
 def raw(cloud: ToyCloud, request: bytes) -> bytes:
     url = urlsplit(cloud.url)
     answer = b""

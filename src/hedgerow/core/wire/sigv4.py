@@ -127,7 +127,7 @@ def _from_query(query: Mapping[str, str]) -> Signed:
     if query["X-Amz-Algorithm"] != ALGORITHM:
         raise Incomplete(f"Only {ALGORITHM} is understood.")
     expires = query.get("X-Amz-Expires")
-    if expires is not None and not (expires.isdigit() and 0 < int(expires) <= LONGEST_EXPIRES_S):
+    if expires is not None and not (expires.isascii() and expires.isdigit() and 0 < int(expires) <= LONGEST_EXPIRES_S):
         raise Incomplete(f"X-Amz-Expires must be between 1 and {LONGEST_EXPIRES_S} seconds.")
     return Signed(
         credential=_credential(query["X-Amz-Credential"]),
@@ -240,7 +240,7 @@ def _matches(
 ) -> bool:
     request = canonical_request(line, headers, payload_hash)
     wanted = signature(key, signed.timestamp, signed.credential.scope, request)
-    return hmac.compare_digest(wanted, signed.signature)
+    return hmac.compare_digest(wanted.encode(), signed.signature.encode())
 
 
 def canonical_request(line: tuple[str, str, str], headers: Mapping[str, str], payload_hash: str) -> str:

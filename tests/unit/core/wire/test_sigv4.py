@@ -1,5 +1,6 @@
+from dataclasses import replace
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 from botocore.auth import S3SigV4Auth, SigV4Auth, SigV4QueryAuth
@@ -174,6 +175,24 @@ def test_a_presigned_query_that_is_not_whole_is_refused(missing: str) -> None:
 
     with pytest.raises(sigv4.Incomplete, match=missing):
         sigv4.read_signed(made("GET", "/", parts))
+
+
+@pytest.mark.parametrize("expires", ["\u00b2", "0", "-1", "604801"])
+def test_a_presigned_query_ends_after_a_plain_number_of_seconds(expires: str) -> None:
+    query = (
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=A/20150830/us-east-1/iot/aws4_request"
+        "&X-Amz-Date=20150830T123600Z&X-Amz-SignedHeaders=host&X-Amz-Signature=0"
+    )
+
+    with pytest.raises(sigv4.Incomplete):
+        sigv4.read_signed(made("GET", "/things", f"{query}&X-Amz-Expires={quote(expires)}"))
+
+
+def test_a_signature_of_other_letters_is_a_wrong_one() -> None:
+    http = signed_by_us(made("GET", "/things"))
+
+    with pytest.raises(sigv4.SignatureInvalid):
+        sigv4.check(replace(claimed(http), signature="\u00e9"), http, "secret", sigv4.EMPTY_HASH)
 
 
 def test_other_authorization_is_no_signature() -> None:
