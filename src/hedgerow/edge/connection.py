@@ -181,7 +181,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._settings.operation_timeout_s):
                 await link.publish(topic, json.dumps(body).encode())
-                message = await answered
+                message = await link.awaited(answered)
         except TimeoutError:
             raise Trouble(f"the cloud did not answer on {topic}") from None
         finally:

@@ -8,6 +8,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from hedgerow.core.mqtt.client import Accepted, Acknowledged, Arrived, ClientSession, Ended, Event, Granted, Refused
 from hedgerow.core.mqtt.packets import Connect, Publish
@@ -49,6 +50,7 @@ class Link:
         self._waiting: dict[int, asyncio.Future[Granted | Acknowledged]] = {}
         self._over = False
         self._acknowledged: dict[int, OnAcknowledged] = {}
+        self._tied: set[asyncio.Future[Publish]] = set()
 
     @property
     def limits(self) -> Accepted:
@@ -74,7 +76,8 @@ class Link:
                 self._flush()
         finally:  # also when we end it: nobody reads answers any more
             self._over = True
-            for future in self._waiting.values():
+            waiting: list[asyncio.Future[Any]] = [*self._waiting.values(), *self._tied]
+            for future in waiting:
                 if not future.done():
                     future.set_exception(Trouble("the connection ended before the answer came"))
         if ended.code == Reason.SESSION_TAKEN_OVER:
@@ -119,6 +122,16 @@ class Link:
                     raise NotLetIn(
                         f"the cloud refuses the subscription to {topic_filter}: {answer.text or _reason(code)}"
                     )
+
+    async def awaited(self, answer: "asyncio.Future[Publish]") -> Publish:
+        """Wait for a message that somebody puts into this future; raise Trouble when the connection ends first."""
+        if self._over:
+            raise Trouble("the connection has ended")
+        self._tied.add(answer)
+        try:
+            return await answer
+        finally:
+            self._tied.discard(answer)
 
     async def unsubscribe(self, filters: Iterable[str]) -> None:
         """Unsubscribe."""

@@ -17,7 +17,7 @@ from hedgerow.edge.identity import Identity
 from hedgerow.edge.notice import Console
 from hedgerow.edge.spool import Outgoing, Spool
 from hedgerow.edge.state import State
-from hedgerow.edge.trouble import NotLetIn
+from hedgerow.edge.trouble import NotLetIn, Trouble
 from tests.support.clock import FakeClock
 from tests.unit.edge.peer import Peer, running
 from tests.unit.edge.pki import Pki
@@ -241,6 +241,28 @@ def test_a_request_is_answered_by_accepted_or_rejected(tmp_path: Path, pki: Pki)
             assert peer.clients[0].filters == set()
 
     asyncio.run(scenario())
+
+
+def test_a_request_whose_connection_ends_fails_at_once(tmp_path: Path, pki: Pki) -> None:
+    async def scenario() -> None:
+        async with running(pki.listener()) as peer, device(tmp_path, peer, pki) as one:
+            await peer.until(lambda: one.connection.connected)
+            async with asyncio.TaskGroup() as tasks:
+                asked = tasks.create_task(_refusal(one.connection.request("silent", {})))
+                await peer.until(lambda: payloads(peer, "silent"))
+                began = asyncio.get_running_loop().time()
+                peer.cut()
+
+            assert "connection ended before the answer" in asked.result()
+            assert asyncio.get_running_loop().time() - began < 0.9, "it waited for its own deadline"
+
+    asyncio.run(scenario())
+
+
+async def _refusal(request: Any) -> str:
+    with pytest.raises(Trouble) as raised:
+        await request
+    return str(raised.value)
 
 
 def test_a_request_without_a_connection_is_refused_at_once(tmp_path: Path, pki: Pki) -> None:

@@ -216,6 +216,7 @@ def test_a_shadow_that_was_already_reported_is_not_carried_out_again(tmp_path: P
                 "desired": {"fleetConfig": json.dumps(said), "desiredStatus": "SUCCEEDED"},
                 "reported": {"fleetConfigurationArnForStatus": said["configurationArn"], "status": "SUCCEEDED"},
             }
+            await one.peer.until(lambda: one.said(f"{SHADOW}/get"))
             one.peer.answers[f"{SHADOW}/get"] = lambda topic, _: [(f"{topic}/accepted", {"state": state})]
             one.peer.cut()
             await one.peer.until(lambda: len(one.said(f"{SHADOW}/get")) == 2)
