@@ -1,5 +1,6 @@
 """What the narrow policies of claims and buttons leave: the one thing they are for, and nothing else."""
 
+import dataclasses
 import json
 import queue
 import urllib.error
@@ -63,11 +64,14 @@ class Session:
         client.tls_set_context(device.tls())
         client.on_message = lambda _client, _data, message: self.got.put((message.topic, bytes(message.payload)))
         client.on_connect = lambda *_: self.told.put("connected")
-        client.on_subscribe = lambda *_: self.told.put("subscribed")
+        client.on_subscribe = self._on_subscribe
         client.on_publish = lambda *_: self.told.put("published")
         client.on_disconnect = lambda *_: self.told.put("cut off")
         client.connect(device.host, device.mqtt_port)
         client.loop_start()
+
+    def _on_subscribe(self, _client: Any, _data: Any, _id: int, codes: Any, _properties: Any) -> None:
+        self.told.put("refused" if any(code.is_failure for code in codes) else "subscribed")
 
     def next(self) -> str:
         return self.told.get(timeout=WITHIN_S)
@@ -87,7 +91,7 @@ def session(device: Device) -> Iterator[Session]:
 @pytest.fixture(scope="module")
 def claim(hedgerow_process: CloudProcess, tmp_path_factory: pytest.TempPathFactory) -> Device:
     cloud = hedgerow_process.new_account(tmp_path_factory.mktemp("claim"))
-    return cloud.device("claim", json.loads(fleet.claim_policy(cloud.region, cloud.account)))
+    return cloud.device(f"{fleet.CLAIM_CLIENT}1", json.loads(fleet.claim_policy(cloud.region, cloud.account)))
 
 
 @pytest.mark.spec("BS-26", "BS-27")
@@ -113,11 +117,19 @@ def test_a_claim_is_cut_off_when_it_publishes_anything_else(claim: Device, topic
 
 @pytest.mark.spec("AL-51", "BS-26", "BS-28")
 @pytest.mark.parametrize("topic_filter", SUBSCRIBE)
-def test_a_claim_is_cut_off_when_it_subscribes_to_anything_else(claim: Device, topic_filter: str) -> None:
+def test_a_claim_is_refused_when_it_subscribes_to_anything_else(claim: Device, topic_filter: str) -> None:
     with session(claim) as one:
         one.client.subscribe(topic_filter, 1)
 
-        assert one.next() == "cut off"
+        assert one.next() == "refused"
+
+
+@pytest.mark.spec("BS-25")
+def test_a_claim_cannot_take_the_client_id_of_a_device(claim: Device) -> None:
+    one = Session(dataclasses.replace(claim, name="site-1"))
+
+    assert one.next() == "cut off"
+    one.client.loop_stop()
 
 
 @pytest.mark.spec("BS-28")
@@ -172,4 +184,4 @@ def test_a_button_that_may_only_publish_is_heard_and_cannot_listen(hedgerow_clou
         pressed.client.subscribe(topic, 1)
 
         assert listening.got.get(timeout=WITHIN_S) == (topic, b'{"clickType": "SINGLE"}')
-        assert pressed.next() == "cut off"
+        assert pressed.next() == "refused"

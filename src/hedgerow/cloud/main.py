@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -28,12 +29,19 @@ SWITCH_INTERVAL_S: Final = 0.0005  # the gateway's loop is not held up by a thre
 def run(settings: CloudSettings) -> None:
     """Run a cloud in the foreground until SIGTERM or SIGINT; raise Unusable when it cannot start."""
     logs.configure(settings.log_level)
+    _raise_file_limit()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings))
     except* Unusable as errors:
         raise _first(errors) from None
+
+
+def _raise_file_limit() -> None:
+    """Let the process hold as many sockets as the system allows it: each connection is a file descriptor."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _first(errors: BaseExceptionGroup[Unusable]) -> Unusable:

@@ -25,7 +25,8 @@ def subscribe(gateway: "Gateway", connection: Connection, packet: Subscribe) -> 
     """Decide each filter, remember those granted, answer, then send what is retained."""
     _check(gateway, connection, packet)
     codes = [_decide(gateway, connection, text, options) for text, options in packet.subscriptions]
-    if connection.version == MQTT_3_1_1 and Reason.NOT_AUTHORIZED in codes:
+    closes = gateway.limits.refused_filter_closes and connection.version == MQTT_3_1_1
+    if closes and Reason.NOT_AUTHORIZED in codes:
         connection.fail(Reason.NOT_AUTHORIZED, "AUTH_ERROR", connection.permissions.last_refusal)
         return
     account, session = connection.account, connection.session

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hedgerow.core.mqtt import MQTT_5, Disconnect, Publish, Reason, Suback, Subscribe, Unsuback, Unsubscribe
-from hedgerow.core.mqtt.limits import AWS_SHAPES, OWN, Limits
+from hedgerow.core.mqtt.limits import AWS, AWS_SHAPES, OWN, Limits
 from hedgerow.core.mqtt.packets import MQTT_3_1_1
 from hedgerow.core.mqtt.properties import Property
 from hedgerow.core.mqtt.session import NO_LOCAL, RETAIN_AS_PUBLISHED
@@ -47,7 +47,18 @@ def test_a_refused_filter_is_told_in_mqtt_5_and_the_others_are_granted(world: Wo
 
 
 @pytest.mark.spec("JB-40")
-def test_a_refused_filter_ends_the_connection_in_mqtt_3(world: World) -> None:
+def test_a_refused_filter_is_0x80_in_mqtt_3_and_the_others_are_granted(world: World) -> None:
+    world.control.denied = ("iot:Subscribe topicfilter/secret/*",)
+    client = world.client("a")
+
+    assert client.subscribe("secret/#", "open") == Suback(1, (0x80, 1))
+
+
+@pytest.mark.spec("JB-40")
+def test_a_refused_filter_ends_the_connection_in_mqtt_3_under_the_limits_of_aws(
+    world_with: Callable[[Limits], World],
+) -> None:
+    world = world_with(AWS)
     world.control.denied = ("iot:Subscribe topicfilter/secret/*",)
     client = world.client("a")
 

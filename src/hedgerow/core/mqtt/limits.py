@@ -1,8 +1,8 @@
 """What a broker allows, as named sets of numbers.
 
 `aws-shapes` (default) has the sizes, counts and refusals that code written for AWS meets, and no rates; `aws` adds the
-rates of a connection and a client id; `own` is MQTT 3.1.1 and 5 with wide bounds. QoS 2 and subscription identifiers
-are refused by name in every set: they are not built yet.
+rates of a connection and a client id, and closes where AWS closes; `own` is MQTT 3.1.1 and 5 with wide bounds. QoS 2 and
+subscription identifiers are refused by name in every set: they are not built yet.
 """
 
 from dataclasses import dataclass, replace
@@ -42,10 +42,11 @@ class Limits:
     queued_bytes: int = 64 * 1024 * 1024  # of one session
     publishes_per_s: int = 0  # of one connection; 0 is no limit
     connects_per_client_s: int = 0  # of one client id; 0 is no limit
+    refused_filter_closes: bool = False  # MQTT 3.1.1: close, as AWS does, instead of SUBACK 0x80
 
 
 AWS_SHAPES: Final = Limits()
-AWS: Final = replace(AWS_SHAPES, name="aws", publishes_per_s=100, connects_per_client_s=1)
+AWS: Final = replace(AWS_SHAPES, name="aws", publishes_per_s=100, connects_per_client_s=1, refused_filter_closes=True)
 OWN: Final = Limits(
     name="own",
     client_id=65_535,
