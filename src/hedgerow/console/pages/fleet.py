@@ -15,11 +15,11 @@ COLUMNS: Final = (
     Column(name="name", label="Device", kind="device", sortable=True),
     Column(name="state", label="Connection", kind="connection", sortable=True),
     Column(name="readings", label="Latest telemetry", kind="readings"),
-    Column(name="faults", label="Open faults", kind="count", sortable=True),
+    Column(name="faults", label="Open faults", kind="count", sortable=True, descending=True),
     Column(name="components", label="Components", kind="components"),
     Column(name="groups", label="Groups", kind="chips"),
 )
-SIZES: Final = "[25, 50, 100]"
+SIZES: Final = (25, 50, 100)  # as in rows.js
 
 
 def add(console: Console) -> None:
@@ -37,56 +37,59 @@ def add(console: Console) -> None:
                 search = (
                     ui.input("Search").props('outlined dense clearable debounce=300 type="search"').classes("search")
                 )
+
+            def turn(asked: dict[str, Any]) -> None:
+                nonlocal look
+                look = _looked(look, asked)
+                refresh()
+
             rows, count = views.fleet_rows(view.fleet, look, now=view.clock.now())
+            nothing = "No device here. A thing appears as soon as it exists."
             table = Table(
                 COLUMNS,
                 key="name",
                 label="Devices",
-                nothing="No device matches. A thing appears here as soon as it exists.",
+                nothing=nothing,
                 rows=rows,
-                pagination=_pagination(look, count),
+                look=_told(look, count),
+                on_look=turn,
             )
-            table.table.props(f":rows-per-page-options='{SIZES}' binary-state-sort").classes("fleet")
 
             def refresh() -> None:
-                rows, count = views.fleet_rows(view.fleet, look, now=view.clock.now())
-                table.show(rows)
-                if table.table.pagination != (wanted := _pagination(look, count)):
-                    table.table.pagination = wanted
-                say(line, views.summary(view.fleet))
-
-            def turn(event: Any) -> None:
                 nonlocal look
-                look = _looked(look, event.args.get("pagination", {}))
-                refresh()
+                rows, count = views.fleet_rows(view.fleet, look, now=view.clock.now())
+                if not rows and look.page > 1:  # the fleet shrank
+                    look = replace(look, page=1)
+                    rows, count = views.fleet_rows(view.fleet, look, now=view.clock.now())
+                table.show(rows, look=_told(look, count))
+                say(line, views.summary(view.fleet))
 
             def find(event: Any) -> None:
                 nonlocal look
                 look = replace(look, search=(event.value or "")[:200], page=1)
                 refresh()
 
-            table.table.on("request", turn, ["pagination"])
             search.on_value_change(find)
             view.part(refresh)
 
 
-def _pagination(look: Look, count: int) -> dict[str, Any]:
+def _told(look: Look, count: int) -> dict[str, Any]:
     return {
-        "sortBy": look.order,
+        "order": look.order,
         "descending": look.descending,
         "page": look.page,
-        "rowsPerPage": look.size,
-        "rowsNumber": count,
+        "size": look.size,
+        "count": count,
     }
 
 
 def _looked(look: Look, asked: dict[str, Any]) -> Look:
     """Answer the look that a browser asked for; what it may not ask for stays as it was."""
-    order, page, size = asked.get("sortBy"), asked.get("page"), asked.get("rowsPerPage")
+    order, page, size = asked.get("order"), asked.get("page"), asked.get("size")
     return replace(
         look,
         order=order if order in views.ORDERS else look.order,
         descending=bool(asked.get("descending")),
         page=page if isinstance(page, int) and page >= 1 else 1,
-        size=size if size in (25, 50, 100) else look.size,
+        size=size if size in SIZES else look.size,
     )
