@@ -1,8 +1,8 @@
 """What a broker allows, as named sets of numbers.
 
 `aws-shapes` (default) has the sizes, counts and refusals that code written for AWS meets, and no rates; `aws` adds the
-rates of a connection and a client id, and closes where AWS closes; `own` is MQTT 3.1.1 and 5 with wide bounds. QoS 2 and
-subscription identifiers are refused by name in every set: they are not built yet.
+rates of a connection and a client id, and closes where AWS closes; `own` is MQTT 3.1.1 and 5 with wide bounds. QoS 2
+and subscription identifiers are refused by name in every set: they are not built yet.
 """
 
 from dataclasses import dataclass, replace
