@@ -149,7 +149,7 @@ class RuleEngine:
         later: list[tuple[str, int, Job]] = []
         for publication, _ in batch:
             for rule in self._matching(publication.account, publication.topic):
-                self._collect(publication, rule, now, later)
+                self._tried(publication, rule, now, later)
         ok = True
         try:
             if later:
@@ -165,6 +165,21 @@ class RuleEngine:
         for _, stored in batch:
             if stored is not None:
                 stored(ok)
+
+    def _tried(
+        self,
+        publication: Publication,
+        rule: CompiledRule,
+        now: dict[tuple[str, str, int], list[Job]],
+        later: list[tuple[str, int, Job]],
+    ) -> None:
+        """Collect; what a rule cannot cope with in a message is our mistake, and must not end the engine."""
+        try:
+            self._collect(publication, rule, now, later)
+        except Exception:  # a message comes from outside: no content may stop the rules of everyone
+            self.counters.failed += 1
+            fields = {"account": publication.account, "rule": rule.name, "topic": publication.topic}
+            log.exception("a rule failed on a message", extra={"fields": fields})
 
     def _collect(
         self,
@@ -202,6 +217,10 @@ class RuleEngine:
                 await self._actions.do(account, job)
             except HedgerowError as error:
                 self._note(account, [Failure(job, str(error))])
+                await self._on_failure(account, job, str(error))
+            except Exception as error:  # as in _tried
+                log.exception("an action failed on a message", extra={"fields": {"rule": job.rule}})
+                self._note(account, [Failure(job, f"{type(error).__name__} in the action")])
                 await self._on_failure(account, job, str(error))
 
     async def _on_failure(self, account: str, job: Job, reason: str) -> None:

@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
+
+import pytest
 
 from hedgerow.base.errors import Unavailable
 from hedgerow.cloud.rules import RuleEngine
@@ -75,3 +78,34 @@ def test_rules_that_cannot_be_read_stay_unknown_and_the_message_waits() -> None:
         return found
 
     assert asyncio.run(story()) == (True, 1)
+
+
+class BrokenRule:
+    """A rule with a bug of ours in it."""
+
+    name = "broken"
+    statement = SimpleNamespace(topic_filter="#")
+
+    def jobs(self, _message: object) -> object:
+        raise RecursionError
+
+
+def test_a_rule_that_fails_on_a_message_ends_neither_the_engine_nor_the_acknowledgement(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> tuple[list[bool], int, bool]:
+        engine = engine_on(SlowRun())
+        engine._compiled[ACCOUNT] = [cast("Any", BrokenRule())]
+        stored: list[bool] = []
+        working = asyncio.get_running_loop().create_task(engine.run())
+        for topic in ("first", "second"):
+            engine.on_message(message(topic), stored.append)
+            while engine.statistics()["waiting"]:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        running = not working.done()
+        working.cancel()
+        return stored, engine.statistics()["failed"], running
+
+    assert asyncio.run(story()) == ([True, True], 2, True)
+    assert "a rule failed on a message" in caplog.messages

@@ -11,6 +11,8 @@ from hedgerow.core.rulesql.functions import FUNCTIONS, NOT_YET, Scope
 from hedgerow.core.rulesql.functions.collections import item
 from hedgerow.core.rulesql.functions.numeric import remainder
 from hedgerow.core.rulesql.values import (
+    MAX_BITS,
+    MAX_TEXT,
     NUMBERS,
     UNDEFINED,
     Undefined,
@@ -195,7 +197,9 @@ def _ordered(compare: Callable[[Decimal | int, Decimal | int], bool]) -> Callabl
 def _plus(left: Value, right: Value) -> Value:
     if isinstance(left, str) or isinstance(right, str):
         a, b = to_text(left), to_text(right)
-        return UNDEFINED if isinstance(a, Undefined) or isinstance(b, Undefined) else a + b
+        if isinstance(a, Undefined) or isinstance(b, Undefined) or len(a) + len(b) > MAX_TEXT:
+            return UNDEFINED
+        return a + b
     if is_number(left) and is_number(right):
         return _arithmetic(left, right, lambda x, y: x + y, NUMBERS.add)
     return UNDEFINED
@@ -227,8 +231,12 @@ def _arithmetic(
     if isinstance(a, Undefined) or isinstance(b, Undefined):
         return UNDEFINED
     if isinstance(a, int) and isinstance(b, int):
-        return on_ints(a, b)
-    return whole_to_int(on_decimals(Decimal(a), Decimal(b)))
+        result = on_ints(a, b)
+        return result if result.bit_length() <= MAX_BITS else UNDEFINED
+    try:
+        return whole_to_int(on_decimals(Decimal(a), Decimal(b)))
+    except ArithmeticError:  # out of range
+        return UNDEFINED
 
 
 def _cast_text(value: Value) -> Value:

@@ -46,7 +46,7 @@ class Rule:
         if self._passes_through and not isinstance(scope.document, dict):
             return scope.message.payload
         value = self._select(scope)
-        return b"" if value is UNDEFINED else write_json(value).encode()
+        return b"" if value is UNDEFINED else write_json(value).encode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The values of IoT SQL and how they convert.
 
-JSON values, with numbers as int and Decimal (34 digits), JSON null as None, and Undefined as a value of its own: what a
-missing field, a wrong argument or an impossible conversion gives. Booleans are not numbers here, unlike in Python.
+JSON values, with numbers as int and Decimal (34 digits, exponents to 6144), JSON null as None, and Undefined as a value
+of its own: what a missing field, a wrong argument or an impossible conversion gives. Booleans are not numbers here,
+unlike in Python.
 Source: AWS IoT developer guide, "Data types" and "Conversions".
 """
 
@@ -11,7 +12,10 @@ from decimal import ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from enum import Enum
 from typing import Any, Final
 
-NUMBERS: Final = Context(prec=34, rounding=ROUND_HALF_UP)
+NUMBERS: Final = Context(prec=34, rounding=ROUND_HALF_UP, Emin=-6143, Emax=6144)
+WHOLE_DIGITS: Final = 35  # longer whole numbers stay Decimals: 1e999 is not written out
+MAX_BITS: Final = 14_000  # of an Int; Python refuses to write longer ones out
+MAX_TEXT: Final = 1_048_576  # characters that a function or + may make: eight times the longest message
 _NUMERIC: Final = re.compile(r"-?\d+(\.\d+)?([eE]-?\d+)?")
 
 
@@ -31,7 +35,18 @@ Value = Any
 
 def parse_json(text: str | bytes) -> Value:
     """Parse JSON with exact numbers; raise ValueError when it is none."""
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    return json.loads(text, parse_float=_exact, parse_constant=_refuse_constant)
+
+
+def _exact(text: str) -> Decimal:
+    """Answer the number with all its digits; one that is too far away from 1 would take for ever to count with."""
+    try:
+        number = Decimal(text)
+    except ArithmeticError:
+        raise ValueError(f"{text[:40]} is out of range") from None
+    if number and not NUMBERS.Emin <= number.adjusted() <= NUMBERS.Emax:
+        raise ValueError(f"{text[:40]} is out of range")
+    return number
 
 
 def _refuse_constant(name: str) -> None:
@@ -77,9 +92,13 @@ def is_number(value: Value) -> bool:
 
 def whole_to_int(value: Value) -> Value:
     """Answer an Int for a Decimal without a fraction, as version 2016-03-23 does."""
-    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+    if isinstance(value, Decimal) and _is_short(value) and value == value.to_integral_value():
         return int(value)
     return value
+
+
+def _is_short(value: Decimal) -> bool:
+    return value.is_finite() and value.adjusted() < WHOLE_DIGITS
 
 
 def to_number(value: Value) -> int | Decimal | Undefined:
@@ -88,7 +107,10 @@ def to_number(value: Value) -> int | Decimal | Undefined:
         number: int | Decimal = value
         return number
     if isinstance(value, str) and _NUMERIC.fullmatch(value):
-        return NUMBERS.create_decimal(value)
+        try:
+            return NUMBERS.create_decimal(value)
+        except ArithmeticError:  # out of range
+            return UNDEFINED
     return UNDEFINED
 
 
@@ -99,7 +121,8 @@ def to_int(value: Value) -> int | Undefined:
         return UNDEFINED
     if isinstance(number, int):
         return number
-    return int(number.to_integral_value(ROUND_DOWN if isinstance(value, str) else ROUND_HALF_UP))
+    rounding = ROUND_DOWN if isinstance(value, str) else ROUND_HALF_UP
+    return int(number.to_integral_value(rounding)) if _is_short(number) else UNDEFINED
 
 
 def to_int_down(value: Value) -> int | Undefined:
@@ -107,7 +130,9 @@ def to_int_down(value: Value) -> int | Undefined:
     number = to_number(value)
     if isinstance(number, Undefined):
         return UNDEFINED
-    return number if isinstance(number, int) else int(number.to_integral_value(ROUND_FLOOR))
+    if isinstance(number, int):
+        return number
+    return int(number.to_integral_value(ROUND_FLOOR)) if _is_short(number) else UNDEFINED
 
 
 def to_boolean(value: Value) -> bool | Undefined:

@@ -235,3 +235,50 @@ def test_where_never_fails_on_any_payload(left: object, right: object) -> None:
 
     for sign in ("=", "<>", "<", ">=", "+", "-", "*", "/", "%", "AND", "OR"):
         run(f"SELECT a {sign} b AS x FROM 'a/b' WHERE NOT (a {sign} b)", payload)
+
+
+FAR = [
+    '{"a":1e999999999}',
+    '{"a":-1E+99999999999999999999}',
+    '{"a":1e-99999999999999999999}',
+    '{"a":0e999999999}',
+    '{"a":1e6000}',
+    '{"a":"1e999999999"}',
+    '{"a":"1e6000"}',
+    '{"a":"' + "9" * 100_000 + '"}',
+    '{"a":' + "9" * 4000 + "}",
+    '{"a":"\\ud800"}',
+]
+COSTLY = [
+    "*",
+    "a * a * a * a AS x",
+    "floor(a) AS x, round(a) AS y, trunc(a, 2) AS z",
+    "cast(a AS Int) AS x, cast(a AS Decimal) AS y, a + 1 AS z, a / 3 AS w",
+    "mod(a, 7) AS x, a % 0.3 AS y, a > 5 AS z, a = 5 AS w",
+    "chr(a) AS x, lpad('b', a) AS y, substring('abc', a) AS z, bitor(a, 1) AS w",
+    "a + a AS x, length(a) AS y, indexof(a, '9') AS z",
+]
+
+
+@pytest.mark.parametrize("columns", COSTLY)
+@pytest.mark.parametrize("payload", FAR)
+def test_no_number_of_a_device_stalls_a_rule_or_ends_it(payload: str, columns: str) -> None:
+    rule = compile_rule(f"SELECT {columns} FROM 'a'", "2016-03-23")
+
+    result = rule.run(rule.scope(Message(topic="a", payload=payload.encode(), account="1", now_ms=0)))
+
+    assert result is not None
+    assert len(result) < 250_000
+
+
+def test_texts_do_not_grow_without_bound() -> None:
+    call = "s"
+    for _ in range(15):
+        call = f"replace({call}, 'a', s)"
+    joined = ", ".join(["s"] * 50)
+    rule = compile_rule(f"SELECT {call} AS x, concat({joined}, {joined}) AS y, length(s) AS z FROM 'a'")
+    payload = json.dumps({"s": "a" * 100_000}).encode()
+
+    result = rule.run(rule.scope(Message(topic="a", payload=payload, account="1", now_ms=0)))
+
+    assert result == b'{"z":100000}'

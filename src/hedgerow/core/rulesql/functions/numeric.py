@@ -39,7 +39,7 @@ def _rounded(rounding: str) -> Callable[[Value], Value]:
     def call(value: Value) -> Value:
         number = to_number(value)
         if isinstance(number, Decimal):
-            return int(number.to_integral_value(rounding))
+            return whole_to_int(number.to_integral_value(rounding))
         return number
 
     return call
@@ -82,8 +82,11 @@ def remainder(left: Value, right: Value) -> Value:
     if isinstance(a, Undefined) or isinstance(b, Undefined) or b == 0:
         return UNDEFINED
     if isinstance(a, int) and isinstance(b, int):
-        return int(math.copysign(1, a)) * (abs(a) % abs(b))
-    return whole_to_int(NUMBERS.remainder(Decimal(a), Decimal(b)))
+        return (-1 if a < 0 else 1) * (abs(a) % abs(b))
+    try:
+        return whole_to_int(NUMBERS.remainder(Decimal(a), Decimal(b)))
+    except ArithmeticError:  # too far apart
+        return UNDEFINED
 
 
 def _bit_not(value: Value) -> Value:

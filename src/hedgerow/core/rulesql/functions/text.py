@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hedgerow.core.rulesql.functions.table import Function, pure
-from hedgerow.core.rulesql.values import UNDEFINED, Undefined, Value, to_int, to_int_down, to_text
+from hedgerow.core.rulesql.values import MAX_TEXT, UNDEFINED, Undefined, Value, to_int, to_int_down, to_text
 
 MAX_PAD: Final = 1000
 
@@ -70,12 +70,20 @@ def _joined(*values: Value) -> Value:
         return UNDEFINED
     if len(values) == 1:
         return values[0]
+    if sum(len(value) for value in values if isinstance(value, str | list)) > MAX_TEXT:
+        return UNDEFINED
     if any(isinstance(value, list) for value in values):
         return [item for value in values for item in (value if isinstance(value, list) else [value])]
     if not any(isinstance(value, str) for value in values):
         return UNDEFINED
     texts = [to_text(value) for value in values]
     return UNDEFINED if any(isinstance(text, Undefined) for text in texts) else "".join(map(str, texts))
+
+
+def _replaced(text: str, old: str, new: str) -> Value:
+    if len(text) + text.count(old) * (len(new) - len(old)) > MAX_TEXT:
+        return UNDEFINED
+    return text.replace(old, new)
 
 
 TEXT: Final[dict[str, Function]] = {
@@ -89,7 +97,7 @@ TEXT: Final[dict[str, Function]] = {
     "ltrim": pure(_on_text(lambda text: text.lstrip(" \t")), 1),
     "md5": _digest("md5"),
     "numbytes": pure(_on_text(lambda text: len(text.encode())), 1),
-    "replace": pure(_on_text(str.replace), 3),
+    "replace": pure(_on_text(_replaced), 3),
     "rpad": pure(_right_padded, 2),
     "rtrim": pure(_on_text(lambda text: text.rstrip(" \t")), 1),
     "sha1": _digest("sha1"),
