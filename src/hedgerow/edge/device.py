@@ -97,6 +97,7 @@ class Device:
             stack.callback(self.logs.close)
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             await asyncio.to_thread(write_effective, self._settings, self._identity, self._layout, self._files)
+            await asyncio.to_thread(self.scripts.leftovers.end)
             await self._listen(stack)
             self.lambdas.pool = await stack.enter_async_context(
                 Pool(

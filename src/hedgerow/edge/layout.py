@@ -6,7 +6,7 @@ Leaves to others: what is in the files.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,10 @@ class Layout:
         try:
             for folder in folders:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+            for folder in (self.artifacts.parent, self.root):
+                sync_folder(folder)
+            with suppress(PermissionError):  # a parent that we may pass through but not read
+                sync_folder(self.root.parent)
         except OSError as error:
             raise Unusable(f"cannot use the folder {self.root}: {error.strerror}") from error
 
@@ -83,3 +87,12 @@ class Layout:
             yield
         finally:
             os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the medium. Blocks."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -17,6 +17,7 @@ from typing import Final
 from hedgerow.core.recipe import Lifecycle, Paths, Step, StepName, Variables, interpolate, interpolate_all
 from hedgerow.edge.components.environment import Environments
 from hedgerow.edge.components.kind import Report
+from hedgerow.edge.components.leftovers import Leftovers
 from hedgerow.edge.components.model import Component, ComponentState
 from hedgerow.edge.deployments.failure import DeploymentFailed
 from hedgerow.edge.layout import Layout
@@ -64,6 +65,7 @@ class ScriptKind:
         self._on_line = on_line
         self._component_of = component_of
         self._pause_s = pause_s
+        self.leftovers = Leftovers(layout.work / ".scripts")
         self._said: dict[str, Callable[[str], None]] = {}
 
     async def check(self, component: Component) -> None:
@@ -149,6 +151,7 @@ class ScriptKind:
             output.close()
             raise
         output.handed_over()
+        self.leftovers.note(process.pid, environment["SVCUID"])
         return process, output
 
     def _variables(self, component: Component) -> Variables:
@@ -259,6 +262,7 @@ class _Run:
             return await self._ended(name, step, process)
         finally:
             await _end(process)
+            self._kind.leftovers.forget(process.pid)
             output.close()
             self._state_said = None
 

@@ -25,7 +25,7 @@ from hedgerow.core.recipe import SHA256, Artifact
 from hedgerow.edge.cloud import CloudRefused
 from hedgerow.edge.configuration import Endpoint
 from hedgerow.edge.deployments.failure import DeploymentCanceled, DeploymentFailed
-from hedgerow.edge.layout import Layout
+from hedgerow.edge.layout import Layout, sync_folder
 from hedgerow.edge.trouble import explained
 
 PART: Final = ".part"
@@ -174,6 +174,7 @@ class Artifacts:
         from hedgerow.functions import PackageRefused, unpack
 
         folder = self.decompressed(component, version)
+        self._files.make_folder(folder, mode=0o755)
         try:
             package = unpack(path, folder)
         except PackageRefused as error:
@@ -185,6 +186,7 @@ class Artifacts:
         name = folder / artifact.file_name.removesuffix(".zip")
         if not name.is_symlink():
             name.symlink_to(package.digest)
+            sync_folder(folder)
         return package.folder
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from hedgerow.core.recipe import ComponentType
 from hedgerow.edge import configuration
 from hedgerow.edge.components.environment import Environments
+from hedgerow.edge.components.leftovers import Leftovers
 from hedgerow.edge.components.model import Component, ComponentState, Generation
 from hedgerow.edge.components.script import ScriptKind
 from hedgerow.edge.components.supervisor import Supervisor
@@ -171,6 +173,35 @@ def test_shutdown_runs_at_the_end_and_nothing_of_the_component_is_left(tmp_path:
             async with asyncio.timeout(2):
                 while Path(f"/proc/{child}").exists() and "Z" not in Path(f"/proc/{child}/stat").read_text():
                     await asyncio.sleep(0.01)
+
+    asyncio.run(scenario())
+
+
+def test_what_a_killed_edge_left_running_is_ended_at_the_next_start_and_nothing_else(tmp_path: Path) -> None:
+    def sleeper(token: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(["sleep", "60"], env={"SVCUID": token}, start_new_session=True)
+
+    mine, foreign = sleeper("MINE"), sleeper("FOREIGN")
+    leftovers = Leftovers(tmp_path / "scripts")
+    leftovers.note(mine.pid, "MINE")
+    leftovers.note(foreign.pid, "MINE")  # the number was used again
+
+    ended = leftovers.end()
+
+    assert (ended, mine.wait(5), foreign.poll()) == (1, -9, None)
+    assert leftovers.end() == 0
+    foreign.kill()
+    foreign.wait(5)
+
+
+def test_a_script_that_has_ended_leaves_no_note(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with bench(tmp_path) as one:
+            await one.run(component("job", {"run": "true"}), component("long", {"run": "exec sleep 60"}))
+            await one.until("job", ComponentState.FINISHED)
+            await one.until("long", ComponentState.RUNNING)
+            assert len(list((tmp_path / "work/.scripts").iterdir())) == 1
+        assert list((tmp_path / "work/.scripts").iterdir()) == []
 
     asyncio.run(scenario())
 
