@@ -79,9 +79,12 @@ class Processes:
             started.check()
 
     def stop(self) -> None:
-        """End all: SIGTERM, edges first, then SIGKILL for whoever does not listen."""
-        order = sorted(self._started.values(), key=lambda each: each.name == "cloud")
-        for started in order:
+        """End all: SIGTERM, the cloud when the others have ended, then SIGKILL for whoever does not listen."""
+        others = [started for started in self._started.values() if started.name != "cloud"]
+        for started in others:
+            if started.process.poll() is None:
+                started.process.terminate()
+        for started in (*others, *(each for each in self._started.values() if each.name == "cloud")):
             self._stop(started)
         self._started.clear()
 

@@ -1,11 +1,8 @@
 """Runs the demo: its steps one after another, what each took, a table at the end, and the end of every process."""
 
-import signal
 import tempfile
-import threading
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +12,7 @@ from rich.table import Table
 
 from hedgerow.base.errors import Unusable
 from hedgerow.cli.demo.errors import StepFailed
+from hedgerow.cli.demo.interruption import Interrupted, Interruption
 from hedgerow.cli.demo.package import check_checkout
 from hedgerow.cli.demo.processes import available_mb
 from hedgerow.cli.demo.steps import STEPS, new_console_link
@@ -24,31 +22,28 @@ CLOUD_MB: Final = 350  # cloud, console, radios, the demo itself
 DEVICE_MB: Final = 110  # an edge and its function
 
 
-class Interrupted(Exception):
-    """Ctrl-C or SIGTERM."""
-
-
 def run(*, devices: int, exit_when_done: bool) -> int:
     """Run the demo and answer its exit status; raise Unusable when it cannot begin."""
     check_checkout()
     screen = Console()
     _check_memory(screen, devices)
     teach_boto3()
-    signal.signal(signal.SIGTERM, _interrupt)
-    with tempfile.TemporaryDirectory(prefix="hedgerow-demo-") as folder:
-        world = new_world(Path(folder), devices)
+    interruption = Interruption()
+    interruption.listen()
+    with tempfile.TemporaryDirectory(prefix="hedgerow-demo-", ignore_cleanup_errors=True) as folder:
+        world = new_world(Path(folder), devices, interruption)
         try:
             return _run(screen, world, exit_when_done)
-        except (KeyboardInterrupt, Interrupted):
+        except Interrupted:
             screen.print("stopping")
             return 130
         finally:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             world.close()
 
 
 def _run(screen: Console, world: World, exit_when_done: bool) -> int:
     for number, (title, step) in enumerate(STEPS, 1):
+        world.interruption.check()
         begun = time.monotonic()
         try:
             with screen.status(f"{number}. {title} …"):
@@ -65,8 +60,8 @@ def _run(screen: Console, world: World, exit_when_done: bool) -> int:
     screen.print(f"\nThe console: {new_console_link(world)}", soft_wrap=True)
     screen.print(f'The AWS tools: eval "$(hedgerow cloud env --data {world.data})"', soft_wrap=True)
     screen.print("Everything stays up until Ctrl-C.")
-    threading.Event().wait()
-    return 0
+    world.interruption.wait()
+    raise Interrupted
 
 
 def _check_memory(screen: Console, devices: int) -> None:
@@ -97,7 +92,3 @@ def _show_logs(screen: Console, world: World) -> None:
         screen.print(f"[dim]{log.stem}[/]")
         for line in lines:
             screen.print(f"  {escape(line)}", soft_wrap=True, highlight=False)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise Interrupted

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from hedgerow.cli.demo.errors import StepFailed
+from hedgerow.cli.demo.interruption import Interruption
 from hedgerow.cli.demo.processes import Processes, Started
 from hedgerow.cli.demo.watch import Watch
 from hedgerow.cli.demo.webhook import Webhook
@@ -29,6 +30,7 @@ class World:
     folder: Path
     sites: Sequence[str]
     processes: Processes
+    interruption: Interruption
     webhook: Webhook = field(default_factory=Webhook)
     watch: Watch = field(default_factory=Watch)
     clients: dict[str, Any] = field(default_factory=dict)
@@ -66,10 +68,11 @@ class World:
     def until(self, what: str, seen: Callable[[], bool], *, within_s: float, watching: bool = True) -> float:
         """Wait until something is seen; answer the seconds that took. Raises StepFailed when it is not seen in time.
 
-        `watching`: an end of one of the processes fails the step at once.
+        Raises Interrupted when the end is asked for. `watching`: an end of one of the processes fails the step at once.
         """
         begun = time.monotonic()
         while not seen():
+            self.interruption.check()
             if watching:
                 self.processes.check()
             if time.monotonic() - begun > within_s:
@@ -93,7 +96,7 @@ class World:
         self.webhook.stop()
 
 
-def new_world(folder: Path, devices: int) -> World:
+def new_world(folder: Path, devices: int, interruption: Interruption) -> World:
     """Answer a world in an empty folder."""
     for part in ("logs", "sites"):
         (folder / part).mkdir(mode=0o700, parents=True)
@@ -101,6 +104,7 @@ def new_world(folder: Path, devices: int) -> World:
         folder=folder,
         sites=[f"site-{number:02d}" for number in range(1, devices + 1)],
         processes=Processes(folder / "logs", _environment()),
+        interruption=interruption,
     )
 
 
