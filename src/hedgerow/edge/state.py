@@ -6,6 +6,7 @@ A `write` is one transaction; when it returns, its effect survives a power cut. 
 
 import asyncio
 import json
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +37,7 @@ class State:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="state")
         try:
             self._connection: sqlite3.Connection = self._thread.submit(_open, path).result()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._thread.shutdown()
             raise Unusable(f"cannot use {path}: {error}") from error
         except BaseException:
@@ -92,6 +93,8 @@ def forget(connection: sqlite3.Connection, name: str) -> None:
 
 
 def _open(path: Path | str) -> sqlite3.Connection:
+    if path != ":memory:":  # what SQLite puts beside it gets the same mode
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -105,6 +108,4 @@ def _open(path: Path | str) -> sqlite3.Connection:
         )
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}PRAGMA user_version = {VERSION};COMMIT;")
-    if path != ":memory:":
-        Path(path).chmod(0o600)
     return connection

@@ -63,6 +63,17 @@ def test_what_was_remembered_is_there_after_a_restart_and_only_the_owner_may_rea
     assert stat.S_IMODE((tmp_path / "state.db").stat().st_mode) == 0o600
 
 
+def test_nothing_that_stands_beside_the_state_can_be_read_by_others(tmp_path: Path) -> None:
+    state = State(tmp_path / "state.db")
+    state.now(lambda c: remember(c, "a", 1))
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    state.close()
+
+    assert len(modes) == 3
+    assert set(modes.values()) == {0o600}
+
+
 def test_a_step_that_fails_leaves_nothing(tmp_path: Path) -> None:
     state = State(tmp_path / "state.db")
 

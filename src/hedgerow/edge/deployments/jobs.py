@@ -13,14 +13,14 @@ from hedgerow.base.log import get_logger
 from hedgerow.core.mqtt.packets import Publish
 from hedgerow.edge.connection import Connection, Offline
 from hedgerow.edge.deployments.engine import Engine
-from hedgerow.edge.deployments.failure import Result
+from hedgerow.edge.deployments.failure import Result, Status
 from hedgerow.edge.trouble import Trouble
 
 KIND: Final = "job"
 NAMESPACE: Final = "namespace-aws-gg-deployment"
 _LONGEST: Final = 1024  # characters of one status detail
 _AGAIN_S: Final = 30.0
-_FINAL: Final = frozenset({"InvalidStateTransition", "ResourceNotFound", "TerminalStateReached", "VersionMismatch"})
+_PASSING: Final = frozenset({"InternalError", "RequestThrottled"})  # worth another try; the rest says no for good
 _log = get_logger("edge.jobs")
 
 
@@ -59,6 +59,8 @@ class Jobs:
 
     async def report(self, source: Mapping[str, Any], result: Result) -> None:
         """Tell the job's status; returns when the cloud has taken it or never will; Trouble: call again."""
+        if result.status is Status.CANCELED:
+            return  # the cloud cancelled it and knows; a device cannot set this status
         topic = f"{self._prefix}/{source['job_id']}/{NAMESPACE}/update"
         body = {
             "jobId": source["job_id"],
@@ -71,7 +73,7 @@ class Jobs:
             code = str(answer.get("code", ""))
             fields = {"job": source["job_id"], "status": result.status.value, "code": code}
             _log.warning("the cloud rejected a job's status", extra={"fields": fields})
-            if code not in _FINAL:
+            if code in _PASSING:
                 raise Trouble(f"the cloud rejected the status of job {source['job_id']}: {code}")
 
     def _notified(self, message: Publish) -> None:

@@ -70,7 +70,11 @@ class DeploymentShadow:
         }
         accepted, answer = await self._connection.request(f"{self._topic}/update", {"state": {"reported": reported}})
         if not accepted:
-            raise Trouble(f"the cloud rejected the deployment's status: {answer.get('code')} {answer.get('message')}")
+            code = answer.get("code")
+            said = f"the cloud rejected the deployment's status: {code} {answer.get('message')}"
+            if not isinstance(code, int) or code in (409, 429) or code >= 500:
+                raise Trouble(said)
+            _log.warning("a deployment's status will never be taken", extra={"fields": {"cause": said}})
 
     def _updated(self, message: Publish) -> None:
         try:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from hedgerow.edge.components.model import ComponentState
 from hedgerow.edge.deployments import jobs, shadow
+from hedgerow.edge.deployments.failure import Status
 from hedgerow.edge.deployments.reports import Channel, Reports
 from hedgerow.edge.health import Health
 from tests.unit.edge.deployments.core import Core, FakeCloud, recipe
@@ -149,17 +151,22 @@ def test_a_notification_without_the_running_job_cancels_it(tmp_path: Path, pki: 
             await one.peer.until(lambda: "app 1.0.0" in one.core.kind.starts)
             one.job = {}
             one.peer.publish(NOTIFY, {"timestamp": 2, "jobs": {}})
-            await one.peer.until(lambda: "CANCELED" in one.statuses("j1"))
+            await one.peer.until(lambda: one.core.results)
 
+            assert next(iter(one.core.results.values())).status is Status.CANCELED
             assert one.core.kind.running == {}
+            assert one.statuses("j1") == ["IN_PROGRESS"], "a device cannot set CANCELED"
 
     asyncio.run(scenario())
 
 
-def test_a_status_that_the_cloud_will_never_take_does_not_hold_up_the_others(tmp_path: Path, pki: Pki) -> None:
+@pytest.mark.parametrize("code", ["InvalidStateTransition", "InvalidRequest", "ResourceNotFound"])
+def test_a_status_that_the_cloud_will_never_take_does_not_hold_up_the_others(
+    tmp_path: Path, pki: Pki, code: str
+) -> None:
     async def scenario() -> None:
         async with whole(tmp_path, pki) as one:
-            one.peer.answers[UPDATE] = lambda topic, _: [(f"{topic}/rejected", {"code": "InvalidStateTransition"})]
+            one.peer.answers[UPDATE] = lambda topic, _: [(f"{topic}/rejected", {"code": code})]
             one.queue("j1", app(1, target="thinggroup/G"))
             await one.peer.until(lambda: "SUCCEEDED" in one.statuses("j1"))
             one.desire(app(1))
@@ -250,6 +257,22 @@ def test_a_notification_that_cannot_be_read_harms_nothing(tmp_path: Path, pki: P
             one.peer.publish(f"{SHADOW}/update/accepted", payload)
             one.queue("j1", app(1, target="thinggroup/G"))
             await one.peer.until(lambda: "SUCCEEDED" in one.statuses("j1"))
+
+    asyncio.run(scenario())
+
+
+def test_a_component_that_breaks_later_makes_the_device_unhealthy(tmp_path: Path, pki: Pki) -> None:
+    async def scenario() -> None:
+        async with whole(tmp_path, pki) as one:
+            one.desire(app(1))
+            await one.peer.until(lambda: any(body["trigger"] == "THING_DEPLOYMENT" for body in one.said(HEALTH)))
+            one.core.supervisor._set("app", ComponentState.BROKEN, "it fell over", ("RUN_ERROR",))
+            await one.peer.until(lambda: one.said(HEALTH)[-1]["overallDeviceStatus"] == "UNHEALTHY")
+
+            last = one.said(HEALTH)[-1]
+            assert (last["messageType"], last["trigger"]) == ("PARTIAL", "COMPONENT_STATUS_CHANGE")
+            details = last["components"][0]["componentStatusDetails"]
+            assert details == {"statusCodes": ["RUN_ERROR"], "statusReason": "it fell over"}
 
     asyncio.run(scenario())
 
