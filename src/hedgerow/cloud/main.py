@@ -120,6 +120,7 @@ What to do next, in another terminal:
   eval "$(hedgerow cloud env --data {data})"   point the AWS tools at this cloud
   hedgerow device create my-device             a key, a certificate and a mosquitto_pub line
   hedgerow mqtt sub '#'                        see what devices say
+  hedgerow console --data {data}   a link that signs you in to the console
 """
     )
     sys.stdout.flush()

@@ -45,10 +45,9 @@ HEADERS: Final = (
 )
 HOW: Final = (
     "<p>You sign in with a link that works once, for ten minutes.</p>"
-    "<ul><li><code>hedgerow cloud up</code> prints one when it starts.</li>"
-    "<li>Another one comes from <code>aws hedgerow create-console-sign-in</code>, with the environment of "
-    '<code>eval "$(hedgerow cloud env --data DIR)"</code>: open <code>{origin}/sign-in?token=…</code> with the token '
-    "that it answers.</li></ul>"
+    "<p>On the cloud's machine this prints one:</p><pre>hedgerow console --data DIR</pre>"
+    "<p>Anyone with an access key gets a token from the service <code>hedgerow</code>, and opens "
+    "<code>{origin}/sign-in?token=</code>TOKEN:</p><pre>aws hedgerow create-console-sign-in</pre>"
 )
 
 
