@@ -17,7 +17,7 @@ from hedgerow.edge.components.model import BAD, Component
 from hedgerow.edge.components.supervisor import Supervisor
 from hedgerow.edge.connection import Connection
 from hedgerow.edge.deployments.engine import Engine
-from hedgerow.edge.deployments.failure import Result, Status
+from hedgerow.edge.deployments.failure import Result
 from hedgerow.edge.deployments.shadow import KIND as SHADOW
 from hedgerow.edge.deployments.shadow import VERSION
 from hedgerow.edge.deployments.store import Deployment
@@ -166,7 +166,7 @@ def _next_number(connection: Any) -> int:
 def _deployment(deployment: Deployment, result: Result) -> dict[str, Any]:
     values = {str(key).lower(): value for key, value in deployment.document.items()}
     return {
-        "status": "FAILED" if result.status is Status.CANCELED else result.status.value,
+        "status": result.status.value,
         "statusDetails": {
             "detailedStatus": result.detail.value if result.detail else None,
             "failureCause": result.cause or None,

@@ -53,8 +53,9 @@ class Preparation:
         roots = _roots(groups)
         resolution = Resolution(self._cloud, self._attributes, active.components)
         resolved = await resolution.run(roots)
+        led_to = _led_to(groups, resolution)
         components = {
-            name: self._component(one, groups, wanted.get(name), active.components.get(name))
+            name: self._component(one, groups, led_to[name], wanted.get(name), active.components.get(name))
             for name, one in resolved.items()
         }
         for component in components.values():
@@ -86,7 +87,12 @@ class Preparation:
         }
 
     def _component(
-        self, resolved: Resolved, groups: Mapping[str, Group], wanted: Wanted | None, here: Component | None
+        self,
+        resolved: Resolved,
+        groups: Mapping[str, Group],
+        fleet_arns: tuple[str, ...],
+        wanted: Wanted | None,
+        here: Component | None,
     ) -> Component:
         recipe = parse_recipe(resolved.recipe_text)
         wanting = [group for group in groups.values() if resolved.name in group.roots]
@@ -99,7 +105,7 @@ class Preparation:
             configuration=_configuration(recipe, wanted, here),
             run_with=run_with,
             root=bool(wanting),
-            fleet_arns=tuple(group.configuration_arn for group in wanting),
+            fleet_arns=fleet_arns,
         )
 
     async def _fetch(self, component: Component, cancelled: threading.Event) -> None:
@@ -144,6 +150,15 @@ def _roots(groups: Mapping[str, Group]) -> dict[str, dict[str, str]]:
         for name, root in group.roots.items():
             roots.setdefault(name, {})[target] = _exactly(root)
     return roots
+
+
+def _led_to(groups: Mapping[str, Group], resolution: Resolution) -> dict[str, tuple[str, ...]]:
+    """Answer for each component the configurations that brought it, itself or below something else."""
+    found: dict[str, tuple[str, ...]] = {}
+    for group in groups.values():
+        for name in resolution.reachable(group.roots):
+            found[name] = (*found.get(name, ()), group.configuration_arn)
+    return found
 
 
 def _exactly(root: Mapping[str, Any]) -> str:

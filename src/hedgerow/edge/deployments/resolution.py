@@ -59,7 +59,7 @@ class Resolution:
         open_ones = list(roots)
         for _ in range(_MOST_ROUNDS):
             if not open_ones:
-                return {name: self.found[name].resolved for name in self._reachable(roots)}
+                return {name: self.found[name].resolved for name in self.reachable(roots)}
             name = open_ones.pop()
             if not self._satisfied(name):
                 await self._choose(name)
@@ -107,7 +107,8 @@ class Resolution:
             below.append(other)
         return below
 
-    def _reachable(self, roots: Mapping[str, object]) -> set[str]:
+    def reachable(self, roots: Mapping[str, object]) -> set[str]:
+        """Answer the names of these components and of all below them; after `run`."""
         seen: set[str] = set()
         waiting = list(roots)
         while waiting:

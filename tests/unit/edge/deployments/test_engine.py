@@ -36,6 +36,10 @@ def test_a_deployment_brings_the_component_and_what_it_depends_on(tmp_path: Path
             assert (result.status, result.detail) == (Status.SUCCEEDED, Detail.SUCCESSFUL)
             assert one.kind.running == {"app": "1.0.0", "base": "1.5.0"}
             assert one.kind.starts == ["base 1.5.0", "app 1.0.0"]
+            installed = one.supervisor.generation.components
+            assert {name: component.root for name, component in installed.items()} == {"app": True, "base": False}
+            arn = "arn:aws:greengrass:eu-central-1:123456789012:configuration:thing/site-1:1"
+            assert {component.fleet_arns for component in installed.values()} == {(arn,)}
             assert [status for _, status, _ in await one.reports()] == ["IN_PROGRESS", "SUCCEEDED"]
 
     asyncio.run(scenario())
