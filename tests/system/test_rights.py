@@ -2,14 +2,16 @@
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from hedgerow.testing import TestCloud
+from hedgerow.testing import TestCloud, start_cloud
 
 Calls = Callable[[Any], object]
 
@@ -115,6 +117,24 @@ def test_a_denied_function_is_denied_under_every_form_of_its_name(hedgerow_cloud
 
     for name in ("f", own, f"{own}:$LATEST", f"{account}:function:f", "function:f"):
         refused(lambda name=name: client.get_function_configuration(FunctionName=name))  # type: ignore[misc]  # the loop's
+
+
+@pytest.mark.slow
+def test_nobody_else_may_read_or_write_what_the_cloud_keeps(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        cloud = start_cloud(tmp_path, "--no-console")
+    finally:
+        os.umask(before)
+    try:
+        open_ones = {path.name for path in cloud.data.rglob("*") if path.stat().st_mode & 0o077}
+        mode = cloud.data.stat().st_mode & 0o777
+    finally:
+        cloud.stop()
+
+    assert mode == 0o700
+    assert open_ones == {"device-ca.pem", "server-ca.pem", "server.pem"}
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ SWITCH_INTERVAL_S: Final = 0.0005  # the gateway's loop is not held up by a thre
 def run(settings: CloudSettings) -> None:
     """Run a cloud in the foreground until SIGTERM or SIGINT; raise Unusable when it cannot start."""
     logs.configure(settings.log_level)
+    os.umask(0o077)  # databases and functions' folders are nobody else's, wherever the data folder is
     _raise_file_limit()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:

@@ -333,7 +333,10 @@ class Parser:
 
 
 def _number(text: str) -> int | Decimal:
-    return int(text) if text.isdigit() else NUMBERS.create_decimal(text)
+    try:
+        return int(text) if text.isdigit() else NUMBERS.create_decimal(text)
+    except (ArithmeticError, ValueError):
+        raise SqlParseError(f"the number {text[:40]} is out of range") from None
 
 
 def _key_of(expression: tree.Expression) -> str:

@@ -282,3 +282,9 @@ def test_texts_do_not_grow_without_bound() -> None:
     result = rule.run(rule.scope(Message(topic="a", payload=payload, account="1", now_ms=0)))
 
     assert result == b'{"z":100000}'
+
+
+@pytest.mark.parametrize("number", ["9e999999", "1.5e99999", "9" * 5000])
+def test_a_number_in_a_statement_that_is_out_of_range_is_refused(number: str) -> None:
+    with pytest.raises(SqlParseError, match="out of range"):
+        compile_rule(f"SELECT {number} AS x FROM 'a'")
