@@ -6,6 +6,7 @@ A generation is one value: a deployment makes a new one, and the switch from one
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from hedgerow.core.recipe import Recipe, parse_recipe
@@ -23,6 +24,8 @@ class ComponentState(Enum):
     BROKEN = "BROKEN"
     FINISHED = "FINISHED"
 
+
+_parsed = lru_cache(maxsize=128)(parse_recipe)  # values; asked for again and again
 
 GOOD = frozenset({ComponentState.RUNNING, ComponentState.FINISHED})
 BAD = frozenset({ComponentState.ERRORED, ComponentState.BROKEN})
@@ -43,7 +46,7 @@ class Component:
 
     @property
     def recipe(self) -> Recipe:
-        return parse_recipe(self.recipe_text)
+        return _parsed(self.recipe_text)
 
     def runs_as(self, other: "Component | None") -> bool:
         """Tell whether a running instance of the other needs no restart to be this one."""

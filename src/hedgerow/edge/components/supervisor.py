@@ -42,8 +42,9 @@ class Pulse:
 class _Life:
     """One running component."""
 
-    def __init__(self, component: Component) -> None:
+    def __init__(self, component: Component, earlier: set[str]) -> None:
         self.component = component
+        self.earlier = earlier  # who comes before it, of whom two that need each other are not both
         self.stopping = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
@@ -108,9 +109,11 @@ class Supervisor:
                 self._conditions.pop(name, None)
                 await self._kind(component).removed(component)
         started = set(target.components) - stays
+        earlier: set[str] = set()
         for component in target.in_order():
             if component.name in started:
-                self._start(component)
+                self._start(component, set(earlier))
+            earlier.add(component.name)
         return started
 
     async def settled(self, names: set[str], *, within_s: float, watch_s: float) -> str | None:
@@ -151,8 +154,8 @@ class Supervisor:
             return False
         return True
 
-    def _start(self, component: Component) -> None:
-        life = _Life(component)
+    def _start(self, component: Component, earlier: set[str]) -> None:
+        life = _Life(component, earlier)
         self._lives[component.name] = life
         self._set(component.name, ComponentState.NEW, "", ())
         life.task = self._tasks.create_task(self._live(life))
@@ -184,8 +187,7 @@ class Supervisor:
 
     async def _dependencies_run(self, life: _Life) -> bool:
         """Wait for what must run before; False when the component is stopped meanwhile."""
-        hard = {name for name, one in life.component.recipe.dependencies.items() if one.hard}
-        wanted = hard & set(self._generation.components)
+        wanted = life.earlier & {name for name, one in life.component.recipe.dependencies.items() if one.hard}
         async with asyncio.TaskGroup() as waiting:
             stopped = waiting.create_task(life.stopping.wait())
             ready = waiting.create_task(self._all_run(wanted))

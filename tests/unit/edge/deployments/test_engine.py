@@ -200,6 +200,18 @@ def test_a_document_that_is_older_than_the_groups_last_is_rejected(tmp_path: Pat
     asyncio.run(scenario())
 
 
+def test_components_that_need_each_other_start(tmp_path: Path, cloud: FakeCloud) -> None:
+    async def scenario() -> None:
+        cloud.add(recipe("egg", "1.0.0", needs={"hen": "*"}), recipe("hen", "1.0.0", needs={"egg": "*"}))
+        async with core(tmp_path, cloud) as one:
+            result = await one.ended(await one.deploy(1, {"egg": {"version": "1.0.0"}}))
+
+            assert result.status is Status.SUCCEEDED
+            assert set(one.kind.running) == {"egg", "hen"}
+
+    asyncio.run(scenario())
+
+
 def test_the_same_deployment_offered_again_is_carried_out_once(tmp_path: Path, cloud: FakeCloud) -> None:
     async def scenario() -> None:
         async with core(tmp_path, cloud) as one:
