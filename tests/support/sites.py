@@ -37,6 +37,7 @@ services:
       iotRoleAlias: {role_alias}
       mqttPort: {mqtt_port}
       provisioningTemplate: {template}
+      deviceId: {client_id}
       claimCertificatePath: {root}/claim/claim.pem
       claimCertificatePrivateKeyPath: {root}/claim/claim.key
       rootCaPath: {root}/claim/ca.pem
@@ -137,6 +138,7 @@ class Fleet:
             https_port=ready["https_port"],
             role_alias=fleet.ROLE_ALIAS,
             template=changes.get("template", self.template),
+            client_id=f"{fleet.CLAIM_CLIENT}{name}",
             site=changes.get("site", name),
         )
         (root / "config.yaml").write_text(config)

@@ -140,7 +140,7 @@ def test_an_enrolment_that_fails_in_any_of_its_writes_leaves_nothing(
 ) -> None:
     claim = claim_device(seen, tmp_path)
     topic = f"$aws/provisioning-templates/{fleet.TEMPLATE}/provision/json"
-    with connected(claim, client_id="new-device") as device:
+    with connected(claim, client_id=f"{fleet.CLAIM_CLIENT}new-device") as device:
         made = ask(device, "$aws/certificates/create-from-csr/json", {"certificateSigningRequest": csr("new-device")})
         body = {"certificateOwnershipToken": made["certificateOwnershipToken"], "parameters": {"ThingName": "site-1"}}
 
