@@ -275,3 +275,29 @@ def test_a_release_that_cannot_start_is_rolled_back_and_the_old_one_runs_on(tmp_
                 assert "not_there" in process.said
 
     asyncio.run(scenario())
+
+
+def test_an_edge_that_is_killed_twice_while_it_deploys_ends_with_the_new_release_once(tmp_path: Path, pki: Pki) -> None:
+    async def scenario() -> None:
+        async with cloud(pki) as one:
+            accept_enrolments(one.peer, pki)
+            one.release(1)
+            one.release(2)
+            async with edge(tmp_path, pki, one) as process:
+                await process.online(1)
+                one.queue(1, {"radio": {"version": "1.0.0"}})
+                await one.peer.until(lambda: "SUCCEEDED" in one.statuses(1), within_s=20)
+                one.queue(2, {"radio": {"version": "2.0.0"}})
+                for life, moment_s in enumerate((0.02, 0.4), start=2):
+                    await asyncio.sleep(moment_s)
+                    await process.end(signal.SIGKILL)
+                    await one.peer.until(lambda: not [each for each in process.starts() if is_alive(each["pid"])])
+                    process.again()
+                    await process.online(life)
+                await one.peer.until(lambda: "SUCCEEDED" in one.statuses(2), within_s=30)
+                alive = [each["release"] for each in process.starts() if is_alive(each["pid"])]
+
+        assert alive == [2]
+        assert one.statuses(2).count("SUCCEEDED") == 1
+
+    asyncio.run(scenario())
