@@ -290,7 +290,7 @@ def _answers(client: Any, operation: str, member: str) -> bool:
 
 
 def _called(method: Any, api_url: str, **given: Any) -> Any:
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, SSLError
 
     try:
         return method(**given)
@@ -301,7 +301,9 @@ def _called(method: Any, api_url: str, **given: Any) -> Any:
         if code in _OVER:
             raise SessionOver(words) from error
         raise Refused(words or code) from error
-    except HTTPClientError as error:
+    except SSLError as error:
+        raise CloudUnreachable(f"The cloud's API at {api_url} shows no certificate that is trusted here.") from error
+    except (HTTPClientError, ConnectionError) as error:
         raise CloudUnreachable(f"The cloud's API at {api_url} cannot be reached.") from error
     except BotoCoreError as error:
         raise Refused(str(error)) from error

@@ -92,6 +92,8 @@ class News:
     def _on_presence(self, word: str, payload: bytes) -> None:
         content = _object(payload) or {}
         name = str(content.get("thingName") or content.get("clientId") or "")
+        if name not in self._fleet.devices and content.get("thingName"):
+            self._reasons.turns.add("things")  # somebody just made it
         if name not in self._fleet.devices or content.get("clientId") != name:
             return
         session, at = str(content.get("sessionIdentifier")), content.get("timestamp")

@@ -9,6 +9,7 @@ from hedgerow.console.fleet import Fleet
 from hedgerow.console.model import Device, Reading
 
 MAX_CLOSED: Final = 200
+MAX_IN_CELL: Final = 6
 STALE_S: Final = 60.0
 GAP_S: Final = 15.0
 GOOD: Final = frozenset({"RUNNING", "FINISHED", "SUCCEEDED", "COMPLETED", "HEALTHY", "ACTIVE", "INSTALLED"})
@@ -160,8 +161,12 @@ def _device_row(device: Device, faults: int, *, now: float) -> dict[str, Any]:
         "groups": list(device.groups),
         "components": [
             {"name": one.name, "version": one.version, "tone": tone(one.state), "state": one.state}
-            for one in device.components
+            for one in device.components[:MAX_IN_CELL]
         ],
+        "more": {
+            "components": max(0, len(device.components) - MAX_IN_CELL),
+            "readings": max(0, len(readings) - MAX_IN_CELL),
+        },
         "readings": [
             {
                 "label": one.label,
@@ -169,7 +174,7 @@ def _device_row(device: Device, faults: int, *, now: float) -> dict[str, Any]:
                 "old": now - one.at > STALE_S,
                 "at": one.at if now - one.at > STALE_S else 0,
             }
-            for one in readings
+            for one in readings[:MAX_IN_CELL]
         ],
         "faults": faults,
     }

@@ -26,6 +26,7 @@ from hedgerow.console.news import ALWAYS, News, reading_of
 
 log = get_logger("console")
 T = TypeVar("T")
+Metric = tuple[str, str]  # namespace and name
 
 CALL_S: Final = 30.0
 PUMP_S: Final = 0.25
@@ -43,7 +44,11 @@ SWEEP_BATCH: Final = 4  # at once; with SWEEP_PAUSE_S at most 16 devices a secon
 SWEEP_PAUSE_S: Final = 0.25
 LOG_DAYS: Final = 7
 LOG_OVERLAP_S: Final = 60.0
-LATEST_S: Final = 600.0
+LATEST_S: Final = 120.0
+DAY_S: Final = 86_400.0
+OLDER_PERIOD_S: Final = 300
+EXACT_S: Final = 3 * 3_600.0 - OLDER_PERIOD_S  # single values are kept that long
+MAX_PLACES: Final = 50
 STICKY_S: Final = 15.0  # a refusal stays on the page that long after the last one
 MAX_URGENT: Final = 10_000
 AREAS: Final = {
@@ -93,6 +98,8 @@ class Watch:
         self._news = News(fleet=self.fleet, live=live, clock=clock)
         self._log_since: dict[str, float] = {}
         self._refused_at: dict[str, float] = {}
+        self._rules = 0
+        self._sought: set[tuple[str, str]] = set()
         self._focus: Counter[str] = Counter()
         self._charts: Counter[tuple[str, Window]] = Counter()
         self._charted: dict[tuple[str, Window], float] = {}
@@ -155,11 +162,16 @@ class Watch:
         due = self._due[name]
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TURNS_S[name]):
+                async with asyncio.timeout(self._pause(name)):
                     await due.wait()
             due.clear()
             await turn()
             await asyncio.sleep(PUMP_S)  # a stream of reasons is no reason to ask without pause
+
+    def _pause(self, turn: str) -> float:
+        """Answer how long to wait for the next turn: longer for a larger fleet, so that the calls stay few."""
+        parts = self._rules if turn == "rules" else len(self.fleet.devices) / 20
+        return TURNS_S[turn] * (1 + parts / 50)
 
     async def _ask(self, area: str, call: Callable[..., T], *args: Any, **named: Any) -> T | None:
         loop, now = asyncio.get_running_loop(), self._clock.monotonic()
@@ -185,6 +197,7 @@ class Watch:
         rules = await self._ask("rules", self._api.rules)
         if rules is None:
             return
+        self._rules = len(rules)
         found = sources.derive(rules)
         if found != self.fleet.sources:
             self.fleet.sources = found
@@ -192,6 +205,7 @@ class Watch:
             telemetry = {source.filter for source in found.telemetry}
             self._live.listen((*ALWAYS, *(source.filter for source in found.faults)), telemetry)
             self._charted.clear()
+            self._sought.clear()
             for name in ("latest", "logs", "focus"):
                 self._due[name].set()
 
@@ -247,24 +261,52 @@ class Watch:
                 self._log_since[source.log_group] = max(since, events[-1][0] - LOG_OVERLAP_S)
 
     async def _ask_latest(self) -> None:
-        """Ask for the latest stored values that no message has told."""
-        wanted: dict[tuple[str, str], tuple[str, sources.Value]] = {}
+        """Ask for the latest stored values that no message has told: of the last minutes, and once of the last day."""
+        wanted: dict[Metric, tuple[str, sources.Value]] = {}
         for source in self.fleet.sources.telemetry:
             for value in source.values:
                 for name, device in self.fleet.devices.items():
                     told = value.member and value.label in device.readings
                     if not told and (metric := value.metric_of(name)):
                         wanted[value.namespace, metric] = (name, value)
-        if not wanted:
-            return
         now = self._clock.now()
-        found = await self._ask(
-            "metrics", self._api.metrics, list(wanted), start=now - LATEST_S, end=now + 1, period=10, newest=True
+        found = await self._newest(wanted, start=now - LATEST_S, end=now + 1, period=1)
+        unsought = {
+            metric: (name, value)
+            for metric, (name, value) in wanted.items()
+            if metric not in found and (name, value.label) not in self._sought
+        }
+        if not unsought or "metrics" in self.fleet.problems or "cloud" in self.fleet.problems:
+            return
+        # Where anything is at all, by five minutes; then the newest in there, as exactly as it is still kept.
+        older = await self._ask(
+            "metrics", self._api.metrics, list(unsought), start=now - DAY_S, end=now, period=OLDER_PERIOD_S, newest=True
         )
-        for key, points in (found or {}).items():
-            name, value = wanted[key]
-            for at, number in points[-1:]:
-                self.fleet.put_reading(name, reading_of(value, number, at))
+        if older is None:
+            return
+        self._sought |= {(name, value.label) for name, value in unsought.values()}
+        places: dict[float, dict[Metric, tuple[str, sources.Value]]] = {}
+        for key, points in older.items():
+            for at, _ in points[-1:]:
+                places.setdefault(at, {})[key] = unsought[key]
+        for at in sorted(places, reverse=True)[:MAX_PLACES]:
+            exact = 1 if now - at < EXACT_S else 60
+            await self._newest(places[at], start=at, end=at + OLDER_PERIOD_S, period=exact)
+
+    async def _newest(
+        self, wanted: Mapping[Metric, tuple[str, sources.Value]], *, start: float, end: float, period: int
+    ) -> set[Metric]:
+        """Take over the newest stored value of each metric; answer those that had one."""
+        if not wanted:
+            return set()
+        found = await self._ask(
+            "metrics", self._api.metrics, list(wanted), start=start, end=end, period=period, newest=True
+        )
+        there = {metric: points[-1] for metric, points in (found or {}).items() if points}
+        for metric, (second, number) in there.items():
+            name, value = wanted[metric]
+            self.fleet.put_reading(name, reading_of(value, number, second))
+        return set(there)
 
     async def _ask_focus(self) -> None:
         for name in list(self._focus):

@@ -305,6 +305,42 @@ async def test_nobody_looking_means_nothing_asked() -> None:
 
 
 @run
+async def test_the_last_value_of_a_device_that_has_been_silent_for_hours_is_found_once() -> None:
+    world = World("site-01")
+    world.api.points["RadioSites", "site-01.temperature_c"] = [(NOW - 9_000, 70.5), (NOW - 8_999, 71.5)]
+
+    await world.begin()
+
+    reading = world.fleet.devices["site-01"].readings["temperature_c"]
+    assert (reading.value, reading.at) == (71.5, NOW - 8_999)
+    asked = world.api.calls.count("metrics")
+    await world.watch._ask_latest()
+    assert world.api.calls.count("metrics") == asked + 1  # the last minutes only, not the day again
+
+
+@run
+async def test_a_device_that_appears_by_connecting_is_listed_at_once() -> None:
+    world = await begun("site-01")
+    world.watch._due["things"].clear()
+
+    event = {"clientId": "site-02", "thingName": "site-02", "sessionIdentifier": "x", "timestamp": NOW * 1000}
+    world.live.tell("$aws/events/presence/connected/site-02", event)
+    world.watch._take_news()
+
+    assert world.watch._due["things"].is_set()
+
+
+@run
+async def test_a_large_fleet_is_asked_for_less_often() -> None:
+    world = await begun("site-01")
+    small = world.watch._pause("things")
+
+    world.fleet.put_things([(f"t{number}", "", {}) for number in range(10_000)], complete=True)
+
+    assert world.watch._pause("things") > 10 * small
+
+
+@run
 async def test_new_rules_change_what_is_listened_to() -> None:
     world = World("site-01")
     rules, world.api.asked_rules = world.api.asked_rules, []

@@ -9,6 +9,7 @@ from hedgerow.console.fleet import Window
 from hedgerow.console.pages.frame import View, say, text
 from hedgerow.console.sources import Value
 
+SOFT: Final = "getComputedStyle(document.documentElement).getPropertyValue('--soft').trim()"  # light or dark
 GREY: Final = "#7d8a83"
 GREEN: Final = "#2f9e68"
 SHORTEST_S: Final = 60.0  # what a chart covers at least, however little there is
@@ -90,14 +91,14 @@ def _options(value: Value) -> dict[str, Any]:
         "tooltip": {"trigger": "axis", "confine": True},
         "xAxis": {
             "type": "time",
-            "axisLabel": {"color": GREY, "hideOverlap": True},
+            "axisLabel": {":color": SOFT, "hideOverlap": True},
             "axisLine": {"lineStyle": {"color": GREY}},
         },
         "yAxis": {
             "type": "value",
             "scale": not value.switch,
             **({"min": 0, "max": 1, "interval": 1} if value.switch else {"splitNumber": 3}),
-            "axisLabel": {"color": GREY},
+            "axisLabel": {":color": SOFT},
             "splitLine": {"lineStyle": {"color": GREY, "opacity": 0.25}},
         },
         "series": [

@@ -46,9 +46,7 @@ def add(console: Console) -> None:
         view = await open_view(console, request.scope)
         with page(console, view, request.scope, path="", title=name):
             if name not in view.fleet.devices:
-                ui.context.client.status_code = 404
-                text("h1", name)
-                text("p", "There is no thing of this name in this account (or it is not there yet).")
+                _missing(view, name)
                 return
             view.watch.look_at(name)
             ui.context.client.on_delete(lambda: view.watch.look_away(name))
@@ -57,6 +55,17 @@ def add(console: Console) -> None:
             _faults(view, name)
             _software(view, name)
             _identity(view, name)
+
+
+def _missing(view: View, name: str) -> None:
+    """Say that there is no such thing, or that nobody knows yet; show it as soon as it is there."""
+    text("h1", name)
+    if view.fleet.loaded:
+        ui.context.client.status_code = 404
+        text("p", "There is no thing of this name in this account. This page shows it as soon as it exists.")
+    else:
+        text("p", "The list of things has not been read yet.")
+    view.part(lambda: ui.navigate.reload() if name in view.fleet.devices else None)
 
 
 def _head(view: View, name: str) -> None:

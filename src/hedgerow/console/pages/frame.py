@@ -17,6 +17,7 @@ from hedgerow.console.sessions import Sessions, Watches
 from hedgerow.console.watch import Watch
 
 TICK_S: Final = 0.5
+ACCENT: Final = "#2b8a5b"
 FIRST_S: Final = 6.0
 IDLE_TICKS: Final = 10  # a refresh without news, for what grows old
 NAVIGATION: Final = (("/", "Fleet"), ("/faults", "Faults"))
@@ -76,6 +77,7 @@ async def open_view(console: Console, scope: Any) -> View:
 def page(console: Console, view: View, scope: Any, *, path: str, title: str) -> Iterator[None]:
     """Draw the frame of a page; its content goes inside."""
     credentials: Credentials = scope[SESSION]
+    ui.colors(primary=ACCENT)
     ui.page_title(f"{title} · Hedgerow")
     ui.add_head_html('<link rel="stylesheet" href="/assets/console.css">')
     with ui.element("header").classes("top"):

@@ -35,12 +35,14 @@ export default {
                     <span class="sub">{{ one.label }}</span> <b>{{ one.shown }}</b>
                     <span v-if="one.old" class="sub">at {{ time(one.at) }}</span>
                   </span>
+                  <span v-if="row.more.readings" class="sub">and {{ row.more.readings }} more</span>
                 </template>
                 <template v-else-if="column.kind === 'components'">
                   <span v-for="one in row.components" :key="one.name" class="line">
                     <span :class="['dot', one.tone]" :title="one.state" role="img" :aria-label="one.state"></span>
                     {{ one.name }} <b>{{ one.version }}</b>
                   </span>
+                  <span v-if="row.more.components" class="sub">and {{ row.more.components }} more</span>
                 </template>
                 <span v-else-if="column.kind === 'state'" :class="['state', row[column.name].tone]">{{
                   row[column.name].word
