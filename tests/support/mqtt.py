@@ -1,5 +1,6 @@
 """A device's MQTT connection for system tests: paho, with what it got kept in order, and waits with deadlines."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,3 +83,13 @@ def connected(
     finally:
         client.disconnect()
         client.loop_stop()
+
+
+def ask(device: Connected, topic: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Ask on a `$aws` topic and answer what came back."""
+    for answer in ("accepted", "rejected"):
+        device.subscribe(f"{topic}/{answer}")
+    device.messages.clear()
+    device.publish(topic, json.dumps(body))
+    found: dict[str, Any] = json.loads(device.payloads(1)[0])
+    return found

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hedgerow.cli.demo import fleet
-from hedgerow.testing import TestCloud
+from hedgerow.testing import Device, TestCloud
 from tests.support.waiting import until
 
 STOP_S = 20.0
@@ -206,3 +206,22 @@ def _claim(cloud: TestCloud) -> dict[str, Any]:
     claim: dict[str, Any] = iot.create_keys_and_certificate(setAsActive=True)
     iot.attach_policy(policyName=fleet.CLAIM_POLICY, target=claim["certificateArn"])
     return claim
+
+
+def claim_device(cloud: TestCloud, folder: Path) -> Device:
+    """Answer what a device holds that has the claim only."""
+    made = set_up(cloud)
+    files = {"claim.pem": made["certificatePem"], "claim.key": made["keyPair"]["PrivateKey"]}
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    ready = cloud.process.ready
+    return Device(
+        name="claim",
+        host=cloud.host,
+        mqtt_port=ready["mqtt_port"],
+        https_port=ready["https_port"],
+        key_file=folder / "claim.key",
+        certificate_file=folder / "claim.pem",
+        ca_file=Path(ready["ca_file"]),
+        certificate_arn=made["certificateArn"],
+    )

@@ -18,8 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 
+from hedgerow.cli.demo import fleet
 from hedgerow.testing import TestCloud
-from tests.support.mqtt import connected
+from tests.support.mqtt import ask, connected
+from tests.support.sites import claim_device
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 
@@ -47,6 +49,21 @@ def test_a_request_for_the_name_of_the_cloud_is_refused(hedgerow_cloud: TestClou
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert "stands for the server name" in refused.value.response["Error"]["Message"]
     assert iot.list_certificates()["certificates"] == []
+
+
+@pytest.mark.slow
+def test_a_claim_cannot_have_a_certificate_with_the_name_of_the_cloud_either(
+    hedgerow_cloud: TestCloud, tmp_path: Path
+) -> None:
+    claim = claim_device(hedgerow_cloud, tmp_path)
+
+    with connected(claim, client_id=f"{fleet.CLAIM_CLIENT}impostor") as device:
+        answer = ask(
+            device, "$aws/certificates/create-from-csr/json", {"certificateSigningRequest": request("localhost")}
+        )
+
+    assert (answer["statusCode"], answer["errorCode"]) == (400, "InvalidCertificateSigningRequest")
+    assert "stands for the server name" in answer["errorMessage"]
 
 
 @pytest.fixture

@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hedgerow.cli.demo import fleet
-from hedgerow.testing import Device, TestCloud
+from hedgerow.testing import TestCloud
 from tests.support.inside import CloudInside, cloud_inside
-from tests.support.mqtt import Connected, connected
+from tests.support.mqtt import ask, connected
 from tests.support.postgres import postgresql_schema
 from tests.support.receiver import receiver
 from tests.support.running import recipe, started
-from tests.support.sites import set_up
+from tests.support.sites import claim_device
 from tests.support.waiting import until
 
 TOGETHER = 32
@@ -148,35 +148,6 @@ def test_an_enrolment_that_fails_in_any_of_its_writes_leaves_nothing(
 
     assert writes >= 4
     assert len(seen.client("iot").list_thing_principals(thingName="site-1")["principals"]) == 1
-
-
-def claim_device(cloud: TestCloud, folder: Path) -> Device:
-    """Answer what a device holds that has the claim only."""
-    made = set_up(cloud)
-    files = {"claim.pem": made["certificatePem"], "claim.key": made["keyPair"]["PrivateKey"]}
-    for name, content in files.items():
-        (folder / name).write_text(content)
-    ready = cloud.process.ready
-    return Device(
-        name="claim",
-        host=cloud.host,
-        mqtt_port=ready["mqtt_port"],
-        https_port=ready["https_port"],
-        key_file=folder / "claim.key",
-        certificate_file=folder / "claim.pem",
-        ca_file=Path(ready["ca_file"]),
-        certificate_arn=made["certificateArn"],
-    )
-
-
-def ask(device: Connected, topic: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Ask on a `$aws` topic and answer what came back."""
-    for answer in ("accepted", "rejected"):
-        device.subscribe(f"{topic}/{answer}")
-    device.messages.clear()
-    device.publish(topic, json.dumps(body))
-    found: dict[str, Any] = json.loads(device.payloads(1)[0])
-    return found
 
 
 def csr(name: str) -> str:
