@@ -23,6 +23,7 @@ ACCEPTS_PER_TURN: Final = 8
 HANDSHAKES: Final = 256  # in progress; while there are that many nobody else is accepted
 STEPS_PER_TURN: Final = 4  # of handshakes; one computes about half a millisecond
 HANDSHAKE_WITHIN_S: Final = 15.0
+CROWDED_WITHIN_S: Final = 2.0  # while nobody else is accepted: who keeps us waiting must not keep everyone out
 BACKLOG: Final = 1024
 TRIES: Final = 5  # to find a port that is free on every address
 
@@ -121,10 +122,12 @@ class Listener:
         self._shells.discard(shell)
 
     def sweep(self) -> None:
-        """Once a second: end handshakes that take too long."""
-        now = self.gateway.clock.monotonic()
+        """Once a second: end handshakes that take too long; sooner those that wait for the peer while others wait."""
+        now, waiting_for_us = self.gateway.clock.monotonic(), frozenset(self._row)
+        within = HANDSHAKE_WITHIN_S if self._open else CROWDED_WITHIN_S
         for shell in tuple(self._shaking):
-            if now - shell.started > HANDSHAKE_WITHIN_S:
+            taken = now - shell.started
+            if taken > HANDSHAKE_WITHIN_S or (taken > within and shell not in waiting_for_us):
                 shell.expire()
 
     def close(self) -> None:

@@ -303,6 +303,25 @@ def test_a_handshake_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.slow
+def test_a_crowd_that_says_nothing_does_not_keep_everyone_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hedgerow.gateway.listener.HANDSHAKES", 2)
+    monkeypatch.setattr("hedgerow.gateway.listener.CROWDED_WITHIN_S", 0.1)
+
+    async def main() -> bytes:
+        async with served(tmp_path) as cloud:
+            silent = [await asyncio.open_connection("localhost", cloud.port) for _ in range(4)]
+            context = ssl.create_default_context(cafile=tmp_path / "server-ca.pem")
+            reader, writer = await asyncio.wait_for(asyncio.open_connection("localhost", cloud.port, ssl=context), 10)
+            writer.write(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x1e\x00\x01a")
+            answer = await asyncio.wait_for(reader.readexactly(4), 5)
+            for _, other in [(reader, writer), *silent]:
+                other.close()
+            return answer
+
+    assert asyncio.run(main()) == b"\x20\x02\x00\x00"
+
+
+@pytest.mark.slow
 def test_handshakes_in_progress_are_bounded_and_who_waits_is_served_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
