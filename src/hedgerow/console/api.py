@@ -290,22 +290,22 @@ def _answers(client: Any, operation: str, member: str) -> bool:
 
 
 def _called(method: Any, api_url: str, **given: Any) -> Any:
-    from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, SSLError
+    from botocore import exceptions
 
     try:
         return method(**given)
-    except ClientError as error:
+    except exceptions.ClientError as error:
         code, words = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", str(error))
         if code in _MISSING:
             raise NotThere(words) from error
         if code in _OVER:
             raise SessionOver(words) from error
         raise Refused(words or code) from error
-    except SSLError as error:
+    except exceptions.SSLError as error:
         raise CloudUnreachable(f"The cloud's API at {api_url} shows no certificate that is trusted here.") from error
-    except (HTTPClientError, ConnectionError) as error:
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
         raise CloudUnreachable(f"The cloud's API at {api_url} cannot be reached.") from error
-    except BotoCoreError as error:
+    except exceptions.BotoCoreError as error:
         raise Refused(str(error)) from error
 
 
