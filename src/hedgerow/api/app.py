@@ -33,6 +33,14 @@ class _ClientGone(Exception):
     """The client went away before its request was complete."""
 
 
+class _NotVouched(Exception):
+    """Who sends a long body is not who they claim to be."""
+
+    def __init__(self, why: ServiceError) -> None:
+        super().__init__(why.message)
+        self.why = why
+
+
 class ApiApp:
     """Plain ASGI: every request goes to a mount by its path's first segment, else through the pipeline."""
 
@@ -81,6 +89,9 @@ class ApiApp:
         try:
             body = await self._body(scope, receive, held)
             response = await self._pipeline.answer(_request(scope, body), _peer(scope), request_id)
+        except _NotVouched as error:
+            response = self._pipeline.refuse(_request(scope, b""), _peer(scope), request_id, error.why)
+            response.headers["connection"] = "close"
         except ServiceError as error:
             response = write_error(None, "rest-json", error, request_id)
             response.headers |= {"x-amzn-requestid": request_id, "connection": "close"}
@@ -102,6 +113,7 @@ class ApiApp:
             raise _too_large(limit)
         pieces: list[bytes] = []
         size = 0
+        vouched = False
         async with asyncio.timeout(BODY_DEADLINE_S):
             while True:
                 message = await receive()
@@ -112,10 +124,20 @@ class ApiApp:
                     size += len(piece)
                     if size > limit:
                         raise _too_large(limit)
+                    if size > STRANGERS_BODY_LIMIT and not vouched:
+                        await self._vouch(scope)
+                        vouched = True
                     held.add(len(piece))
                     pieces.append(piece)
                 if not message.get("more_body", False):
                     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _vouch(self, scope: Scope) -> None:
+        """Look at the signature before more is read: anybody can claim one, and memory for bodies is bounded."""
+        try:
+            await self._pipeline.authenticator.vouch(_request(scope, b""), _peer(scope))
+        except ServiceError as error:
+            raise _NotVouched(error) from error
 
     def hold(self, size: int) -> None:
         """Count bytes of bodies in memory; raise when there are too many."""

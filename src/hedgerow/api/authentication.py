@@ -86,6 +86,23 @@ class Authenticator:
             return replace(caller, request_id=request_id), http
         return self._nobody(peer, request_id), http
 
+    async def vouch(self, http: HttpRequest, peer: Peer) -> None:
+        """Raise ServiceError when the headers alone show that the request will be refused: before a long body is read.
+
+        Where the signature covers a hash that is not announced, the key's id has to do.
+        """
+        signed = sigv4.read_signed(http)
+        if signed is None:
+            if peer.certificate is not None:
+                await self._directory.certificate(peer.certificate, peer.server_name, peer.source_ip)
+            return
+        key = await self._key(signed)
+        announced = http.headers.get("x-amz-content-sha256") or dict(http.pairs).get("X-Amz-Content-Sha256")
+        if announced is None and signed.presigned and signed.credential.service == "s3":
+            announced = sigv4.UNSIGNED_PAYLOAD
+        if announced is not None:
+            sigv4.check(signed, http, key.secret, announced)
+
     async def upgrade(self, http: HttpRequest, peer: Peer, request_id: str) -> Caller | None:
         """Answer who signed a WebSocket upgrade, None when it is not signed; raise ServiceError when wrongly so."""
         signed = sigv4.read_signed(http)

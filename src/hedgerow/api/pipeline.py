@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -113,6 +114,14 @@ class Pipeline:
             log.exception("an operation failed", extra={"fields": self._fields(exchange)})
             response = self._refusal(exchange, InternalFailure(request_id))
         return self._finished(exchange, response)
+
+    def refuse(self, http: HttpRequest, peer: Peer, request_id: str, error: ServiceError) -> HttpResponse:
+        """Answer a request that is refused before its body was read, in the form that its client reads."""
+        exchange = Exchange(http, peer, request_id)
+        with suppress(ServiceError):
+            exchange.signed = sigv4.read_signed(http)
+            exchange.call = self.authenticator.find(http, exchange.signed, peer)
+        return self._finished(exchange, self._refusal(exchange, error))
 
     async def _steps(self, exchange: Exchange) -> HttpResponse:
         signed = exchange.signed = sigv4.read_signed(exchange.http)

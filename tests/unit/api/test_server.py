@@ -274,6 +274,26 @@ def test_who_says_nothing_of_themselves_may_send_little(plain: ToyCloud) -> None
     assert answer.startswith(b"HTTP/1.1 413")
 
 
+@pytest.mark.parametrize(
+    ("access_key_id", "secret", "code"),
+    [("AKIDNOBODY", SECRET, b"InvalidAccessKeyId"), (KEY_ID, "wrong", b"SignatureDoesNotMatch")],
+)
+def test_a_claimed_signature_is_looked_at_before_a_long_body_is_read(
+    plain: ToyCloud, access_key_id: str, secret: str, code: bytes
+) -> None:
+    host = urlsplit(plain.url).netloc
+    http = HttpRequest("PUT", "/store/key", "", {"host": host})
+    options = {"access_key_id": access_key_id, "secret": secret, "region": REGION, "service": "s3"}
+    query = presign(http, **options, now=time.time(), expires_s=60)
+    head = f"PUT /store/key?{query} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 60000000\r\n\r\n"
+
+    answer = raw(plain, head.encode() + b"x" * 100_000)  # the rest never comes
+
+    assert answer.startswith(b"HTTP/1.1 403")
+    assert code in answer
+    assert plain.app.buffered == 0
+
+
 def test_bodies_together_have_a_bound(plain: ToyCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app_module, "BODIES_LIMIT", 1_000)
 
