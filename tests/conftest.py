@@ -1,12 +1,11 @@
 """What every test gets: the database connections that it opened are closed after it."""
 
 from collections.abc import Iterator
-from weakref import WeakSet
 
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-_used: "WeakSet[Engine]" = WeakSet()
+_used: set[Engine] = set()
 
 
 @event.listens_for(Engine, "engine_connect")
