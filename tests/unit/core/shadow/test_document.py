@@ -136,7 +136,7 @@ def test_the_delta_is_what_is_desired_and_not_reported(
         (b'{"state":{},"clientToken":1}', 400, "Invalid clientToken"),
         (b'{"state":{},"clientToken":"' + b"x" * 65 + b'"}', 400, "Invalid clientToken"),
         (b'{"state":{"desired":' + b'{"a":' * 7 + b"1" + b"}" * 7 + b"}}", 400, "levels of nesting"),
-        (b'{"state":' + b'{"a":' * 5000 + b"1" + b"}" * 5001, 400, "levels of nesting"),
+        (b'{"state":{"desired":' + b'{"a":' * 5000 + b"1" + b"}" * 5002, 400, "levels of nesting"),
     ],
 )
 def test_a_faulty_update_is_refused_in_awss_words(payload: bytes, code: int, words: str) -> None:
