@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -78,6 +79,14 @@ def test_without_the_setting_loopback_is_refused(receiver: Receiver) -> None:
         "https://169.254.169.254/latest",
         "https://10.0.0.1/",
         "https://0.0.0.0:9/",
+        "https://2130706433:9/",
+        "https://0x7f.1:9/",
+        "https://[64:ff9b::7f00:1]:9/",
+        "https://[64:ff9b::a00:1]:9/",
+        "https://[2002:7f00:1::]:9/",
+        "https://[::7f00:1]:9/",
+        "https://[fec0::1]:9/",
+        "https://224.0.0.1:9/",
         "http://192.0.2.1/",
     ],
 )
@@ -111,3 +120,34 @@ def test_nobody_listening_can_be_tried_again() -> None:
 def test_a_name_that_nobody_has_is_an_error_in_words() -> None:
     with pytest.raises(HedgerowError, match=r"name\.invalid"):
         post("https://name.invalid/", [])
+
+
+def test_a_server_that_never_comes_to_an_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hedgerow.cloud.webhooks.WHOLE_S", 0.1)
+    ended = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client:
+            client.sendall(b"HTTP/1.1 200 OK\r\n")
+            for _ in range(1000):
+                try:
+                    client.sendall(b"a: b\r\n")
+                except OSError:
+                    break
+                if ended.wait(0.02):
+                    return
+        ended.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        try:
+            with pytest.raises(Unavailable, match="did not answer within"):
+                post(f"http://127.0.0.1:{server.getsockname()[1]}/", [*LOOPBACK])
+            was_cut = ended.wait(5)
+        finally:
+            ended.set()
+            thread.join()
+
+    assert was_cut
