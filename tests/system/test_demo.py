@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -42,6 +42,9 @@ def demo(folder: Path, *arguments: str, **environment: str) -> Iterator["subproc
         finally:
             if running.poll() is None:
                 running.kill()
+            for pid in family(folder):  # whatever a failed test leaves
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def family(folder: Path) -> dict[int, str]:
@@ -64,11 +67,12 @@ def family(folder: Path) -> dict[int, str]:
 def test_the_demo_verifies_every_step_and_ends_what_it_started(tmp_path: Path) -> None:
     with demo(tmp_path, "--exit-when-done") as running:
         output, _ = running.communicate(timeout=DEMO_S)
+        left = family(tmp_path)
 
     assert running.returncode == 0, output
     assert re.findall(r"^✓ (\d+)\.", output, re.MULTILINE) == [str(number) for number in range(1, STEPS + 1)]
     assert "seconds to enrol 3 devices" in output
-    assert family(tmp_path) == {}
+    assert left == {}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -82,10 +86,11 @@ def test_a_step_that_fails_is_named_with_its_reason_and_everything_is_ended(tmp_
     with demo(folder, "--exit-when-done", PYTHONPATH=str(broken.parent)) as running:
         until("cloud and edges", lambda: len(family(folder)) >= 5, within_s=60)
         output, _ = running.communicate(timeout=DEMO_S)
+        left = family(folder)
 
     assert running.returncode == 1
     assert "✗ 4. Start the radios: the radios did not start: RuntimeError: no radios today" in output
-    assert family(folder) == {}
+    assert left == {}
     assert list(folder.iterdir()) == []
 
 
@@ -96,10 +101,11 @@ def test_a_demo_that_is_interrupted_ends_what_it_started(tmp_path: Path, number:
         until("cloud and edges", lambda: len(family(tmp_path)) >= 5, within_s=60)
         running.send_signal(number)
         output, _ = running.communicate(timeout=60)
+        left = family(tmp_path)
 
     assert running.returncode == 130, output
     assert "Traceback" not in output
-    assert family(tmp_path) == {}
+    assert left == {}
 
 
 @pytest.mark.slow
