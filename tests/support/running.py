@@ -1,12 +1,11 @@
 """A cloud process of a test's own, which it may stop, kill and start again on the same ports."""
 
 import json
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hedgerow.testing import CloudProcess, TestCloud, start_cloud
+from hedgerow.testing import CloudProcess, start_cloud
 
 FLAGS = ("--no-console", "--host=localhost", "--host=127.0.0.1")
 
@@ -25,28 +24,12 @@ def started(folder: Path, **environment: str) -> Iterator[CloudProcess]:
         process.stop()
 
 
-def recipe(name: str, version: str, run: str, *, artifact: str | None = None) -> bytes:
-    """Answer the recipe of a component that runs a shell command, with an S3 object when one is named."""
-    manifest: dict[str, object] = {"Lifecycle": {"Run": run}}
-    if artifact is not None:
-        manifest["Artifacts"] = [{"URI": artifact, "Unarchive": "NONE", "Permission": {"Read": "ALL"}}]
+def recipe(name: str, version: str, run: str) -> bytes:
+    """Answer the recipe of a component that runs a shell command."""
     document = {
         "RecipeFormatVersion": "2020-01-25",
         "ComponentName": name,
         "ComponentVersion": version,
-        "Manifests": [manifest],
+        "Manifests": [{"Lifecycle": {"Run": run}}],
     }
     return json.dumps(document).encode()
-
-
-def quoted(*words: object) -> str:
-    """Answer a shell command."""
-    return shlex.join(str(word) for word in words)
-
-
-def again(cloud: TestCloud) -> TestCloud:
-    """Answer the account's view of a cloud that was started again."""
-    keys = cloud.session.get_credentials()
-    assert keys is not None
-    session = cloud.process.session(keys.access_key, keys.secret_key)
-    return TestCloud(process=cloud.process, account=cloud.account, session=session, folder=cloud.folder)

@@ -154,10 +154,6 @@ class Fleet:
         until(f"{name} connected", lambda: is_connected(self.cloud, name))
         return edge
 
-    def new_claim(self) -> dict[str, Any]:
-        """Make another claim certificate with the claim policy."""
-        return _claim(self.cloud)
-
 
 def is_connected(cloud: TestCloud, name: str) -> bool:
     """Tell whether a client of this name is connected."""
