@@ -4,6 +4,7 @@ HEDGEROW_SCREENSHOT=1 also writes docs/console.png.
 """
 
 import json
+import math
 import os
 import re
 import shutil
@@ -323,11 +324,13 @@ def test_a_picture_for_the_documentation(cloud: TestCloud) -> None:
             cloud.client("iot").add_thing_to_thing_group(thingGroupName=fleet.GROUP, thingName=name)
         page.goto(link(cloud))
         page.get_by_role("link", name="site-01").click()
-        site.fault("raised")
         for step in range(60):
-            warm = 44 + (30 if 25 <= step < 45 else 0) + step % 7 / 10
-            site.reports(signal_dbm=-64 - step % 5, temperature_c=warm, fan_on=25 <= step < 45)
+            hot = step >= 40
+            warm = round(44 + math.sin(step / 5) + (34 if hot else 0), 1)
+            site.reports(signal_dbm=round(-64 + 4 * math.sin(step / 9)), temperature_c=warm, fan_on=hot)
             other.reports(signal_dbm=-70, temperature_c=41.0, fan_on=False)
+            if step == 40:
+                site.fault("raised")
             page.wait_for_timeout(1000)
         page.screenshot(path=str(PICTURE), full_page=True)
 

@@ -98,7 +98,10 @@ def _options(value: Value) -> dict[str, Any]:
             "type": "value",
             "scale": not value.switch,
             **({"min": 0, "max": 1, "interval": 1} if value.switch else {"splitNumber": 3}),
-            "axisLabel": {":color": SOFT},
+            "axisLabel": {
+                ":color": SOFT,
+                **({":formatter": "value => (value ? 'on' : 'off')"} if value.switch else {}),
+            },
             "splitLine": {"lineStyle": {"color": GREY, "opacity": 0.25}},
         },
         "series": [

@@ -153,6 +153,8 @@ def _software(view: View, name: str) -> None:
         elif name in view.fleet.devices and view.fleet.devices[name].health:
             words = "Being read …"
         say(core, words)
+        for table in (components, deployments):
+            table.set_visibility(told is not None)
         components.show(_components(view, name))
         deployments.show(views.deployment_rows(view.fleet, name))
 
