@@ -24,6 +24,7 @@ SKEW_S = 15 * 60
 LONGEST_EXPIRES_S = 7 * 24 * 3600
 _AUTHORIZATION = re.compile(r"AWS4-HMAC-SHA256\s+(.*)", re.DOTALL)
 _SPACES = re.compile(" +")
+_DOTS = frozenset({".", ".."})
 _MAY_BE_UNSIGNED = frozenset({"x-amz-user-agent"})
 _TOKEN = "X-Amz-Security-Token"  # noqa: S105 - a parameter's name
 
@@ -272,18 +273,15 @@ def canonical_paths(path: str, service: str) -> list[str]:
         as_sent = quote(path, safe="/-_.~%") or "/"
         return list(dict.fromkeys((as_sent, quote(unquote_to_bytes(path), safe="/-_.~") or "/")))
     whole = quote(path, safe="/-_.~")
+    if not _DOTS.isdisjoint(path.split("/")):
+        return [whole]  # we do not walk paths: a signature for /topics/b must not serve for /topics/a/../b
     return list(dict.fromkeys((quote(_normal(path), safe="/-_.~"), whole)))
 
 
 def _normal(path: str) -> str:
-    if "//" not in path and "/." not in path:
+    if "//" not in path:
         return path or "/"
-    kept: list[str] = []
-    for segment in path.split("/"):
-        if segment == "..":
-            kept = kept[:-1]
-        elif segment not in ("", "."):
-            kept.append(segment)
+    kept = [segment for segment in path.split("/") if segment]
     return "/" + "/".join(kept) + ("/" if path.endswith("/") and kept else "")
 
 

@@ -112,6 +112,15 @@ def test_a_changed_part_breaks_the_signature(changed: dict[str, str]) -> None:
         sigv4.check(claimed(other), other, SECRET, EMPTY_HASH)
 
 
+@pytest.mark.parametrize("path", ["/topics/a/../b", "/topics/./b", "/topics/b/."])
+def test_a_signature_does_not_serve_for_a_path_that_walks_to_the_same_place(path: str) -> None:
+    http = signed_by_us(made("POST", "/topics/b"))
+    other = HttpRequest(http.method, path, http.query, http.headers)
+
+    with pytest.raises(sigv4.SignatureInvalid):
+        sigv4.check(claimed(other), other, SECRET, EMPTY_HASH)
+
+
 def test_another_payload_breaks_the_signature() -> None:
     http = signed_by_us(made("GET", "/"))
 
