@@ -153,7 +153,7 @@ class ProcessDriver:
         gaps = ["own view of the file system", "own network", "memory really used (reserved memory is bounded instead)"]
         if self._uid is None:
             why = "needs root" if self._asked_for_uid else "not asked for"
-            gaps.append(f"own user ({why})")
+            gaps.append(f"own user ({why}): a function can read whatever this process can, its keys and secrets too")
         return tuple(gaps)
 
     def give_folder(self, folder: Path) -> None:

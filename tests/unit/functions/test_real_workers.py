@@ -338,6 +338,12 @@ async def test_an_instance_runs_as_the_user_that_the_driver_was_given() -> None:
     assert not [gap for gap in driver.unenforced() if "own user" in gap]
 
 
+async def test_without_a_user_of_its_own_it_is_said_that_a_function_can_read_our_secrets() -> None:
+    (gap,) = [gap for gap in ProcessDriver().unenforced() if "own user" in gap]
+
+    assert "secrets" in gap
+
+
 @pytest.mark.spec("JB-82c")
 async def test_a_kept_function_that_is_killed_comes_back(tmp_path: Path, code: Path) -> None:
     host = Host(tmp_path, code)
