@@ -40,10 +40,10 @@ class _Told:
     models: Path
 
     def command(self, ready_fd: int) -> list[str]:
-        ca = ["--ca-file", str(self.ca_file)] if self.ca_file is not None else []
+        ca = ["--ca-file", str(self.ca_file.absolute())] if self.ca_file is not None else []
         return [
             *(sys.executable, "-m", "hedgerow.console", "--until-stdin-closes", "--ready-fd", str(ready_fd)),
-            *("--api-url", self.api_url, "--region", self.region, "--models", str(self.models), *ca),
+            *("--api-url", self.api_url, "--region", self.region, "--models", str(self.models.absolute()), *ca),
             *("--host", self.host, "--port", str(self.port)),
         ]
 
@@ -65,10 +65,10 @@ async def running_console(
     told = _Told(
         api_url=api_url,
         region=region,
-        ca_file=ca_file.absolute() if ca_file is not None else None,
+        ca_file=ca_file,
         host=host,
         port=port,
-        models=models.absolute(),
+        models=models,
     )
     process, ready = await _started(told)
     console = Console(url=ready["url"], pid=process.pid)

@@ -76,14 +76,14 @@ async def _serve(settings: CloudSettings) -> None:
 
 
 async def _start_console(stack: AsyncExitStack, settings: CloudSettings, cloud: Cloud) -> str:
-    """Start the console on loopback, or where the device ports are bound; raise Unusable when it does not start."""
+    """Start the console, on loopback only; raise Unusable when it does not start."""
     try:
         console = await stack.enter_async_context(
             running_console(
                 api_url=cloud.api_url,
                 region=cloud.region,
                 ca_file=cloud.ca_file if cloud.api_url.startswith("https:") else None,
-                host=settings.bind or "127.0.0.1",
+                host="127.0.0.1",  # it speaks plain HTTP: reach it from elsewhere through a tunnel
                 port=settings.console_port,
                 models=OWN_MODELS,
             )

@@ -62,7 +62,11 @@ def test_a_session_begins_with_its_connect(version: int) -> None:
 
 def test_the_server_lets_us_in_with_its_limits() -> None:
     session = begun()
-    properties: dict[int, int] = {Property.RECEIVE_MAXIMUM: 3, Property.MAXIMUM_PACKET_SIZE: 200, Property.SERVER_KEEP_ALIVE: 20}
+    properties: dict[int, int] = {
+        Property.RECEIVE_MAXIMUM: 3,
+        Property.MAXIMUM_PACKET_SIZE: 200,
+        Property.SERVER_KEEP_ALIVE: 20,
+    }
 
     events = session.receive(encode(Connack(True, 0, properties), MQTT_5), now=101.0)
 
