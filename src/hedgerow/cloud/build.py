@@ -15,13 +15,14 @@ from hedgerow.api import OWN_MODELS, ApiApp, ModelFiles, Pipeline, botocore_mode
 from hedgerow.api.server import serve
 from hedgerow.api.sockets import bind
 from hedgerow.base.clock import SystemClock
-from hedgerow.base.errors import Unusable
+from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.base.ids import RandomIds
 from hedgerow.cloud.admission import Admission, GrantsCompiler
 from hedgerow.cloud.broker import Broker
 from hedgerow.cloud.compute import Compute, build_compute
 from hedgerow.cloud.connections import ConnectionFlows
+from hedgerow.cloud.console import Console, running_console
 from hedgerow.cloud.control import CloudControl, TopicTable
 from hedgerow.cloud.credentials import Credentials
 from hedgerow.cloud.device_authority import DeviceAuthority
@@ -31,6 +32,7 @@ from hedgerow.cloud.fleet import build_fleet
 from hedgerow.cloud.hosts import certificate_names, reachable
 from hedgerow.cloud.identity import Identity, build_identity
 from hedgerow.cloud.operations import iot_connections as connection_rows
+from hedgerow.cloud.ports import last_ports, preferred
 from hedgerow.cloud.registry import Registry, build_registry
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.sealed_keys import sealed_key
@@ -63,6 +65,7 @@ from hedgerow.store import (
 from hedgerow.store.journal import SqliteJournal
 
 GATEWAY: Final = "gateway-1"
+LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,7 @@ class Cloud:
     ca_file: Path
     access_key_id: str
     secret_access_key: str
+    console_url: str | None
     operations: frozenset[tuple[str, str]]  # (service, operation) of everything that is answered
 
     def __repr__(self) -> str:
@@ -91,6 +95,7 @@ async def build(settings: CloudSettings, environment: Mapping[str, str]) -> Asyn
         part = _Parts(settings, environment, stack)
         await part.open_store()
         part.open_sockets()
+        await part.begin_console()
         part.build_services()
         yield await part.serve()
 
@@ -110,6 +115,7 @@ class _Parts:
     directory: Directory
     control: CloudControl
     root: tuple[str, str]
+    console: Console | None
     api_sockets: tuple[socket.socket, ...]
     https_sockets: tuple[socket.socket, ...]
 
@@ -150,14 +156,42 @@ class _Parts:
 
     def open_sockets(self) -> None:
         """The HTTP ports; the MQTT port is the gateway's own."""
-        settings = self.settings
-        self.api_sockets = _bound(settings.bind or "127.0.0.1", settings.api_port, "--api-port")
-        self.https_sockets = _bound(settings.bind, settings.https_port, "--https-port")
+        settings, last = self.settings, last_ports(self.folder.path)
+        operators = settings.bind or LOOPBACK
+        self.mqtt_port = preferred(settings.mqtt_port, settings.bind, last.get("mqtt"))
+        self.console_port = preferred(settings.console_port, LOOPBACK, last.get("console"))
+        api_port = preferred(settings.api_port, operators, last.get("api"))
+        https_port = preferred(settings.https_port, settings.bind, last.get("https"))
+        self.api_sockets = _bound(operators, api_port, "--api-port")
+        self.https_sockets = _bound(settings.bind, https_port, "--https-port")
         for one in (*self.api_sockets, *self.https_sockets):
             self.stack.callback(one.close)
         self.https_port = int(self.https_sockets[0].getsockname()[1])
         scheme = "http" if settings.bind is None else "https"
-        self.api_url = f"{scheme}://{settings.bind or '127.0.0.1'}:{self.api_sockets[0].getsockname()[1]}"
+        self.api_url = f"{scheme}://{operators}:{self.api_sockets[0].getsockname()[1]}"
+
+    async def begin_console(self) -> None:
+        """Start the console's process, which takes longer than everything else. It speaks plain HTTP: loopback only."""
+        self.console = None
+        if self.settings.console:
+            self.console = await self.stack.enter_async_context(
+                running_console(
+                    api_url=self.api_url,
+                    region=self.region,
+                    ca_file=self.trust.ca_file if self.api_url.startswith("https:") else None,
+                    host=LOOPBACK,
+                    port=self.console_port,
+                    models=OWN_MODELS,
+                )
+            )
+
+    async def _console_url(self) -> str | None:
+        if self.console is None:
+            return None
+        try:
+            return await self.console.ready()
+        except Unavailable as error:
+            raise Unusable(f"{error}; choose another --console-port, or go without it with --no-console") from error
 
     def build_services(self) -> None:
         """What the operations mean, and who may call them."""
@@ -266,7 +300,7 @@ class _Parts:
         operators = self.trust.operators if self.settings.bind is not None else None
         await self.stack.enter_async_context(serve(app, sockets=self.api_sockets, tls=operators))
         listener = await self.stack.enter_async_context(
-            listen(gateway, self.trust.mqtt, host=self.settings.bind, port=self.settings.mqtt_port)
+            listen(gateway, self.trust.mqtt, host=self.settings.bind, port=self.mqtt_port)
         )
         return Cloud(
             account=self.folder.identity.account,
@@ -278,6 +312,7 @@ class _Parts:
             ca_file=self.trust.ca_file,
             access_key_id=self.root[0],
             secret_access_key=self.root[1],
+            console_url=await self._console_url(),
             operations=frozenset(self.tables.operations),
         )
 

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,35 +48,42 @@ class _Told:
         ]
 
 
-@dataclass(slots=True)
 class Console:
-    """The console's process. `url` is where it was ready first, and stays; `starts` counts."""
+    """The console's process. `url` is where it accepts, and stays; `starts` counts; `pid` is None while it is away."""
 
-    url: str
-    starts: int = 1
-    pid: int | None = field(default=None)
+    def __init__(self, pid: int) -> None:
+        self.pid: int | None = pid
+        self.starts = 1
+        self.url = ""
+        self._said: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+    async def ready(self) -> str:
+        """Wait until it accepts, and answer its URL. Raises Unavailable, with its words, when it does not in 30 s."""
+        return str((await asyncio.shield(self._said))["url"])
+
+    def told(self, ready: dict[str, Any]) -> None:
+        """It accepts."""
+        self.url = ready["url"]
+        self._said.set_result(ready)
+
+    def failed(self, error: Unavailable) -> None:
+        """It did not start."""
+        self._said.set_exception(error)
+        self._said.exception()  # whoever asks is told; nobody has to ask
 
 
 @asynccontextmanager
 async def running_console(
     *, api_url: str, region: str, ca_file: Path | None, host: str, port: int, models: Path
 ) -> AsyncIterator[Console]:
-    """Run the console while the context is open. Raises Unavailable, with its words, when it does not start in 30 s."""
-    told = _Told(
-        api_url=api_url,
-        region=region,
-        ca_file=ca_file,
-        host=host,
-        port=port,
-        models=models,
-    )
-    process, ready = await _started(told)
-    console = Console(url=ready["url"], pid=process.pid)
-    told = replace(told, port=ready["port"])
+    """Run the console while the context is open. It is begun when this yields; `ready` says when it accepts."""
+    told = _Told(api_url=api_url, region=region, ca_file=ca_file, host=host, port=port, models=models)
+    process, reading = await _spawned(told)
+    console = Console(process.pid)
+    keeper = _Keeper(told, console, process)
     try:
         async with asyncio.TaskGroup() as tasks:
-            keeper = _Keeper(told, console, process)
-            keeping = tasks.create_task(keeper.keep())
+            keeping = tasks.create_task(keeper.keep(reading))
             try:
                 yield console
             finally:
@@ -94,8 +101,15 @@ class _Keeper:
     def __init__(self, told: _Told, console: Console, process: asyncio.subprocess.Process) -> None:
         self._told, self._console, self.process = told, console, process
 
-    async def keep(self) -> None:
-        """Start the process again whenever it ends."""
+    async def keep(self, reading: int) -> None:
+        """Wait until the process accepts; start it again whenever it ends."""
+        try:
+            ready = await _accepting(self.process, reading)
+        except Unavailable as error:
+            self._console.failed(error)
+            return
+        self._console.told(ready)
+        self._told = replace(self._told, port=ready["port"])
         loop, pause = asyncio.get_running_loop(), BACK_OFF_S[0]
         while True:
             begun = loop.time()
@@ -109,7 +123,8 @@ class _Keeper:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, BACK_OFF_S[1])
                 try:
-                    self.process, _ = await _started(self._told)
+                    self.process, reading = await _spawned(self._told)
+                    await _accepting(self.process, reading)
                     break
                 except (Unavailable, OSError) as error:
                     log.warning("the console did not start", extra={"fields": {"why": str(error), "again_in_s": pause}})
@@ -117,8 +132,8 @@ class _Keeper:
             self._console.pid = self.process.pid
 
 
-async def _started(told: _Told) -> tuple[asyncio.subprocess.Process, dict[str, Any]]:
-    """Start the process and wait until it accepts; nothing is left of one that does not."""
+async def _spawned(told: _Told) -> tuple[asyncio.subprocess.Process, int]:
+    """Start the process; answer it and the descriptor on which it will say that it accepts."""
     reading, writing = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -135,6 +150,11 @@ async def _started(told: _Told) -> tuple[asyncio.subprocess.Process, dict[str, A
         raise
     finally:
         os.close(writing)
+    return process, reading
+
+
+async def _accepting(process: asyncio.subprocess.Process, reading: int) -> dict[str, Any]:
+    """Wait until the process accepts, and answer what it says then; nothing is left of one that does not."""
     try:
         async with asyncio.timeout(START_S):
             line = await _line(reading)
@@ -147,7 +167,7 @@ async def _started(told: _Told) -> tuple[asyncio.subprocess.Process, dict[str, A
     except BaseException:
         await _ended(process)
         raise
-    return process, ready
+    return ready
 
 
 async def _line(descriptor: int) -> bytes:

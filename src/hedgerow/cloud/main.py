@@ -7,17 +7,14 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from hedgerow.api import OWN_MODELS
 from hedgerow.base import log as logs
-from hedgerow.base.errors import Unavailable, Unusable
+from hedgerow.base.errors import Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.base.log import get_logger
 from hedgerow.cloud.build import Cloud, build
-from hedgerow.cloud.console import running_console
 from hedgerow.cloud.ready import NAME, Ready
 from hedgerow.cloud.settings import CloudSettings
 
@@ -65,38 +62,18 @@ async def _serve(settings: CloudSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
-        cloud = await stack.enter_async_context(build(settings, os.environ))
-        console_url = await _start_console(stack, settings, cloud) if settings.console else None
+    async with build(settings, os.environ) as cloud:
         gc.collect()
         gc.freeze()  # what was built stays: the collector need not look at it again
-        _say_ready(settings, cloud, console_url)
+        _say_ready(settings, cloud)
         await stop.wait()
         log.info("the cloud stops")
 
 
-async def _start_console(stack: AsyncExitStack, settings: CloudSettings, cloud: Cloud) -> str:
-    """Start the console, on loopback only; raise Unusable when it does not start."""
-    try:
-        console = await stack.enter_async_context(
-            running_console(
-                api_url=cloud.api_url,
-                region=cloud.region,
-                ca_file=cloud.ca_file if cloud.api_url.startswith("https:") else None,
-                host="127.0.0.1",  # it speaks plain HTTP: reach it from elsewhere through a tunnel
-                port=settings.console_port,
-                models=OWN_MODELS,
-            )
-        )
-    except Unavailable as error:
-        raise Unusable(f"{error}; choose another --console-port, or go without it with --no-console") from error
-    return console.url
-
-
-def _say_ready(settings: CloudSettings, cloud: Cloud, console_url: str | None) -> None:
+def _say_ready(settings: CloudSettings, cloud: Cloud) -> None:
     ready = Ready(
         api_url=cloud.api_url,
-        console_url=console_url,
+        console_url=cloud.console_url,
         mqtt_port=cloud.mqtt_port,
         https_port=cloud.https_port,
         ca_file=str(cloud.ca_file),
@@ -115,7 +92,7 @@ def _say_ready(settings: CloudSettings, cloud: Cloud, console_url: str | None) -
   API      {cloud.api_url}
   MQTT     {cloud.host}:{cloud.mqtt_port} (mutual TLS)
   HTTPS    {cloud.host}:{cloud.https_port} (devices)
-  console  {console_url or "not started"}
+  console  {cloud.console_url or "not started"}
 
 What to do next, in another terminal:
   eval "$(hedgerow cloud env --data {data})"   point the AWS tools at this cloud

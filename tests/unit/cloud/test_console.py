@@ -21,6 +21,7 @@ async def with_console(port: int = 0) -> tuple[Console, bytes, bytes]:
     async with running_console(
         api_url="http://127.0.0.1:1", region="us-east-1", ca_file=None, host="127.0.0.1", port=port, models=MODELS
     ) as console:
+        assert await console.ready() == console.url
         proc = Path(f"/proc/{console.pid}")
         return console, (proc / "environ").read_bytes(), (proc / "cmdline").read_bytes()
 
@@ -57,7 +58,7 @@ def test_it_is_started_again_on_the_same_port(monkeypatch: pytest.MonkeyPatch) -
         async with running_console(
             api_url="http://127.0.0.1:1", region="us-east-1", ca_file=None, host="127.0.0.1", port=0, models=MODELS
         ) as console:
-            url = console.url
+            url = await console.ready()
             assert console.pid is not None
             os.kill(console.pid, 9)
             async with asyncio.timeout(20):
