@@ -44,6 +44,7 @@ from hedgerow.cloud.webhooks import Webhooks
 from hedgerow.core.mqtt.limits import SETS
 from hedgerow.core.paging import Pager
 from hedgerow.core.wire import Catalogue
+from hedgerow.functions import make_passable, user_and_group
 from hedgerow.gateway.bus import DirectBus
 from hedgerow.gateway.gateway import Gateway
 from hedgerow.gateway.listener import listen
@@ -94,6 +95,7 @@ async def build(settings: CloudSettings, environment: Mapping[str, str]) -> Asyn
     async with AsyncExitStack() as stack:
         part = _Parts(settings, environment, stack)
         await part.open_store()
+        part.prepare_functions()
         part.open_sockets()
         await part.begin_console()
         part.build_services()
@@ -153,6 +155,17 @@ class _Parts:
         metrics = open_engine(self.folder.telemetry)
         upgrade(metrics, TELEMETRY)
         self.telemetry_runner = await self.stack.enter_async_context(Runner(metrics, self.clock, _no_events))
+
+    def prepare_functions(self) -> None:
+        """The folder of functions; one of another user gets the CA, too, which it could not read in ours."""
+        settings, self.functions_user = self.settings, None
+        self.functions_folder = settings.functions_folder or self.folder.path / "functions"
+        self.functions_ca = self.trust.ca_file
+        if settings.functions_user is not None:
+            self.functions_user = user_and_group(settings.functions_user, setting="functions_user")
+            make_passable(self.functions_folder)
+            self.functions_ca = self.functions_folder / "ca.pem"
+            self.files.write_durably(self.functions_ca, self.trust.ca_file.read_bytes(), mode=0o644)
 
     def open_sockets(self) -> None:
         """The HTTP ports; the MQTT port is the gateway's own."""
@@ -216,7 +229,8 @@ class _Parts:
             ids=ids,
             region=self.region,
             pager=pager,
-            folder=self.folder.path / "functions",
+            folder=self.functions_folder,
+            user=self.functions_user,
             blobs=self.blobs,
             identity=identity,
             logs=logs,
@@ -390,7 +404,7 @@ class _Parts:
     def _surroundings(self) -> dict[str, str]:
         told = {"AWS_ENDPOINT_URL": self.api_url}
         if self.api_url.startswith("https:"):
-            told["AWS_CA_BUNDLE"] = str(self.trust.ca_file)
+            told["AWS_CA_BUNDLE"] = str(self.functions_ca)
         return told
 
     async def _task(self, work: Any) -> None:

@@ -44,6 +44,7 @@ def build_compute(
     region: str,
     pager: Pager,
     folder: Path,
+    user: tuple[int, int] | None,
     blobs: Blobs,
     identity: Identity,
     logs: LogOperations,
@@ -62,6 +63,7 @@ def build_compute(
     upload_flows = UploadFlows(run=run, blobs=blobs, operations=uploads, checksums=BodyChecksums())
     tables.serve("s3", s3_rows.upload_rows(uploads=uploads, flows=upload_flows))
     tables.follow(s3_rows.follow_up_rows(uploads=uploads))
+    uid, gid = user or (None, None)
     roles = FunctionRoles(run=run, roles=identity.roles, mint=identity.mint, surroundings=surroundings)
     workers = CloudWorkers(
         folder=folder,
@@ -69,7 +71,8 @@ def build_compute(
         files=blobs,
         logs=logs,
         grant_for=roles.grant_for,
-        driver=ProcessDriver(handles=folder / "handles"),
+        driver=ProcessDriver(handles=folder / "handles", uid=uid, gid=gid),
+        copy_runtimes=user is not None,
         clock=clock,
         ids=ids,
     )

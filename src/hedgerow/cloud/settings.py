@@ -1,6 +1,7 @@
 """The settings of the cloud process: flags, then `HEDGEROW_*`, then `DIR/hedgerow.toml`."""
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ class CloudSettings:
     log_level: str = "INFO"
     ready_file: Path | None = None
     webhook_networks: tuple[str, ...] = ()  # networks (CIDR) that http rule actions may reach besides public addresses
+    functions_user: str | None = None  # user[:group] that functions run as; needs root and functions_folder
+    functions_folder: Path | None = None  # where packages are unpacked; default: in the data folder
     database: str | None = None  # a PostgreSQL URL; default: SQLite in the data folder
 
 
@@ -58,6 +61,16 @@ def check(settings: CloudSettings) -> None:
     if settings.limits not in SETS:
         raise Unusable(f"--limits must be one of {', '.join(SETS)}, not {settings.limits!r}")
     networks(settings)
+    _check_functions(settings)
+
+
+def _check_functions(settings: CloudSettings) -> None:
+    if settings.functions_user is None:
+        return
+    if os.geteuid() != 0:
+        raise Unusable("functions_user needs root: only root can start processes of another user")
+    if settings.functions_folder is None:
+        raise Unusable("functions_user needs functions_folder: a folder that this user can reach, outside of the data")
 
 
 def networks(settings: CloudSettings) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

@@ -76,6 +76,7 @@ class CloudWorkers:
         clock: Clock,
         ids: Ids,
         max_instances: int = 10,
+        copy_runtimes: bool = False,
     ) -> None:
         self._folder = folder
         self._run = run
@@ -90,7 +91,7 @@ class CloudWorkers:
         self._stack = AsyncExitStack()
         self.pool = Pool(
             driver=driver,
-            runtimes=Runtimes(folder / "runtimes"),
+            runtimes=Runtimes(folder / "runtimes", copy=copy_runtimes),
             clock=clock,
             ids=ids,
             on_log=self._take_line,

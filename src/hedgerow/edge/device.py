@@ -15,7 +15,6 @@ from hedgerow.base.ids import Ids
 from hedgerow.base.log import get_logger
 from hedgerow.core.recipe import ComponentType
 from hedgerow.edge import platform, tls
-from hedgerow.edge.account import user_and_group
 from hedgerow.edge.backoff import Backoff
 from hedgerow.edge.cloud import Cloud
 from hedgerow.edge.components.environment import Environments
@@ -43,7 +42,7 @@ from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console
 from hedgerow.edge.spool import Spool
 from hedgerow.edge.state import State
-from hedgerow.functions import Pool, ProcessDriver, Runtimes
+from hedgerow.functions import Pool, ProcessDriver, Runtimes, user_and_group
 
 _log = get_logger("edge.device")
 

@@ -1,7 +1,9 @@
 """Running a function: packages, drivers, the Lambda Runtime API, pools. Serves cloud and edge."""
 
+from hedgerow.functions.account import user_and_group
 from hedgerow.functions.environment import RESERVED
 from hedgerow.functions.errors import InvalidEntrypoint, PackageRefused, RuntimeNotHere, Stopped, TooBusy
+from hedgerow.functions.folders import make_passable
 from hedgerow.functions.model import (
     MAX_ASYNC_PAYLOAD,
     MAX_PAYLOAD,
@@ -40,5 +42,7 @@ __all__ = [
     "Stopped",
     "TooBusy",
     "check",
+    "make_passable",
     "unpack",
+    "user_and_group",
 ]

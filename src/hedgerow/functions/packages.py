@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
 from hedgerow.functions.errors import PackageRefused
+from hedgerow.functions.folders import make_passable
 
 MAX_UNPACKED: Final = 250 * 1024 * 1024  # bytes
 MAX_ENTRIES: Final = 50_000
@@ -59,7 +60,7 @@ def unpack(source: Path, folder: Path, *, digest: str | None = None, max_bytes: 
     target = folder / actual
     if target.is_dir():
         return Package(folder=target, digest=actual)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_passable(folder)
     work = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder))
     try:
         with zipfile.ZipFile(source) as archive:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from hedgerow.functions.errors import InvalidEntrypoint, RuntimeNotHere
+from hedgerow.functions.folders import make_passable, make_readable
 from hedgerow.functions.model import FunctionSpec
 from hedgerow.functions.process import Command
 
@@ -66,7 +67,8 @@ class Runtimes:
             own = f"python3.{sys.version_info.minor}"
             base = getattr(sys, "_base_executable", "") or sys.executable
             for name in PYTHONS:
-                executable = base if name == own else _probe_python(name, self._path)
+                usable = name == own and (not self._copy or _is_open_to_all(base))
+                executable = base if usable else _probe_python(name, self._path, for_all=self._copy)
                 if executable:
                     found[name] = executable
             found.update(_probe_node(self._path))
@@ -115,7 +117,7 @@ class Runtimes:
         if client is None:
             ours = Path(__file__).with_name("ric.mjs")
             client = self._folder / f"nodejs-{_mark(ours, [])}" / "ric.mjs"
-            client.parent.mkdir(parents=True, exist_ok=True)
+            make_passable(client.parent)
             if not client.exists():
                 unfinished = client.with_name(f"{os.getpid()}.unfinished")
                 shutil.copyfile(ours, unfinished)
@@ -142,10 +144,11 @@ class Runtimes:
         folder = self._folder / f"{runtime}-{mark}"
         if not (folder / ".made").exists():
             shutil.rmtree(folder, ignore_errors=True)  # a crash left a part of it
-            folder.mkdir(parents=True)
+            make_passable(folder)
             for source in sources:
                 _put(source, folder / source.name, copy=self._copy)
             shutil.copyfile(client, folder / "ric.py")
+            make_readable(folder)
             (folder / ".made").touch()
         self._supports[runtime] = folder
         return folder
@@ -200,11 +203,24 @@ def _run(argv: list[str]) -> list[str]:
     return done.stdout.split("\n")
 
 
-def _probe_python(name: str, path: str | None) -> str | None:
-    """Answer the real executable: what is found on PATH may be a shim for a version that is not installed."""
-    found = shutil.which(name, path=path)
-    lines = _run([found, "-I", "-S", "-c", _PYTHON_PROBE]) if found else []
-    return lines[0] if lines[1:2] == [name] else None
+def _is_open_to_all(program: str) -> bool:
+    """Tell whether any user can reach and run a program: ours may stand in a home folder."""
+    real = Path(program).resolve()
+    return all(place.stat().st_mode & 0o001 for place in (real, *real.parents))
+
+
+def _probe_python(name: str, path: str | None, *, for_all: bool) -> str | None:
+    """Answer the real executable: what is found on PATH may be a shim for a version that is not installed.
+
+    `for_all`: one that any user can run, wherever on PATH it stands.
+    """
+    places = os.pathsep.join(os.get_exec_path() if path is None else [path])
+    for place in places.split(os.pathsep) if for_all else [places]:
+        found = shutil.which(name, path=place)
+        lines = _run([found, "-I", "-S", "-c", _PYTHON_PROBE]) if found else []
+        if lines[1:2] == [name] and (not for_all or _is_open_to_all(lines[0])):
+            return lines[0]
+    return None
 
 
 def _probe_node(path: str | None) -> dict[str, str]:

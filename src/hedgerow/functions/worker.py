@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from hedgerow.base.clock import Clock
 from hedgerow.functions import environment as environments
+from hedgerow.functions.folders import make_passable
 from hedgerow.functions.listener import Listener
 from hedgerow.functions.model import FunctionSpec, Grant, LogLine, Outcome
 from hedgerow.functions.output import OutputPipe, Tail
@@ -177,7 +178,8 @@ class Worker:
             self._process.send_signal(signal.SIGKILL)
 
     async def _start(self) -> None:
-        self._scratch.mkdir(parents=True, mode=0o700)
+        make_passable(self._scratch.parent)
+        self._scratch.mkdir(mode=0o700)
         self._driver.give_folder(self._scratch)
         await self._listener.open()
         self._output = OutputPipe(self._log)

@@ -69,3 +69,15 @@ def test_the_bound_address_stands_in_the_certificate_beside_the_hosts() -> None:
 
 def test_a_host_is_chosen_that_this_machine_can_resolve() -> None:
     assert reachable(("name.invalid", "127.0.0.1")) == "127.0.0.1"
+
+
+def test_functions_of_another_user_need_root_and_a_folder_that_they_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(Unusable, match="needs root"):
+        read(tmp_path, functions_user="nobody")
+
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(Unusable, match="functions_folder"):
+        read(tmp_path, functions_user="nobody")

@@ -1,4 +1,4 @@
-"""The account that runs components: who `runWithDefault.posixUser` is on this machine."""
+"""The account that functions run under: who `user[:group]` is on this machine."""
 
 import grp
 import os
@@ -7,7 +7,7 @@ import pwd
 from hedgerow.base.errors import Unusable
 
 
-def user_and_group(text: str) -> tuple[int, int] | None:
+def user_and_group(text: str, *, setting: str = "runWithDefault.posixUser") -> tuple[int, int] | None:
     """Answer uid and gid of `user[:group]` (names or numbers); None when we are not root and cannot change either.
 
     Raise Unusable when this machine has no such user or group.
@@ -21,4 +21,4 @@ def user_and_group(text: str) -> tuple[int, int] | None:
             return uid, pwd.getpwuid(uid).pw_gid
         return uid, int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
     except KeyError as error:
-        raise Unusable(f"runWithDefault.posixUser {text!r}: this machine has no such user or group") from error
+        raise Unusable(f"{setting} {text!r}: this machine has no such user or group") from error
