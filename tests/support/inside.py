@@ -90,7 +90,7 @@ class CloudInside(CloudProcess):
         """Answer what is in the database: all rows of all tables."""
         with sqlite3.connect(f"file:{self.database}?mode=ro", uri=True) as connection:
             names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            found = {name: connection.execute(f'SELECT * FROM "{name}" ORDER BY 1, 2').fetchall() for name in names}
+            found = {name: sorted(connection.execute(f'SELECT * FROM "{name}"'), key=repr) for name in names}
         connection.close()
         return found
 
