@@ -101,8 +101,8 @@ class Api:
             found.append((thing["thingName"], thing.get("thingTypeName", ""), dict(thing.get("attributes", {}))))
         return found, True
 
-    def groups(self) -> dict[str, list[str]]:
-        """Answer the groups of each thing."""
+    def groups(self) -> tuple[dict[str, list[str]], bool]:
+        """Answer the groups of each thing, and whether all groups were read."""
         members: dict[str, list[str]] = {}
         names = [each["groupName"] for each in self._pages("iot", "list_thing_groups", "thingGroups", maxResults=250)]
         for name in sorted(names)[:MAX_GROUPS]:
@@ -110,7 +110,7 @@ class Api:
                 "iot", "list_things_in_thing_group", "things", thingGroupName=name, maxResults=250
             ):
                 members.setdefault(thing, []).append(name)
-        return members
+        return members, len(names) <= MAX_GROUPS
 
     def connection(self, thing: str) -> tuple[bool, float | None]:
         """Answer whether the client of a thing's name is connected, and since when it is as it is."""
@@ -191,8 +191,8 @@ class Api:
             not_after=_seconds(validity.get("notAfter")),
         )
 
-    def rules(self) -> list[Mapping[str, Any]]:
-        """Answer the topic rules."""
+    def rules(self) -> tuple[list[Mapping[str, Any]], bool]:
+        """Answer the topic rules, and whether those were all."""
         names = [each["ruleName"] for each in self._pages("iot", "list_topic_rules", "rules", maxResults=250)]
         found = []
         for name in names[:MAX_RULES]:
@@ -200,7 +200,7 @@ class Api:
                 found.append(self._call("iot", "get_topic_rule", ruleName=name)["rule"])
             except NotThere:
                 continue  # deleted meanwhile
-        return found
+        return found, len(names) <= MAX_RULES
 
     def faults_shadow(self, thing: str) -> Mapping[str, Any]:
         """Answer the thing's named shadow `faults`, {} when it has none."""

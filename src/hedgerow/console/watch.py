@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 from hedgerow.base.clock import Clock
 from hedgerow.base.log import get_logger
 from hedgerow.console import sources
+from hedgerow.console.api import MAX_GROUPS, MAX_RULES
 from hedgerow.console.errors import CloudUnreachable, NotThere, Refused, SessionOver
 from hedgerow.console.faults import parse_event, reported_open
 from hedgerow.console.fleet import Fleet, Window
@@ -51,6 +52,7 @@ EXACT_S: Final = 3 * 3_600.0 - OLDER_PERIOD_S  # single values are kept that lon
 MAX_PLACES: Final = 50
 STICKY_S: Final = 15.0  # a refusal stays on the page that long after the last one
 MAX_URGENT: Final = 10_000
+MORE: Final = "There are more {} than the console reads: only the first {} count here."
 AREAS: Final = {
     "rules": "The topic rules",
     "things": "The list of things",
@@ -68,7 +70,7 @@ class Asked(Protocol):
     """The calls of a cloud (`api.Api`). Each blocks, and raises the errors of `errors.py`."""
 
     def things(self) -> tuple[list[tuple[str, str, dict[str, str]]], bool]: ...
-    def groups(self) -> dict[str, list[str]]: ...
+    def groups(self) -> tuple[dict[str, list[str]], bool]: ...
     def connection(self, thing: str) -> tuple[bool, float | None]: ...
     def cores(self) -> dict[str, tuple[str, float]]: ...
     def components(self, thing: str) -> tuple[Component, ...]: ...
@@ -76,7 +78,7 @@ class Asked(Protocol):
     def deployments(self, thing: str) -> tuple[Deployment, ...]: ...
     def principals(self, thing: str) -> tuple[str, ...]: ...
     def certificate(self, identifier: str) -> Certificate: ...
-    def rules(self) -> list[Mapping[str, Any]]: ...
+    def rules(self) -> tuple[list[Mapping[str, Any]], bool]: ...
     def faults_shadow(self, thing: str) -> Mapping[str, Any]: ...
     def log_events(self, group: str, *, since: float) -> list[tuple[float, str]]: ...
     def metrics(
@@ -194,9 +196,11 @@ class Watch:
         return answer
 
     async def _ask_rules(self) -> None:
-        rules = await self._ask("rules", self._api.rules)
-        if rules is None:
+        answer = await self._ask("rules", self._api.rules)
+        if answer is None:
             return
+        rules, whole = answer
+        self.fleet.problem("more rules", None if whole else MORE.format("topic rules", MAX_RULES))
         self._rules = len(rules)
         found = sources.derive(rules)
         if found != self.fleet.sources:
@@ -226,8 +230,10 @@ class Watch:
             self._reported.pop(name, None)
 
     async def _ask_groups(self) -> None:
-        groups = await self._ask("groups", self._api.groups)
-        if groups is not None:
+        answer = await self._ask("groups", self._api.groups)
+        if answer is not None:
+            groups, whole = answer
+            self.fleet.problem("more groups", None if whole else MORE.format("thing groups", MAX_GROUPS))
             for name in self.fleet.devices:
                 self.fleet.change(name, groups=tuple(groups.get(name, ())))
 

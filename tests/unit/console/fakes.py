@@ -32,6 +32,7 @@ class FakeApi:
         self.points: dict[tuple[str, str], list[tuple[float, float]]] = {}
         self.failing: dict[str, HedgerowError] = {}
         self.calls: list[str] = []
+        self.whole = True  # whether rules and groups are all there
         self.asked_rules = [
             {"ruleName": "telemetry", **fleet.telemetry_rule("role")},
             {"ruleName": "faults", **fleet.fault_rule("role", "http://127.0.0.1/")},
@@ -46,9 +47,9 @@ class FakeApi:
         self._called("things")
         return [(name, "", {}) for name in self.names], True
 
-    def groups(self) -> dict[str, list[str]]:
+    def groups(self) -> tuple[dict[str, list[str]], bool]:
         self._called("groups")
-        return {name: ["radio-sites"] for name in self.names}
+        return {name: ["radio-sites"] for name in self.names}, self.whole
 
     def connection(self, thing: str) -> tuple[bool, float | None]:
         self._called("connection")
@@ -78,9 +79,9 @@ class FakeApi:
         self._called("certificate")
         return Certificate(id=identifier, status="ACTIVE", created_at=NOW, not_before=NOW, not_after=NOW)
 
-    def rules(self) -> list[Mapping[str, Any]]:
+    def rules(self) -> tuple[list[Mapping[str, Any]], bool]:
         self._called("rules")
-        return list(self.asked_rules)
+        return list(self.asked_rules), self.whole
 
     def faults_shadow(self, thing: str) -> Mapping[str, Any]:
         self._called("faults_shadow")

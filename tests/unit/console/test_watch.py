@@ -230,6 +230,23 @@ async def test_a_refusal_is_said_in_the_clouds_words_until_it_has_been_gone_for_
 
 
 @run
+async def test_what_was_left_out_is_said_until_everything_is_read() -> None:
+    world = World("site-01")
+    world.api.whole = False
+
+    await world.begin()
+    assert world.fleet.problems == {
+        "more rules": "There are more topic rules than the console reads: only the first 200 count here.",
+        "more groups": "There are more thing groups than the console reads: only the first 200 count here.",
+    }
+    world.api.whole = True
+    await world.watch._ask_rules()
+    await world.watch._ask_groups()
+
+    assert world.fleet.problems == {}
+
+
+@run
 async def test_the_end_of_the_session_ends_the_watch_and_the_live_connection() -> None:
     world = World("site-01")
     world.api.failing["rules"] = SessionOver("expired")
