@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from hedgerow.api.operations import Way
+from hedgerow.cloud.directory import OwnAccount
 from hedgerow.cloud.fleet import build_fleet
 from hedgerow.cloud.registry import Stores
+from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.rows import Tables
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import Published
@@ -24,7 +26,7 @@ from hedgerow.services.s3.objects import ObjectFlows, ObjectStore
 from hedgerow.services.s3.objects.model import Object
 from hedgerow.store import Answer, FollowUp, Tx, forbid_in_transaction
 from hedgerow.store.tx import follow_ups
-from tests.support.clock import FakeIds
+from tests.support.clock import FakeClock, FakeIds
 from tests.support.store import CALLER, MemoryRun, MemoryStore
 
 DIGEST = "ab" * 32
@@ -66,6 +68,10 @@ class Links(ObjectFlows):
         return f"https://s3.example/{account}/{digest}/{name}?size={size}"
 
 
+async def _everything(caller: Caller) -> OwnAccount:
+    return OwnAccount(caller.account)
+
+
 class FleetBench:
     """The tables of the fleet's subjects, to be called as the shells call them."""
 
@@ -82,6 +88,7 @@ class FleetBench:
             stores=self.stores,
             functions=Functions(),
             objects=Links(),
+            rights=CallerRights(grants=_everything, clock=FakeClock(0.0)),
         )
         self.told: dict[str, Any] = {}  # what was published last, by topic
 

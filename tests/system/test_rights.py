@@ -120,6 +120,68 @@ def test_a_denied_function_is_denied_under_every_form_of_its_name(hedgerow_cloud
 
 
 @pytest.mark.slow
+def test_a_component_is_made_only_of_objects_and_functions_that_its_maker_may_read(hedgerow_cloud: TestCloud) -> None:
+    s3 = hedgerow_cloud.client("s3")
+    s3.create_bucket(Bucket="parts")
+    s3.put_object(Bucket="parts", Key="open/a.txt", Body=b"a")
+    s3.put_object(Bucket="parts", Key="closed/b.txt", Body=b"b")
+    function(hedgerow_cloud, role(hedgerow_cloud, "runner", "lambda"), "secret")
+    version = hedgerow_cloud.client("lambda").publish_version(FunctionName="secret")["FunctionArn"]
+    maker = user(
+        hedgerow_cloud,
+        "maker",
+        statement("Allow", "greengrass:CreateComponentVersion"),
+        statement("Allow", "s3:GetObject", "arn:aws:s3:::parts/open/*"),
+    ).client("greengrassv2")
+
+    def made_of(name: str, key: str) -> Any:
+        manifest = {"Platform": {"os": "linux"}, "Artifacts": [{"URI": f"s3://parts/{key}"}]}
+        recipe = {
+            "RecipeFormatVersion": "2020-01-25",
+            "ComponentName": name,
+            "ComponentVersion": "1.0.0",
+            "Manifests": [manifest],
+        }
+        return maker.create_component_version(inlineRecipe=json.dumps(recipe).encode())
+
+    assert made_of("com.open", "open/a.txt")["status"]["componentState"] == "DEPLOYABLE"
+    assert "s3:GetObject on resource: arn:aws:s3:::parts/closed/b.txt" in refused(
+        lambda: made_of("com.closed", "closed/b.txt")
+    )
+    assert f"lambda:GetFunction on resource: {version}" in refused(
+        lambda: maker.create_component_version(lambdaFunction={"lambdaArn": version})
+    )
+    assert [one["componentName"] for one in hedgerow_cloud.client("greengrassv2").list_components()["components"]] == [
+        "com.open"
+    ]
+
+
+@pytest.mark.slow
+def test_work_is_sent_only_to_targets_that_its_sender_may_reach(hedgerow_cloud: TestCloud) -> None:
+    iot = hedgerow_cloud.client("iot")
+    thing = iot.create_thing(thingName="t")["thingArn"]
+    mine, theirs = (iot.create_thing_group(thingGroupName=name)["thingGroupArn"] for name in ("mine", "theirs"))
+    session = user(
+        hedgerow_cloud,
+        "sender",
+        statement("Allow", "iot:CreateJob", [thing.replace("thing/t", "job/*"), mine]),
+        statement("Allow", "greengrass:CreateDeployment"),
+    )
+    jobs, greengrass = session.client("iot"), session.client("greengrassv2")
+
+    jobs.create_job(jobId="one", targets=[mine], document="{}")
+    greengrass.create_deployment(targetArn=mine)
+
+    assert f"iot:CreateJob on resource: {theirs}" in refused(
+        lambda: jobs.create_job(jobId="two", targets=[mine, theirs], document="{}")
+    )
+    assert f"iot:CreateJob on resource: {theirs}" in refused(lambda: greengrass.create_deployment(targetArn=theirs))
+    assert f"iot:UpdateThingShadow on resource: {thing}" in refused(
+        lambda: greengrass.create_deployment(targetArn=thing)
+    )
+
+
+@pytest.mark.slow
 def test_nobody_else_may_read_or_write_what_the_cloud_keeps(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o755)
     before = os.umask(0)

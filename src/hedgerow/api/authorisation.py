@@ -45,14 +45,17 @@ async def authorise(
     known = conditions(caller, peer, now)
     if row.action != OPEN:
         action = row.action or f"{_PREFIXES.get(call.service, call.model.signing_name)}:{call.operation.name}"
-        _ask(grants, caller, action, resource_arn(row.resource, params, caller), known)
+        demand(grants, caller, action, resource_arn(row.resource, params, caller), known)
     for also in row.also:
         if also.when is None or params.get(also.when):
             for resource in _every_arn(also.resource, params, caller):
-                _ask(grants, caller, also.action, resource, {**known, **also.conditions})
+                if also.kind and not resource.split(":", 5)[-1].startswith(also.kind):
+                    continue
+                demand(grants, caller, also.action, resource, {**known, **also.conditions})
 
 
-def _ask(grants: Grants, caller: Caller, action: str, resource: str, known: Mapping[str, str]) -> None:
+def demand(grants: Grants, caller: Caller, action: str, resource: str, known: Mapping[str, str]) -> None:
+    """Raise AccessDenied unless the grants allow the action; `known` are the condition keys that hold."""
     decision = grants.decide(action, resource, known)
     if not decision.allowed:
         why = decision.explain()
@@ -63,17 +66,21 @@ def _ask(grants: Grants, caller: Caller, action: str, resource: str, known: Mapp
 
 def conditions(caller: Caller, peer: Peer, now: float) -> dict[str, str]:
     """Answer the condition keys that hold for this request."""
-    keys = {
-        "aws:SecureTransport": "true" if peer.secure else "false",
+    keys = {**standing(caller, now), "aws:SecureTransport": "true" if peer.secure else "false"}
+    if peer.source_ip is not None:
+        keys["aws:SourceIp"] = peer.source_ip
+    return keys
+
+
+def standing(caller: Caller, now: float) -> dict[str, str]:
+    """Answer the condition keys that hold whatever way the caller came."""
+    return {
         "aws:PrincipalArn": caller.principal,
         "aws:PrincipalAccount": caller.account,
         "aws:RequestedRegion": caller.region,
         "aws:CurrentTime": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "aws:EpochTime": str(int(now)),
     }
-    if peer.source_ip is not None:
-        keys["aws:SourceIp"] = peer.source_ip
-    return keys
 
 
 @lru_cache(maxsize=4096)

@@ -26,13 +26,15 @@ class Also:
     """A further right that the caller must have, asked once for each value that the resource's members have.
 
     A member may lie deeper: `{Code.S3Key}`, of every entry of a list `{Delete.Objects.Key}`, at any depth
-    `{payload.**.roleArn}`. Where one is absent nothing is asked, nor where the member `when` is absent or false.
+    `{payload.**.roleArn}`. Where one is absent nothing is asked, nor where the member `when` is absent or false,
+    nor about resources of another kind (`thinggroup/`) than `kind`.
     """
 
     action: str
     resource: str
     conditions: Mapping[str, str] = field(default_factory=dict)
     when: str | None = None
+    kind: str = ""
 
 
 def pass_role(member: str, *, to: str) -> Also:

@@ -34,6 +34,7 @@ from hedgerow.cloud.identity import Identity, build_identity
 from hedgerow.cloud.operations import iot_connections as connection_rows
 from hedgerow.cloud.ports import last_ports, preferred
 from hedgerow.cloud.registry import Registry, build_registry
+from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.sealed_keys import sealed_key
 from hedgerow.cloud.service_roles import ServiceRoles
@@ -246,6 +247,7 @@ class _Parts:
             stores=registry.stores,
             functions=self.compute.versions,
             objects=self.compute.objects,
+            rights=CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock),
         )
         build_enrolment(
             tables=tables,

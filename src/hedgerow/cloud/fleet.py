@@ -14,6 +14,7 @@ from hedgerow.cloud.operations import iot_data as shadow_rows
 from hedgerow.cloud.operations import iot_jobs as job_rows
 from hedgerow.cloud.operations import iot_jobs_data as job_data_rows
 from hedgerow.cloud.registry import Stores
+from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.rows import Tables
 from hedgerow.core.paging import Pager
 from hedgerow.services.greengrassv2.components import NUCLEUS, ComponentFlows, ComponentOperations, ComponentStore
@@ -67,6 +68,7 @@ def build_fleet(
     stores: Stores,
     functions: FunctionReader,
     objects: ObjectFlows,
+    rights: CallerRights,
 ) -> Fleet:
     """Build it and enter its rows."""
     pages, shadows, job_store = Pages(pager), _shadows(tables, pager), JobStore()
@@ -78,6 +80,7 @@ def build_fleet(
         store=components,
         artifacts=ComponentArtifacts(run=run, objects=ObjectStore(), links=objects),
         functions=ComponentFunctions(functions=functions),
+        rights=rights,
     )
     operations = ComponentOperations(store=components, pages=pages)
     tables.serve("greengrassv2", greengrass_rows.component_rows(components=operations, flows=flows))

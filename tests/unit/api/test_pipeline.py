@@ -405,6 +405,8 @@ GROUPED = b'{"attributePayload": {"attributes": {"a": "g1", "b": "g2"}}}'
         (Also("x:Y", "{thingName}/{attributePayload.attributes.a}"), {"x:Y lamp/g1"}, 200),
         (Also("x:Y", "{thingName}", when="thingTypeName"), set(), 200),
         (Also("x:Y", "{thingName}", when="thingName"), set(), 403),
+        (Also("x:Y", "{thingName}", kind="la"), set(), 403),
+        (Also("x:Y", "{thingName}", kind="group/"), set(), 200),
     ],
 )
 def test_a_row_may_ask_for_further_rights(also: Also, held: set[str], status: int) -> None:

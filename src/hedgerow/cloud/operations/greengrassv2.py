@@ -1,6 +1,6 @@
 """The rows of `greengrassv2`, those of `hedgerow-device` that belong to it, and the topic of health reports."""
 
-from hedgerow.api.operations import Row, flow, read, write
+from hedgerow.api.operations import Also, Row, flow, read, write
 from hedgerow.cloud.rows import TopicRow
 from hedgerow.services.greengrassv2.components import ComponentFlows, ComponentOperations
 from hedgerow.services.greengrassv2.core_devices import CoreDeviceOperations, HealthTopics
@@ -12,12 +12,20 @@ _DEPLOYMENT = _GG + "deployments:{deploymentId}"
 _CORE = _GG + "coreDevices:{coreDeviceThingName}"
 _COMPONENT = "{arn}"
 _TAGGED = "{resourceArn}"
+_DEPLOYING = (
+    Also("iot:CreateJob", "{targetArn}", kind="thinggroup/"),
+    Also("iot:UpdateThingShadow", "{targetArn}", kind="thing/"),
+)
 
 
 def component_rows(*, components: ComponentOperations, flows: ComponentFlows) -> dict[str, Row]:
     """Answer the operations of components."""
     return {
-        "CreateComponentVersion": flow(flows.create_component_version, _GG + "components:*"),
+        "CreateComponentVersion": flow(
+            flows.create_component_version,
+            _GG + "components:*",
+            also=(Also("lambda:GetFunction", "{lambdaFunction.lambdaArn}"),),  # its code goes to the devices
+        ),
         "GetComponentVersionArtifact": flow(flows.get_component_version_artifact, _COMPONENT),
         "GetComponent": read(components.get_component, _COMPONENT),
         "DescribeComponent": read(components.describe_component, _COMPONENT),
@@ -31,7 +39,7 @@ def component_rows(*, components: ComponentOperations, flows: ComponentFlows) ->
 def deployment_rows(*, deployments: DeploymentOperations) -> dict[str, Row]:
     """Answer the operations of deployments."""
     return {
-        "CreateDeployment": write(deployments.create_deployment),
+        "CreateDeployment": write(deployments.create_deployment, also=_DEPLOYING),
         "GetDeployment": read(deployments.get_deployment, _DEPLOYMENT),
         "ListDeployments": read(deployments.list_deployments),
         "CancelDeployment": write(deployments.cancel_deployment, _DEPLOYMENT),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from hedgerow.api.operations import Row, read, write
+from hedgerow.api.operations import Also, Row, read, write
 from hedgerow.cloud.rows import TopicRow
 from hedgerow.services.iot.jobs import JobExecutionOperations, JobFollowUps, JobOperations, JobTopics
 from hedgerow.store import Answer, FollowUp, Tx
@@ -14,11 +14,13 @@ _THING = "arn:aws:iot:{region}:{account}:thing/{thingName}"
 def rows(*, jobs: JobOperations, executions: JobExecutionOperations) -> dict[str, Row]:
     """Answer the job operations of iot; `cloud.operations.iot` takes them in."""
     return {
-        "CreateJob": write(jobs.create_job, _JOB),
+        "CreateJob": write(jobs.create_job, _JOB, also=(Also("iot:CreateJob", "{targets}"),)),
         "DescribeJob": read(jobs.describe_job, _JOB),
         "ListJobs": read(jobs.list_jobs),
         "UpdateJob": write(jobs.update_job, _JOB),
-        "AssociateTargetsWithJob": write(jobs.associate_targets_with_job, _JOB),
+        "AssociateTargetsWithJob": write(
+            jobs.associate_targets_with_job, _JOB, also=(Also("iot:AssociateTargetsWithJob", "{targets}"),)
+        ),
         "GetJobDocument": read(jobs.get_job_document, _JOB),
         "CancelJob": write(jobs.cancel_job, _JOB),
         "DeleteJob": write(jobs.delete_job, _JOB),

@@ -17,7 +17,7 @@ from hedgerow.services.greengrassv2 import arns
 from hedgerow.services.greengrassv2.components.errors import ComponentExists, NoSuchComponent, invalid_recipe
 from hedgerow.services.greengrassv2.components.lambda_recipe import URI, LambdaImport, lambda_recipe
 from hedgerow.services.greengrassv2.components.model import LAMBDA_ARTIFACT, Component, KeptArtifact, with_digests
-from hedgerow.services.greengrassv2.components.ports import Artifacts, LambdaVersion, LambdaVersions, Stored
+from hedgerow.services.greengrassv2.components.ports import Artifacts, LambdaVersion, LambdaVersions, Rights, Stored
 from hedgerow.services.greengrassv2.components.store import ComponentStore
 from hedgerow.services.greengrassv2.errors import ValidationFailed
 from hedgerow.store import Answer, Run, Tx
@@ -26,11 +26,14 @@ from hedgerow.store import Answer, Run, Tx
 class ComponentFlows:
     """Makes component versions, and lets core devices fetch their artifacts."""
 
-    def __init__(self, *, run: Run, store: ComponentStore, artifacts: Artifacts, functions: LambdaVersions) -> None:
+    def __init__(
+        self, *, run: Run, store: ComponentStore, artifacts: Artifacts, functions: LambdaVersions, rights: Rights
+    ) -> None:
         self._run = run
         self._store = store
         self._artifacts = artifacts
         self._functions = functions
+        self._rights = rights
 
     async def create_component_version(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         if ("inlineRecipe" in request) == ("lambdaFunction" in request):
@@ -88,7 +91,10 @@ class ComponentFlows:
 
     async def _object(self, uri: str, caller: Caller) -> Stored:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
-        stored = await self._artifacts.keep_object(caller.account, bucket, key) if bucket and key else None
+        if not (bucket and key):
+            raise RecipeError(f"the artifact {uri} names no S3 object (s3://bucket/key)")
+        await self._rights.demand(caller, "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
+        stored = await self._artifacts.keep_object(caller.account, bucket, key)
         if stored is None:
             raise RecipeError(f"the artifact {uri} cannot be read: there is no such object")
         return stored

@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from hedgerow.core.caller import Caller
 from hedgerow.store import Tx
+
+
+class Rights(Protocol):
+    """Whether the caller may do what the operation does on their behalf."""
+
+    async def demand(self, caller: Caller, action: str, resource: str) -> None:
+        """Raise AccessDenied unless the caller may."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
