@@ -20,7 +20,7 @@ from hedgerow.base.files import RealFiles
 from hedgerow.base.ids import RandomIds
 from hedgerow.cloud.admission import Admission, GrantsCompiler
 from hedgerow.cloud.broker import Broker
-from hedgerow.cloud.compute import Compute, build_compute
+from hedgerow.cloud.compute import NAMING, Compute, build_compute
 from hedgerow.cloud.connections import ConnectionFlows
 from hedgerow.cloud.console import Console, running_console
 from hedgerow.cloud.control import CloudControl, TopicTable
@@ -39,6 +39,7 @@ from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.sealed_keys import sealed_key
 from hedgerow.cloud.service_roles import ServiceRoles
 from hedgerow.cloud.settings import CloudSettings, networks
+from hedgerow.cloud.sweeping import BlobSweeper
 from hedgerow.cloud.telemetry import Telemetry, build_logs, build_telemetry
 from hedgerow.cloud.trust import Anchors, Trust, open_trust
 from hedgerow.cloud.webhooks import Webhooks
@@ -297,6 +298,7 @@ class _Parts:
         self.broker.connect(engine)
         await self._task(engine.run())
         await self._task(self.telemetry.keep())
+        await self._task(BlobSweeper(blobs=self.blobs, run=self.runner, subjects=NAMING).run())
         gateway = await self._open_gateway()
         flows = ConnectionFlows(
             bus=self.broker,

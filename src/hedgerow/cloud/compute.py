@@ -1,8 +1,9 @@
 """Builds what keeps and runs: S3, Lambda and the workers of its functions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from hedgerow.base.clock import Clock
 from hedgerow.base.ids import Ids
@@ -12,17 +13,21 @@ from hedgerow.cloud.links import FunctionLinks, Signers
 from hedgerow.cloud.operations import lambda_ as lambda_rows
 from hedgerow.cloud.operations import s3 as s3_rows
 from hedgerow.cloud.rows import Tables
+from hedgerow.cloud.sweeping import Naming
 from hedgerow.cloud.workers import CloudWorkers
 from hedgerow.core.paging import Pager
 from hedgerow.functions import ProcessDriver
 from hedgerow.services.lambda_.aliases import AliasOperations, AliasStore
-from hedgerow.services.lambda_.functions import FunctionOperations, FunctionReader, LambdaFlows
+from hedgerow.services.lambda_.functions import FunctionOperations, FunctionReader, FunctionStore, LambdaFlows
 from hedgerow.services.lambda_.permissions import PermissionOperations, PermissionStore
 from hedgerow.services.logs.groups import LogOperations
 from hedgerow.services.s3.buckets import BucketOperations
 from hedgerow.services.s3.objects import BodyChecksums, ObjectFlows, ObjectOperations, ObjectStore
-from hedgerow.services.s3.uploads import UploadFlows, UploadOperations
+from hedgerow.services.s3.uploads import UploadFlows, UploadOperations, UploadStore
 from hedgerow.store import Blobs, Run
+
+NAMING: Final[Sequence[Naming]] = (ObjectStore(), UploadStore(), FunctionStore())
+"""Everyone whose rows name blobs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,4 +109,9 @@ def build_compute(
         ),
     )
     tables.follow(lambda_rows.follow_up_rows(flows=functions))
-    return Compute(workers=workers, functions=functions, versions=reader, objects=object_flows)
+    return Compute(
+        workers=workers,
+        functions=functions,
+        versions=reader,
+        objects=object_flows,
+    )

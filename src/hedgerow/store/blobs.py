@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -51,6 +51,7 @@ class Blobs:
         self._files = files
         self._clock = clock
         self._ids = ids
+        self._unnamed: dict[str, frozenset[str]] = {}  # by account, what the last sweep found named by nobody
         self._sweeping = threading.Lock()  # between looking at a blob's age and removing it, nobody puts it again
 
     async def put(self, account: str, data: bytes | AsyncIterable[bytes]) -> Blob:
@@ -98,11 +99,18 @@ class Blobs:
         forbid_in_transaction("Blobs.delete")
         await asyncio.to_thread(self._files.remove, self.path(account, digest))
 
-    async def sweep(self, account: str, referenced: Callable[[], Collection[str]] | Collection[str]) -> int:
-        """Remove the account's blobs that are old enough and not `referenced`; answer how many."""
+    async def sweep(self, account: str, named: Collection[str]) -> int:
+        """Remove the account's blobs that are old and that no row names, now nor at the last sweep; answer how many.
+
+        Twice, because a flow may have read a row that is gone now, and be about to commit another that names its blob:
+        sweeps are much further apart than a flow may last.
+        """
         forbid_in_transaction("Blobs.sweep")
-        named = referenced() if callable(referenced) else referenced
         return await asyncio.to_thread(self._sweep, account, frozenset(named))
+
+    def accounts(self) -> list[str]:
+        """Answer the accounts that have a folder of blobs. Blocks."""
+        return sorted(found.name for found in self._root.glob("*") if _ACCOUNT.fullmatch(found.name))
 
     def path(self, account: str, digest: str) -> Path:
         """Answer where the blob is, for handing it to a process that reads it itself."""
@@ -156,13 +164,14 @@ class Blobs:
     def _sweep(self, account: str, named: frozenset[str]) -> int:
         removed = 0
         before = self._clock.now() - UNREFERENCED_S
-        for path in sorted((self._root / account).glob("??/*")):
-            if path.name in named:
-                continue
+        unnamed = {path.name: path for path in (self._root / account).glob("??/*") if path.name not in named}
+        for name in sorted(unnamed.keys() & self._unnamed.get(account, frozenset())):
+            path = unnamed[name]
             with self._sweeping, contextlib.suppress(FileNotFoundError):
                 if path.stat().st_mtime <= before:
                     self._files.remove(path)
                     removed += 1
+        self._unnamed[account] = frozenset(unnamed)
         return removed
 
 

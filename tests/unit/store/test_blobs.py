@@ -96,14 +96,20 @@ async def test_a_deleted_blob_is_missing_and_deleting_twice_is_fine(blobs: Blobs
         await blobs.read(ACCOUNT, blob.digest)
 
 
-async def test_the_sweep_removes_what_is_old_and_not_named(blobs: Blobs, clock: FakeClock) -> None:
+async def test_the_sweep_removes_what_is_old_and_was_not_named_at_the_last_sweep_either(
+    blobs: Blobs, clock: FakeClock
+) -> None:
     named, unnamed, again = [await blobs.put(ACCOUNT, content) for content in (b"named", b"unnamed", b"again")]
+    once = await blobs.put(ACCOUNT, b"named at the first sweep only")
     clock.advance(UNREFERENCED_S)
     await blobs.put(ACCOUNT, b"again")
     young = await blobs.put(ACCOUNT, b"young")
 
+    first = await blobs.sweep(ACCOUNT, {named.digest, once.digest})
     removed = await blobs.sweep(ACCOUNT, {named.digest})
 
+    assert first == 0
+    assert blobs.path(ACCOUNT, once.digest).exists()
     left = [blob for blob in (named, unnamed, again, young) if blobs.path(ACCOUNT, blob.digest).exists()]
     assert (removed, left) == (1, [named, again, young])
 

@@ -23,6 +23,7 @@ from hedgerow.services.lambda_.functions.ports import (
     Workers,
 )
 from hedgerow.services.lambda_.functions.reader import FunctionReader
+from hedgerow.services.lambda_.functions.store import FunctionStore
 
 __all__ = [
     "QUEUED",
@@ -33,6 +34,7 @@ __all__ = [
     "FunctionNotFound",
     "FunctionOperations",
     "FunctionReader",
+    "FunctionStore",
     "InvalidParameter",
     "Invoked",
     "LambdaFlows",

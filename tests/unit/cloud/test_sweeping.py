@@ -1,0 +1,45 @@
+"""The sweep of blobs: it asks everyone whose rows name some, and keeps those."""
+
+from pathlib import Path
+
+from hedgerow.base.files import RealFiles
+from hedgerow.cloud.compute import NAMING
+from hedgerow.cloud.sweeping import BlobSweeper
+from hedgerow.services.s3.objects import ObjectStore
+from hedgerow.services.s3.objects.model import Object
+from hedgerow.store import Answer, Blobs, Tx, metadata
+from hedgerow.store.blobs import UNREFERENCED_S
+from tests.support.clock import FakeClock, FakeIds
+from tests.support.store import CALLER, MemoryRun, MemoryStore
+
+NO_BLOBS = {"hedgerow_sign_in"}  # tables whose `digest` is of something else
+
+
+async def test_what_an_object_names_stays_and_the_rest_goes(tmp_path: Path) -> None:
+    store, clock = MemoryStore(), FakeClock()
+    blobs = Blobs(tmp_path, RealFiles(), clock, FakeIds())
+    kept, deleted = [await blobs.put(CALLER.account, content) for content in (b"kept", b"deleted")]
+
+    def name(tx: Tx) -> Answer:
+        ObjectStore().put(
+            tx,
+            Object(account=CALLER.account, bucket="b", key="k", digest=kept.digest, size=4, etag="e", modified_at=0.0),
+        )
+        return Answer()
+
+    await MemoryRun(store).write(name)
+    clock.advance(UNREFERENCED_S + 1)
+    sweeper = BlobSweeper(blobs=blobs, run=MemoryRun(store), subjects=NAMING)
+
+    await sweeper.sweep()
+    await sweeper.sweep()
+
+    assert blobs.path(CALLER.account, kept.digest).exists()
+    assert not blobs.path(CALLER.account, deleted.digest).exists()
+
+
+def test_every_table_that_names_blobs_is_asked() -> None:
+    naming = {table.name for table in metadata.tables.values() if "digest" in table.columns} - NO_BLOBS
+
+    asked = {"s3_object", "s3_part", "lambda_version"}
+    assert (naming, len(NAMING)) == (asked, len(asked))
