@@ -1,5 +1,12 @@
 """IAM, STS and accounts on a store in memory, joined as the cloud joins them."""
 
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from hedgerow.cloud.standing import Standings
+from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.paging import Pager
 from hedgerow.services.hedgerow.accounts import AccountOperations
 from hedgerow.services.iam.access_keys import AccessKeyOperations, AccessKeyReader, RootKeys
@@ -13,9 +20,9 @@ from hedgerow.services.iam.pages import Pages
 from hedgerow.services.iam.policies import ManagedPolicyReader, PolicyOperations, PolicyVersionOperations
 from hedgerow.services.iam.roles import RoleOperations, RoleReader
 from hedgerow.services.iam.users import UserOperations, UserReader
-from hedgerow.services.sts.sessions import SessionMint, SessionOperations, SessionReader
+from hedgerow.services.sts.sessions import RoleSessionOperations, SessionMint, SessionOperations, SessionReader
 from tests.support.clock import FakeIds
-from tests.support.store import MemoryStore
+from tests.support.store import CALLER, MemoryStore
 
 
 class FakeVault:
@@ -51,12 +58,40 @@ class Iam:
         self.role_policies = RolePolicyOperations(roles=self.role_reader, managed=self.managed, pages=pages)
         self.user_policies = UserPolicyOperations(users=self.user_reader, managed=self.managed, pages=pages)
         self.keys = AccessKeyOperations(ids=ids, vault=vault, pages=pages, users=self.user_reader)
-        self.sts = SessionOperations(
-            roles=self.role_reader, users=self.user_reader, mint=self.mint, sessions=self.session_reader
+        self.standings = Standings(
+            users=self.user_reader,
+            roles=self.role_reader,
+            sessions=self.session_reader,
+            entity_policies=self.documents,
         )
+        self.sts = SessionOperations(users=self.user_reader, mint=self.mint, sessions=self.session_reader)
+        self.role_sessions = RoleSessionOperations(roles=self.role_reader, standings=self.standings, mint=self.mint)
         self.accounts = AccountOperations(ids=ids, pager=Pager(b"k" * 32), root_keys=RootKeys(ids=ids, vault=vault))
         self.ids = ids
 
+    def user(self, name: str, *statements: Mapping[str, Any], account: str = CALLER.account) -> Caller:
+        """Make a user whose policy has these statements; answer it as a caller."""
+        root = dataclasses.replace(CALLER, account=account)
+        self.store.run(self.users.create_user, {"UserName": name}, root)
+        if statements:
+            document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+            request = {"UserName": name, "PolicyName": "own", "PolicyDocument": document}
+            self.store.run(self.user_policies.put_user_policy, request, root)
+        return dataclasses.replace(root, kind=Kind.USER, principal=f"arn:aws:iam::{account}:user/{name}")
+
+    def assume(self, role: str, session: str = "me", *, by: str = "assumer", **more: Any) -> Mapping[str, Any]:
+        """Let a user that may assume everything assume the role (ARN or name); answer the response."""
+        arn = role if role.startswith("arn:") else f"arn:aws:iam::{CALLER.account}:role/{role}"
+        with self.store.tx() as tx:
+            known = self.user_reader.find(tx, CALLER.account, by) is not None
+        who = dataclasses.replace(CALLER, kind=Kind.USER, principal=f"arn:aws:iam::{CALLER.account}:user/{by}")
+        if not known:
+            who = self.user(by, ASSUMES)
+        request = {"RoleArn": arn, "RoleSessionName": session, **more}
+        return self.store.run(self.role_sessions.assume_role, request, who).response
+
+
+ASSUMES = {"Effect": "Allow", "Action": "sts:*", "Resource": "*"}
 
 TRUST_ACCOUNT = (
     '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",'

@@ -146,6 +146,7 @@ class Authenticator:
             kind=key.kind,
             request_id=request_id,
             source_ip=peer.source_ip,
+            secure=peer.secure,
             access_key_id=signed.credential.access_key_id,
         )
 
@@ -157,6 +158,7 @@ class Authenticator:
             kind=Kind.ANONYMOUS,
             request_id=request_id,
             source_ip=peer.source_ip,
+            secure=peer.secure,
         )
 
 

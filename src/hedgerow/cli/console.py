@@ -1,14 +1,12 @@
 """`hedgerow console`: print a link that signs its bearer in to the web console, once."""
 
-import os
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hedgerow.base.errors import Unusable
-from hedgerow.cli.target import read_ready, target
+from hedgerow.cli.target import read_ready, target, teach_boto3
 
 
 def console(data: Annotated[Path, typer.Option("--data", help="The cloud's data folder.")]) -> None:
@@ -23,7 +21,7 @@ def new_link(data: Path) -> str:
         raise Unusable(f"the cloud in {data} runs without a console: start it without --no-console")
     from botocore.exceptions import BotoCoreError, ClientError
 
-    _teach_boto3()
+    teach_boto3()
     try:
         token = target(data).client("hedgerow").create_console_sign_in()["token"]
     except ClientError as error:
@@ -31,10 +29,3 @@ def new_link(data: Path) -> str:
     except BotoCoreError as error:
         raise Unusable(f"the cloud in {data} does not answer: {error}; does it run?") from error
     return f"{url}/sign-in?token={token}"
-
-
-def _teach_boto3() -> None:
-    """Let boto3 know the service `hedgerow`, beside what it was told of already."""
-    known = os.environ.get("AWS_DATA_PATH")
-    own = str(files("hedgerow") / "core" / "wire" / "models")
-    os.environ["AWS_DATA_PATH"] = own if known is None else f"{known}{os.pathsep}{own}"

@@ -8,7 +8,7 @@ import typer
 
 from hedgerow import __version__
 from hedgerow.base.errors import Unusable
-from hedgerow.cli import cloud, console, device, edge, mqtt
+from hedgerow.cli import account, cloud, console, device, edge, mqtt
 
 app = typer.Typer(
     help="Hedgerow: an IoT cloud of your own, and the runtime on your devices.",
@@ -17,6 +17,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(cloud.app, name="cloud")
+app.add_typer(account.app, name="account")
 app.add_typer(device.app, name="device")
 app.add_typer(mqtt.app, name="mqtt")
 app.add_typer(edge.app, name="edge")

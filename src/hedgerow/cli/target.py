@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,10 @@ def target(data: Path | None, environment: Mapping[str, str] = os.environ) -> Ta
             f"{error.args[0]} is not set: name the cloud with --data DIR, or run "
             'eval "$(hedgerow cloud env --data DIR)"'
         ) from error
+
+
+def teach_boto3() -> None:
+    """Let boto3 know the service `hedgerow`, beside what it was told of already."""
+    known = os.environ.get("AWS_DATA_PATH")
+    own = str(files("hedgerow") / "core" / "wire" / "models")
+    os.environ["AWS_DATA_PATH"] = own if known is None else f"{known}{os.pathsep}{own}"

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from hedgerow.base.clock import Clock
 from hedgerow.cloud.credentials import Credentials, Refused
-from hedgerow.cloud.directory import Readers, certificate_variables, entity_of
+from hedgerow.cloud.directory import Readers, certificate_variables
+from hedgerow.cloud.standing import entity_of
 from hedgerow.core.policy import Context, Decision, Dialect, Grants, compile_policies
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
 from hedgerow.services.iam.entities import Kind as Entity

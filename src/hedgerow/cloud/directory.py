@@ -13,13 +13,13 @@ from typing import Any, Final, TypeVar
 from hedgerow.api.ports import AccessKey, Grants
 from hedgerow.base.errors import AccessDenied
 from hedgerow.cloud.credentials import Credentials, Refused
+from hedgerow.cloud.standing import Standings, compiled
 from hedgerow.core import pki
 from hedgerow.core.arn import arn, parse
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.events import AuthorisationChanged, Event, PrincipalCut
-from hedgerow.core.policy import Dialect, MalformedPolicy, compile_policies
+from hedgerow.core.policy import Dialect, compile_policies
 from hedgerow.services.iam.access_keys import AccessKeyReader
-from hedgerow.services.iam.entities import Kind as Entity
 from hedgerow.services.iam.entity_policies import EntityPolicyReader
 from hedgerow.services.iam.roles import Role, RoleReader
 from hedgerow.services.iam.users import User, UserReader
@@ -87,6 +87,12 @@ class Directory:
         self._credentials = credentials
         self._readers = readers
         self._region = region
+        self._standings = Standings(
+            users=readers.users,
+            roles=readers.roles,
+            sessions=readers.sessions,
+            entity_policies=readers.entity_policies,
+        )
         self._changes = 0
         self._keys: dict[str, AccessKey] = {}
         self._owners: dict[str, Sequence[tuple[str, Certificate]]] = {}
@@ -201,15 +207,7 @@ class Directory:
             return self._certificate_grants(tx, caller, caller.certificate_id)
         if caller.kind not in (Kind.USER, Kind.ROLE):
             return None
-        variables: dict[str, str] = {"aws:PrincipalArn": caller.principal, "aws:PrincipalAccount": caller.account}
-        session = self._readers.sessions.find(tx, caller.access_key_id) if caller.access_key_id else None
-        if session is not None:
-            variables |= {**session.variables, "aws:userid": session.identity}
-        entity, name = entity_of(caller.principal)
-        if entity is Entity.USER:
-            variables["aws:username"] = name
-        documents = self._readers.entity_policies.documents(tx, caller.account, entity, name)
-        return _compiled(documents, Dialect.IAM, variables)
+        return self._standings.of(tx, caller).rights
 
     def _certificate_grants(self, tx: Tx, caller: Caller, certificate_id: str) -> Grants | None:
         certificate = self._readers.certificates.get(tx, caller.account, certificate_id)
@@ -219,7 +217,7 @@ class Directory:
         documents = self._readers.effective.of(
             tx, caller.account, certificate_id, [] if thing is None else [thing.name]
         )
-        return _compiled(documents, Dialect.IOT, certificate_variables(certificate, thing))
+        return compiled(documents, Dialect.IOT, certificate_variables(certificate, thing))
 
 
 _KINDS: Final = {SessionKind.ROLE: Kind.ROLE, SessionKind.USER: Kind.USER, SessionKind.ROOT: Kind.ROOT}
@@ -241,15 +239,6 @@ class UsableKeys:
         return session is not None and session.expires_at > tx.now
 
 
-def entity_of(principal: str) -> tuple[Entity, str]:
-    """Answer which role or user an ARN speaks for: `user/path/ann`, `assumed-role/build/session`."""
-    parsed = parse(principal)
-    parts = [""] if parsed is None else parsed.resource.split("/")
-    if parts[0] == "assumed-role" and len(parts) == 3:
-        return Entity.ROLE, parts[1]
-    return Entity.USER, parts[-1]
-
-
 def certificate_variables(certificate: Certificate, thing: Thing | None) -> dict[str, str]:
     """Answer the policy variables that a certificate and its thing give."""
     variables = {"iot:CertificateId": certificate.id, **pki.policy_variables(pki.read_certificate(certificate.pem))}
@@ -266,18 +255,6 @@ def _exclusive(things: ThingStore, tx: Tx, account: str, certificate_id: str) ->
     links = things.things_of(tx, account, certificate_id)
     name = next((link.thing for link in links if link.attachment is Attachment.EXCLUSIVE), None)
     return None if name is None else things.get(tx, account, name)
-
-
-def _compiled(documents: Sequence[tuple[str, str]], dialect: Dialect, variables: Mapping[str, str]) -> Grants:
-    try:
-        return compile_policies(
-            [document for _, document in documents],
-            dialect=dialect,
-            variables=variables,
-            names=[f"policy {name}" for name, _ in documents],
-        )
-    except MalformedPolicy as error:  # it was right when it was stored: rather no rights than half of the policies
-        raise AccessDenied(f"the caller's policies cannot be read: {error}") from error
 
 
 def _is_certificate(principal: str) -> bool:

@@ -9,6 +9,7 @@ from hedgerow.cloud.operations import hedgerow_device as device_rows
 from hedgerow.cloud.operations import iam as iam_rows
 from hedgerow.cloud.operations import sts as sts_rows
 from hedgerow.cloud.rows import Tables
+from hedgerow.cloud.standing import Standings
 from hedgerow.core.paging import Pager
 from hedgerow.services.hedgerow.accounts import AccountOperations, AccountReader
 from hedgerow.services.hedgerow.sign_ins import SignInFollowUps, SignInOperations
@@ -27,6 +28,7 @@ from hedgerow.services.iot.role_aliases import RoleAliasStore
 from hedgerow.services.iot.things import ThingStore
 from hedgerow.services.sts.sessions import (
     DeviceCredentialOperations,
+    RoleSessionOperations,
     SessionFollowUps,
     SessionMint,
     SessionOperations,
@@ -70,8 +72,11 @@ def build_identity(*, tables: Tables, ids: Ids, vault: Vault, pager: Pager) -> I
             user_policies=UserPolicyOperations(users=users, managed=managed, pages=pages),
         ),
     )
-    session_operations = SessionOperations(roles=roles, users=users, mint=mint, sessions=sessions)
-    tables.serve("sts", sts_rows.rows(sessions=session_operations))
+    policies = EntityPolicyReader(managed=managed)
+    standings = Standings(users=users, roles=roles, sessions=sessions, entity_policies=policies)
+    session_operations = SessionOperations(users=users, mint=mint, sessions=sessions)
+    role_sessions = RoleSessionOperations(roles=roles, standings=standings, mint=mint)
+    tables.serve("sts", sts_rows.rows(sessions=session_operations, roles=role_sessions))
     tables.follow(sts_rows.follow_up_rows(sessions=SessionFollowUps()))
     credentials = DeviceCredentialOperations(role_aliases=RoleAliasStore(), roles=roles, things=ThingStore(), mint=mint)
     tables.serve("hedgerow-device", device_rows.rows(credentials=credentials))
@@ -84,7 +89,7 @@ def build_identity(*, tables: Tables, ids: Ids, vault: Vault, pager: Pager) -> I
         accounts=accounts,
         account_reader=AccountReader(),
         roles=roles,
-        policies=EntityPolicyReader(managed=managed),
+        policies=policies,
         users=users,
         access_keys=access_keys,
         root_keys=root_keys,

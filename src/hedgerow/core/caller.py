@@ -29,6 +29,7 @@ class Caller:
     kind: Kind
     request_id: str
     source_ip: str | None = None
+    secure: bool = False  # the request came over TLS
     access_key_id: str | None = None
     certificate_id: str | None = None
     client_id: str | None = None  # of the MQTT connection, when the request came by MQTT

@@ -91,14 +91,20 @@ class CloudProcess:
         """End it with SIGKILL."""
         self._end(signal.SIGKILL)
 
-    def session(self, access_key_id: str | None = None, secret_access_key: str | None = None) -> CloudSession:
-        """Answer a boto3 session with this access key; default: the first account's."""
+    def session(
+        self,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        session_token: str | None = None,
+    ) -> CloudSession:
+        """Answer a boto3 session with this access key (and token); default: the first account's."""
         return CloudSession(
             endpoint_url=self.ready["api_url"],
             ca_file=self.ready["ca_file"],
             region_name=self.ready["region"],
             aws_access_key_id=access_key_id or self.ready["access_key_id"],
             aws_secret_access_key=secret_access_key or self.ready["secret_access_key"],
+            aws_session_token=session_token,
         )
 
     def new_account(self, folder: Path) -> "TestCloud":

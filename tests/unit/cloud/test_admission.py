@@ -189,8 +189,7 @@ def test_a_role_session_by_websocket_ends_with_its_credentials(cloud: Cloud) -> 
     cloud.run(cloud.iam.roles.create_role, {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT})
     request = {"RoleName": "build", "PolicyName": "read", "PolicyDocument": READ_S3}
     cloud.run(cloud.iam.role_policies.put_role_policy, request)
-    assumed = {"RoleArn": "arn:aws:iam::123456789012:role/build", "RoleSessionName": "me"}
-    cloud.run(cloud.iam.sts.assume_role, assumed)
+    cloud.iam.assume("build")
     principal = "arn:aws:sts::123456789012:assumed-role/build/me"
 
     found = signed(cloud, principal)
@@ -206,8 +205,7 @@ def test_a_role_session_by_websocket_ends_with_its_credentials(cloud: Cloud) -> 
 def test_a_role_session_by_websocket_ends_with_its_role(cloud: Cloud) -> None:
     role = {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT}
     cloud.run(cloud.iam.roles.create_role, role)
-    assumed = {"RoleArn": "arn:aws:iam::123456789012:role/build", "RoleSessionName": "me"}
-    cloud.run(cloud.iam.sts.assume_role, assumed)
+    cloud.iam.assume("build")
     cloud.run(cloud.iam.roles.delete_role, {"RoleName": "build"})
     cloud.run(cloud.iam.roles.create_role, role)
 

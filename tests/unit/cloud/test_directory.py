@@ -150,8 +150,7 @@ def test_a_role_session_may_what_the_role_may(cloud: Cloud) -> None:
     cloud.run(cloud.iam.roles.create_role, {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT})
     request = {"RoleName": "build", "PolicyName": "read", "PolicyDocument": READ_S3}
     cloud.run(cloud.iam.role_policies.put_role_policy, request)
-    assumed = {"RoleArn": "arn:aws:iam::123456789012:role/build", "RoleSessionName": "me"}
-    credentials = cloud.run(cloud.iam.sts.assume_role, assumed)["Credentials"]
+    credentials = cloud.iam.assume("build")["Credentials"]
 
     caller = signed_by(cloud, credentials["AccessKeyId"])
     key = wait(cloud.directory.access_key(credentials["AccessKeyId"]))
@@ -166,8 +165,7 @@ def test_a_role_session_may_what_the_role_may(cloud: Cloud) -> None:
 def test_a_session_does_not_pass_to_a_new_role_of_the_same_name(cloud: Cloud) -> None:
     role = {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT}
     cloud.run(cloud.iam.roles.create_role, role)
-    assumed = {"RoleArn": "arn:aws:iam::123456789012:role/build", "RoleSessionName": "me"}
-    key_id = cloud.run(cloud.iam.sts.assume_role, assumed)["Credentials"]["AccessKeyId"]
+    key_id = cloud.iam.assume("build")["Credentials"]["AccessKeyId"]
     before = wait(cloud.directory.access_key(key_id))
 
     cloud.run(cloud.iam.roles.delete_role, {"RoleName": "build"})

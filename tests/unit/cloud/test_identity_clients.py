@@ -42,7 +42,7 @@ def rows(cloud: Cloud) -> dict[tuple[str, str], Row]:
             role_policies=iam.role_policies,
             user_policies=iam.user_policies,
         ),
-        "sts": sts_rows.rows(sessions=iam.sts),
+        "sts": sts_rows.rows(sessions=iam.sts, roles=iam.role_sessions),
         "hedgerow": hedgerow_rows.rows(accounts=iam.accounts, sign_ins=sign_ins),
     }
     return {(service, name): row for service, table in tables.items() for name, row in table.items()}
@@ -165,8 +165,13 @@ def test_a_user_may_what_its_policy_says_and_nothing_else(running: Running) -> N
 
 def test_an_assumed_role_signs_with_its_token(running: Running) -> None:
     running.client("iam").create_role(RoleName="build", AssumeRolePolicyDocument=TRUST_ACCOUNT)
-    sts = running.client("sts")
-    root = sts.get_caller_identity()
+    iam = running.client("iam")
+    iam.create_user(UserName="assumer")
+    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]}
+    iam.put_user_policy(UserName="assumer", PolicyName="assume", PolicyDocument=json.dumps(allowed))
+    key = iam.create_access_key(UserName="assumer")["AccessKey"]
+    root = running.client("sts").get_caller_identity()
+    sts = running.client("sts", key["AccessKeyId"], key["SecretAccessKey"])
 
     got = sts.assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/build", RoleSessionName="me")["Credentials"]
     session = running.client("sts", got["AccessKeyId"], got["SecretAccessKey"], got["SessionToken"])

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 
 from hedgerow.api.operations import Row, read, write
-from hedgerow.services.sts.sessions import SessionFollowUps, SessionOperations
+from hedgerow.services.sts.sessions import RoleSessionOperations, SessionFollowUps, SessionOperations
 from hedgerow.store import Answer, FollowUp, Tx
 
 _OPEN = ""  # everyone may: no right is asked for
 
 
-def rows(*, sessions: SessionOperations) -> dict[str, Row]:
-    """Answer the rows of this service."""
+def rows(*, sessions: SessionOperations, roles: RoleSessionOperations) -> dict[str, Row]:
+    """Answer the rows of this service. AssumeRole asks for the right itself: it depends on what the role says, too."""
     return {
         "GetCallerIdentity": read(sessions.get_caller_identity, action=_OPEN),
-        "AssumeRole": write(sessions.assume_role, "{RoleArn}"),
+        "AssumeRole": write(roles.assume_role, "{RoleArn}", action=_OPEN),
         "GetSessionToken": write(sessions.get_session_token, action=_OPEN),
     }
 

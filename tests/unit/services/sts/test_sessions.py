@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from hedgerow.base.errors import AccessDenied, NotImplementedYet, ServiceError
+from hedgerow.base.errors import AccessDenied, ServiceError
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.services.sts.sessions import SessionFollowUps
 from hedgerow.store import FollowUp
-from tests.support.iam import TRUST_ACCOUNT, TRUST_DEVICES, Iam
-from tests.support.store import CALLER, OTHER_ACCOUNT
+from tests.support.iam import ASSUMES, TRUST_ACCOUNT, TRUST_DEVICES, Iam
+from tests.support.store import CALLER
 
 ROLE = "arn:aws:iam::123456789012:role/build"
 ANN = dataclasses.replace(CALLER, kind=Kind.USER, principal="arn:aws:iam::123456789012:user/ann")
@@ -21,13 +21,13 @@ def iam() -> Iam:
     iam = Iam()
     iam.run(iam.roles.create_role, {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT})
     iam.run(iam.roles.create_role, {"RoleName": "edge", "AssumeRolePolicyDocument": TRUST_DEVICES})
-    iam.run(iam.users.create_user, {"UserName": "ann"})
+    iam.user("ann", ASSUMES)
     return iam
 
 
 def assume(iam: Iam, caller: Caller = ANN, role: str = ROLE, **more: object) -> dict[str, object]:
     request = {"RoleArn": role, "RoleSessionName": "me", **more}
-    return dict(iam.run(iam.sts.assume_role, request, caller).response)
+    return dict(iam.run(iam.role_sessions.assume_role, request, caller).response)
 
 
 def refusal(iam: Iam, caller: Caller = ANN, role: str = ROLE, **more: object) -> ServiceError:
@@ -64,10 +64,6 @@ def test_an_unknown_role_and_a_wrong_path_are_refused(iam: Iam) -> None:
     assert isinstance(refusal(iam, role="arn:aws:iam::123456789012:role/x/build"), AccessDenied)
 
 
-def test_roles_of_other_accounts_are_refused_by_name(iam: Iam) -> None:
-    assert isinstance(refusal(iam, caller=OTHER_ACCOUNT), NotImplementedYet)
-
-
 def test_the_external_id_is_a_condition_of_the_trust_policy(iam: Iam) -> None:
     document = json.loads(TRUST_ACCOUNT)
     document["Statement"][0]["Condition"] = {"StringEquals": {"sts:ExternalId": "4711"}}
@@ -87,11 +83,14 @@ def test_the_duration_stays_within_the_roles_bounds(iam: Iam, seconds: int, righ
 
 def test_a_role_that_was_assumed_by_a_role_lasts_an_hour_at_most(iam: Iam) -> None:
     iam.run(iam.roles.update_role, {"RoleName": "build", "MaxSessionDuration": 43200})
-    arn = "arn:aws:sts::123456789012:assumed-role/other/me"
+    policy = {"RoleName": "build", "PolicyName": "p", "PolicyDocument": json.dumps({"Statement": [ASSUMES]})}
+    iam.run(iam.role_policies.put_role_policy, policy)
+    arn = "arn:aws:sts::123456789012:assumed-role/build/me"
     chained = dataclasses.replace(CALLER, kind=Kind.ROLE, principal=arn)
 
     assert "Credentials" in assume(iam, DurationSeconds=7200)
-    assert refusal(iam, caller=chained, DurationSeconds=7200).code == "ValidationError"
+    assert "Credentials" in assume(iam, caller=chained, DurationSeconds=3600)
+    assert "1 hour session limit" in refusal(iam, caller=chained, DurationSeconds=3601).message
 
 
 def test_everyone_learns_who_they_are(iam: Iam) -> None:

@@ -100,14 +100,14 @@ class RoleOperations:
     def tag_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         role = _found(tx, request, caller)
         RoleStore(tx, caller.account).put(dataclasses.replace(role, tags=role.tags | tags_of(request)))
-        return Answer()
+        return Answer({}, (AuthorisationChanged(account=caller.account),))
 
     def untag_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         role = _found(tx, request, caller)
         gone = set(request.take_all("TagKeys"))
         kept = {key: value for key, value in role.tags.items() if key not in gone}
         RoleStore(tx, caller.account).put(dataclasses.replace(role, tags=kept))
-        return Answer()
+        return Answer({}, (AuthorisationChanged(account=caller.account),))
 
     def list_role_tags(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         role = _found(tx, request, caller)

@@ -1,13 +1,16 @@
 """Sessions: temporary credentials of a role, a user or an account's root."""
 
+from hedgerow.services.sts.sessions.assumption import RoleSessionOperations
+from hedgerow.services.sts.sessions.devices import DeviceCredentialOperations
 from hedgerow.services.sts.sessions.follow_ups import SessionFollowUps
 from hedgerow.services.sts.sessions.model import NewSession, Session, SessionKind
-from hedgerow.services.sts.sessions.operations import DeviceCredentialOperations, SessionOperations
+from hedgerow.services.sts.sessions.operations import SessionOperations
 from hedgerow.services.sts.sessions.store import SessionMint, SessionReader
 
 __all__ = [
     "DeviceCredentialOperations",
     "NewSession",
+    "RoleSessionOperations",
     "Session",
     "SessionFollowUps",
     "SessionKind",

@@ -4,10 +4,24 @@ from hedgerow.base.errors import AccessDenied, ServiceError
 
 
 class NotAuthorised(AccessDenied):
-    """The role does not trust the caller, or there is no such role: which of them is not told to strangers."""
+    """The role does not trust the caller, or the caller's policies do not let it, or there is no such role."""
 
-    def __init__(self, principal: str, role: str, why: str) -> None:
-        super().__init__(f"User: {principal} is not authorized to perform: sts:AssumeRole on resource: {role}: {why}")
+    def __init__(self, principal: str, action: str, role: str, why: str) -> None:
+        super().__init__(f"User: {principal} is not authorized to perform: {action} on resource: {role}: {why}")
+
+
+class RootAssumesNothing(AccessDenied):
+    """The root of an account asks for a role: users and roles do that."""
+
+    def __init__(self) -> None:
+        super().__init__("Roles may not be assumed by root accounts.")
+
+
+class SourceIdentityFixed(AccessDenied):
+    """A session that has a source identity cannot give another to the next one."""
+
+    def __init__(self, kept: str) -> None:
+        super().__init__(f"The source identity {kept} of this session cannot be changed.")
 
 
 class WrongDuration(ServiceError):
@@ -15,6 +29,15 @@ class WrongDuration(ServiceError):
 
     code = "ValidationError"
     status = 400
+
+
+class ChainTooLong(WrongDuration):
+    """A role that was assumed by a role lasts an hour at most."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+        )
 
 
 class SessionsOnly(AccessDenied):

@@ -16,6 +16,7 @@ USER_LONGEST_S: Final = 129600
 ROOT_LONGEST_S: Final = 3600
 KEPT_S: Final = 3600.0  # after its end, so that "expired" can be told from "unknown"
 TOKEN_LENGTH: Final = 128
+SOURCE_IDENTITY: Final = "aws:SourceIdentity"  # a session's variable
 DEVICES: Final = "credentials.iot.amazonaws.com"
 """The service that a role's trust policy must name, so that devices get its credentials."""
 

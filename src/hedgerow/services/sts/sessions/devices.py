@@ -1,0 +1,116 @@
+"""The credential provider: a device certificate is traded for credentials of a role.
+
+That the certificate's IoT policies allow `iot:AssumeRoleWithCertificate` is decided before, from the table's row.
+Spec: iot-core-connect, section 8 (texts, and the order of the checks).
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.policy import Principal, decide_trust
+from hedgerow.core.request import Request
+from hedgerow.services.sts.sessions.errors import (
+    AliasNotFound,
+    DurationTooLong,
+    NoCertificate,
+    RoleNotAssumable,
+    WrongThing,
+)
+from hedgerow.services.sts.sessions.model import DEVICES, NewSession, SessionKind, assumed_role_arn, session_name
+from hedgerow.services.sts.sessions.ports import Roles
+from hedgerow.services.sts.sessions.store import SessionMint
+from hedgerow.store import Answer, Tx
+
+
+class RoleAlias(Protocol):
+    """What is needed of a role alias."""
+
+    @property
+    def role_arn(self) -> str: ...
+
+    @property
+    def duration_s(self) -> int: ...
+
+
+class RoleAliases(Protocol):
+    """Reads role aliases."""
+
+    def get(self, tx: Tx, account: str, name: str) -> RoleAlias | None:
+        """Answer the role alias, or None."""
+        ...
+
+
+class Thing(Protocol):
+    """What is needed of a thing."""
+
+    @property
+    def type(self) -> str | None: ...
+
+
+class Things(Protocol):
+    """Reads things and their principals."""
+
+    def get(self, tx: Tx, account: str, name: str) -> Thing | None:
+        """Answer the thing, or None."""
+        ...
+
+    def attachment(self, tx: Tx, account: str, thing: str, principal: str) -> object | None:
+        """Answer how the principal (a certificate id) belongs to the thing, None when it does not."""
+        ...
+
+
+class DeviceCredentialOperations:
+    """The credential provider."""
+
+    def __init__(self, *, role_aliases: RoleAliases, roles: Roles, things: Things, mint: SessionMint) -> None:
+        self._role_aliases = role_aliases
+        self._roles = roles
+        self._things = things
+        self._mint = mint
+
+    def assume_role_with_certificate(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        certificate = caller.certificate_id
+        if caller.kind is not Kind.CERTIFICATE or certificate is None:
+            raise NoCertificate
+        variables = self._variables(tx, caller, certificate, request.get("thingName"))
+        alias = self._role_aliases.get(tx, caller.account, request["roleAlias"])
+        if alias is None:
+            raise AliasNotFound
+        role = self._roles.by_arn(tx, caller.account, alias.role_arn)
+        if role is None or not decide_trust(role.trust, Principal(service=DEVICES), context=variables).allowed:
+            raise RoleNotAssumable
+        if alias.duration_s > role.max_session_s:
+            raise DurationTooLong
+        name = session_name(certificate)
+        session = self._mint.create(
+            tx,
+            caller.account,
+            NewSession(
+                kind=SessionKind.ROLE,
+                principal=assumed_role_arn(caller.account, role.name, name),
+                name=role.name,
+                identity=f"{role.id}:{name}",
+                duration_s=alias.duration_s,
+                variables=variables,
+            ),
+        )
+        credentials = {
+            "accessKeyId": session.access_key_id,
+            "secretAccessKey": session.secret,
+            "sessionToken": session.token,
+            "expiration": session.expires_at,
+        }
+        return Answer({"credentials": credentials})
+
+    def _variables(self, tx: Tx, caller: Caller, certificate: str, name: str | None) -> Mapping[str, str]:
+        variables = {"credentials-iot:AwsCertificateId": certificate}
+        if name is None:
+            return variables
+        thing = self._things.get(tx, caller.account, name)
+        if thing is None or self._things.attachment(tx, caller.account, name, certificate) is None:
+            raise WrongThing
+        variables["credentials-iot:ThingName"] = name
+        if thing.type is not None:
+            variables["credentials-iot:ThingTypeName"] = thing.type
+        return variables

@@ -1,0 +1,88 @@
+"""What sessions need of other subjects: roles, users, and how policies see a caller."""
+
+from typing import Protocol
+
+from hedgerow.core.caller import Caller
+from hedgerow.core.policy import Context, Decision, Principal
+from hedgerow.store import Tx
+
+
+class Role(Protocol):
+    """What is needed of a role."""
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def arn(self) -> str: ...
+
+    @property
+    def trust(self) -> str:
+        """The trust policy, JSON text."""
+        ...
+
+    @property
+    def max_session_s(self) -> int: ...
+
+    @property
+    def tags(self) -> dict[str, str]: ...
+
+
+class Roles(Protocol):
+    """Reads roles."""
+
+    def by_arn(self, tx: Tx, account: str, arn: str) -> Role | None:
+        """Answer the account's role with this ARN, or None."""
+        ...
+
+
+class User(Protocol):
+    """What is needed of a user."""
+
+    @property
+    def id(self) -> str: ...
+
+
+class Users(Protocol):
+    """Reads users."""
+
+    def find(self, tx: Tx, account: str, name: str) -> User | None:
+        """Answer the user, or None."""
+        ...
+
+
+class Rights(Protocol):
+    """What a caller's own policies say."""
+
+    def decide(self, action: str, resource: str, context: Context) -> Decision:
+        """Decide; the reason tells an explicit deny from what nobody allowed."""
+        ...
+
+
+class Standing(Protocol):
+    """How policies see a caller."""
+
+    @property
+    def principal(self) -> Principal: ...
+
+    @property
+    def variables(self) -> Context:
+        """The condition keys that belong to the caller: `aws:userid`, `aws:PrincipalArn` …"""
+        ...
+
+    @property
+    def rights(self) -> Rights: ...
+
+
+class Standings(Protocol):
+    """Finds out how policies see a caller."""
+
+    def of(self, tx: Tx, caller: Caller) -> Standing:
+        """Answer how the caller stands now."""
+        ...
