@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hedgerow.core.mqtt.limits import Limits
+from hedgerow.core.mqtt.properties import write_varint
 from hedgerow.core.mqtt.session import NO_LOCAL, QOS, Session
 from hedgerow.core.mqtt.topics import matches, split_share
 from hedgerow.core.mqtt.trie import Trie
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from hedgerow.gateway.connection import Connection
 
 ROUTES: Final = 10_000  # cached per account; all are forgotten when there are more
+IDENTIFIER: Final = 8  # in a subscription's options, its identifier is above the bits of MQTT
 RETIRED: Final = 100_000  # past connections remembered per account
 
 
@@ -79,7 +81,7 @@ class Group:
 class Route:
     """Who gets a message of one topic. `uniform`: the version all receivers speak, when none needs a second look."""
 
-    __slots__ = ("checked", "groups", "remote", "targets", "topic", "uniform", "version")
+    __slots__ = ("checked", "groups", "named", "remote", "targets", "topic", "uniform", "version")
 
     def __init__(self, topic: str, version: int) -> None:
         self.topic = topic
@@ -87,6 +89,7 @@ class Route:
         self.targets: list[tuple[Session, int]] = []  # (session, options)
         self.checked: list[tuple[Session, int]] = []  # the same, whose right to receive is asked each time
         self.groups: list[Group] = []
+        self.named: dict[Session, bytes] = {}  # the identifiers of all its subscriptions that match, as properties
         self.remote = True  # somebody beyond this gateway may want it
         self.uniform = 0
 
@@ -165,11 +168,13 @@ class Account:
             if isinstance(subscriber, Group):
                 route.groups.append(subscriber)
             else:
+                if options >> IDENTIFIER:
+                    route.named[subscriber] = route.named.get(subscriber, b"") + identifier_of(options)
                 known = best.get(subscriber)
                 if known is None or options & QOS > known & QOS:
                     best[subscriber] = options  # overlapping filters: once, with the highest QoS
         versions = set()
-        plain = not route.groups
+        plain = not (route.groups or route.named)
         for session, options in best.items():
             link = self.connections.get(session.client_id) if session.link is not None else None
             if link is not None:
@@ -211,6 +216,12 @@ class Account:
         self.past.move_to_end(past.client_id)
         if len(self.past) > RETIRED:
             self.past.popitem(last=False)
+
+
+def identifier_of(options: int) -> bytes:
+    """Answer the property that tells a receiver which subscription it was; none without an identifier."""
+    identifier = options >> IDENTIFIER
+    return b"\x0b" + write_varint(identifier) if identifier else b""
 
 
 def _split(topic_filter: str) -> tuple[str, str]:

@@ -35,8 +35,8 @@ def objection(gateway: "Gateway", connect: Connect) -> tuple[Reason, str] | None
     if not connect.client_id and connect.version == MQTT_3_1_1 and not connect.clean_start:
         return Reason.CLIENT_ID_NOT_VALID, "a kept session needs a client id"  # [MQTT-3.1.3-8]
     if will is not None:
-        if will.qos == 2:
-            return Reason.QOS_NOT_SUPPORTED, "QoS 2 is not supported"
+        if will.qos > limits.maximum_qos:
+            return Reason.QOS_NOT_SUPPORTED, f"QoS {will.qos} is not supported"
         if not is_name(will.topic, limits) or will.topic.startswith("$"):
             return Reason.TOPIC_NAME_INVALID, "the will's topic is not valid"
         try:
@@ -167,6 +167,7 @@ def _begin(gateway: "Gateway", connection: Connection, connect: Connect, client_
             connect.version,
             max_queued=limits.queued,
             max_queued_bytes=limits.queued_bytes,
+            resends=limits.resends,
         )
         account.sessions[client_id] = session
     session.epoch = epoch
@@ -227,7 +228,7 @@ def _welcome(gateway: "Gateway", connection: Connection, connect: Connect, prese
     if session.subscriptions:
         account.changed()
     gateway.lifecycle.entered(connection)
-    session.pump(gateway.clock.now())
+    session.resume(gateway.clock.now())
     gateway.router.settle(account, session)
     if connection.asked != gateway.commands.obeyed:
         gateway.commands.review(connection)
@@ -242,14 +243,15 @@ def _connack(gateway: "Gateway", connection: Connection, connect: Connect) -> Pr
     if asked > limits.session_expiry_max:
         properties[Property.SESSION_EXPIRY] = connection.session.expiry_s
     properties[Property.RECEIVE_MAXIMUM] = limits.receive_maximum
-    properties[Property.MAXIMUM_QOS] = 1
+    if limits.maximum_qos < 2:  # [MQTT-3.2.2-9]: 2 is said by leaving it out
+        properties[Property.MAXIMUM_QOS] = limits.maximum_qos
     properties[Property.RETAIN_AVAILABLE] = 1
     properties[Property.MAXIMUM_PACKET_SIZE] = limits.packet
     if not connect.client_id:
         properties[Property.ASSIGNED_CLIENT_ID] = connection.session.client_id
     properties[Property.TOPIC_ALIAS_MAXIMUM] = limits.topic_alias_maximum
     properties[Property.WILDCARD_AVAILABLE] = 1
-    properties[Property.SUBSCRIPTION_IDS_AVAILABLE] = 0
+    properties[Property.SUBSCRIPTION_IDS_AVAILABLE] = int(limits.subscription_ids)
     properties[Property.SHARED_AVAILABLE] = 1
     properties[Property.SERVER_KEEP_ALIVE] = connection.keep_alive
     return properties

@@ -33,6 +33,7 @@ from hedgerow.core.mqtt.properties import Property, write_varint
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.core.mqtt.session import QOS, Parcel, Session
 from hedgerow.core.mqtt.topics import BASIC_INGEST, is_name
+from hedgerow.gateway import exactly_once
 from hedgerow.gateway.account import Account, Route
 from hedgerow.gateway.grants import Permissions
 from hedgerow.gateway.ports import Admit, Admitted, Message
@@ -170,6 +171,7 @@ class Connection:
         self.congested = False
         if self.state is State.OPEN:
             self.session.pump(self._gateway.clock.now())
+            self._gateway.router.settle(self.account, self.session)
 
     def may_receive(self, topic: str) -> bool:
         return self.permissions.may("iot:Receive", "topic/" + topic)
@@ -251,7 +253,7 @@ class Connection:
             elif first == 0x40 and end == at + 4 and tree is not None:
                 session = self.session
                 session.acked(data[body] << 8 | data[body + 1], self._gateway.now)
-                if session.settled:
+                if session.settled or session.starting:
                     self._gateway.router.settle(self.account, session)
                 at = end
                 continue
@@ -333,23 +335,28 @@ class Connection:
                 raise BadPacket(f"{Kind(kind).name} while connected", Reason.PROTOCOL_ERROR)
 
     def _ack(self, packet: Ack) -> None:
-        if packet.kind != Kind.PUBACK:
+        gateway, session = self._gateway, self.session
+        if packet.kind == Kind.PUBACK:
+            session.acked(packet.packet_id, gateway.now)
+        elif gateway.limits.maximum_qos < 2:
             raise BadPacket(f"{packet.kind.name}: QoS 2 is not supported", Reason.PROTOCOL_ERROR)
-        session = self.session
-        session.acked(packet.packet_id, self._gateway.now)
-        if session.settled:
-            self._gateway.router.settle(self.account, session)
+        else:
+            exactly_once.acknowledge(self, gateway.journal, packet, gateway.now)
+        if session.settled or session.starting:
+            gateway.router.settle(self.account, session)
 
     def _publish(self, packet: Publish) -> None:
         limits = self._gateway.limits
-        if packet.qos == 2:
+        if packet.qos > limits.maximum_qos:
             raise BadPacket("QoS 2 is not supported", Reason.QOS_NOT_SUPPORTED)
         topic = packet.topic if self.version == MQTT_3_1_1 else self._aliased(packet)
         if not is_name(topic, limits):
             raise BadPacket("the topic is not valid", Reason.TOPIC_NAME_INVALID)
         if len(packet.payload) > limits.payload:
             raise BadPacket(f"a payload of {len(packet.payload)} bytes", Reason.PACKET_TOO_LARGE)
-        if packet.qos and self.pending >= limits.receive_maximum:
+        if packet.qos == 2 and exactly_once.repeated(self, packet.packet_id):
+            return
+        if packet.qos and self.pending + len(self.session.received) >= limits.receive_maximum:
             raise BadPacket("more publications under way than allowed", Reason.RECEIVE_MAXIMUM_EXCEEDED)
         if limits.publishes_per_s and not self._within_rate(limits.publishes_per_s):
             return  # AWS discards these without an answer
@@ -401,7 +408,8 @@ class Connection:
         """A refused publication: MQTT 5 says so in its PUBACK; where there is none, the connection is cut. [DR-10]"""
         self._gateway.lifecycle.refused(self, code, why)
         if self.version == MQTT_5 and packet.qos:
-            self.send(encode_ack(Kind.PUBACK, packet.packet_id, MQTT_5, code))
+            kind = Kind.PUBACK if packet.qos == 1 else Kind.PUBREC
+            self.send(encode_ack(kind, packet.packet_id, MQTT_5, code))
         else:
             word = "AUTH_ERROR" if code == Reason.NOT_AUTHORIZED else "CLIENT_ERROR"
             self.fail(code, word, why)
@@ -427,8 +435,9 @@ class Connection:
         if not packet.qos:
             gateway.router.publish_from(self, parcel, None)
         else:
-            self.pending += 1
-            gateway.router.publish_from(self, parcel, lambda ok: self.answer(ident, ok))
+            also = exactly_once.begun(self, ident) if packet.qos == 2 else ()
+            self.pending += packet.qos == 1
+            gateway.router.publish_from(self, parcel, lambda ok: self.answer(ident, ok), also)
         self._remember(topic, packet)
 
     def _remember(self, topic: str, packet: Publish) -> None:
@@ -444,13 +453,17 @@ class Connection:
 
     def answer(self, packet_id: int, ok: bool, code: Reason = Reason.SUCCESS) -> None:
         """Acknowledge a publication that was waiting. What could not be kept is not acknowledged in MQTT 3.1.1."""
-        self.pending -= 1
-        if self.state is not State.OPEN:
-            return
+        twice = self.session.received.get(packet_id) is False
+        self.pending -= not twice
         if not ok:
             code = Reason.QUOTA_EXCEEDED if code == Reason.SUCCESS else code
-            if self.version == MQTT_3_1_1:
-                return
+        if twice:
+            exactly_once.answered(self, self._gateway.journal, packet_id, ok, code)
+            return
+        if self.state is not State.OPEN:
+            return
+        if not ok and self.version == MQTT_3_1_1:
+            return
         self.send(encode_ack(Kind.PUBACK, packet_id, self.version, code))
 
     # --- endings

@@ -14,7 +14,7 @@ from hedgerow.core.mqtt.limits import AWS_SHAPES, Limits
 from hedgerow.core.mqtt.packets import Connect, Disconnect, Packet, Subscribe, Unsubscribe
 from hedgerow.core.mqtt.properties import Property
 from hedgerow.core.mqtt.reasons import Reason
-from hedgerow.gateway import admission, asking, recovery, subscribing
+from hedgerow.gateway import admission, asking, exactly_once, recovery, subscribing
 from hedgerow.gateway.account import Connectivity
 from hedgerow.gateway.bus import Hub, Soon
 from hedgerow.gateway.commands import Commands
@@ -133,7 +133,12 @@ class Gateway:
         if connection.pending >= self.limits.receive_maximum:  # QoS 0 too: the excess is dropped
             self.router.dropped += 1
             return
-        connection.pending += 1
+        if message.qos == 2:
+            kept = exactly_once.begun(connection, packet_id)
+            if kept:
+                self.journal.append(kept)
+        else:
+            connection.pending += 1
         self.spawn(asking.ask(self, connection, message, packet_id))
 
     def end(self, connection: Connection, word: str, why: str, *, initiated: bool = False) -> None:

@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hedgerow.core.mqtt.records import Loaded, Queued, Record, Retained, SessionEnded, SessionSaved, Settled
+from hedgerow.core.mqtt.records import (
+    InFlight,
+    Landed,
+    Loaded,
+    Queued,
+    Record,
+    Retained,
+    SessionEnded,
+    SessionSaved,
+    Settled,
+    Step,
+)
 from hedgerow.gateway.ports import Message
 
 Done = Callable[[bool], None]
@@ -66,6 +77,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._sessions: dict[tuple[str, str], SessionSaved] = {}
         self._messages: dict[tuple[str, str], dict[int, Queued]] = {}
+        self._flying: dict[tuple[str, str], dict[tuple[int, bool], InFlight]] = {}
         self._retained: dict[tuple[str, str], Retained] = {}
         self.written = 0
         self.refused = 0
@@ -83,7 +95,7 @@ class MemoryJournal:
             done(kept)
 
     def _is_old(self, record: Record) -> bool:
-        if not isinstance(record, SessionSaved | SessionEnded | Queued):
+        if not isinstance(record, SessionSaved | SessionEnded | Queued | InFlight):
             return False
         known = self._sessions.get((record.account, record.client_id))
         return known is not None and record.epoch < known.epoch
@@ -95,12 +107,18 @@ class MemoryJournal:
             case SessionEnded(account, client_id):
                 self._sessions.pop((account, client_id), None)
                 self._messages.pop((account, client_id), None)
+                self._flying.pop((account, client_id), None)
             case Queued(account, client_id, _, number):
                 self._messages.setdefault((account, client_id), {})[number] = record
             case Settled(account, client_id, numbers):
                 waiting = self._messages.get((account, client_id), {})
                 for number in numbers:
                     waiting.pop(number, None)
+            case InFlight(account, client_id, _, packet_id, step):
+                flying = self._flying.setdefault((account, client_id), {})
+                flying[packet_id, step is Step.RECEIVED] = record
+            case Landed(account, client_id, packet_id, inbound):
+                self._flying.get((account, client_id), {}).pop((packet_id, inbound), None)
             case Retained(account, topic, body):
                 self._retained.pop((account, topic), None)
                 if body:
@@ -108,7 +126,12 @@ class MemoryJournal:
 
     def load(self, gateway: str) -> Loaded:
         sessions = tuple(one for one in self._sessions.values() if one.gateway == gateway)
-        return Loaded(sessions, tuple(self._waiting(sessions)), tuple(self._retained.values()))
+        return Loaded(
+            sessions, tuple(self._waiting(sessions)), tuple(self._retained.values()), self._in_flight(sessions)
+        )
+
+    def _in_flight(self, sessions: Sequence[SessionSaved]) -> tuple[InFlight, ...]:
+        return tuple(one for session in sessions for one in self._flying.get(session[:2], {}).values())
 
     def _waiting(self, sessions: Sequence[SessionSaved]) -> Iterator[Queued]:
         for session in sessions:
@@ -119,7 +142,7 @@ class MemoryJournal:
         if known is None or known.gateway == gateway:
             return Loaded()
         self._sessions[account, client_id] = known._replace(epoch=max(epoch, known.epoch), gateway=gateway)
-        return Loaded((known,), tuple(self._waiting((known,))))
+        return Loaded((known,), tuple(self._waiting((known,))), in_flight=self._in_flight((known,)))
 
     def statistics(self) -> dict[str, int]:
         return {"waiting": 0, "written": self.written, "refused": self.refused}

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hedgerow.core.mqtt.records import Loaded, SessionEnded
-from hedgerow.core.mqtt.session import Parcel, Session
+from hedgerow.core.mqtt.records import InFlight, Loaded, SessionEnded, Step
+from hedgerow.core.mqtt.session import RELEASED, Parcel, Session
 from hedgerow.gateway import presence
 from hedgerow.gateway.account import Kept
 from hedgerow.gateway.journal import StoredSession
@@ -33,11 +33,31 @@ def adopt(gateway: "Gateway", loaded: Loaded) -> None:
             gateway.journal.append((SessionEnded(stored.account, stored.client_id, stored.epoch),))
             continue
         _adopt(gateway, stored, now)
+    flying = {(one.account, one.client_id, one.number): one for one in loaded.in_flight if one.step is Step.SENT}
+    for one in loaded.in_flight:
+        _take_up(gateway, one)
     for queued in loaded.messages:
         session = gateway.account(queued.account).sessions.get(queued.client_id)
-        if session is not None:
-            session.hold(queued.number, parcel_of(decode_message(queued.body)))
-            session.sequence = max(session.sequence, queued.number)
+        if session is None:
+            continue
+        session.sequence = max(session.sequence, queued.number)
+        parcel = parcel_of(decode_message(queued.body))
+        flown = flying.get((queued.account, queued.client_id, queued.number))
+        if flown is None:
+            session.hold(queued.number, parcel)
+        else:
+            session.in_flight[flown.packet_id] = (queued.number, parcel)
+
+
+def _take_up(gateway: "Gateway", one: InFlight) -> None:
+    """Packet identifiers of QoS 2 that the client may have seen."""
+    session = gateway.account(one.account).sessions.get(one.client_id)
+    if session is None:
+        return
+    if one.step is Step.RECEIVED:
+        session.received[one.packet_id] = True
+    elif one.step is Step.RELEASED:
+        session.in_flight[one.packet_id] = (0, RELEASED)
 
 
 def _adopt(gateway: "Gateway", stored: StoredSession, now: float) -> None:
@@ -48,6 +68,7 @@ def _adopt(gateway: "Gateway", stored: StoredSession, now: float) -> None:
         epoch=stored.epoch,
         max_queued=limits.queued,
         max_queued_bytes=limits.queued_bytes,
+        resends=limits.resends,
     )
     session.persistent = True
     session.expiry_s = stored.expiry_s

@@ -6,17 +6,22 @@ subscription of QoS 1, control's rules, the retained store.
 
 # hot path
 
+from dataclasses import replace
+from functools import partial
+
 from hedgerow.base.clock import Clock
 from hedgerow.core.mqtt.limits import Limits
-from hedgerow.core.mqtt.records import Queued, Record, Retained, Settled
+from hedgerow.core.mqtt.records import InFlight, Queued, Record, Retained, Settled, Step
 from hedgerow.core.mqtt.session import NO_LOCAL, QOS, RETAIN_AS_PUBLISHED, Parcel, Session, publish_parts
 from hedgerow.core.mqtt.topics import BASIC_INGEST
-from hedgerow.gateway.account import Account, Kept
+from hedgerow.gateway.account import Account, Kept, identifier_of
 from hedgerow.gateway.bus import Endpoint
 from hedgerow.gateway.connection import Connection
 from hedgerow.gateway.journal import Done, Journal
 from hedgerow.gateway.ports import Message, Stored
 from hedgerow.gateway.wire import encode_message, encode_retained
+
+Frames = dict[tuple[int, bool, bytes], bytes]  # at QoS 0, by version, retain flag and properties
 
 
 class _Parts:
@@ -36,6 +41,20 @@ class _Parts:
             self._done(self._ok)
 
 
+def _with(parcel: Parcel, properties: bytes) -> Parcel:
+    """Answer the message with the identifiers of a receiver's subscriptions."""
+    if not properties:
+        return parcel
+    return Parcel(
+        parcel.topic,
+        parcel.payload,
+        parcel.qos,
+        parcel.retain,
+        parcel.properties + properties,
+        parcel.expires_at,
+    )
+
+
 class Router:
     """See the module. One per gateway."""
 
@@ -47,6 +66,7 @@ class Router:
         self.accounts: dict[str, Account] = {}
         self._encoded: Message | None = None
         self._body = b""
+        self._starting: list[tuple[Account, Session]] = []
         self.published = 0
         self.delivered = 0
         self.dropped = 0
@@ -57,10 +77,20 @@ class Router:
             account = self.accounts[name] = Account(name, self._limits)
         return account
 
-    def publish(self, account: Account, message: Message, origin: Session | None, done: Done | None) -> None:
-        """Give a client's or the gateway's own publication to everyone. `done` may be called before this returns."""
+    def publish(
+        self,
+        account: Account,
+        message: Message,
+        origin: Session | None,
+        done: Done | None,
+        also: tuple[Record, ...] = (),
+    ) -> None:
+        """Give a client's or the gateway's own publication to everyone. `done` may be called before this returns.
+
+        `also` is kept together with what must be kept of the message.
+        """
         self.published += 1
-        records: list[Record] = []
+        records: list[Record] = list(also)
         if not self._keep_retained(account, message, records):
             if done is not None:
                 done(False)
@@ -71,6 +101,7 @@ class Router:
         if done is None:
             if records:
                 self._journal.append(records)
+            self._start()
             if remote:
                 self.bus.publish(message)
             return
@@ -81,6 +112,7 @@ class Router:
         answer = _Parts(done, parts).answer
         if records:
             self._journal.append(records, answer)
+        self._start()
         if remote:
             self.bus.publish(message, answer)
 
@@ -98,9 +130,11 @@ class Router:
             principal=connection.admitted.principal,
         )
 
-    def publish_from(self, connection: Connection, parcel: Parcel, done: Done | None) -> None:
+    def publish_from(
+        self, connection: Connection, parcel: Parcel, done: Done | None, also: tuple[Record, ...] = ()
+    ) -> None:
         """Publish for a connected client."""
-        self.publish(connection.account, self.message(connection, parcel), connection.session, done)
+        self.publish(connection.account, self.message(connection, parcel), connection.session, done, also)
 
     def on_message(self, message: Message, stored: Stored | None) -> None:
         """A publication from control or another gateway. It may come twice."""
@@ -119,6 +153,7 @@ class Router:
             self._journal.append(records, stored)
         elif stored is not None:
             stored(True)
+        self._start()
 
     def _keep_retained(self, account: Account, message: Message, records: list[Record]) -> bool:
         """Answer False when there is no room for one more: the publication is refused, deleting still works."""
@@ -153,21 +188,27 @@ class Router:
             if message.retain
             else parcel
         )
-        frames: dict[tuple[int, bool], bytes] = {}
+        frames: Frames = {}
+        named = route.named
         for session, options in route.targets:
             if options & NO_LOCAL and session is origin:
                 continue
             one = as_published if options & RETAIN_AS_PUBLISHED else parcel
+            if named and session in named:
+                one = _with(one, named[session])
             self._give(account, session, options, one, message, records, frames, now)
         for session, options in route.checked:
             link = session.link
             if link is None or (link.may_receive(topic) and not (options & NO_LOCAL and session is origin)):
                 one = as_published if options & RETAIN_AS_PUBLISHED else parcel
+                if named and session in named:
+                    one = _with(one, named[session])
                 self._give(account, session, options, one, message, records, frames, now)
         for group in route.groups:
             chosen = group.choose(topic, qos)
             if chosen is not None:
-                self._give(account, chosen[0], chosen[1], parcel, message, records, frames, now)
+                one = _with(parcel, identifier_of(chosen[1]))
+                self._give(account, chosen[0], chosen[1], one, message, records, frames, now)
         return route.remote
 
     def _give(
@@ -178,7 +219,7 @@ class Router:
         parcel: Parcel,
         message: Message,
         records: list[Record],
-        frames: dict[tuple[int, bool], bytes],
+        frames: Frames,
         now: float,
     ) -> None:
         if not (parcel.qos and options & QOS):
@@ -189,7 +230,7 @@ class Router:
                 session.dropped += 1
                 self.dropped += 1
                 return
-            key = (session.version, parcel.retain)
+            key = (session.version, parcel.retain, parcel.properties)
             frame = frames.get(key)
             if frame is None:
                 frame = frames[key] = b"".join(publish_parts(parcel, session.version, 0, parcel.retain, now))
@@ -200,6 +241,14 @@ class Router:
             link.out.append(frame)
             link.wake()
             return
+        if parcel.qos > options & QOS:
+            parcel = Parcel(parcel.topic, parcel.payload, 1, parcel.retain, parcel.properties, parcel.expires_at)
+        self._give_surely(account, session, parcel, message, records, now)
+
+    def _give_surely(
+        self, account: Account, session: Session, parcel: Parcel, message: Message, records: list[Record], now: float
+    ) -> None:
+        """At QoS 1 or 2."""
         number = 0
         if session.persistent:
             session.sequence += 1
@@ -209,11 +258,25 @@ class Router:
             return
         self.delivered += 1
         if number:
-            body = self._body
-            if self._encoded is not message:  # once for all sessions that keep it
-                body = self._body = encode_message(message)
-                self._encoded = message
-            records.append(Queued(account.name, session.client_id, session.epoch, number, body))
+            records.append(Queued(account.name, session.client_id, session.epoch, number, self._kept(message, parcel)))
+            if session.starting:
+                self._starting.append((account, session))
+
+    def _kept(self, message: Message, parcel: Parcel) -> bytes:
+        """Answer the message as the journal keeps it: once for all sessions that get it as it is."""
+        if parcel.qos != message.qos or parcel.properties != message.properties:
+            return encode_message(replace(message, qos=parcel.qos, properties=parcel.properties))
+        if self._encoded is not message:
+            self._body = encode_message(message)
+            self._encoded = message
+        return self._body
+
+    def _start(self) -> None:
+        """What of QoS 2 was sent to kept sessions leaves when its identifier is on disk, after the message itself."""
+        if self._starting:
+            starting, self._starting = self._starting, []
+            for account, session in starting:
+                self.settle(account, session)
 
     def hand(self, account: Account, session: Session, parcel: Parcel) -> None:
         """Give a message to one session, whatever it subscribed to."""
@@ -230,12 +293,21 @@ class Router:
         self._give(account, session, parcel.qos, parcel, message, records, {}, self._clock.now())
         if records:
             self._journal.append(records)
+        self._start()
 
     def settle(self, account: Account, session: Session) -> None:
-        """Tell the journal what a session needs no longer."""
+        """Tell the journal what a session needs no longer, and which identifiers it is about to use for QoS 2."""
         if session.settled:
             self._journal.append((Settled(account.name, session.client_id, tuple(session.settled)),))
             session.settled.clear()
+        starting, session.starting = session.starting, []
+        for identifier, number in starting:
+            flight = InFlight(account.name, session.client_id, session.epoch, identifier, Step.SENT, number)
+            self._journal.append((flight,), partial(self._launch, account, session, identifier))
+
+    def _launch(self, account: Account, session: Session, identifier: int, noted: bool) -> None:
+        session.launch(identifier, self._clock.now(), noted=noted)
+        self.settle(account, session)
 
     def forget_expired(self) -> None:
         """Take retained messages away whose time is over."""

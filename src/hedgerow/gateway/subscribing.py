@@ -13,6 +13,7 @@ from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.core.mqtt.session import NO_LOCAL, QOS, RETAIN_HANDLING, Parcel
 from hedgerow.core.mqtt.topics import BASIC_INGEST, is_filter, split_share
 from hedgerow.gateway import presence
+from hedgerow.gateway.account import IDENTIFIER, identifier_of
 from hedgerow.gateway.connection import Connection
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ REFUSED: Final = 0x80
 
 def subscribe(gateway: "Gateway", connection: Connection, packet: Subscribe) -> None:
     """Decide each filter, remember those granted, answer, then send what is retained."""
-    _check(gateway, connection, packet)
+    identifier = _check(gateway, connection, packet)
     codes = [_decide(gateway, connection, text, options) for text, options in packet.subscriptions]
     closes = gateway.limits.refused_filter_closes and connection.version == MQTT_3_1_1
     if closes and Reason.NOT_AUTHORIZED in codes:
@@ -33,6 +34,7 @@ def subscribe(gateway: "Gateway", connection: Connection, packet: Subscribe) -> 
     granted = []
     for (text, options), code in zip(packet.subscriptions, codes, strict=True):
         if code < REFUSED:
+            options |= identifier << IDENTIFIER
             granted.append((text, options, account.subscribe(session, text, options)))
     wire = encode_suback(packet.packet_id, codes, connection.version)
 
@@ -62,20 +64,25 @@ def unsubscribe(gateway: "Gateway", connection: Connection, packet: Unsubscribe)
     gateway.lifecycle.tell(connection, presence.unsubscribed, list(packet.filters))
 
 
-def _check(gateway: "Gateway", connection: Connection, packet: Subscribe) -> None:
+def _check(gateway: "Gateway", connection: Connection, packet: Subscribe) -> int:
+    """Raise BadPacket for what nobody may ask; answer the subscription identifier, 0 for none."""
     if len(packet.subscriptions) > gateway.limits.filters_per_packet:
         raise BadPacket(f"{len(packet.subscriptions)} filters in one packet", Reason.QUOTA_EXCEEDED)
-    if Property.SUBSCRIPTION_ID in packet.properties:
+    identifiers: list[int] = packet.properties.get(Property.SUBSCRIPTION_ID, [])
+    if identifiers and not gateway.limits.subscription_ids:
         raise BadPacket("subscription identifiers are not supported", Reason.SUBSCRIPTION_IDS_NOT_SUPPORTED)
+    if len(identifiers) > 1 or 0 in identifiers:
+        raise BadPacket("a subscription has one identifier, above 0", Reason.PROTOCOL_ERROR)
     for text, options in packet.subscriptions:
-        if options & QOS == 2 and connection.version == MQTT_5:
+        if options & QOS > gateway.limits.maximum_qos and connection.version == MQTT_5:
             raise BadPacket("QoS 2 is not supported", Reason.QOS_NOT_SUPPORTED)
         if options & NO_LOCAL and text.startswith("$share/"):
             raise BadPacket("no local on a shared subscription", Reason.PROTOCOL_ERROR)  # [MQTT-3.8.3-4]
+    return identifiers[0] if identifiers else 0
 
 
 def _decide(gateway: "Gateway", connection: Connection, text: str, options: int) -> int:
-    if options & QOS == 2 or not is_filter(text, gateway.limits):
+    if options & QOS > gateway.limits.maximum_qos or not is_filter(text, gateway.limits):
         return Reason.TOPIC_FILTER_INVALID  # in MQTT 3.1.1 this is said as 0x80
     split = split_share(text)
     plain = text if split is None else split[1]
@@ -101,5 +108,6 @@ def _send_retained(gateway: "Gateway", connection: Connection, text: str, option
         if expired or not connection.may_receive(message.topic):
             continue
         qos = min(message.qos, options & QOS)
-        parcel = Parcel(message.topic, message.payload, qos, True, message.properties, message.expires_at)
+        properties = message.properties + identifier_of(options)
+        parcel = Parcel(message.topic, message.payload, qos, True, properties, message.expires_at)
         gateway.router.hand(connection.account, connection.session, parcel)

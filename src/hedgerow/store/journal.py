@@ -16,7 +16,18 @@ from typing import Any, Final
 
 from hedgerow.base.errors import Unusable
 from hedgerow.base.log import get_logger
-from hedgerow.core.mqtt.records import Loaded, Queued, Record, Retained, SessionEnded, SessionSaved, Settled
+from hedgerow.core.mqtt.records import (
+    InFlight,
+    Landed,
+    Loaded,
+    Queued,
+    Record,
+    Retained,
+    SessionEnded,
+    SessionSaved,
+    Settled,
+    Step,
+)
 
 log = get_logger("store.journal")
 
@@ -34,6 +45,10 @@ CREATE TABLE IF NOT EXISTS session (
 CREATE TABLE IF NOT EXISTS queued (
     account TEXT NOT NULL, client_id TEXT NOT NULL, number INTEGER NOT NULL, epoch INTEGER NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (account, client_id, number));
+CREATE TABLE IF NOT EXISTS in_flight (
+    account TEXT NOT NULL, client_id TEXT NOT NULL, inbound INTEGER NOT NULL, packet_id INTEGER NOT NULL,
+    epoch INTEGER NOT NULL, step INTEGER NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (account, client_id, inbound, packet_id));
 CREATE TABLE IF NOT EXISTS retained (
     account TEXT NOT NULL, topic TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (account, topic));
 """
@@ -43,15 +58,22 @@ SAVE: Final = (
     " WHERE excluded.epoch >= session.epoch"
 )
 END: Final = "DELETE FROM session WHERE account = ? AND client_id = ? AND epoch <= ?"
-END_QUEUE: Final = (
-    "DELETE FROM queued WHERE account = ?1 AND client_id = ?2"
+END_REST: Final = tuple(
+    f"DELETE FROM {table} WHERE account = ?1 AND client_id = ?2"  # noqa: S608  # names of ours
     " AND NOT EXISTS (SELECT 1 FROM session WHERE account = ?1 AND client_id = ?2)"
+    for table in ("queued", "in_flight")
 )
 QUEUE: Final = (
     "INSERT OR REPLACE INTO queued (account, client_id, epoch, number, body) SELECT ?1, ?2, ?3, ?4, ?5"
     " WHERE EXISTS (SELECT 1 FROM session WHERE account = ?1 AND client_id = ?2 AND epoch <= ?3)"
 )
 SETTLE: Final = "DELETE FROM queued WHERE account = ? AND client_id = ? AND number = ?"
+FLY: Final = (
+    "INSERT OR REPLACE INTO in_flight (account, client_id, epoch, packet_id, step, number, inbound)"
+    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7"
+    " WHERE EXISTS (SELECT 1 FROM session WHERE account = ?1 AND client_id = ?2 AND epoch <= ?3)"
+)
+LAND: Final = "DELETE FROM in_flight WHERE account = ? AND client_id = ? AND packet_id = ? AND inbound = ?"
 RETAIN: Final = "INSERT OR REPLACE INTO retained (account, topic, body) VALUES (?, ?, ?)"
 UNRETAIN: Final = "DELETE FROM retained WHERE account = ? AND topic = ?"
 SESSIONS: Final = "SELECT account, client_id, epoch, gateway, body FROM session WHERE gateway = ?"
@@ -62,6 +84,14 @@ MESSAGES: Final = (
 )
 MESSAGES_OF: Final = (
     "SELECT account, client_id, epoch, number, body FROM queued WHERE account = ? AND client_id = ? ORDER BY number"
+)
+FLYING: Final = (
+    "SELECT f.account, f.client_id, f.epoch, f.packet_id, f.step, f.number"
+    " FROM in_flight f JOIN session s USING (account, client_id) WHERE s.gateway = ? ORDER BY f.rowid"
+)
+FLYING_OF: Final = (
+    "SELECT account, client_id, epoch, packet_id, step, number FROM in_flight WHERE account = ? AND client_id = ?"
+    " ORDER BY rowid"
 )
 TAKE: Final = (
     "UPDATE session SET gateway = ?, epoch = max(epoch, ?) WHERE account = ? AND client_id = ? AND gateway <> ?"
@@ -143,6 +173,7 @@ class SqliteJournal:
                 tuple(SessionSaved(*row) for row in connection.execute(SESSIONS, (gateway,))),
                 tuple(Queued(*row) for row in connection.execute(MESSAGES, (gateway,))),
                 tuple(Retained(*row) for row in connection.execute(ALL_RETAINED)),
+                _flying(connection, FLYING, gateway),
             )
 
     async def take(self, account: str, client_id: str, *, epoch: int, gateway: str) -> Loaded:
@@ -155,7 +186,8 @@ class SqliteJournal:
             if row is not None and row[3] != gateway:
                 messages = tuple(Queued(*one) for one in connection.execute(MESSAGES_OF, (account, client_id)))
                 connection.execute(TAKE, (gateway, epoch, account, client_id, gateway))
-                loaded = Loaded((SessionSaved(*row),), messages)
+                flying = _flying(connection, FLYING_OF, account, client_id)
+                loaded = Loaded((SessionSaved(*row),), messages, in_flight=flying)
             return lambda: None if found.done() else found.set_result(loaded)
 
         def failed(_ok: bool) -> None:
@@ -247,6 +279,13 @@ class SqliteJournal:
         return answers
 
 
+def _flying(connection: sqlite3.Connection, statement: str, *values: str) -> tuple[InFlight, ...]:
+    return tuple(
+        InFlight(account, client_id, epoch, packet_id, Step(step), number)
+        for account, client_id, epoch, packet_id, step, number in connection.execute(statement, values)
+    )
+
+
 @contextmanager
 def _begun(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
@@ -275,7 +314,7 @@ def _without_settled(records: list[Record]) -> list[Record]:
     for record in reversed(records):
         if isinstance(record, SessionEnded):
             ended[record[:2]] = record.epoch
-        elif isinstance(record, SessionSaved | Queued) and record.epoch <= ended.get(record[:2], -1):
+        elif isinstance(record, SessionSaved | Queued | InFlight) and record.epoch <= ended.get(record[:2], -1):
             continue
         kept.append(record)
     records = kept[::-1]
@@ -299,7 +338,7 @@ def _keep(connection: sqlite3.Connection, records: list[Record]) -> None:
         same = list(run)
         before = connection.total_changes
         _STATEMENTS[kind](connection, same)
-        if kind in (SessionSaved, Queued) and connection.total_changes - before < len(same):
+        if kind in (SessionSaved, Queued, InFlight) and connection.total_changes - before < len(same):
             raise _Refused
 
 
@@ -309,7 +348,8 @@ def _keep_sessions(connection: sqlite3.Connection, records: list[Any]) -> None:
 
 def _end_sessions(connection: sqlite3.Connection, records: list[Any]) -> None:
     connection.executemany(END, records)
-    connection.executemany(END_QUEUE, [record[:2] for record in records])
+    for statement in END_REST:
+        connection.executemany(statement, [record[:2] for record in records])
 
 
 def _queue(connection: sqlite3.Connection, records: list[Any]) -> None:
@@ -320,6 +360,14 @@ def _settle(connection: sqlite3.Connection, records: list[Any]) -> None:
     connection.executemany(
         SETTLE, [(record.account, record.client_id, number) for record in records for number in record.numbers]
     )
+
+
+def _fly(connection: sqlite3.Connection, records: list[Any]) -> None:
+    connection.executemany(FLY, [(*record, record.step is Step.RECEIVED) for record in records])
+
+
+def _land(connection: sqlite3.Connection, records: list[Any]) -> None:
+    connection.executemany(LAND, records)
 
 
 def _retain(connection: sqlite3.Connection, records: list[Any]) -> None:
@@ -335,5 +383,7 @@ _STATEMENTS: Final[dict[type, Callable[[sqlite3.Connection, list[Any]], None]]] 
     SessionEnded: _end_sessions,
     Queued: _queue,
     Settled: _settle,
+    InFlight: _fly,
+    Landed: _land,
     Retained: _retain,
 }

@@ -16,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from hedgerow.base.clock import SystemClock
 from hedgerow.base.errors import Unusable
 from hedgerow.base.ids import RandomIds
+from hedgerow.core.mqtt.limits import AWS_SHAPES, OWN, Limits
 from hedgerow.gateway.bus import DirectBus
 from hedgerow.gateway.gateway import Gateway
 from hedgerow.gateway.journal import MemoryJournal
@@ -49,7 +50,7 @@ class Served:
 
 
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[Served]:
+async def served(folder: Path, limits: Limits = AWS_SHAPES) -> AsyncIterator[Served]:
     pki = Pki(folder)
     pki.make("device")
     control, hub = FakeControl(), DirectBus()
@@ -64,6 +65,7 @@ async def served(folder: Path) -> AsyncIterator[Served]:
             clock=SystemClock(),
             ids=RandomIds(),
             compile_grants=control.compile,
+            limits=limits,
         ) as gateway,
         listen(gateway, pki.context(), host="localhost") as listener,
     ):
@@ -96,6 +98,27 @@ def test_mosquitto_publishes_and_subscribes(tmp_path: Path, version: str) -> Non
 
     assert published == (0, b"")
     assert subscribed == (0, b"a/b hello\n")
+
+
+@mosquitto
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["mqttv311", "mqttv5"])
+def test_mosquitto_publishes_and_subscribes_at_quality_2(tmp_path: Path, version: str) -> None:
+    async def main() -> tuple[tuple[int | None, bytes], tuple[int | None, bytes]]:
+        async with served(tmp_path, OWN) as cloud:
+            options = [*cloud.options(), "-V", version]
+            subscribed = asyncio.create_task(
+                run("mosquitto_sub", *options, "-t", "a/#", "-q", "2", "-C", "3", "-W", "8", "-F", "%q %p")
+            )
+            while not any(account.tree.size for account in cloud.gateway.router.accounts.values()):
+                await asyncio.sleep(0.01)
+            published = await run("mosquitto_pub", *options, "-t", "a/b", "-m", "x", "--repeat", "3", "-q", "2")
+            return published, await subscribed
+
+    published, subscribed = asyncio.run(main())
+
+    assert published == (0, b"")
+    assert subscribed == (0, b"2 x\n" * 3)
 
 
 @mosquitto

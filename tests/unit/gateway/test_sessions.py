@@ -7,6 +7,7 @@ import pytest
 
 from hedgerow.core.mqtt import MQTT_3_1_1, MQTT_5, Ack, Disconnect, Kind, Properties, Property, Publish, Reason, Will
 from hedgerow.core.mqtt.limits import OWN, Limits
+from hedgerow.core.mqtt.records import Loaded
 from hedgerow.gateway.journal import MemoryJournal
 from tests.unit.gateway.world import Client, World
 
@@ -396,4 +397,4 @@ def test_nothing_of_clean_sessions_stays_in_the_journal(world: World) -> None:
     client.drop()
     sender.drop()
 
-    assert [world.journal.load(gateway.name) for gateway in world.gateways] == [((), (), ())] * len(world.gateways)
+    assert [world.journal.load(gateway.name) for gateway in world.gateways] == [Loaded()] * len(world.gateways)

@@ -48,9 +48,9 @@ class Blocking:
 
 
 @contextmanager
-def gateway(folder: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+def gateway(folder: Path, limits: str = "aws-shapes") -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.unit.gateway.server", str(folder)],
+        [sys.executable, "-m", "tests.unit.gateway.server", str(folder), limits],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[3],
@@ -101,6 +101,70 @@ def test_every_acknowledged_message_is_delivered_after_a_kill(tmp_path: Path) ->
 
     assert delivered == sorted(delivered)
     assert acked <= set(delivered)
+
+
+class Twice(Blocking):
+    """A client of QoS 2 that keeps its own side of each exchange, as MQTT asks of it."""
+
+    def __init__(self, folder: Path, port: int, name: str, before: "Twice | None" = None) -> None:
+        self.sending: dict[int, bytes] = {} if before is None else before.sending  # until PUBREC
+        self.releasing: set[int] = set() if before is None else before.releasing  # until PUBCOMP
+        self.holding: set[int] = set() if before is None else before.holding  # until PUBREL
+        self.had: list[bytes] = [] if before is None else before.had
+        super().__init__(folder, port, name, clean=False)
+        for identifier, payload in self.sending.items():
+            self.send(Publish("t", payload, 2, False, True, identifier))
+        self.send(*[Ack(Kind.PUBREL, identifier) for identifier in sorted(self.releasing)])
+        self.take(self.greeting)
+
+    def publish(self, identifier: int, payload: bytes) -> None:
+        self.sending[identifier] = payload
+        self.send(Publish("t", payload, 2, packet_id=identifier))
+
+    def take(self, packets: list[Packet]) -> bool:
+        for packet in packets:
+            if isinstance(packet, Publish):
+                if packet.packet_id not in self.holding:
+                    self.had.append(packet.payload)
+                    self.holding.add(packet.packet_id)
+                self.send(Ack(Kind.PUBREC, packet.packet_id))
+            elif isinstance(packet, Ack) and packet.kind is Kind.PUBREC:
+                if self.sending.pop(packet.packet_id, None) is not None:
+                    self.releasing.add(packet.packet_id)
+                self.send(Ack(Kind.PUBREL, packet.packet_id))
+            elif isinstance(packet, Ack) and packet.kind is Kind.PUBREL:
+                self.holding.discard(packet.packet_id)
+                self.send(Ack(Kind.PUBCOMP, packet.packet_id))
+            elif isinstance(packet, Ack) and packet.kind is Kind.PUBCOMP:
+                self.releasing.discard(packet.packet_id)
+        return bool(packets)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [1, 40, 77, 120])
+def test_quality_2_is_exactly_once_across_a_kill(tmp_path: Path, after: int) -> None:
+    messages = [b"%d" % number for number in range(1, 151)]
+    Pki(tmp_path).make("device")
+    with gateway(tmp_path, "own") as (port, process):
+        one = Twice(tmp_path, port, "one")
+        one.send(Subscribe(1, (("t", 2),)))
+        one.read()
+        for identifier, payload in enumerate(messages[:90], 1):
+            one.publish(identifier, payload)
+        while len(one.had) < min(after, 90) and one.take(one.read()):
+            pass
+        process.kill()
+        one.close()
+
+    with gateway(tmp_path, "own") as (port, _):
+        again = Twice(tmp_path, port, "one", before=one)
+        more = dict(enumerate(messages[90:], 91))
+        while (more or again.sending or again.releasing or again.holding) and again.take(again.read()):
+            while more and len(again.sending) + len(again.releasing) < 90:
+                again.publish(*more.popitem())
+        again.close()
+
+    assert sorted(again.had, key=int) == messages
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 from hedgerow.core.mqtt import MQTT_5, Disconnect, Publish, Reason, Suback, Subscribe, Unsuback, Unsubscribe
 from hedgerow.core.mqtt.limits import AWS, AWS_SHAPES, OWN, Limits
 from hedgerow.core.mqtt.packets import MQTT_3_1_1
-from hedgerow.core.mqtt.properties import Property
+from hedgerow.core.mqtt.properties import Properties, Property
 from hedgerow.core.mqtt.session import NO_LOCAL, RETAIN_AS_PUBLISHED
 from tests.unit.gateway.world import Client, World
 
@@ -113,6 +113,63 @@ def test_subscription_identifiers_are_refused(world: World) -> None:
     client.send(Subscribe(1, (("t", 0),), {Property.SUBSCRIPTION_ID: [1]}))
 
     assert client.take() == [Disconnect(Reason.SUBSCRIPTION_IDS_NOT_SUPPORTED)]
+
+
+def test_a_receiver_is_told_the_identifiers_of_all_subscriptions_that_match(
+    world_with: Callable[[Limits], World],
+) -> None:
+    world = world_with(OWN)
+    client, plain, sender = world.client("a", version=MQTT_5), world.client("p", version=MQTT_5), world.client("s")
+    client.send(Subscribe(1, (("t/#", 1),), {Property.SUBSCRIPTION_ID: [7]}))
+    client.send(Subscribe(2, (("t/+", 0), ("u", 0)), {Property.SUBSCRIPTION_ID: [300]}))
+    client.send(Subscribe(3, (("t/1", 0),)))
+    plain.subscribe("#")
+    client.take()
+
+    sender.publish("t/1", b"x", 1)
+    sender.publish("u", b"y")
+
+    told = {packet.payload: packet.properties for packet in client.take() if isinstance(packet, Publish)}
+    assert {payload: sorted(one[Property.SUBSCRIPTION_ID]) for payload, one in told.items()} == {
+        b"x": [7, 300],
+        b"y": [300],
+    }
+    assert {one.properties.get(Property.SUBSCRIPTION_ID) for one in plain.take() if isinstance(one, Publish)} == {None}
+
+
+def test_an_identifier_comes_with_retained_and_shared_messages_and_after_a_crash(
+    world_with: Callable[[Limits], World],
+) -> None:
+    world = world_with(OWN)
+    kept: Properties = {Property.SESSION_EXPIRY: 600}
+    client, sender = world.client("a", version=MQTT_5, clean=False, properties=kept), world.client("s")
+    sender.publish("r", b"retained", 1, retain=True)
+    client.send(Subscribe(1, (("r", 1),), {Property.SUBSCRIPTION_ID: [5]}))
+    client.send(Subscribe(2, (("$share/g/t", 1),), {Property.SUBSCRIPTION_ID: [6]}))
+    client.take()
+    first = [packet for packet in client.inbox if isinstance(packet, Publish)]
+    client.drop()
+    sender.publish("t", b"shared", 1)
+
+    with world.restarted():
+        again = world.client("a", version=MQTT_5, clean=False, properties=kept)
+
+    told = {packet.payload: packet.properties for packet in [*first, *again.inbox] if isinstance(packet, Publish)}
+    assert {payload: one[Property.SUBSCRIPTION_ID] for payload, one in told.items()} == {
+        b"retained": [5],
+        b"shared": [6],
+    }
+
+
+@pytest.mark.parametrize("identifiers", [[0], [1, 2]])
+def test_a_subscription_has_one_identifier_above_0(
+    world_with: Callable[[Limits], World], identifiers: list[int]
+) -> None:
+    client = world_with(OWN).client("a", version=MQTT_5)
+
+    client.send(Subscribe(1, (("t", 0),), {Property.SUBSCRIPTION_ID: identifiers}))
+
+    assert client.take() == [Disconnect(Reason.PROTOCOL_ERROR)]
 
 
 @pytest.mark.parametrize(

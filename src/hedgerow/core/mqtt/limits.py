@@ -1,8 +1,8 @@
 """What a broker allows, as named sets of numbers.
 
-`aws-shapes` (default) has the sizes, counts and refusals that code written for AWS meets, and no rates; `aws` adds the
-rates of a connection and a client id, and closes where AWS closes; `own` is MQTT 3.1.1 and 5 with wide bounds. QoS 2
-and subscription identifiers are refused by name in every set: they are not built yet.
+`aws-shapes` (default) has the sizes, counts and refusals that code written for AWS meets (no QoS 2, no subscription
+identifiers), and no rates; `aws` adds the rates of a connection and a client id, and closes where AWS closes; `own` is
+MQTT 3.1.1 and 5 with wide bounds.
 """
 
 from dataclasses import dataclass, replace
@@ -43,6 +43,9 @@ class Limits:
     publishes_per_s: int = 0  # of one connection; 0 is no limit
     connects_per_client_s: int = 0  # of one client id; 0 is no limit
     refused_filter_closes: bool = False  # MQTT 3.1.1: close, as AWS does, instead of SUBACK 0x80
+    maximum_qos: int = 1
+    subscription_ids: bool = False
+    resends: bool = False  # on a new connection the same identifier and DUP [MQTT-4.4.0-1]; AWS sends anew
 
 
 AWS_SHAPES: Final = Limits()
@@ -70,5 +73,8 @@ OWN: Final = Limits(
     user_properties=1024 * 1024,
     retained_by_wildcard=True,
     parent_of_hash=True,
+    maximum_qos=2,
+    subscription_ids=True,
+    resends=True,
 )
 SETS: Final = {one.name: one for one in (AWS_SHAPES, AWS, OWN)}

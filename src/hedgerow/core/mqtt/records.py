@@ -1,5 +1,6 @@
 """What of MQTT must outlive a process, as values for a journal. Bodies are bytes that only the gateway reads."""
 
+from enum import IntEnum
 from typing import NamedTuple
 
 
@@ -39,6 +40,34 @@ class Settled(NamedTuple):
     numbers: tuple[int, ...]
 
 
+class Step(IntEnum):
+    """Where a message of QoS 2 stands. Values are stored."""
+
+    SENT = 0  # to the client, which may have it
+    RELEASED = 1  # the client has it; its PUBCOMP is missing
+    RECEIVED = 2  # from the client, whose PUBREL is missing
+
+
+class InFlight(NamedTuple):
+    """A packet identifier of QoS 2 is in use. `number` is the queued message's, 0 when it is not needed any more."""
+
+    account: str
+    client_id: str
+    epoch: int
+    packet_id: int
+    step: Step
+    number: int = 0
+
+
+class Landed(NamedTuple):
+    """The packet identifier is free again. Both sides number theirs by themselves: `inbound` are the client's."""
+
+    account: str
+    client_id: str
+    packet_id: int
+    inbound: bool
+
+
 class Retained(NamedTuple):
     """A topic's retained message; an empty body takes it away."""
 
@@ -47,7 +76,7 @@ class Retained(NamedTuple):
     body: bytes
 
 
-Record = SessionSaved | SessionEnded | Queued | Settled | Retained
+Record = SessionSaved | SessionEnded | Queued | Settled | InFlight | Landed | Retained
 
 
 class Loaded(NamedTuple):
@@ -56,3 +85,4 @@ class Loaded(NamedTuple):
     sessions: tuple[SessionSaved, ...] = ()
     messages: tuple[Queued, ...] = ()  # in the order of their numbers
     retained: tuple[Retained, ...] = ()
+    in_flight: tuple[InFlight, ...] = ()  # in the order in which they were sent

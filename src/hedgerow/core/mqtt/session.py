@@ -2,7 +2,9 @@
 
 A connection lends the session its `Link` (where bytes to the client are collected); without one the session is offline
 and keeps what it must. The broker decides who gets a message; the connection parses; the journal remembers.
-Spec: MQTT 5.0 sections 4.1 (session state), 4.3.2 (QoS 1), 4.4 (delivery again), 4.9 (flow control).
+A message of QoS 2 for a session that is kept leaves only when its packet identifier is on disk (`launch`), and is
+released only when that is: so a client that got it before a crash does not get it as another one after it.
+Spec: MQTT 5.0 sections 4.1 (session state), 4.3 (QoS), 4.4 (delivery again), 4.9 (flow control).
 """
 
 # hot path
@@ -57,6 +59,11 @@ class Parcel:
         self.expires_at = expires_at
 
 
+RELEASED: Final = Parcel("", b"", 2)  # stands in flight for what the client has; its PUBCOMP is missing
+_PUBREL: Final = b"\x62\x02"
+_DUP: Final = 0x08
+
+
 def publish_parts(parcel: Parcel, version: int, qos: int, retain: bool, now: float) -> tuple[bytes, bytes]:
     """Answer a PUBLISH as what comes before and after the packet identifier."""
     topic = parcel.topic.encode()
@@ -78,26 +85,39 @@ class Session:
     __slots__ = (
         "_next_id",
         "_queued_bytes",
+        "again",
         "client_id",
         "dropped",
         "epoch",
         "expires_at",
         "expiry_s",
+        "fresh",
         "in_flight",
         "link",
         "max_queued",
         "max_queued_bytes",
         "persistent",
         "queue",
+        "received",
+        "resends",
         "sequence",
         "settled",
+        "starting",
         "subscriptions",
+        "unnoted",
         "version",
         "window",
     )
 
     def __init__(
-        self, client_id: str, version: int, *, epoch: int = 0, max_queued: int = 10_000, max_queued_bytes: int = 1 << 26
+        self,
+        client_id: str,
+        version: int,
+        *,
+        epoch: int = 0,
+        max_queued: int = 10_000,
+        max_queued_bytes: int = 1 << 26,
+        resends: bool = False,
     ) -> None:
         self.client_id = client_id
         self.version = version
@@ -108,9 +128,15 @@ class Session:
         self.link: Link | None = None
         self.window = 100
         self.subscriptions: dict[str, int] = {}  # filter as the client wrote it -> options
-        self.in_flight: dict[int, tuple[int, Parcel]] = {}  # packet id -> (journal number, message)
+        self.in_flight: dict[int, tuple[int, Parcel]] = {}  # packet id -> (journal number, message), as they were sent
+        self.again: deque[int] = deque()  # of them, what a new connection has not sent again yet
+        self.received: dict[int, bool] = {}  # QoS 2 from the client, until PUBREL; False before our PUBREC
+        self.resends = resends  # same identifier and DUP on a new connection [MQTT-4.4.0-1]; AWS sends anew
         self.queue: deque[tuple[int, Parcel]] = deque()
         self.settled: list[int] = []  # journal numbers of what is dealt with; whoever keeps the journal empties it
+        self.starting: list[tuple[int, int]] = []  # (packet id, journal number) to be noted on disk, then launched
+        self.unnoted: set[int] = set()  # packet ids that are not on disk yet
+        self.fresh: set[int] = set()  # packet ids that were never sent, so that DUP would be wrong
         self.dropped = 0
         self.sequence = 0  # the journal number of the newest message
         self.max_queued = max_queued
@@ -119,7 +145,7 @@ class Session:
         self._next_id = 0
 
     def send(self, parcel: Parcel, now: float, number: int = 0) -> bool:
-        """Send at QoS 1, now or when there is room; False when the queue is full and the message is dropped."""
+        """Send at QoS 1 or 2, now or when there is room; False when the queue is full and the message is dropped."""
         link = self.link
         if link is not None and not link.congested and not self.queue and len(self.in_flight) < self.window:
             self._fly(link, number, parcel, now)
@@ -147,13 +173,19 @@ class Session:
                 return identifier
 
     def _fly(self, link: Link, number: int, parcel: Parcel, now: float) -> None:
-        head, tail = publish_parts(parcel, self.version, 1, parcel.retain, now)
+        qos = parcel.qos
+        head, tail = publish_parts(parcel, self.version, qos, parcel.retain, now)
         if len(head) + len(tail) + 2 > link.max_packet:
             self.dropped += 1  # [MQTT-3.1.2-25]: as if it had been delivered
             self._settle(number)
             return
         identifier = self.take_id()
         self.in_flight[identifier] = (number, parcel)
+        if qos == 2 and number:
+            self.starting.append((identifier, number))
+            self.unnoted.add(identifier)
+            self.fresh.add(identifier)
+            return
         link.out += (head, identifier.to_bytes(2, "big"), tail)
         link.wake()
 
@@ -168,14 +200,64 @@ class Session:
             return False
         if flown[0]:
             self.settled.append(flown[0])
-        if self.queue:
+        if self.queue or self.again:
             self.pump(now)
         return True
+
+    def release(self, identifier: int) -> int | None:
+        """The client has the QoS 2 message (PUBREC): answer its journal number; None when there is no such message."""
+        flown = self.in_flight.get(identifier)
+        if flown is None or flown[1].qos != 2:
+            return None
+        self.in_flight[identifier] = (0, RELEASED)
+        return flown[0]
+
+    def launch(self, identifier: int, now: float, *, noted: bool) -> None:
+        """The identifier is on disk: send the message. If it could not be noted, the message waits again."""
+        self.unnoted.discard(identifier)
+        flown = self.in_flight.get(identifier)
+        if flown is None:
+            return
+        if not noted:
+            del self.in_flight[identifier]
+            self.fresh.discard(identifier)
+            self.queue.appendleft(flown)
+            self._queued_bytes += len(flown[1].payload)
+        elif self.link is not None:
+            self.again.append(identifier)
+            self.pump(now)
+
+    def resume(self, now: float) -> None:
+        """A new connection: send what was in flight again, then what waits."""
+        self.again = deque(identifier for identifier in self.in_flight if identifier not in self.unnoted)
+        self.pump(now)
+
+    def _send_again(self, link: Link, identifier: int, now: float) -> None:
+        number, parcel = self.in_flight[identifier]
+        dup = 0 if identifier in self.fresh else _DUP
+        self.fresh.discard(identifier)
+        if parcel is RELEASED:
+            link.out.append(_PUBREL + identifier.to_bytes(2, "big"))
+            link.wake()
+            return
+        head, tail = publish_parts(parcel, self.version, parcel.qos, parcel.retain, now)
+        if len(head) + len(tail) + 2 > link.max_packet or not link.may_receive(parcel.topic):
+            self.dropped += 1
+            del self.in_flight[identifier]
+            self._settle(number)
+            return
+        link.out += (bytes((head[0] | dup,)) + head[1:], identifier.to_bytes(2, "big"), tail)
+        link.wake()
 
     def pump(self, now: float) -> None:
         """Send what waits as far as there is room; what expired or may not be had is settled."""
         link = self.link
         queue = self.queue
+        again = self.again
+        while link is not None and not link.congested and again and len(self.in_flight) - len(again) < self.window:
+            identifier = again.popleft()
+            if identifier in self.in_flight:
+                self._send_again(link, identifier, now)
         while link is not None and not link.congested and queue and len(self.in_flight) < self.window:
             number, parcel = queue.popleft()
             self._queued_bytes -= len(parcel.payload)
@@ -186,8 +268,11 @@ class Session:
             self._fly(link, number, parcel, now)
 
     def offline(self) -> None:
-        """The link is gone: what was in flight waits again, before everything else, in its order."""
+        """The link is gone: what was in flight waits for a new one, before everything else, in its order."""
         self.link = None
+        self.again.clear()
+        if self.resends:
+            return
         self.queue.extendleft(reversed(self.in_flight.values()))
         self._queued_bytes += sum(len(parcel.payload) for _, parcel in self.in_flight.values())
         self.in_flight.clear()

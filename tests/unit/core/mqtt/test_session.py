@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from hedgerow.core.mqtt import MQTT_3_1_1, TO_CLIENT, Decoder, Publish
+from hedgerow.core.mqtt import MQTT_3_1_1, TO_CLIENT, Ack, Decoder, Kind, Packet, Publish
 from hedgerow.core.mqtt.session import Parcel, Session
 
 
@@ -27,9 +27,12 @@ class Line:
         return topic not in self.denied
 
     def arrived(self) -> list[Publish]:
+        return [packet for packet in self.packets() if isinstance(packet, Publish)]
+
+    def packets(self) -> list[Packet]:
         wire = b"".join(self.out)
         self.out.clear()
-        return [packet for packet in self._decoder.feed(wire) if isinstance(packet, Publish)]
+        return self._decoder.feed(wire)
 
 
 class Deliveries(RuleBasedStateMachine):
@@ -125,6 +128,93 @@ class Deliveries(RuleBasedStateMachine):
 
 TestDeliveries = Deliveries.TestCase
 TestDeliveries.settings = settings(max_examples=30, stateful_step_count=30)
+
+
+class Twice(RuleBasedStateMachine):
+    """A client of QoS 2 whose connection breaks at any time gets each message once, in order, and owes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.session = Session("c", MQTT_3_1_1, resends=True)
+        self.line: Line | None = None
+        self.sent = 0
+        self.had: list[int] = []  # what the client has been given
+        self.holding: set[int] = set()  # identifiers that the client has and that are not released
+        self.disk: deque[int] = deque()  # identifiers on their way to the disk
+
+    def _flush(self) -> None:
+        self.disk.extend(identifier for identifier, _ in self.session.starting)
+        self.session.starting.clear()
+
+    @rule()
+    def publish(self) -> None:
+        self.sent += 1
+        assert self.session.send(Parcel("t", b"%d" % self.sent, 2), 0.0, self.sent)
+        self._flush()
+
+    @precondition(lambda self: bool(self.disk))
+    @rule()
+    def write(self) -> None:
+        self.session.launch(self.disk.popleft(), 0.0, noted=True)
+        self._flush()
+
+    @precondition(lambda self: self.line is None)
+    @rule(window=st.integers(1, 4))
+    def connect(self, window: int) -> None:
+        self.line = self.session.link = Line()
+        self.session.window = window
+        self.session.resume(0.0)
+        self._flush()
+
+    @precondition(lambda self: self.line is not None)
+    @rule(loses=st.booleans())
+    def disconnect(self, loses: bool) -> None:
+        if not loses:
+            self.arrive()
+        self.session.offline()
+        self.line = None
+
+    @precondition(lambda self: self.line is not None)
+    @rule()
+    def arrive(self) -> None:
+        assert self.line is not None
+        for packet in self.line.packets():
+            if isinstance(packet, Publish):
+                if packet.packet_id not in self.holding:
+                    self.had.append(int(packet.payload))
+                self.holding.add(packet.packet_id)
+                self.session.release(packet.packet_id)
+            elif isinstance(packet, Ack) and packet.kind is Kind.PUBREL:
+                self.holding.discard(packet.packet_id)
+                self.session.acked(packet.packet_id, 0.0)
+                self._flush()
+
+    @precondition(lambda self: self.line is not None)
+    @rule()
+    def release(self) -> None:
+        for identifier in sorted(self.holding):
+            self.holding.discard(identifier)
+            assert self.session.acked(identifier, 0.0)
+            self._flush()
+
+    @invariant()
+    def each_once_and_in_order(self) -> None:
+        assert self.had == list(range(1, len(self.had) + 1))
+
+    def teardown(self) -> None:
+        for _ in range(self.sent * 4 + 4):
+            if self.line is None:
+                self.connect(4)
+            while self.disk:
+                self.write()
+            self.arrive()
+            self.release()
+        assert self.had == list(range(1, self.sent + 1))
+        assert not self.session.in_flight
+
+
+TestTwice = Twice.TestCase
+TestTwice.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 def test_packet_identifiers_wrap_and_skip_those_in_use() -> None:
