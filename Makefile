@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 WHEELS := build/wheels
+PEERS := build/bench
 export PYTHONDONTWRITEBYTECODE ?= 1
 .DEFAULT_GOAL := help
 
@@ -41,7 +42,12 @@ unit: setup  ## the fast tests
 test: setup  ## all tests
 	$(BIN)/pytest -q -n auto $(ARGS)
 
-bench: setup  ## measure; bench/results.md keeps the figures
+$(PEERS)/.ready: bench/requirements.lock | $(STAMP)
+	test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.lock
+	touch $@
+
+bench: setup $(PEERS)/.ready  ## measure; bench/results.md keeps the figures
 	$(BIN)/python -m bench $(ARGS)
 
 soak: setup  ## what is long by nature

@@ -6,6 +6,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 BENCHES = {
+    "api": [sys.executable, "-m", "bench.api"],
     "cloud": [sys.executable, "-m", "bench.cloud"],
     "mqtt": [sys.executable, str(HERE / "mqtt.py")],
     "functions": [sys.executable, str(HERE / "functions.py")],

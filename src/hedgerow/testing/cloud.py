@@ -48,6 +48,7 @@ class CloudProcess:
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     ready: dict[str, Any] = field(default_factory=dict)
+    module: str = "hedgerow"  # what runs the command; measurements have their own
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -65,7 +66,7 @@ class CloudProcess:
         ready_file = self.folder / "ready.json"
         ready_file.unlink(missing_ok=True)
         ports = [f"--{name}-port=0" for name in ("api", "mqtt", "https", "console")]
-        command = [sys.executable, "-m", "hedgerow", "cloud", "up", f"--data={self.data}", *ports]
+        command = [sys.executable, "-m", self.module, "cloud", "up", f"--data={self.data}", *ports]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603  # our own command
                 [*command, f"--ready-file={ready_file}", *self.arguments],

@@ -1,0 +1,274 @@
+"""The API against a moto server: `python -m bench.api`. Both as processes on one core, the generator on another.
+
+One generator (`bench/replay.py`) replays to both what boto3 signed beforehand, over 1 and 32 connections. CPU is user
+and system time of the server's process per completed call; rounds alternate between the servers, and each figure is the
+best of the rounds. moto keeps everything in memory, Hedgerow has CreateThing on disk before it answers. Lookups: random
+names out of 1,000 and of 100,000 things. `python -m bench.api --quick`: one round of few calls, nothing is recorded.
+"""
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from bench.record import record
+from bench.replay import Figures, Signer, replay
+from hedgerow.api.sockets import bind
+from hedgerow.core.wire import HttpRequest, sigv4
+from hedgerow.testing import CloudProcess, start_cloud
+
+HERE = Path(__file__).parent
+MOTO = HERE.parent / "build" / "bench" / "bin" / "python"
+ROUNDS, CALLS = (1, 300) if "--quick" in sys.argv else (3, 3000)
+THINGS = 100
+MANY = 2_000 if "--quick" in sys.argv else 100_000
+CONNECTIONS = (1, 32)
+OPERATIONS = ("DescribeThing", "ListThings of 100", "CreateThing")
+SHARES = {"DescribeThing": 1 / 3, "ListThings of 100": 1 / 3, "CreateThing": 1 / 2}  # of moto's CPU
+RATES = {("DescribeThing", 32): 1500, ("CreateThing", 32): 1000}
+SLOW_RATE = 500  # CreateThing/s at 32 connections with 5 ms added to each commit
+LOOKUP_CHANGE = 0.2
+ATTRIBUTES = {"site": "north-7", "model": "TX-200", "firmware": "2.4.1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One of the two."""
+
+    name: str
+    pid: int
+    session: boto3.Session
+    port: int
+
+    def client(self) -> Any:
+        return self.session.client("iot", endpoint_url=f"http://127.0.0.1:{self.port}")
+
+    def run(self, requests: Sequence[bytes], connections: int) -> Figures:
+        return replay(("127.0.0.1", self.port), requests, connections=connections, pid=self.pid)
+
+
+def main() -> None:
+    begin = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="hedgerow-bench-") as name, _servers(Path(name)) as (ours, theirs):
+        best = _compare([ours, theirs])
+        rows = [*_rows(best), ("boto3 itself, DescribeThing one after the other", f"{_boto3_rate(ours):,.0f}/s", "")]
+        rows += _lookups(ours)
+    with tempfile.TemporaryDirectory(prefix="hedgerow-bench-") as name:
+        rows.append(_slow_commits(Path(name)))
+    version = subprocess.run(
+        [MOTO, "-c", "import moto; print(moto.__version__)"], capture_output=True, text=True, check=True
+    )
+    method = (
+        f"`bench/api.py`: {CALLS} calls, best of {ROUNDS} rounds, server and generator on one core each,"
+        f" moto {version.stdout.strip()}; load average {begin:.1f} before"
+    )
+    if "--quick" not in sys.argv:
+        record("API", method, rows)
+    else:
+        print("\n".join("  ".join(row) for row in rows))
+
+
+@contextmanager
+def _servers(folder: Path) -> Iterator[tuple[Server, Server]]:
+    cloud = start_cloud(folder, "--no-console")
+    try:
+        with _moto(folder) as theirs:
+            yield _ours(cloud), theirs
+    finally:
+        cloud.stop()
+
+
+def _ours(cloud: CloudProcess) -> Server:
+    ready = cloud.ready
+    _alone(ready["pid"])
+    session = _session(ready["region"], ready["access_key_id"], ready["secret_access_key"])
+    return Server("hedgerow", ready["pid"], session, int(ready["api_url"].rpartition(":")[2]))
+
+
+def _session(region: str, access_key_id: str, secret: str) -> boto3.Session:
+    return boto3.Session(region_name=region, aws_access_key_id=access_key_id, aws_secret_access_key=secret)
+
+
+@contextmanager
+def _moto(folder: Path) -> Iterator[Server]:
+    if not MOTO.exists():
+        sys.exit("moto is not installed: `make bench` installs it into build/bench")
+    (one,) = bind("127.0.0.1", 0)
+    port = int(one.getsockname()[1])
+    one.close()
+    with (folder / "moto.log").open("wb") as log:
+        process = subprocess.Popen(
+            [MOTO, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
+        )
+    try:
+        server = Server("moto", process.pid, _session("eu-central-1", "AKIDEXAMPLE", "example"), port)
+        _until_answers(server.client())
+        _alone(process.pid)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _until_answers(client: Any) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            client.list_things()
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _alone(pid: int) -> None:
+    """Give the server one core, and us another."""
+    cores = sorted(os.sched_getaffinity(0))
+    for task in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(task), {cores[0]})
+    if len(cores) > 1:
+        os.sched_setaffinity(0, set(cores[1:]))
+
+
+def _compare(servers: Sequence[Server]) -> dict[tuple[str, int, str], tuple[float, float]]:
+    """Answer (calls per second, CPU in µs per call) by operation, connections and server."""
+    for server in servers:
+        client = server.client()
+        for number in range(THINGS):
+            client.create_thing(thingName=f"thing-{number:03}", attributePayload={"attributes": ATTRIBUTES})
+    best: dict[tuple[str, int, str], tuple[float, float]] = {}
+    for turn in range(ROUNDS):
+        for operation in OPERATIONS:
+            for connections in CONNECTIONS:
+                for server in servers:
+                    requests = _requests(server, operation, f"{turn}-{connections}")
+                    figures = server.run(requests, connections)
+                    rate, cpu = best.get((operation, connections, server.name), (0.0, float("inf")))
+                    best[operation, connections, server.name] = max(rate, figures.rate), min(cpu, figures.cpu_us)
+                    if operation == "CreateThing":
+                        _remove_created(server, f"{turn}-{connections}")
+    return best
+
+
+def _requests(server: Server, operation: str, run: str) -> list[bytes]:
+    signer = Signer(server.client())
+    if operation == "DescribeThing":
+        return [signer.request("describe_thing", thingName="thing-042")] * CALLS
+    if operation == "ListThings of 100":
+        return [signer.request("list_things", maxResults=THINGS)] * (CALLS // 4)
+    payload = {"attributes": ATTRIBUTES}
+    return [
+        signer.request("create_thing", thingName=f"new-{run}-{number}", attributePayload=payload)
+        for number in range(CALLS)
+    ]
+
+
+def _remove_created(server: Server, run: str) -> None:
+    """Leave the 100 things alone again: moto looks through all it has for each list."""
+    signer = Signer(server.client())
+    names = (f"new-{run}-{number}" for number in range(CALLS))
+    server.run([signer.request("delete_thing", thingName=name) for name in names], 4)
+
+
+def _rows(best: dict[tuple[str, int, str], tuple[float, float]]) -> list[tuple[str, str, str]]:
+    rows = []
+    for operation in OPERATIONS:
+        for connections in CONNECTIONS:
+            rate, cpu = best[operation, connections, "hedgerow"]
+            their_rate, their_cpu = best[operation, connections, "moto"]
+            what = f"{operation}, {connections} connection{'s' if connections > 1 else ''}"
+            share = cpu / their_cpu
+            wanted = RATES.get((operation, connections))
+            rows.append(
+                (
+                    f"{what}: CPU per call",
+                    f"{cpu:.0f} µs, moto {their_cpu:.0f} µs: {share:.2f}",
+                    f"≤ {SHARES[operation]:.2f}{_verdict(share <= SHARES[operation])}",
+                )
+            )
+            budget = f"≥ {wanted:,}/s{_verdict(rate >= wanted)}" if wanted else ""
+            rows.append((f"{what}: calls", f"{rate:,.0f}/s, moto {their_rate:,.0f}/s", budget))
+    return rows
+
+
+def _verdict(met: bool) -> str:
+    return "" if met else " **missed**"
+
+
+def _boto3_rate(server: Server) -> float:
+    client = server.client()
+    begun = time.perf_counter()
+    for _ in range(500):
+        client.describe_thing(thingName="thing-042")
+    return 500 / (time.perf_counter() - begun)
+
+
+def _lookups(server: Server) -> list[tuple[str, str, str]]:
+    """Measure DescribeThing of random names, first among few things and then among many."""
+    few = 1_000
+    _fill(server, THINGS, few)
+    among_few = _lookup(server, few)
+    _fill(server, few, MANY)
+    among_many = _lookup(server, MANY)
+    change = among_many / among_few - 1
+    budget = f"≤ {LOOKUP_CHANGE:+.0%}{_verdict(change <= LOOKUP_CHANGE)}"
+    measured = f"{among_few:.0f} µs, {among_many:.0f} µs: {change:+.0%}"
+    return [(f"a lookup among {few:,} and {MANY:,} things, 1 connection", measured, budget)]
+
+
+def _fill(server: Server, first: int, end: int) -> None:
+    step = 5_000
+    for begin in range(first, end, step):
+        numbers = range(begin, min(begin + step, end))
+        server.run([_created(server, number) for number in numbers], 64)
+
+
+def _created(server: Server, number: int) -> bytes:
+    """Sign a CreateThing ourselves: boto3 would take minutes for all of them."""
+    keys = server.session.get_credentials()
+    body = b'{"attributePayload":{"attributes":{"site":"north-7","model":"TX-200"}}}'
+    path = f"/things/thing-{number:03}"
+    headers = {"host": f"127.0.0.1:{server.port}", "content-type": "application/json"}
+    sign = partial(sigv4.sign, access_key_id=keys.access_key, secret=keys.secret_key, service="iot")
+    headers |= sign(HttpRequest("POST", path, "", headers, body), region=server.session.region_name, now=time.time())
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST {path} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def _lookup(server: Server, things: int) -> float:
+    """Answer the time of a lookup in µs, the best of several runs."""
+    signer, names = Signer(server.client()), random.Random(7)
+    requests = [
+        signer.request("describe_thing", thingName=f"thing-{names.randrange(THINGS, things):03}") for _ in range(1000)
+    ]
+    return min(server.run(requests, 1).seconds / len(requests) for _ in range(2 * ROUNDS + 1)) * 1e6
+
+
+def _slow_commits(folder: Path) -> tuple[str, str, str]:
+    cloud = CloudProcess(folder, ("--no-console",), module="bench.slow_commits")
+    cloud.start()
+    try:
+        server = _ours(cloud)
+        rate = max(
+            server.run(_requests(server, "CreateThing", str(turn)), CONNECTIONS[-1]).rate for turn in range(ROUNDS)
+        )
+    finally:
+        cloud.stop()
+    what = f"CreateThing with 5 ms added to each commit, {CONNECTIONS[-1]} connections"
+    return what, f"{rate:,.0f}/s", f"≥ {SLOW_RATE}/s{_verdict(rate >= SLOW_RATE)}"
+
+
+if __name__ == "__main__":
+    main()
