@@ -24,6 +24,7 @@ from hedgerow.services.s3.objects.errors import (
     NotModified,
     PointlessCopy,
     PreconditionFailed,
+    TooManyKeys,
 )
 from hedgerow.services.s3.objects.listing import listing
 from hedgerow.services.s3.objects.model import Object, read_range
@@ -258,6 +259,13 @@ async def test_deleting_is_the_same_whether_there_was_something_or_not(service: 
     for key in ("a", "b"):
         with pytest.raises(NoSuchKey):
             await service.get(key)
+
+
+def test_a_thousand_objects_are_deleted_at_once_and_no_more(service: S3) -> None:
+    request = {"Bucket": "bucket", "Delete": {"Objects": [{"Key": "k"}] * 1001}}
+
+    with pytest.raises(TooManyKeys):
+        service.store.run(service.objects.delete_objects, request)
 
 
 async def test_a_copy_keeps_or_replaces_the_headers(service: S3) -> None:

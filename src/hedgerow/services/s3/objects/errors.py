@@ -13,6 +13,16 @@ class NoSuchKey(ServiceError):
         super().__init__("The specified key does not exist.", Key=key)
 
 
+class TooManyKeys(ServiceError):
+    """More keys to delete than one request may have."""
+
+    code = "MalformedXML"
+    status = 400
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The XML you provided does not validate: at most {most} objects are deleted by one request.")
+
+
 class PreconditionFailed(ServiceError):
     """A condition in the request does not hold."""
 

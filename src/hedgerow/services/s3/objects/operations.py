@@ -15,6 +15,7 @@ from hedgerow.services.s3.objects.errors import (
     MetadataTooLarge,
     NoSuchKey,
     PointlessCopy,
+    TooManyKeys,
 )
 from hedgerow.services.s3.objects.listing import Listing, listing
 from hedgerow.services.s3.objects.model import (
@@ -31,6 +32,7 @@ from hedgerow.services.s3.objects.store import ObjectStore
 from hedgerow.store import Answer, Tx
 
 PAGE = 1000
+MOST_DELETED = 1000
 
 
 class Buckets(Protocol):
@@ -133,7 +135,10 @@ class ObjectOperations:
         request.get("ChecksumAlgorithm")  # the body's checksum was looked at by the shell
         quiet = bool(request["Delete"].get("Quiet"))
         deleted = []
-        for entry in request["Delete"]["Objects"]:
+        entries = request["Delete"]["Objects"]
+        if len(entries) > MOST_DELETED:
+            raise TooManyKeys(MOST_DELETED)
+        for entry in entries:
             self._store.drop(tx, caller.account, bucket, entry["Key"])
             deleted.append({"Key": entry["Key"]})
         return Answer({} if quiet else {"Deleted": deleted})
