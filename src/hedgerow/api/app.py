@@ -68,6 +68,9 @@ class ApiApp:
         if scope.get("client"):
             host, port = scope["client"]
             scope["client"] = (_address(host), port)
+        if scope["type"] == "http" and (words := _misdirected(scope)):
+            await _send(send, HttpResponse(400, {"content-type": "text/plain", "connection": "close"}, words))
+            return
         mount = self._mounts.get("/" + scope["path"].split("/", 2)[1])
         if mount is not None and not (scope["type"] == "http" and _is_signed(scope)):
             await self._mounted(mount, scope, receive, send)
@@ -214,6 +217,16 @@ def _is_signed(scope: Scope) -> bool:
     if b"X-Amz-Signature=" in scope["query_string"]:
         return True
     return any(name == b"authorization" and value.startswith(b"AWS4") for name, value in scope["headers"])
+
+
+def _misdirected(scope: Scope) -> bytes:
+    """Say what is wrong with where a request goes (RFC 9112 section 3.2), b"" when nothing is."""
+    if not scope["path"].startswith("/"):  # OPTIONS *
+        return b"The target of a request is a path here.\n"
+    hosts = sum(name == b"host" for name, _ in scope["headers"])
+    if hosts > 1 or (hosts == 0 and scope.get("http_version") == "1.1"):
+        return b"A request has one Host header.\n"
+    return b""
 
 
 def _is_of_this_machine(scope: Scope) -> bool:

@@ -205,6 +205,10 @@ def _unchunked(http: HttpRequest, signed: sigv4.Signed, secret: str, form: str) 
     announced = http.headers.get("x-amz-decoded-content-length")
     if announced is not None and announced != str(len(body)):
         raise WireError("IncompleteBody", "The body is not as long as x-amz-decoded-content-length says.", status=400)
+    promised = {name.strip().lower() for name in http.headers.get("x-amz-trailer", "").split(",")} - {""}
+    if promised != trailers.keys():
+        words = "The headers after the body are not those that x-amz-trailer says."
+        raise WireError("MalformedTrailerError", words, status=400)
     return HttpRequest(http.method, http.path, http.query, _plain_headers(http.headers, trailers), body)
 
 

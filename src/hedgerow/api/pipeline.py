@@ -107,6 +107,9 @@ class Pipeline:
         except Malformed as error:
             assert exchange.call is not None  # noqa: S101 - only reading an input raises it
             response = self._refusal(exchange, malformed(exchange.call, error))
+        except RecursionError:  # of a document in a member: what the wire reads has its own bound
+            assert exchange.call is not None  # noqa: S101 - nothing recurses before the input is read
+            response = self._refusal(exchange, malformed(exchange.call, Malformed("", "nested less deeply")))
         except (Unavailable, TimeoutError) as error:
             log.warning("an operation was not answered in time", extra={"fields": self._fields(exchange)})
             response = self._refusal(exchange, ServiceUnavailable(str(error) or "The operation took too long."))

@@ -148,6 +148,10 @@ def _http_protocol() -> type[asyncio.Protocol]:
             before = self._header_bytes - len(data)
             return before < HEADER_LIMIT and b"\r\n\r\n" in data[: HEADER_LIMIT - before]
 
+        def on_header(self, name: bytes, value: bytes) -> None:
+            if self._in_headers:  # trailers need not be signed and have no bound: they are not kept
+                super().on_header(name, value)
+
         def on_message_begin(self) -> None:
             super().on_message_begin()
             self._await_headers()

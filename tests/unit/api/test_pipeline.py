@@ -192,7 +192,8 @@ def test_the_data_plane_has_its_own_word_for_denied() -> None:
 def test_a_clock_that_is_off_is_named(away_s: float) -> None:
     response = answer(cloud(), signed("GET", "/things/lamp", now=time.time() + away_s))
 
-    assert refusal(response)[:2] == (403, "RequestTimeTooSkewed")
+    assert refusal(response)[:2] == (403, "InvalidSignatureException")
+    assert "15 min" in refusal(response)[2]
 
 
 def temporary(running: ToyCloud, *, ends_in_s: float) -> None:
@@ -250,6 +251,16 @@ def test_only_s3_takes_a_body_that_is_not_signed() -> None:
     response = answer(cloud(), HttpRequest("POST", "/things/lamp", "", {**headers, **added}, b'{"a": 1}'))
 
     assert response.status == 400
+
+
+def test_a_document_that_is_nested_too_deeply_is_the_callers_mistake() -> None:
+    def operation(tx: Tx, request: Request, caller: Caller) -> Answer:
+        return Answer({"thingName": json.loads("[" * 100_000)})
+
+    response = answer(cloud(DescribeThing=write(operation, THING)), signed("GET", "/things/lamp"))
+
+    assert refusal(response)[:2] == (400, "InvalidRequestException")
+    assert "nested" in refusal(response)[2]
 
 
 def test_our_own_mistake_is_answered_with_an_id_and_logged_with_its_traceback(

@@ -24,7 +24,7 @@ from hedgerow.api import flow
 from hedgerow.api import server as server_module
 from hedgerow.api.sockets import bind
 from hedgerow.core.wire import HttpRequest
-from hedgerow.core.wire.sigv4 import presign
+from hedgerow.core.wire.sigv4 import canonical_request, presign, signature, signing_key
 from tests.unit.api.certificates import Certificates, made_in
 from tests.unit.api.cloud import ACCOUNT, KEY_ID, REGION, SECRET, ToyCloud, served, toy_cloud
 from tests.unit.api.toys import ToyObjects, ToyThings, get_object_in_pieces, rows
@@ -396,6 +396,46 @@ def test_a_bucket_may_have_the_name_of_a_mount(secure: ToyCloud, certificates: C
 
     assert "in-a-bucket" in OBJECTS.objects
     assert words == {"caller": None, "certificate": True}
+
+
+def trailing(plain: ToyCloud, announced: str, trailer: bytes) -> bytes:
+    """Answer what a PutObject of three bytes gets, with `trailer` behind them."""
+    host = urlsplit(plain.url).netloc
+    form = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    headers = {"host": host, "x-amz-content-sha256": form, "x-amz-date": stamp, "x-amz-trailer": announced}
+    scope = f"{stamp[:8]}/{REGION}/s3/aws4_request"
+    request = canonical_request(("PUT", "/store/trailing", ""), headers, form)
+    value = signature(signing_key(SECRET, stamp[:8], REGION, "s3"), stamp, scope, request)
+    names = ";".join(sorted(headers))
+    headers["authorization"] = f"AWS4-HMAC-SHA256 Credential={KEY_ID}/{scope}, SignedHeaders={names}, Signature={value}"
+    body = b"3\r\nabc\r\n0\r\n" + trailer + b"\r\n"
+    headers |= {"content-encoding": "aws-chunked", "content-length": str(len(body)), "connection": "close"}
+    lines = "".join(f"{name}: {text}\r\n" for name, text in headers.items())
+    return raw(plain, f"PUT /store/trailing HTTP/1.1\r\n{lines}\r\n".encode() + body)
+
+
+@pytest.mark.parametrize("trailer", [b"", b"x-amz-acl: public-read\r\n"])
+def test_headers_after_a_body_are_those_that_were_announced(plain: ToyCloud, trailer: bytes) -> None:
+    assert b"MalformedTrailerError" in trailing(plain, "x-amz-checksum-crc32", trailer)
+
+
+def test_a_checksum_after_the_body_is_compared(plain: ToyCloud) -> None:
+    right = trailing(plain, "x-amz-checksum-crc32", b"x-amz-checksum-crc32: NSRBwg==\r\n")
+    wrong = trailing(plain, "x-amz-checksum-crc32", b"x-amz-checksum-crc32: AAAAAA==\r\n")
+
+    assert right.startswith(b"HTTP/1.1 200")
+    assert b"BadDigest" in wrong
+
+
+def test_trailers_of_http_become_no_headers(plain: ToyCloud) -> None:
+    chunks = b"0\r\nauthorization: AWS4-HMAC-SHA256 x\r\n\r\n"
+
+    answer = raw(
+        plain, b"GET /things HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n" + chunks
+    )
+
+    assert b"MissingAuthenticationToken" in answer
 
 
 def test_a_server_that_is_not_well_says_so() -> None:

@@ -35,7 +35,10 @@ Value = Any
 
 def parse_json(text: str | bytes) -> Value:
     """Parse JSON with exact numbers; raise ValueError when it is none."""
-    return json.loads(text, parse_float=_exact, parse_constant=_refuse_constant)
+    try:
+        return json.loads(text, parse_float=_exact, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _exact(text: str) -> Decimal:

@@ -86,7 +86,7 @@ def _checked(seed: Seed, previous: str, piece: bytes, given: str) -> str:
 
 def _equal(seed: Seed, text: str, given: str) -> str:
     wanted = hmac.new(seed.key, text.encode(), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(wanted, given):
+    if not hmac.compare_digest(wanted.encode(), given.encode("utf-8", "surrogatepass")):
         raise SignatureInvalid("The signature of a piece of the body does not match.")
     return wanted
 

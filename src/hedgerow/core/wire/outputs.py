@@ -22,6 +22,7 @@ _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=Fa
 _QUERY_NAMES = {
     "AccessDeniedException": "AccessDenied",
     "InvalidSignatureException": "SignatureDoesNotMatch",
+    "RequestTimeTooSkewed": "SignatureDoesNotMatch",
     "UnrecognizedClientException": "InvalidClientTokenId",
     "MissingAuthenticationTokenException": "MissingAuthenticationToken",
     "ExpiredTokenException": "ExpiredToken",
@@ -32,6 +33,7 @@ _QUERY_NAMES = {
     "SerializationException": "MalformedInput",
 }
 _S3_NAMES = _QUERY_NAMES | {
+    "RequestTimeTooSkewed": "RequestTimeTooSkewed",
     "UnrecognizedClientException": "InvalidAccessKeyId",
     "MissingAuthenticationTokenException": "AccessDenied",
     "IncompleteSignatureException": "AuthorizationHeaderMalformed",
@@ -39,7 +41,8 @@ _S3_NAMES = _QUERY_NAMES | {
     "UnknownOperationException": "MethodNotAllowed",
     "SerializationException": "MalformedXML",
 }
-_DATA_NAMES = {"AccessDeniedException": "ForbiddenException"}  # [iot-core-connect 1.5]
+_JSON_NAMES = {"RequestTimeTooSkewed": "InvalidSignatureException"}
+_DATA_NAMES = _JSON_NAMES | {"AccessDeniedException": "ForbiddenException"}  # [iot-core-connect 1.5]
 
 
 def write_output(call: Call, response: Mapping[str, Any], request_id: str) -> HttpResponse:
@@ -219,7 +222,7 @@ def _name(model: ServiceModel | None, protocol: str, code: str) -> str:
         return _QUERY_NAMES.get(code, code)
     if model is not None and model.name == "iot-data":
         return _DATA_NAMES.get(code, code)
-    return code
+    return _JSON_NAMES.get(code, code)
 
 
 def _error_members(error: ServiceError, shape: ErrorShape | None, protocol: str) -> dict[str, Any]:

@@ -44,10 +44,22 @@ class Incomplete(ServiceError):
 
 
 class TooSkewed(ServiceError):
-    """The request was signed at a time that is too far from ours."""
+    """The request was signed at a time that is too far from ours. S3 alone has a name of its own for it."""
 
     code = "RequestTimeTooSkewed"
     status = 403
+
+    def __init__(self, stamp: str, now: float, *, late: bool) -> None:
+        ours = _stamp(now)
+        if late:
+            words = f"Signature expired: {stamp} is now earlier than {_stamp(now - SKEW_S)} ({ours} - 15 min.)"
+        else:
+            words = f"Signature not yet current: {stamp} is still later than {_stamp(now + SKEW_S)} ({ours} + 15 min.)"
+        super().__init__(words, RequestTime=stamp, ServerTime=ours, MaxAllowedSkewMilliseconds=str(SKEW_S * 1000))
+
+
+def _stamp(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 class Expired(ServiceError):
@@ -175,16 +187,11 @@ def check_time(signed: Signed, now: float) -> None:
     if signed.timestamp[:8] != signed.credential.date:
         raise SignatureInvalid("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date.")
     if moment > now + SKEW_S:
-        raise TooSkewed(_skewed(signed, now))
+        raise TooSkewed(signed.timestamp, now, late=False)
     if now > moment + (SKEW_S if signed.expires_s is None else signed.expires_s):
         if signed.presigned and signed.expires_s is not None:
             raise WireError("AccessDenied", "Request has expired", status=403)
-        raise TooSkewed(_skewed(signed, now))
-
-
-def _skewed(signed: Signed, now: float) -> str:
-    ours = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-    return f"Signature of {signed.timestamp} is more than 15 minutes away from our clock: it is {ours} here."
+        raise TooSkewed(signed.timestamp, now, late=True)
 
 
 def check(signed: Signed, http: HttpRequest, secret: str, payload_hash: str) -> None:
@@ -296,7 +303,7 @@ def sign(
     token: str | None = None,
 ) -> dict[str, str]:
     """Answer the headers that sign a request (it must have `host`): to be added to those it has."""
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    stamp = _stamp(now)
     payload = hashlib.sha256(http.body).hexdigest()
     added = {"x-amz-date": stamp, "x-amz-content-sha256": payload}
     if token is not None:
@@ -330,7 +337,7 @@ def presign(
     token: str | None = None,
 ) -> str:
     """Answer the query string that presigns a request (method, path, query and `host` of it are signed)."""
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    stamp = _stamp(now)
     credential = Credential(access_key_id=access_key_id, date=stamp[:8], region=region, service=service)
     pairs = [
         *http.pairs_raw,

@@ -4,12 +4,21 @@ import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 
+FIRST, LAST = -62_135_596_800, 253_402_300_800  # the years 1 to 9999: what the text forms can say
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 
 
 def read_timestamp(value: object) -> float | None:
-    """Answer the seconds, whatever of the three forms was sent; None when it is none of them."""
+    """Answer the seconds, whatever of the three forms was sent; None when it is none of them, or no moment we know."""
+    try:
+        seconds = _seconds(value)
+    except (ValueError, OverflowError):
+        return None
+    return seconds if seconds is not None and FIRST <= seconds < LAST else None
+
+
+def _seconds(value: object) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -24,10 +33,7 @@ def read_timestamp(value: object) -> float | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            return None
+        moment = parsedate_to_datetime(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
@@ -39,6 +45,5 @@ def write_timestamp(seconds: float, form: str) -> str | int | float:
     moment = _EPOCH + timedelta(seconds=seconds)
     if form == "rfc822":
         return format_datetime(moment.replace(microsecond=0), usegmt=True)
-    if moment.microsecond:
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    precision = "milliseconds" if moment.microsecond else "seconds"
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")

@@ -90,3 +90,8 @@ def test_any_other_bytes_are_refused(body: bytes, form: str) -> None:
 def test_a_size_is_hexadecimal_digits(size: bytes) -> None:
     with pytest.raises(ServiceError, match="announced sizes"):
         read_chunked(size + b"\r\nabc\r\n0\r\n\r\n", UNSIGNED_TRAILER, SEED)
+
+
+def test_a_signature_of_other_letters_is_a_wrong_one() -> None:
+    with pytest.raises(SignatureInvalid):
+        read_chunked(b"3;chunk-signature=\xe9\r\nabc\r\n0\r\n\r\n", SIGNED, SEED)

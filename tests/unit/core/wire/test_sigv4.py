@@ -135,7 +135,7 @@ def test_a_quarter_of_an_hour_of_difference_is_allowed(away_s: float) -> None:
 
 @pytest.mark.parametrize("away_s", [-901, 901, 86_400 * 365])
 def test_more_than_a_quarter_of_an_hour_is_too_much(away_s: float) -> None:
-    with pytest.raises(sigv4.TooSkewed, match="15 minutes"):
+    with pytest.raises(sigv4.TooSkewed, match="15 min"):
         sigv4.check_time(claimed(signed_by_us(made("GET", "/"))), NOW + away_s)
 
 

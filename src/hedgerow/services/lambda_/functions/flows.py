@@ -342,7 +342,7 @@ def event(payload: bytes) -> bytes:
         return b"{}"
     try:
         json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidContent(f"Could not parse request body into json: {error}") from error
     return bytes(payload)
 
@@ -355,7 +355,7 @@ def client_context(text: str | None) -> bytes | None:
         data = base64.b64decode(text, validate=True)
         if not isinstance(json.loads(data), dict):
             raise ValueError("it is no JSON object")
-    except (ValueError, binascii.Error) as error:
+    except (ValueError, RecursionError, binascii.Error) as error:
         raise InvalidContent(f"Client context must be a valid Base64-encoded JSON object: {error}") from error
     return data
 
