@@ -63,6 +63,7 @@ class Admission:
             dialect=Dialect.IOT.value,
             variables=variables,
             thing=thing.name if thing is not None and exclusive else None,
+            ends_at=certificate.not_after,
         )
 
     def _thing(self, tx: Tx, account: str, certificate_id: str, client_id: str) -> tuple[Thing | None, bool]:

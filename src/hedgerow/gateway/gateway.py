@@ -166,8 +166,7 @@ class Gateway:
                 if keep_alive and ticks - connection.seen > keep_alive * 1.5:
                     connection.fail(Reason.KEEP_ALIVE_TIMEOUT, "MQTT_KEEP_ALIVE_TIMEOUT", "nothing was heard")
                 elif connection.admitted.ends_at is not None and connection.admitted.ends_at <= now:
-                    word = "WEBSOCKET_TTL_EXPIRATION" if connection.peer.signed_by else "CUSTOMAUTH_TTL_EXPIRATION"
-                    connection.fail(Reason.MAXIMUM_CONNECT_TIME, word, "the admission has ended")
+                    connection.fail(Reason.MAXIMUM_CONNECT_TIME, _ending(connection.peer), "the admission has ended")
             elif ticks - connection.created > CONNECT_WITHIN_S:
                 self.end(connection, "CONNECTION_LOST", "no CONNECT in time")
         self.sessions.expire(now)
@@ -262,3 +261,10 @@ class Gateway:
             "in_flight": sum(len(session.in_flight) for session in sessions),
         }
         return figures | {f"journal_{name}": value for name, value in self.journal.statistics().items()}
+
+
+def _ending(peer: Peer) -> str:
+    """AWS's word for the end of an admission: of a certificate, of a signed URL, of a custom authorizer's answer."""
+    if peer.certificate is not None:
+        return "FORBIDDEN_ACCESS"
+    return "WEBSOCKET_TTL_EXPIRATION" if peer.signed_by else "CUSTOMAUTH_TTL_EXPIRATION"

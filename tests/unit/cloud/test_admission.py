@@ -146,6 +146,13 @@ def test_a_certificate_that_is_not_active_is_not_let_in(cloud: Cloud, status: St
     assert status.value in found.detail.upper()
 
 
+@pytest.mark.spec("JB-46")
+def test_an_admission_ends_with_its_certificate(cloud: Cloud) -> None:
+    certificate = registered(cloud)
+
+    assert admitted(cloud).ends_at == certificate.not_after
+
+
 @pytest.mark.spec("JB-39")
 def test_who_shows_nothing_is_not_let_in(cloud: Cloud) -> None:
     unknown, nobody = ask(cloud), ask(cloud, certificate=None)

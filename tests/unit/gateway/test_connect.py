@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 
 import pytest
@@ -235,13 +236,23 @@ def test_own_limits_leave_keep_alive_zero_as_never(world_with: Callable[[Limits]
     assert not client.wire.closed
 
 
-def test_an_admission_that_ends_cuts_the_connection(world: World) -> None:
+@pytest.mark.parametrize(
+    ("peer", "word"),
+    [
+        (Peer("192.0.2.1", certificate=b"der"), "FORBIDDEN_ACCESS"),
+        (Peer("192.0.2.1", signed_by="arn", signed_account="1"), "WEBSOCKET_TTL_EXPIRATION"),
+        (Peer("192.0.2.1"), "CUSTOMAUTH_TTL_EXPIRATION"),
+    ],
+)
+def test_an_admission_that_ends_cuts_the_connection(world: World, peer: Peer, word: str) -> None:
     world.control.admitted = {"ends_at": world.clock.now() + 300}
-    client = world.client("a", version=MQTT_5, keep_alive=1200)
+    client = world.client("a", version=MQTT_5, keep_alive=1200, peer=peer)
 
     world.advance(301)
 
     assert client.wire.closed
+    told = json.loads(world.heard("$aws/events/presence/disconnected/a")[-1])
+    assert told["disconnectReason"] == word
 
 
 @pytest.mark.parametrize(("version", "answer"), [(MQTT_3_1_1, 3), (MQTT_5, Reason.SERVER_UNAVAILABLE)])
