@@ -30,6 +30,7 @@ class Cloud:
             users=self.iam.user_reader,
             roles=self.iam.role_reader,
             entity_policies=self.iam.documents,
+            standings=self.iam.standings,
             certificates=self.registry.certificate_store,
             effective=self.registry.effective,
             things=self.registry.thing_store,

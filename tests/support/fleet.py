@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from hedgerow.api.operations import Way
-from hedgerow.cloud.directory import OwnAccount
 from hedgerow.cloud.fleet import build_fleet
 from hedgerow.cloud.registry import Stores
 from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.rows import Tables
+from hedgerow.cloud.standing import OwnAccount
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import Published
 from hedgerow.core.paging import Pager

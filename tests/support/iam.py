@@ -63,9 +63,19 @@ class Iam:
             roles=self.role_reader,
             sessions=self.session_reader,
             entity_policies=self.documents,
+            managed=self.managed,
         )
-        self.sts = SessionOperations(users=self.user_reader, mint=self.mint, sessions=self.session_reader)
-        self.role_sessions = RoleSessionOperations(roles=self.role_reader, standings=self.standings, mint=self.mint)
+        self.sts = SessionOperations(
+            users=self.user_reader,
+            access_keys=self.key_reader,
+            standings=self.standings,
+            managed=self.managed,
+            mint=self.mint,
+            sessions=self.session_reader,
+        )
+        self.role_sessions = RoleSessionOperations(
+            roles=self.role_reader, standings=self.standings, managed=self.managed, mint=self.mint
+        )
         self.accounts = AccountOperations(ids=ids, pager=Pager(b"k" * 32), root_keys=RootKeys(ids=ids, vault=vault))
         self.ids = ids
 

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from hedgerow.testing import CloudProcess, TestCloud
-from tests.support.people import allow, assumed, key_of, role, trust, user, with_credentials
+from tests.support.people import allow, assumed, key_of, policy, role, trust, user, with_credentials
 
 pytestmark = [pytest.mark.slow]
 
@@ -226,3 +226,41 @@ def test_credentials_that_were_mixed_or_changed_are_of_no_use(two: Two) -> None:
     iam.delete_user_policy(UserName="ann", PolicyName="own")
     iam.delete_user(UserName="ann")
     refusal(with_credentials(one.process, first).client("sts").get_caller_identity)
+
+
+@pytest.mark.spec("X-02")
+def test_a_session_policy_limits_a_session_everywhere(two: Two) -> None:
+    one, _ = two
+    one.client("s3").create_bucket(Bucket="photos")
+    one.client("s3").put_object(Bucket="photos", Key="a/1", Body=b"1")
+    one.client("s3").put_object(Bucket="photos", Key="b/1", Body=b"1")
+    tagged = allow("s3:GetObject", "arn:aws:s3:::photos/${aws:PrincipalTag/folder}/*")
+    arn = role(one, "reader", trust({"AWS": one.account}, ["sts:AssumeRole", "sts:TagSession"]), tagged, allow("iot:*"))
+    ann = user(one, "ann", allow("sts:*"), allow(["s3:*", "iam:*"]))
+
+    of_a = assumed(ann, one.process, arn, Tags=[{"Key": "folder", "Value": "a"}])
+    no_iot = assumed(ann, one.process, arn, Policy=policy(allow("s3:*")))
+    guest = ann.client("sts").get_federation_token(Name="guest", Policy=policy(allow("s3:GetObject", "*/b/*")))
+    token = ann.client("sts").get_session_token()["Credentials"]
+    guest_s3 = with_credentials(one.process, guest["Credentials"]).client("s3")
+
+    assert of_a.client("s3").get_object(Bucket="photos", Key="a/1")["Body"].read() == b"1"
+    assert refusal(lambda: of_a.client("s3").get_object(Bucket="photos", Key="b/1"))[0] == "AccessDenied"
+    assert "session policies" in refusal(no_iot.client("iot").list_things)[1]
+    assert guest_s3.get_object(Bucket="photos", Key="b/1")["Body"].read() == b"1"
+    assert refusal(lambda: guest_s3.get_object(Bucket="photos", Key="a/1"))[0] == "AccessDenied"
+    assert "without MFA" in refusal(with_credentials(one.process, token).client("iam").list_users)[1]
+    assert ann.client("iam").list_users()["Users"]
+
+
+def test_what_sts_does_not_do_it_refuses_by_name(two: Two) -> None:
+    one, _ = two
+    sts = one.client("sts")
+
+    decode = refusal(lambda: sts.decode_authorization_message(EncodedMessage="x"))
+    mfa = refusal(lambda: sts.get_session_token(SerialNumber="arn:aws:iam::1:mfa/a", TokenCode="123456"))
+
+    assert decode[0] == mfa[0] == "NotImplementedException"
+    assert "not encoded" in decode[1]
+    assert "SerialNumber" in mfa[1]
+    assert sts.get_access_key_info(AccessKeyId=key_of(one.session)[0])["Account"] == one.account

@@ -38,6 +38,7 @@ from hedgerow.store import Answer, Run, Tx
 
 log = get_logger("api")
 
+NO_HINTS: Mapping[tuple[str, str], str] = {}
 DEADLINE_S = 30.0
 FLOW_DEADLINE_S = 15 * 60.0
 _IGNORED_SHOWN = 1000  # characters of the header
@@ -86,7 +87,10 @@ class Pipeline:
         clock: Clock,
         ids: Ids,
         region: str,
+        hints: Mapping[tuple[str, str], str] = NO_HINTS,
     ) -> None:
+        """`hints` tell of operations that are not in the table why, and what to use instead."""
+        self._hints = hints
         self._catalogue = catalogue
         self._operations = operations
         self._directory = directory
@@ -149,7 +153,9 @@ class Pipeline:
     def _row(self, call: Call) -> Row:
         row = self._operations.get((call.service, call.operation.name))
         if row is None:
-            raise NotImplementedYet(f"{call.service}:{call.operation.name} is not implemented by Hedgerow yet.")
+            hint = self._hints.get((call.service, call.operation.name), "")
+            missing = f"{call.service}:{call.operation.name} is not implemented by Hedgerow yet."
+            raise NotImplementedYet(f"{missing} {hint}".rstrip())
         return row
 
     async def _run(self, row: Row, call: Call, given: Input, caller: Caller, *, lane: str) -> Mapping[str, Any]:

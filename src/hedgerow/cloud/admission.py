@@ -7,24 +7,23 @@ Every connection asks anew; nothing is remembered here.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from hedgerow.base.clock import Clock
 from hedgerow.cloud.credentials import Credentials, Refused
-from hedgerow.cloud.directory import Readers, certificate_variables
+from hedgerow.cloud.directory import Readers, certificate_variables, is_owner_there
 from hedgerow.cloud.standing import entity_of
-from hedgerow.core.policy import Context, Decision, Dialect, Grants, compile_policies
+from hedgerow.core.arn import parse
+from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.policy import AllOf, Context, Dialect, Rights, Verdict, compile_policies
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
-from hedgerow.services.iam.entities import Kind as Entity
 from hedgerow.services.iot.things import Attachment, Thing
+from hedgerow.services.sts.sessions import Session
 from hedgerow.store import Run, Tx
 
-_EVERYTHING: Final = json.dumps(
-    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-)
+_TIMES: Final = ("aws:currenttime", "aws:epochtime")
 
 
 class Admission:
@@ -74,42 +73,54 @@ class Admission:
         return (None if name is None else things.get(tx, account, name)), exclusive is not None
 
     def _by_signature(self, tx: Tx, question: Admit, principal: str, account: str) -> Admitted | NotAdmitted:
-        variables = _network(question) | {"aws:PrincipalArn": principal, "aws:PrincipalAccount": account}
-        variables["aws:SecureTransport"] = "true"
-        if principal.endswith(":root"):
-            return _signed(account, principal, (_EVERYTHING,), variables)
-        entity, name = entity_of(principal)
-        ends_at = None
-        if entity is Entity.ROLE:
-            role = self._readers.roles.find(tx, account, name)
-            live = None if role is None else self._readers.sessions.live(tx, account, principal, role.id)
-            if live is None:
-                return NotAdmitted(reason="SECURITY_TOKEN_EXPIRED", detail=f"no session of {principal} is live")
-            ends_at, common = live
-            variables |= common
-        else:
-            if self._readers.users.find(tx, account, name) is None:
-                return NotAdmitted(reason="SECURITY_TOKEN_INVALID", detail=f"there is no {principal}")
-            variables["aws:username"] = name
-        documents = self._readers.entity_policies.documents(tx, account, entity, name)
-        return _signed(account, principal, tuple(document for _, document in documents), variables, ends_at)
+        caller = Caller(
+            account=account,
+            region="",
+            principal=principal,
+            kind=kind_of(principal),
+            request_id="",
+            source_ip=question.peer,
+            secure=True,
+            access_key_id=question.signed_key,
+        )
+        session = self._readers.sessions.find(tx, question.signed_key) if question.signed_key else None
+        if objection := self._objection(tx, caller, session):
+            return objection
+        sources = self._readers.standings.sources(tx, caller, session)
+        return Admitted(
+            account=account,
+            principal=principal,
+            policies=tuple(document for _, document in sources.documents),
+            limits=tuple(tuple(document for _, document in documents) for _, documents in sources.limits),
+            dialect=Dialect.IAM.value,
+            variables=_network(question) | {"aws:SecureTransport": "true", **sources.variables},
+            ends_at=None if session is None else session.expires_at,
+        )
+
+    def _objection(self, tx: Tx, caller: Caller, session: Session | None) -> NotAdmitted | None:
+        """Say why the signature's key is of no use by now; it was good when the upgrade was signed."""
+        over = session is not None and session.expires_at <= tx.now
+        if over or (session is None and caller.kind in (Kind.ROLE, Kind.FEDERATED)):
+            return NotAdmitted(
+                reason="SECURITY_TOKEN_EXPIRED", detail=f"this session of {caller.principal} is not live"
+            )
+        gone = f"there is no {caller.principal}"
+        if session is not None:
+            mine = (session.account, session.principal) == (caller.account, caller.principal)
+            if not mine or not is_owner_there(self._readers, tx, session):
+                return NotAdmitted(reason="SECURITY_TOKEN_INVALID", detail=gone)
+        elif caller.kind is Kind.USER:
+            _, name = entity_of(caller.principal)
+            if self._readers.users.find(tx, caller.account, name) is None:
+                return NotAdmitted(reason="SECURITY_TOKEN_INVALID", detail=gone)
+        return None
 
 
-def _signed(
-    account: str,
-    principal: str,
-    policies: tuple[str, ...],
-    variables: Mapping[str, str],
-    ends_at: float | None = None,
-) -> Admitted:
-    return Admitted(
-        account=account,
-        principal=principal,
-        policies=policies,
-        dialect=Dialect.IAM.value,
-        variables=variables,
-        ends_at=ends_at,
-    )
+def kind_of(principal: str) -> Kind:
+    """Answer what kind of signer an ARN names."""
+    parsed = parse(principal)
+    head = "" if parsed is None else parsed.resource.partition("/")[0]
+    return {"root": Kind.ROOT, "assumed-role": Kind.ROLE, "federated-user": Kind.FEDERATED}.get(head, Kind.USER)
 
 
 def _network(question: Admit) -> dict[str, str]:
@@ -122,11 +133,11 @@ def _network(question: Admit) -> dict[str, str]:
 class TimedGrants:
     """Grants that some statement ties to the time: tells them what time it is with every question."""
 
-    def __init__(self, grants: Grants, clock: Clock) -> None:
+    def __init__(self, grants: Rights, clock: Clock) -> None:
         self._grants = grants
         self._clock = clock
 
-    def decide(self, action: str, resource: str, context: Mapping[str, Any] | None = None) -> Decision:
+    def decide(self, action: str, resource: str, context: Mapping[str, Any] | None = None) -> Verdict:
         now = self._clock.now()
         timed: Context = {
             **(context or {}),
@@ -142,12 +153,15 @@ class GrantsCompiler:
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
 
-    def __call__(self, admitted: Admitted, client_id: str) -> Grants | TimedGrants:
+    def __call__(self, admitted: Admitted, client_id: str) -> Rights | TimedGrants:
         """Answer the grants of one connection. Raises MalformedPolicy for documents that were never validated."""
-        grants = compile_policies(
-            admitted.policies,
-            dialect=Dialect(admitted.dialect),
-            variables={"iot:ClientId": client_id, **admitted.variables},
+        dialect, variables = Dialect(admitted.dialect), {"iot:ClientId": client_id, **admitted.variables}
+        layers = [
+            compile_policies(documents, dialect=dialect, variables=variables)
+            for documents in (admitted.policies, *admitted.limits)
+        ]
+        grants = (
+            layers[0] if len(layers) == 1 else AllOf([("", layers[0]), *(("a limit", each) for each in layers[1:])])
         )
-        timed = any(key.lower() in ("aws:currenttime", "aws:epochtime") for key in grants.context_keys)
+        timed = any(key.lower() in _TIMES for layer in layers for key in layer.context_keys)
         return TimedGrants(grants, self._clock) if timed else grants

@@ -367,6 +367,7 @@ class _Parts:
         pipeline = Pipeline(
             catalogue=catalogue,
             operations=self.tables.operations,
+            hints=self.tables.hints,
             directory=self.directory,
             runner=self.runner,
             clock=self.clock,
@@ -400,6 +401,7 @@ class _Parts:
             users=identity.users,
             roles=identity.roles,
             entity_policies=identity.policies,
+            standings=identity.standings,
             certificates=stores.certificates,
             effective=stores.effective(),
             things=stores.things,

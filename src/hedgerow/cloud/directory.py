@@ -6,16 +6,16 @@ when it is attached exclusively: without MQTT there is no client id that would n
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from hedgerow.api.ports import AccessKey, Grants
 from hedgerow.base.errors import AccessDenied
 from hedgerow.cloud.credentials import Credentials, Refused
-from hedgerow.cloud.standing import Standings, compiled
+from hedgerow.cloud.standing import OwnAccount, Standings, compiled
 from hedgerow.core import pki
-from hedgerow.core.arn import arn, parse
+from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.events import AuthorisationChanged, Event, PrincipalCut
 from hedgerow.core.policy import Dialect, compile_policies
@@ -26,7 +26,7 @@ from hedgerow.services.iam.users import User, UserReader
 from hedgerow.services.iot.certificates import Certificate, CertificateStore
 from hedgerow.services.iot.policies import EffectivePolicies
 from hedgerow.services.iot.things import Attachment, Thing, ThingStore
-from hedgerow.services.sts.sessions import Session, SessionKind, SessionReader
+from hedgerow.services.sts.sessions import TEMPORARY, Session, SessionKind, SessionReader
 from hedgerow.store import Run, Tx
 
 T = TypeVar("T")
@@ -41,30 +41,6 @@ class CertificateRefused(AccessDenied):
         super().__init__(f"Certificate is invalid on this endpoint: {refused.reason}: {refused.detail}")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A decision that needs no policies."""
-
-    allowed: bool
-    sentence: str
-
-    def explain(self) -> str:
-        return self.sentence
-
-
-class OwnAccount:
-    """Grants of root and of Hedgerow itself: everything in the account, nothing in another."""
-
-    def __init__(self, account: str) -> None:
-        self._account = account
-
-    def decide(self, action: str, resource: str, context: Mapping[str, str] | None = None) -> Verdict:
-        named = parse(resource)
-        if named is not None and named.account.isdigit() and named.account != self._account:
-            return Verdict(False, f"accounts share nothing, and {resource} is not of account {self._account}")
-        return Verdict(True, f"{action} on {resource} is allowed to the root of account {self._account}")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readers:
     """Where everything is read. They hold no state of their own."""
@@ -74,6 +50,7 @@ class Readers:
     users: UserReader
     roles: RoleReader
     entity_policies: EntityPolicyReader
+    standings: Standings
     certificates: CertificateStore
     effective: EffectivePolicies
     things: ThingStore
@@ -87,12 +64,7 @@ class Directory:
         self._credentials = credentials
         self._readers = readers
         self._region = region
-        self._standings = Standings(
-            users=readers.users,
-            roles=readers.roles,
-            sessions=readers.sessions,
-            entity_policies=readers.entity_policies,
-        )
+        self._standings = readers.standings
         self._changes = 0
         self._keys: dict[str, AccessKey] = {}
         self._owners: dict[str, Sequence[tuple[str, Certificate]]] = {}
@@ -117,7 +89,7 @@ class Directory:
         return await self._remembered(self._keys, access_key_id, lambda tx: self._read_key(tx, access_key_id))
 
     async def grants(self, caller: Caller) -> Grants:
-        if caller.kind in (Kind.ROOT, Kind.SERVICE):
+        if caller.kind is Kind.SERVICE or (caller.kind is Kind.ROOT and not _is_session(caller)):
             return OwnAccount(caller.account)
         key = (caller.account, caller.certificate_id or caller.access_key_id or caller.principal)
         found = await self._remembered(self._grants, key, lambda tx: self._read_grants(tx, caller))
@@ -179,7 +151,7 @@ class Directory:
 
     def _read_session(self, tx: Tx, access_key_id: str) -> AccessKey | None:
         session = self._readers.sessions.find(tx, access_key_id)
-        if session is None or not self._still_there(tx, session):
+        if session is None or not is_owner_there(self._readers, tx, session):
             return None
         return AccessKey(
             account=session.account,
@@ -190,22 +162,10 @@ class Directory:
             expires_at=session.expires_at,
         )
 
-    def _still_there(self, tx: Tx, session: Session) -> bool:
-        """Tell whether the session's role or user is still the one it was made for, not a new one of the same name."""
-        if session.kind is SessionKind.ROOT:
-            return True
-        readers = self._readers
-        found: Role | User | None
-        if session.kind is SessionKind.ROLE:
-            found = readers.roles.find(tx, session.account, session.name)
-        else:
-            found = readers.users.find(tx, session.account, session.name)
-        return found is not None and found.id == session.identity.partition(":")[0]
-
     def _read_grants(self, tx: Tx, caller: Caller) -> Grants | None:
         if caller.kind is Kind.CERTIFICATE and caller.certificate_id is not None:
             return self._certificate_grants(tx, caller, caller.certificate_id)
-        if caller.kind not in (Kind.USER, Kind.ROLE):
+        if caller.kind not in (Kind.ROOT, Kind.USER, Kind.ROLE, Kind.FEDERATED):
             return None
         return self._standings.of(tx, caller).rights
 
@@ -220,7 +180,24 @@ class Directory:
         return compiled(documents, Dialect.IOT, certificate_variables(certificate, thing))
 
 
-_KINDS: Final = {SessionKind.ROLE: Kind.ROLE, SessionKind.USER: Kind.USER, SessionKind.ROOT: Kind.ROOT}
+def is_owner_there(readers: Readers, tx: Tx, session: Session) -> bool:
+    """Tell whether the session's role or user is still the one it was made for, not a new one of the same name."""
+    if not session.name:  # of root
+        return True
+    found: Role | User | None
+    if session.kind is SessionKind.ROLE:
+        found = readers.roles.find(tx, session.account, session.name)
+    else:
+        found = readers.users.find(tx, session.account, session.name)
+    return found is not None and found.id == session.owner_id
+
+
+_KINDS: Final = {
+    SessionKind.ROLE: Kind.ROLE,
+    SessionKind.USER: Kind.USER,
+    SessionKind.ROOT: Kind.ROOT,
+    SessionKind.FEDERATED: Kind.FEDERATED,
+}
 
 
 class UsableKeys:
@@ -255,6 +232,10 @@ def _exclusive(things: ThingStore, tx: Tx, account: str, certificate_id: str) ->
     links = things.things_of(tx, account, certificate_id)
     name = next((link.thing for link in links if link.attachment is Attachment.EXCLUSIVE), None)
     return None if name is None else things.get(tx, account, name)
+
+
+def _is_session(caller: Caller) -> bool:
+    return caller.access_key_id is not None and caller.access_key_id.startswith(TEMPORARY)
 
 
 def _is_certificate(principal: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 from hedgerow.core.policy import Principal, decide_trust
 from hedgerow.functions import Grant
 from hedgerow.services.lambda_.functions import ServiceFailed
-from hedgerow.services.sts.sessions import NewSession, SessionKind
+from hedgerow.services.sts.sessions import Mandate, SessionKind
 from hedgerow.services.sts.sessions.model import assumed_role_arn
 from hedgerow.store import Answer, Run, Tx
 
@@ -38,7 +38,7 @@ class Roles(Protocol):
 class Mint(Protocol):
     """Makes sessions."""
 
-    def create(self, tx: Tx, account: str, new: NewSession) -> Any:
+    def create(self, tx: Tx, account: str, mandate: Mandate, duration_s: float) -> Any:
         """Make temporary credentials."""
         ...
 
@@ -67,14 +67,13 @@ class FunctionRoles:
             role = self._roles.by_arn(tx, account, role_arn)
             if role is None or not decide_trust(role.trust, Principal(service=LAMBDA)).allowed:
                 raise ServiceFailed(f"the role {role_arn} cannot be assumed by Lambda any more")
-            new = NewSession(
+            mandate = Mandate(
                 kind=SessionKind.ROLE,
                 principal=assumed_role_arn(account, role.name, session_name),
                 name=role.name,
                 identity=f"{role.id}:{session_name}",
-                duration_s=SESSION_S,
             )
-            made.append(self._mint.create(tx, account, new))  # may run again: the last one counts
+            made.append(self._mint.create(tx, account, mandate, SESSION_S))  # may run again: the last one counts
             return Answer()
 
         await self._run.write(write)

@@ -50,6 +50,7 @@ class Identity:
     root_keys: RootKeys
     sessions: SessionReader
     mint: SessionMint
+    standings: Standings
 
 
 def build_identity(*, tables: Tables, ids: Ids, vault: Vault, pager: Pager) -> Identity:
@@ -73,10 +74,13 @@ def build_identity(*, tables: Tables, ids: Ids, vault: Vault, pager: Pager) -> I
         ),
     )
     policies = EntityPolicyReader(managed=managed)
-    standings = Standings(users=users, roles=roles, sessions=sessions, entity_policies=policies)
-    session_operations = SessionOperations(users=users, mint=mint, sessions=sessions)
-    role_sessions = RoleSessionOperations(roles=roles, standings=standings, mint=mint)
+    standings = Standings(users=users, roles=roles, sessions=sessions, entity_policies=policies, managed=managed)
+    session_operations = SessionOperations(
+        users=users, access_keys=access_keys, standings=standings, managed=managed, mint=mint, sessions=sessions
+    )
+    role_sessions = RoleSessionOperations(roles=roles, standings=standings, managed=managed, mint=mint)
     tables.serve("sts", sts_rows.rows(sessions=session_operations, roles=role_sessions))
+    tables.refuse("sts", sts_rows.REFUSED)
     tables.follow(sts_rows.follow_up_rows(sessions=SessionFollowUps()))
     credentials = DeviceCredentialOperations(role_aliases=RoleAliasStore(), roles=roles, things=ThingStore(), mint=mint)
     tables.serve("hedgerow-device", device_rows.rows(credentials=credentials))
@@ -84,6 +88,7 @@ def build_identity(*, tables: Tables, ids: Ids, vault: Vault, pager: Pager) -> I
         ids=ids, sessions=session_operations, keys=UsableKeys(access_keys=access_keys, sessions=sessions)
     )
     tables.serve("hedgerow", hedgerow_rows.rows(accounts=accounts, sign_ins=sign_ins))
+    tables.refuse("hedgerow", hedgerow_rows.REFUSED)
     tables.follow(hedgerow_rows.follow_up_rows(sign_ins=SignInFollowUps()))
     return Identity(
         accounts=accounts,
@@ -95,4 +100,5 @@ def build_identity(*, tables: Tables, ids: Ids, vault: Vault, pager: Pager) -> I
         root_keys=root_keys,
         sessions=sessions,
         mint=mint,
+        standings=standings,
     )

@@ -33,6 +33,7 @@ class Tables:
     operations: dict[tuple[str, str], Row] = field(default_factory=dict)
     topics: list[TopicRow] = field(default_factory=list)
     follow_ups: dict[str, Handler] = field(default_factory=dict)
+    hints: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def serve(self, service: str, rows: Mapping[str, Row]) -> None:
         """Add operations of a service."""
@@ -40,6 +41,10 @@ class Tables:
             if (service, operation) in self.operations:
                 raise ValueError(f"{service}:{operation} stands in the table twice")
             self.operations[service, operation] = row
+
+    def refuse(self, service: str, hints: Mapping[str, str]) -> None:
+        """Say why operations of a service are refused, and what to use instead."""
+        self.hints.update({(service, operation): hint for operation, hint in hints.items()})
 
     def answer(self, rows: Sequence[TopicRow]) -> None:
         """Add `$aws` topics."""

@@ -10,6 +10,7 @@ class Kind(Enum):
     ROOT = "root"  # the account's first access key
     USER = "user"  # an IAM user's access key
     ROLE = "role"  # temporary credentials of an assumed role
+    FEDERATED = "federated"  # temporary credentials of somebody for whom a user or root answers
     CERTIFICATE = "certificate"  # a client certificate (mutual TLS)
     SERVICE = "service"  # Hedgerow itself: a follow-up, a rule action, a schedule
     ANONYMOUS = "anonymous"  # nobody: operations that need no credentials; the account is empty
@@ -20,7 +21,8 @@ class Caller:
     """One authenticated caller.
 
     `principal` is the ARN: `arn:aws:iam::<account>:root`, `…:user/<name>`,
-    `arn:aws:sts::<account>:assumed-role/<role>/<session>` or `arn:aws:iot:<region>:<account>:cert/<id>`.
+    `arn:aws:sts::<account>:assumed-role/<role>/<session>`, `…:federated-user/<name>` or
+    `arn:aws:iot:<region>:<account>:cert/<id>`.
     """
 
     account: str  # 12 digits

@@ -76,6 +76,7 @@ async def _admit(gateway: "Gateway", connection: Connection, connect: Connect) -
         password=connect.password,
         signed_by=peer.signed_by,
         signed_account=peer.signed_account,
+        signed_key=peer.signed_key,
     )
     connection.asked = gateway.commands.obeyed
     try:

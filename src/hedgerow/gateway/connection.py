@@ -68,6 +68,7 @@ class Peer(NamedTuple):
     certificate: bytes | None = None
     signed_by: str | None = None
     signed_account: str | None = None
+    signed_key: str | None = None
 
 
 class State(Enum):

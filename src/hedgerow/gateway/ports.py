@@ -36,6 +36,7 @@ class Admit:
     password: bytes | None = None
     signed_by: str | None = None  # principal ARN, when a WebSocket upgrade was signed (SigV4)
     signed_account: str | None = None
+    signed_key: str | None = None  # the access key that it was signed with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class Admitted:
     account: str
     principal: str  # certificate id, or the ARN of a signed caller
     policies: tuple[str, ...]  # policy documents (JSON text)
+    limits: tuple[tuple[str, ...], ...] = ()  # further sets of documents, each of which must allow, too
     dialect: str = "iot"  # which policy language the documents are in: "iot" or "iam"
     variables: Mapping[str, str] = field(default_factory=dict)  # fixed ones: `iot:Connection.Thing.ThingName` …
     ends_at: float | None = None  # seconds since the epoch; the connection is cut then

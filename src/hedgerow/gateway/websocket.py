@@ -75,6 +75,7 @@ def _peer(scope: Scope) -> Peer | None:
         certificate=certificate,
         signed_by=None if signed is None else signed.principal,
         signed_account=None if signed is None else signed.account,
+        signed_key=None if signed is None else signed.access_key_id,
     )
 
 

@@ -163,8 +163,8 @@ def test_who_shows_nothing_is_not_let_in(cloud: Cloud) -> None:
     assert nobody.reason == "NOT_AUTHENTICATED"
 
 
-def signed(cloud: Cloud, principal: str, account: str = CALLER.account) -> Admitted | NotAdmitted:
-    return ask(cloud, certificate=None, signed_by=principal, signed_account=account)
+def signed(cloud: Cloud, principal: str, account: str = CALLER.account, **more: Any) -> Admitted | NotAdmitted:
+    return ask(cloud, certificate=None, signed_by=principal, signed_account=account, **more)
 
 
 def test_root_by_websocket_may_everything(cloud: Cloud) -> None:
@@ -196,15 +196,17 @@ def test_a_role_session_by_websocket_ends_with_its_credentials(cloud: Cloud) -> 
     cloud.run(cloud.iam.roles.create_role, {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT})
     request = {"RoleName": "build", "PolicyName": "read", "PolicyDocument": READ_S3}
     cloud.run(cloud.iam.role_policies.put_role_policy, request)
-    cloud.iam.assume("build")
+    key = cloud.iam.assume("build")["Credentials"]["AccessKeyId"]
     principal = "arn:aws:sts::123456789012:assumed-role/build/me"
 
-    found = signed(cloud, principal)
+    found = signed(cloud, principal, signed_key=key)
+    keyless = signed(cloud, principal)
     cloud.store.clock.advance(3600)
-    over = signed(cloud, principal)
+    over = signed(cloud, principal, signed_key=key)
 
     assert isinstance(found, Admitted)
     assert (found.ends_at, found.policies) == (1.8e9 + 3600, (READ_S3,))
+    assert isinstance(keyless, NotAdmitted)
     assert isinstance(over, NotAdmitted)
     assert over.reason == "SECURITY_TOKEN_EXPIRED"
 
@@ -212,13 +214,43 @@ def test_a_role_session_by_websocket_ends_with_its_credentials(cloud: Cloud) -> 
 def test_a_role_session_by_websocket_ends_with_its_role(cloud: Cloud) -> None:
     role = {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT}
     cloud.run(cloud.iam.roles.create_role, role)
-    cloud.iam.assume("build")
+    key = cloud.iam.assume("build")["Credentials"]["AccessKeyId"]
+    before = signed(cloud, "arn:aws:sts::123456789012:assumed-role/build/me", signed_key=key)
     cloud.run(cloud.iam.roles.delete_role, {"RoleName": "build"})
     cloud.run(cloud.iam.roles.create_role, role)
 
-    again = signed(cloud, "arn:aws:sts::123456789012:assumed-role/build/me")
+    again = signed(cloud, "arn:aws:sts::123456789012:assumed-role/build/me", signed_key=key)
+
+    assert isinstance(before, Admitted)
 
     assert isinstance(again, NotAdmitted)
+
+
+def test_a_session_policy_limits_a_connection_too(cloud: Cloud) -> None:
+    cloud.run(cloud.iam.roles.create_role, {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT})
+    all_topics = policy(allow("iot:Publish", "*"))
+    request = {"RoleName": "build", "PolicyName": "own", "PolicyDocument": all_topics}
+    cloud.run(cloud.iam.role_policies.put_role_policy, request)
+    only = policy(allow("iot:*", IOT + "topic/a"), allow("iot:Subscribe", "*"))
+    narrow = cloud.iam.assume("build", Policy=only)["Credentials"]["AccessKeyId"]
+    wide = cloud.iam.assume("build")["Credentials"]["AccessKeyId"]
+    principal = "arn:aws:sts::123456789012:assumed-role/build/me"
+
+    limited, free = (signed(cloud, principal, signed_key=key) for key in (narrow, wide))
+
+    assert isinstance(limited, Admitted)
+    assert isinstance(free, Admitted)
+    assert may(cloud, limited, "iot:Publish", "topic/a")
+    assert not may(cloud, limited, "iot:Publish", "topic/b")
+    assert not may(cloud, limited, "iot:Subscribe", "topicfilter/a")
+    assert may(cloud, free, "iot:Publish", "topic/b")
+
+
+def test_another_ones_key_admits_nobody(cloud: Cloud) -> None:
+    cloud.run(cloud.iam.roles.create_role, {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT})
+    key = cloud.iam.assume("build", "me")["Credentials"]["AccessKeyId"]
+
+    assert isinstance(signed(cloud, "arn:aws:sts::123456789012:assumed-role/build/you", signed_key=key), NotAdmitted)
 
 
 def test_a_right_that_ends_with_a_date_ends_for_live_connections(cloud: Cloud) -> None:

@@ -1,11 +1,15 @@
 """The table of operations: our own service, as far as accounts and signing in go."""
 
 from collections.abc import Callable
+from typing import Final
 
 from hedgerow.api.operations import Row, read, write
 from hedgerow.services.hedgerow.accounts import AccountOperations
 from hedgerow.services.hedgerow.sign_ins import SignInFollowUps, SignInOperations
 from hedgerow.store import Answer, FollowUp, Tx
+
+REFUSED: Final = {"DeleteAccount": "Delete what is in the account, and make its access keys inactive."}
+"""Why this is not answered."""
 
 
 def rows(*, accounts: AccountOperations, sign_ins: SignInOperations) -> dict[str, Row]:

@@ -1,19 +1,28 @@
 """The table of operations: STS, and what follows from it."""
 
 from collections.abc import Callable
+from typing import Final
 
 from hedgerow.api.operations import Row, read, write
 from hedgerow.services.sts.sessions import RoleSessionOperations, SessionFollowUps, SessionOperations
 from hedgerow.store import Answer, FollowUp, Tx
 
+REFUSED: Final = {
+    "AssumeRoleWithSAML": "There are no SAML providers; use AssumeRoleWithWebIdentity with an OIDC provider.",
+    "DecodeAuthorizationMessage": "A refusal says in its message who lacks which right; it is not encoded.",
+}
+"""Why these are not answered."""
+
 _OPEN = ""  # everyone may: no right is asked for
 
 
 def rows(*, sessions: SessionOperations, roles: RoleSessionOperations) -> dict[str, Row]:
-    """Answer the rows of this service. AssumeRole asks for the right itself: it depends on what the role says, too."""
+    """Answer the rows of this service. AssumeRole and its like ask for the rights themselves."""
     return {
         "GetCallerIdentity": read(sessions.get_caller_identity, action=_OPEN),
         "AssumeRole": write(roles.assume_role, "{RoleArn}", action=_OPEN),
+        "GetAccessKeyInfo": read(sessions.get_access_key_info),
+        "GetFederationToken": write(sessions.get_federation_token, action=_OPEN),
         "GetSessionToken": write(sessions.get_session_token, action=_OPEN),
     }
 

@@ -2,9 +2,11 @@
 
 from hedgerow.core.policy.document import Dialect, Effect, MalformedPolicy, Policy, validate
 from hedgerow.core.policy.grants import Context, Decision, Grants, Reason, compile_policies, decide_trust
+from hedgerow.core.policy.layers import AllOf, Rights, Verdict
 from hedgerow.core.policy.principals import Principal, caller_principal
 
 __all__ = [
+    "AllOf",
     "Context",
     "Decision",
     "Dialect",
@@ -14,6 +16,8 @@ __all__ = [
     "Policy",
     "Principal",
     "Reason",
+    "Rights",
+    "Verdict",
     "caller_principal",
     "compile_policies",
     "decide_trust",

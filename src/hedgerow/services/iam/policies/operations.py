@@ -106,7 +106,7 @@ class PolicyOperations:
         if len(store.versions(policy)) > 1:
             raise PolicyHasVersions
         store.delete(policy.name)
-        return Answer()
+        return Answer({}, _changed(caller))
 
 
 class PolicyVersionOperations:

@@ -3,13 +3,16 @@
 from hedgerow.services.sts.sessions.assumption import RoleSessionOperations
 from hedgerow.services.sts.sessions.devices import DeviceCredentialOperations
 from hedgerow.services.sts.sessions.follow_ups import SessionFollowUps
-from hedgerow.services.sts.sessions.model import NewSession, Session, SessionKind
+from hedgerow.services.sts.sessions.model import TAG, TEMPORARY, Bounds, Mandate, Session, SessionKind
 from hedgerow.services.sts.sessions.operations import SessionOperations
 from hedgerow.services.sts.sessions.store import SessionMint, SessionReader
 
 __all__ = [
+    "TAG",
+    "TEMPORARY",
+    "Bounds",
     "DeviceCredentialOperations",
-    "NewSession",
+    "Mandate",
     "RoleSessionOperations",
     "Session",
     "SessionFollowUps",

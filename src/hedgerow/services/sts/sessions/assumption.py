@@ -26,16 +26,26 @@ from hedgerow.services.sts.sessions.model import (
     DEFAULT_S,
     SHORTEST_S,
     SOURCE_IDENTITY,
-    NewSession,
+    Mandate,
     Session,
     SessionKind,
     assumed_role_arn,
 )
 from hedgerow.services.sts.sessions.ports import Role, Roles, Standing, Standings
 from hedgerow.services.sts.sessions.store import SessionMint
+from hedgerow.services.sts.sessions.terms import (
+    ManagedPolicies,
+    Terms,
+    check_policies,
+    inherited,
+    read_terms,
+    tags_of,
+    transitive_of,
+)
 from hedgerow.store import Answer, Tx
 
 ASSUME: Final = "sts:AssumeRole"
+TAG_SESSION: Final = "sts:TagSession"
 SET_SOURCE: Final = "sts:SetSourceIdentity"
 STRANGERS: Final = "the role does not exist, or its trust policy does not allow it"
 
@@ -57,9 +67,10 @@ class Question:
 class RoleSessionOperations:
     """Sessions of roles for those who have credentials already."""
 
-    def __init__(self, *, roles: Roles, standings: Standings, mint: SessionMint) -> None:
+    def __init__(self, *, roles: Roles, standings: Standings, managed: ManagedPolicies, mint: SessionMint) -> None:
         self._roles = roles
         self._standings = standings
+        self._managed = managed
         self._mint = mint
 
     def assume_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
@@ -68,23 +79,22 @@ class RoleSessionOperations:
             raise RootAssumesNothing
         standing = self._standings.of(tx, caller)
         source = _source_identity(request.get("SourceIdentity"), standing)
-        context = circumstances(tx, caller) | {"sts:RoleSessionName": name}
+        terms = _terms(request, standing)
+        context = circumstances(tx, caller) | {"sts:RoleSessionName": name} | terms.context()
         if (external := request.get("ExternalId")) is not None:
             context["sts:ExternalId"] = external
         if source is not None:
             context["sts:SourceIdentity"] = source
         question = Question(caller=caller, standing=standing, role_arn=request["RoleArn"], context=context)
-        role = self._allowed(tx, question, (ASSUME, SET_SOURCE) if source is not None else (ASSUME,))
-        variables = {} if source is None else {SOURCE_IDENTITY: source}
+        role = self._allowed(tx, question, actions_for(ASSUME, terms, source))
+        check_policies(tx, terms, role.account, self._managed)
         duration = role_duration(seconds, role, chained=caller.kind is Kind.ROLE)
-        session = self._mint.create(tx, role.account, session_of(role, name, duration, variables))
-        answer = shown_role_session(session)
+        session = self._mint.create(tx, role.account, mandate_of(role, name, terms, source), duration)
+        answer = {**shown_role_session(session), **terms.shown()}
         return Answer(answer if source is None else {**answer, "SourceIdentity": source})
 
     def _allowed(self, tx: Tx, question: Question, actions: Sequence[str]) -> Role:
-        parsed = parse(question.role_arn)
-        account = question.caller.account
-        home = account if parsed is None else parsed.account
+        account, home = question.caller.account, account_of(question.role_arn)
         role = self._roles.by_arn(tx, home, question.role_arn)
         for action in actions:
             if home == account:
@@ -108,7 +118,9 @@ def _allowed_at_home(question: Question, role: Role | None, action: str) -> None
     if own.allowed:
         return
     by_name = decide_trust(role.trust, who.itself(), action, context)
-    if own.reason is Reason.EXPLICIT_DENY or not by_name.allowed:
+    limits = question.standing.limits
+    within = limits is None or limits.decide(action, role.arn, _about(question, role)).allowed
+    if own.reason is Reason.EXPLICIT_DENY or not by_name.allowed or not within:
         raise question.refusal(action, own.explain())
 
 
@@ -132,6 +144,12 @@ def _about(question: Question, role: Role) -> dict[str, "str | Sequence[str]"]:
     for key, value in role.tags.items():
         tags |= {f"aws:ResourceTag/{key}": value, f"iam:ResourceTag/{key}": value}
     return {**question.context, **tags, "aws:ResourceAccount": role.account}
+
+
+def _terms(request: Request, standing: Standing) -> Terms:
+    tags, keys = tags_of(request), request.take_all("TransitiveTagKeys") or ()
+    both, transitive = inherited(tags, transitive_of(keys, tags), standing.handed_on)
+    return read_terms(request, tags=both, transitive=transitive)
 
 
 def _source_identity(asked: str | None, standing: Standing) -> str | None:
@@ -170,16 +188,32 @@ def role_duration(seconds: int | None, role: Role, *, chained: bool = False) -> 
     return float(seconds)
 
 
-def session_of(role: Role, name: str, duration_s: float, variables: Mapping[str, str]) -> NewSession:
-    """Answer the session of a role that is to be made."""
-    return NewSession(
+def actions_for(action: str, terms: Terms, source: str | None) -> tuple[str, ...]:
+    """Answer everything that must be allowed, so that a session with these terms can be had."""
+    tagging = (TAG_SESSION,) if terms.tags else ()
+    return (action, *tagging) if source is None else (action, *tagging, SET_SOURCE)
+
+
+def mandate_of(
+    role: Role, name: str, terms: Terms, source: str | None, variables: Mapping[str, str] | None = None
+) -> Mandate:
+    """Answer what a session of the role is to be."""
+    own = {} if source is None else {SOURCE_IDENTITY: source}
+    return Mandate(
         kind=SessionKind.ROLE,
         principal=assumed_role_arn(role.account, role.name, name),
         name=role.name,
         identity=f"{role.id}:{name}",
-        duration_s=duration_s,
-        variables=variables,
+        variables={**(variables or {}), **terms.variables, **own},
+        bounds=terms.bounds,
+        transitive=terms.transitive,
     )
+
+
+def account_of(role_arn: str) -> str:
+    """Answer the account that a role's ARN names, "" when it names none."""
+    parsed = parse(role_arn)
+    return "" if parsed is None else parsed.account
 
 
 def shown_role_session(session: Session) -> dict[str, Any]:

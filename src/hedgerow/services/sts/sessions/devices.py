@@ -17,7 +17,7 @@ from hedgerow.services.sts.sessions.errors import (
     RoleNotAssumable,
     WrongThing,
 )
-from hedgerow.services.sts.sessions.model import DEVICES, NewSession, SessionKind, assumed_role_arn, session_name
+from hedgerow.services.sts.sessions.model import DEVICES, Mandate, SessionKind, assumed_role_arn, session_name
 from hedgerow.services.sts.sessions.ports import Roles
 from hedgerow.services.sts.sessions.store import SessionMint
 from hedgerow.store import Answer, Tx
@@ -86,14 +86,14 @@ class DeviceCredentialOperations:
         session = self._mint.create(
             tx,
             caller.account,
-            NewSession(
+            Mandate(
                 kind=SessionKind.ROLE,
                 principal=assumed_role_arn(caller.account, role.name, name),
                 name=role.name,
                 identity=f"{role.id}:{name}",
-                duration_s=alias.duration_s,
                 variables=variables,
             ),
+            alias.duration_s,
         )
         credentials = {
             "accessKeyId": session.access_key_id,

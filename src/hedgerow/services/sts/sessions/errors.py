@@ -43,8 +43,37 @@ class ChainTooLong(WrongDuration):
 class SessionsOnly(AccessDenied):
     """Sessions cannot ask for further sessions of users."""
 
-    def __init__(self) -> None:
-        super().__init__("Cannot call GetSessionToken with session credentials")
+    def __init__(self, operation: str) -> None:
+        super().__init__(f"Cannot call {operation} with session credentials")
+
+
+class WrongTerms(ServiceError):
+    """The session's tags or policies are not possible; the message says why."""
+
+    code = "ValidationError"
+    status = 400
+
+
+class MalformedSessionPolicy(ServiceError):
+    """The session policy is no identity policy."""
+
+    code = "MalformedPolicyDocumentException"
+
+
+class PackedPolicyTooLarge(ServiceError):
+    """Session policies and tags are too long together."""
+
+    code = "PackedPolicyTooLargeException"
+
+
+class UnknownAccessKey(ServiceError):
+    """Nobody in this cloud has an access key of that id."""
+
+    code = "ValidationError"
+    status = 400
+
+    def __init__(self, access_key_id: str) -> None:
+        super().__init__(f"No account of this cloud has the access key {access_key_id}.")
 
 
 class WrongThing(AccessDenied):

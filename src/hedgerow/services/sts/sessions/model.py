@@ -17,6 +17,8 @@ ROOT_LONGEST_S: Final = 3600
 KEPT_S: Final = 3600.0  # after its end, so that "expired" can be told from "unknown"
 TOKEN_LENGTH: Final = 128
 SOURCE_IDENTITY: Final = "aws:SourceIdentity"  # a session's variable
+TEMPORARY: Final = "ASIA"  # how the ids of temporary access keys begin
+TAG: Final = "aws:PrincipalTag/"  # how the variables of tags begin
 DEVICES: Final = "credentials.iot.amazonaws.com"
 """The service that a role's trust policy must name, so that devices get its credentials."""
 
@@ -27,6 +29,30 @@ class SessionKind(Enum):
     ROLE = "role"
     USER = "user"
     ROOT = "root"
+    FEDERATED = "federated"  # somebody for whom a user, or root, answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """Session policies: what they do not allow the session may not do."""
+
+    documents: tuple[str, ...] = ()
+    arns: tuple[str, ...] = ()  # of managed policies, read anew for every decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mandate:
+    """Whom a session speaks for, and within which limits."""
+
+    kind: SessionKind
+    principal: str  # ARN
+    name: str  # of the role or user whose policies count; "" for root
+    identity: str  # the UserId that GetCallerIdentity answers
+    variables: Mapping[str, str] = field(default_factory=dict)  # fixed condition keys, `credentials-iot:ThingName` …
+    owner_id: str | None = None  # of that role or user; None: the first part of the identity
+    bounds: Bounds | None = None
+    transitive: tuple[str, ...] = ()  # keys of session tags that the next role of a chain gets, too
+    restricted: bool = False  # no IAM, and of STS hardly anything: GetSessionToken, GetFederationToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,31 +61,45 @@ class Session:
 
     account: str
     access_key_id: str
-    kind: SessionKind
-    principal: str  # ARN
-    name: str  # of the role or user whose policies count; "" for root
-    identity: str  # the UserId that GetCallerIdentity answers
-    variables: Mapping[str, str]  # fixed condition keys, `credentials-iot:ThingName` …
+    mandate: Mandate
     expires_at: float
     secret: str = field(repr=False)
     token: str = field(repr=False)
 
+    @property
+    def kind(self) -> SessionKind:
+        return self.mandate.kind
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSession:
-    """Whom the session that is to be made speaks for, and how long."""
+    @property
+    def principal(self) -> str:
+        return self.mandate.principal
 
-    kind: SessionKind
-    principal: str
-    name: str
-    identity: str
-    duration_s: float
-    variables: Mapping[str, str] = field(default_factory=dict)
+    @property
+    def name(self) -> str:
+        return self.mandate.name
+
+    @property
+    def identity(self) -> str:
+        return self.mandate.identity
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        return self.mandate.variables
+
+    @property
+    def owner_id(self) -> str:
+        """The id of the role or user whose policies count."""
+        return self.mandate.owner_id or self.identity.partition(":")[0]
 
 
 def assumed_role_arn(account: str, role: str, session: str) -> str:
     """Answer the ARN of a role's session."""
     return arn("sts", "", account, f"assumed-role/{role}/{session}")
+
+
+def federated_user_arn(account: str, name: str) -> str:
+    """Answer the ARN of somebody for whom a user, or root, answers."""
+    return arn("sts", "", account, f"federated-user/{name}")
 
 
 def session_name(text: str) -> str:

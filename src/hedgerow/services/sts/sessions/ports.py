@@ -1,9 +1,10 @@
 """What sessions need of other subjects: roles, users, and how policies see a caller."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from hedgerow.core.caller import Caller
-from hedgerow.core.policy import Context, Decision, Principal
+from hedgerow.core.policy import Context, Principal, Rights
 from hedgerow.store import Tx
 
 
@@ -57,11 +58,18 @@ class Users(Protocol):
         ...
 
 
-class Rights(Protocol):
-    """What a caller's own policies say."""
+class AccessKey(Protocol):
+    """What is needed of a long-lived access key."""
 
-    def decide(self, action: str, resource: str, context: Context) -> Decision:
-        """Decide; the reason tells an explicit deny from what nobody allowed."""
+    @property
+    def account(self) -> str: ...
+
+
+class AccessKeys(Protocol):
+    """Reads long-lived access keys."""
+
+    def find(self, tx: Tx, key_id: str) -> tuple[AccessKey, str] | None:
+        """Answer the key, of whatever account, and its secret; None when there is none."""
         ...
 
 
@@ -77,7 +85,19 @@ class Standing(Protocol):
         ...
 
     @property
-    def rights(self) -> Rights: ...
+    def rights(self) -> Rights:
+        """What its own policies say, within its limits."""
+        ...
+
+    @property
+    def limits(self) -> Rights | None:
+        """Its limits alone, None when it has none: a role that trusts it by name still keeps to them."""
+        ...
+
+    @property
+    def handed_on(self) -> Mapping[str, str]:
+        """The session tags that the next role of a chain gets, too."""
+        ...
 
 
 class Standings(Protocol):

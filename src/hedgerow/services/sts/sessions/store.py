@@ -1,12 +1,26 @@
 """The rows of sessions; also the only place where sessions are made, and what authentication asks."""
 
 import json
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from sqlalchemy import Column, Float, Index, LargeBinary, String, Table, Text, bindparam, delete, insert, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    insert,
+    select,
+)
 
 from hedgerow.base.ids import Ids
-from hedgerow.services.sts.sessions.model import KEPT_S, TOKEN_LENGTH, NewSession, Session, SessionKind
+from hedgerow.services.sts.sessions.model import KEPT_S, TEMPORARY, TOKEN_LENGTH, Bounds, Mandate, Session, SessionKind
 from hedgerow.store import Tx, metadata
 
 EXPIRED: Final = "sts.session-expired"
@@ -23,17 +37,15 @@ sessions = Table(
     Column("variables", Text, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("expires_at", Float, nullable=False),
+    Column("owner_id", String(32)),
+    Column("bounds", Text),
+    Column("transitive", Text),
+    Column("restricted", Boolean),
 )
 # Without the account: a signature names its key only, and the key says whose it is.
 Index("uq_sts_session_id", sessions.c.id, unique=True)
-Index("ix_sts_session_principal", sessions.c.account, sessions.c.principal)
 
 _FIND = select(sessions).where(sessions.c.id == bindparam("id_"))
-_LIVE = select(sessions.c.identity, sessions.c.variables, sessions.c.expires_at).where(
-    sessions.c.account == bindparam("account_"),
-    sessions.c.principal == bindparam("principal_"),
-    sessions.c.expires_at > bindparam("now_"),
-)
 _INSERT = insert(sessions)
 _DELETE = delete(sessions).where(sessions.c.account == bindparam("account_"), sessions.c.id == bindparam("id_"))
 
@@ -57,17 +69,13 @@ class SessionMint:
         self._ids = ids
         self._vault = vault
 
-    def create(self, tx: Tx, account: str, new: NewSession) -> Session:
+    def create(self, tx: Tx, account: str, mandate: Mandate, duration_s: float) -> Session:
         """Make a session and write down that it ends. Whether it may be had was decided before."""
         session = Session(
             account=account,
-            access_key_id="ASIA" + self._ids.upper(16),
-            kind=new.kind,
-            principal=new.principal,
-            name=new.name,
-            identity=new.identity,
-            variables=new.variables,
-            expires_at=tx.now + new.duration_s,
+            access_key_id=TEMPORARY + self._ids.upper(16),
+            mandate=mandate,
+            expires_at=tx.now + duration_s,
             secret=self._ids.secret(40),
             token=self._ids.secret(TOKEN_LENGTH),
         )
@@ -83,6 +91,10 @@ class SessionMint:
             variables=json.dumps(dict(session.variables)),
             sealed=self._vault.seal(secrets, context=_context(session.access_key_id)),
             expires_at=session.expires_at,
+            owner_id=mandate.owner_id,
+            bounds=None if mandate.bounds is None else json.dumps([mandate.bounds.documents, mandate.bounds.arns]),
+            transitive=json.dumps(mandate.transitive) if mandate.transitive else None,
+            restricted=mandate.restricted,
         )
         tx.follow_up(EXPIRED, account=account, key=session.access_key_id, body={}, due_at=session.expires_at + KEPT_S)
         return session
@@ -103,28 +115,11 @@ class SessionReader:
         return Session(
             account=row.account,
             access_key_id=row.id,
-            kind=SessionKind(row.kind),
-            principal=row.principal,
-            name=row.name,
-            identity=row.identity,
-            variables=json.loads(row.variables),
+            mandate=_mandate(row),
             expires_at=row.expires_at,
             secret=secret,
             token=token,
         )
-
-    def live(self, tx: Tx, account: str, principal: str, role_id: str) -> tuple[float, dict[str, str]] | None:
-        """Answer when the last live session of a principal ends, and the variables that all of them have in common.
-
-        For a connection of which only the principal is known. None when no session of this very role is live: those
-        of a deleted role of the same name do not count.
-        """
-        found = tx.all(_LIVE, account_=account, principal_=principal, now_=tx.now)
-        rows = [row for row in found if row.identity.partition(":")[0] == role_id]
-        if not rows:
-            return None
-        common = set.intersection(*(set(json.loads(row.variables).items()) for row in rows))
-        return max(row.expires_at for row in rows), dict(common)
 
 
 def forget(tx: Tx, account: str, access_key_id: str) -> None:
@@ -134,3 +129,22 @@ def forget(tx: Tx, account: str, access_key_id: str) -> None:
 
 def _context(access_key_id: str) -> str:
     return f"sts session {access_key_id}"
+
+
+def _mandate(row: Row[Any]) -> Mandate:
+    return Mandate(
+        kind=SessionKind(row.kind),
+        principal=row.principal,
+        name=row.name,
+        identity=row.identity,
+        variables=json.loads(row.variables),
+        owner_id=row.owner_id,
+        bounds=None if row.bounds is None else _bounds(json.loads(row.bounds)),
+        transitive=tuple(json.loads(row.transitive or "[]")),
+        restricted=bool(row.restricted),
+    )
+
+
+def _bounds(parts: list[list[str]]) -> Bounds:
+    documents, arns = parts
+    return Bounds(documents=tuple(documents), arns=tuple(arns))
