@@ -9,6 +9,7 @@ from hedgerow.cloud.credentials import Credentials
 from hedgerow.cloud.directory import Directory, Readers
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
+from hedgerow.services.iot.ca_certificates import JustInTimeRegistration
 from hedgerow.store import Answer, Tx
 from tests.support.iam import Iam
 from tests.support.registry import Registry
@@ -39,7 +40,12 @@ class Cloud:
         self.directory = Directory(
             run=self.runner, credentials=credentials, readers=self.readers, region="eu-central-1"
         )
-        self.admission = Admission(run=self.runner, credentials=credentials, readers=self.readers)
+        just_in_time = JustInTimeRegistration(
+            cas=self.registry.ca_store, certificates=self.registry.certificates, region="eu-central-1"
+        )
+        self.admission = Admission(
+            run=self.runner, credentials=credentials, readers=self.readers, just_in_time=just_in_time
+        )
 
     def run(
         self,

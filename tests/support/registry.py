@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from hedgerow.core.caller import Caller
 from hedgerow.core.paging import Pager
+from hedgerow.services.iot.ca_certificates import CaCertificateOperations, CaCertificateStore
 from hedgerow.services.iot.certificates import (
     Certificate,
     CertificateOperations,
@@ -71,6 +72,7 @@ class Registry:
         self.pages = Pages(Pager(b"k" * 32))
         self.thing_store, self.type_store = ThingStore(), ThingTypeStore()
         self.group_store, self.certificate_store, self.policy_store = GroupStore(), CertificateStore(), PolicyStore()
+        self.ca_store = CaCertificateStore()
         self.effective = EffectivePolicies(policies=self.policy_store, things=self.thing_store, groups=self.group_store)
         self.things = ThingOperations(
             things=self.thing_store,
@@ -92,11 +94,13 @@ class Registry:
         )
         self.certificates = CertificateOperations(
             certificates=self.certificate_store,
+            authorities=self.ca_store,
             things=self.thing_store,
             policies=self.policy_store,
             pages=self.pages,
             ids=self.ids,
         )
+        self.cas = CaCertificateOperations(cas=self.ca_store, pages=self.pages, ids=self.ids)
         self.policies = PolicyOperations(
             policies=self.policy_store,
             groups=self.group_store,

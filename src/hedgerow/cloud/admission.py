@@ -3,7 +3,7 @@
 A certificate gets its IoT policies and, when its thing is known, those of the thing's groups. The thing is the one that
 is attached exclusively, else the one whose name is the client id and that the certificate is attached to. A signed
 caller (WebSocket) gets its IAM policies. Anything else is not admitted: there are no custom authorizers yet.
-Every connection asks anew; nothing is remembered here.
+Every connection asks anew; nothing is remembered here. One that is refused may set off just-in-time registration.
 """
 
 import hashlib
@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from hedgerow.base.clock import Clock
+from hedgerow.base.errors import ServiceError
+from hedgerow.base.log import get_logger
 from hedgerow.cloud.credentials import Credentials, Refused
 from hedgerow.cloud.directory import Readers, certificate_variables, is_owner_there
 from hedgerow.cloud.standing import entity_of
@@ -19,9 +21,12 @@ from hedgerow.core.arn import parse
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.policy import AllOf, Context, Dialect, Rights, Verdict, compile_policies
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
+from hedgerow.services.iot.ca_certificates import JustInTimeRegistration
 from hedgerow.services.iot.things import Attachment, Thing
 from hedgerow.services.sts.sessions import Session
 from hedgerow.store import Run, Tx
+
+log = get_logger("admission")
 
 _TIMES: Final = ("aws:currenttime", "aws:epochtime")
 
@@ -29,20 +34,36 @@ _TIMES: Final = ("aws:currenttime", "aws:epochtime")
 class Admission:
     """Answers `Admit`."""
 
-    def __init__(self, *, run: Run, credentials: Credentials, readers: Readers) -> None:
+    def __init__(
+        self, *, run: Run, credentials: Credentials, readers: Readers, just_in_time: JustInTimeRegistration
+    ) -> None:
         self._run = run
         self._credentials = credentials
         self._readers = readers
+        self._just_in_time = just_in_time
 
     async def admit(self, question: Admit) -> Admitted | NotAdmitted:
         """Say who this is and what it may do, or why it is not let in."""
         if question.certificate is not None:
             der = question.certificate
-            return await self._run.read(lambda tx: self._by_certificate(tx, question, der))
+            reply = await self._run.read(lambda tx: self._by_certificate(tx, question, der))
+            if isinstance(reply, NotAdmitted):
+                await self._register(question, der)
+            return reply
         if question.signed_by is not None and question.signed_account is not None:
             principal, account = question.signed_by, question.signed_account
             return await self._run.read(lambda tx: self._by_signature(tx, question, principal, account))
         return NotAdmitted(reason="NOT_AUTHENTICATED", detail="the client showed no certificate and signed nothing")
+
+    async def _register(self, question: Admit, der: bytes) -> None:
+        """A certificate that nobody registered, of a CA whose account wants to know: the next connection may do."""
+        registrar, name = self._just_in_time, question.server_name
+        if await self._run.read(lambda tx: registrar.ca_of(tx, der, name)) is None:
+            return
+        try:
+            await self._run.write(lambda tx: registrar.register(tx, der, name, question.peer))
+        except ServiceError as error:
+            log.info("a certificate of a registered CA is not registered", extra={"fields": {"cause": error.message}})
 
     def _by_certificate(self, tx: Tx, question: Admit, der: bytes) -> Admitted | NotAdmitted:
         certificate_id = hashlib.sha256(der).hexdigest()

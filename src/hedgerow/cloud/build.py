@@ -19,6 +19,7 @@ from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.base.ids import RandomIds
 from hedgerow.cloud.admission import Admission, GrantsCompiler
+from hedgerow.cloud.anchors import Anchors
 from hedgerow.cloud.broker import Broker
 from hedgerow.cloud.compute import NAMING, Compute, build_compute
 from hedgerow.cloud.connections import ConnectionFlows
@@ -41,7 +42,7 @@ from hedgerow.cloud.service_roles import ServiceRoles
 from hedgerow.cloud.settings import CloudSettings, networks
 from hedgerow.cloud.sweeping import BlobSweeper
 from hedgerow.cloud.telemetry import Telemetry, build_logs, build_telemetry
-from hedgerow.cloud.trust import Anchors, Trust, open_trust
+from hedgerow.cloud.trust import Trust, open_trust
 from hedgerow.cloud.webhooks import Webhooks
 from hedgerow.core.mqtt.limits import SETS
 from hedgerow.core.paging import Pager
@@ -212,15 +213,18 @@ class _Parts:
         """What the operations mean, and who may call them."""
         tables, run, ids, pager, clock = self.tables, self.runner, self.ids, self.pager, self.clock
         self.identity = identity = build_identity(tables=tables, ids=ids, vault=self.vault, pager=pager)
+        self.anchors = Anchors(trust=self.trust)
         authority = DeviceAuthority(authority=self.trust.device_authority, clock=clock, host_names=self.trust.names)
         self.registry = registry = build_registry(
             tables=tables,
             run=run,
+            clock=clock,
+            region=self.region,
             ids=ids,
             pager=pager,
             roles=identity.roles,
             authority=authority,
-            anchors=Anchors(trust=self.trust),
+            anchors=self.anchors,
             endpoints=Endpoints(data=self.host, credentials=self.host, jobs=self.host),
         )
         logs = build_logs(tables=tables, pager=pager)
@@ -264,7 +268,7 @@ class _Parts:
             versions=self.compute.versions,
         )
         credentials, readers = Credentials(clock=clock), self._readers()
-        admission = Admission(run=run, credentials=credentials, readers=readers)
+        admission = Admission(run=run, credentials=credentials, readers=readers, just_in_time=registry.just_in_time)
         self.directory = Directory(run=run, credentials=credentials, readers=readers, region=self.region)
         self.broker.listen(self.directory.announce)
         self.control = CloudControl(
@@ -289,8 +293,8 @@ class _Parts:
     async def serve(self) -> Cloud:
         """The first account, the tasks, the gateway, the listeners."""
         await self._open_account()
-        for pem in await self.runner.read(self.registry.stores.certificates.without_ca):
-            self.trust.anchor(pem)
+        stores = self.registry.stores
+        await self.anchors.load(self.runner, cas=stores.cas, certificates=stores.certificates)
         await self.stack.enter_async_context(self.compute.workers)
         await self.stack.enter_async_context(self.compute.functions)
         engine = self.telemetry.engine

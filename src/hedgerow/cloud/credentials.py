@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from hedgerow.base.clock import Clock
-from hedgerow.services.iot.certificates import Certificate, Status
+from hedgerow.services.iot.certificates import Certificate, Mode, Status
 
 _ACCOUNT_HOST: Final = re.compile(r"([0-9]{12})\.")
 
@@ -32,7 +32,11 @@ class Credentials:
     def choose(
         self, owners: Sequence[tuple[str, Certificate]], certificate_id: str, server_name: str | None
     ) -> tuple[str, Certificate] | Refused:
-        """Answer the account and its certificate. Where several accounts have it, the server name decides."""
+        """Answer the account and its certificate. Where several accounts have it, the server name decides.
+
+        Without an account in the server name the one counts where the certificate was issued, or whose CA it is by
+        proof: what others register without any proof (SNI_ONLY) changes nothing for a device that names no account.
+        """
         if not owners:
             return Refused("DEVICE_CERTIFICATE_NOT_REGISTERED", f"no account has the certificate {certificate_id}")
         named = _ACCOUNT_HOST.match(server_name or "")
@@ -41,6 +45,8 @@ class Credentials:
             if not owners:
                 detail = f"the server name {server_name} is of another account than the certificate {certificate_id}"
                 return Refused("SNI_MISUSED", detail)
+        elif len(owners) > 1:
+            owners = [owner for owner in owners if owner[1].mode is Mode.DEFAULT] or owners
         if len(owners) > 1:
             detail = f"several accounts have the certificate {certificate_id}: connect to <account id>.<host>"
             return Refused("SNI_MISUSED", detail)

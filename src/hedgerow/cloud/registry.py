@@ -2,13 +2,21 @@
 
 from dataclasses import dataclass, field
 
+from hedgerow.base.clock import Clock
 from hedgerow.base.ids import Ids
+from hedgerow.cloud.anchors import Anchors
 from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.operations import iot as iot_rows
+from hedgerow.cloud.operations import iot_certificates as certificate_rows
 from hedgerow.cloud.rows import Tables
-from hedgerow.cloud.trust import Anchors
 from hedgerow.core.paging import Pager
 from hedgerow.services.iam.roles import RoleReader
+from hedgerow.services.iot.ca_certificates import (
+    CaCertificateFlows,
+    CaCertificateOperations,
+    CaCertificateStore,
+    JustInTimeRegistration,
+)
 from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations, CertificateStore
 from hedgerow.services.iot.endpoints import EndpointOperations, Endpoints
 from hedgerow.services.iot.groups import GroupOperations, GroupStore
@@ -33,6 +41,7 @@ class Stores:
     types: ThingTypeStore = field(default_factory=ThingTypeStore)
     groups: GroupStore = field(default_factory=GroupStore)
     certificates: CertificateStore = field(default_factory=CertificateStore)
+    cas: CaCertificateStore = field(default_factory=CaCertificateStore)
     policies: PolicyStore = field(default_factory=PolicyStore)
     role_aliases: RoleAliasStore = field(default_factory=RoleAliasStore)
 
@@ -51,6 +60,7 @@ class Registry:
     principals: ThingPrincipalOperations
     groups: GroupOperations
     certificates: CertificateOperations
+    just_in_time: JustInTimeRegistration
     policies: PolicyOperations
     attachments: PolicyAttachmentOperations
 
@@ -59,6 +69,8 @@ def build_registry(
     *,
     tables: Tables,
     run: Run,
+    clock: Clock,
+    region: str,
     ids: Ids,
     pager: Pager,
     roles: RoleReader,
@@ -70,8 +82,14 @@ def build_registry(
     stores, pages = Stores(), Pages(pager)
     things, groups = stores.things, stores.groups
     certificates = CertificateOperations(
-        certificates=stores.certificates, things=things, policies=stores.policies, pages=pages, ids=ids
+        certificates=stores.certificates,
+        authorities=stores.cas,
+        things=things,
+        policies=stores.policies,
+        pages=pages,
+        ids=ids,
     )
+    cas = CaCertificateOperations(cas=stores.cas, pages=pages, ids=ids)
     registry = Registry(
         stores=stores,
         certificate_flows=CertificateFlows(run=run, certificates=certificates, authority=authority, anchors=anchors),
@@ -79,6 +97,7 @@ def build_registry(
         principals=ThingPrincipalOperations(things=things, certificates=stores.certificates, pages=pages),
         groups=GroupOperations(groups=groups, things=things, policies=stores.policies, pages=pages, ids=ids),
         certificates=certificates,
+        just_in_time=JustInTimeRegistration(cas=stores.cas, certificates=certificates, region=region),
         policies=PolicyOperations(policies=stores.policies, groups=groups, things=things, pages=pages, ids=ids),
         attachments=PolicyAttachmentOperations(
             policies=stores.policies,
@@ -102,6 +121,13 @@ def build_registry(
             attachments=registry.attachments,
             role_aliases=RoleAliasOperations(role_aliases=stores.role_aliases, roles=roles, pages=pages),
             endpoints=EndpointOperations(endpoints=endpoints),
+        ),
+    )
+    tables.serve(
+        "iot",
+        certificate_rows.ca_rows(
+            cas=cas,
+            flows=CaCertificateFlows(run=run, operations=cas, cas=stores.cas, anchors=anchors, clock=clock),
         ),
     )
     return registry

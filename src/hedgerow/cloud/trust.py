@@ -88,19 +88,7 @@ def _context(folder: Path, device: pki.Authority | None) -> ssl.SSLContext:
     context.load_cert_chain(folder / "server.pem", folder / "server.key")
     if device is not None:
         context.verify_mode = ssl.CERT_OPTIONAL
-        context.verify_flags = (
-            context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VerifyFlags(_NO_CHECK_TIME)
-        ) & ~ssl.VERIFY_X509_STRICT
+        flags = int(context.verify_flags) | int(ssl.VERIFY_X509_PARTIAL_CHAIN) | _NO_CHECK_TIME
+        context.verify_flags = ssl.VerifyFlags(flags & ~int(ssl.VERIFY_X509_STRICT))  # ~ of a flag drops unknown bits
         context.load_verify_locations(cadata=device.pem)
     return context
-
-
-class Anchors:
-    """What the device listeners trust beside the CAs."""
-
-    def __init__(self, *, trust: Trust) -> None:
-        self._trust = trust
-
-    async def add(self, certificate_pem: str) -> None:
-        """Trust this one certificate from now on."""
-        self._trust.anchor(certificate_pem)

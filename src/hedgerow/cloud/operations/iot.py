@@ -5,7 +5,8 @@ Rules have their own function beside it. A `$aws` topic is answered to the askin
 
 from collections.abc import Callable
 
-from hedgerow.api.operations import Also, Row, flow, pass_role, read, write
+from hedgerow.api.operations import Also, Row, pass_role, read, write
+from hedgerow.cloud.operations.iot_certificates import certificate_rows
 from hedgerow.cloud.rows import TopicRow
 from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations
 from hedgerow.services.iot.endpoints import EndpointOperations
@@ -22,7 +23,6 @@ _OWN = "arn:aws:iot:{region}:{account}:"
 _THING = _OWN + "thing/{thingName}"
 _TYPE = _OWN + "thingtype/{thingTypeName}"
 _GROUP = _OWN + "thinggroup/{thingGroupName}"
-_CERTIFICATE = _OWN + "cert/{certificateId}"
 _POLICY = _OWN + "policy/{policyName}"
 _ALIAS = _OWN + "rolealias/{roleAlias}"
 _TEMPLATE = _OWN + "provisioningtemplate/{templateName}"
@@ -48,7 +48,7 @@ def rows(
     return {
         **_thing_rows(things, principals, types),
         **_group_rows(groups),
-        **_certificate_rows(certificates, certificate_flows),
+        **certificate_rows(certificates, certificate_flows),
         **_policy_rows(policies, attachments),
         "CreateRoleAlias": write(role_aliases.create_role_alias, _ALIAS, also=_TO_ALIAS),
         "DescribeRoleAlias": read(role_aliases.describe_role_alias, _ALIAS),
@@ -102,18 +102,6 @@ def _group_rows(groups: GroupOperations) -> dict[str, Row]:
         ),
         "ListThingsInThingGroup": read(groups.list_things_in_thing_group, _GROUP),
         "ListThingGroupsForThing": read(groups.list_thing_groups_for_thing, _THING),
-    }
-
-
-def _certificate_rows(certificates: CertificateOperations, flows: CertificateFlows) -> dict[str, Row]:
-    return {
-        "CreateKeysAndCertificate": flow(flows.create_keys_and_certificate),
-        "CreateCertificateFromCsr": flow(flows.create_certificate_from_csr),
-        "RegisterCertificateWithoutCA": flow(flows.register_certificate_without_ca),
-        "DescribeCertificate": read(certificates.describe_certificate, _CERTIFICATE),
-        "ListCertificates": read(certificates.list_certificates),
-        "UpdateCertificate": write(certificates.update_certificate, _CERTIFICATE),
-        "DeleteCertificate": write(certificates.delete_certificate, _CERTIFICATE),
     }
 
 

@@ -13,6 +13,7 @@ from hedgerow.core.pki.authority import (
     read_csr,
     stands_for,
 )
+from hedgerow.core.pki.issuers import checked_signature, could_be_taken, key_id, name_key
 from hedgerow.core.pki.keys import KeyKind, new_key, private_pem, public_pem, read_private_key
 from hedgerow.core.pki.reading import (
     BadCertificate,
@@ -44,6 +45,8 @@ __all__ = [
     "PrivateKey",
     "PublicKey",
     "certificate_id",
+    "checked_signature",
+    "could_be_taken",
     "der_of",
     "describe",
     "is_ca",
@@ -51,7 +54,9 @@ __all__ = [
     "issue_device",
     "issue_from_csr",
     "issue_server",
+    "key_id",
     "key_kind",
+    "name_key",
     "new_device_authority",
     "new_key",
     "new_server_authority",

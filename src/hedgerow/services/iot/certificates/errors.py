@@ -23,6 +23,18 @@ class CertificateValidation(ServiceError):
     code = "CertificateValidationException"
 
 
+class CertificateConflict(ServiceError):
+    """Several CA certificates could have signed it."""
+
+    code = "CertificateConflictException"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Several registered CA certificates have the subject that the certificate names as its issuer: "
+            "give caCertificatePem"
+        )
+
+
 class CertificateActive(CertificateState):
     """An active certificate cannot be deleted."""
 

@@ -5,12 +5,13 @@ that is not in the registry is good for nothing.
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
-from hedgerow.services.iot.certificates.model import Mode, Status, registrable
+from hedgerow.services.iot.certificates.model import Mode, Status, parsed, registrable
 from hedgerow.services.iot.certificates.operations import CertificateOperations
 from hedgerow.services.iot.principals import certificate_arn
 from hedgerow.store import Answer, Run, Tx
@@ -45,10 +46,13 @@ class Authority(Protocol):
 
 
 class Anchors(Protocol):
-    """What the device listeners trust beside the CAs."""
+    """What the device listeners trust."""
 
-    async def add(self, certificate_pem: str) -> None:
-        """Trust this one certificate from now on. May be called again; after a restart all are added anew."""
+    def joining(self, certificate_pem: str, *, account: str, ca: bool) -> AbstractAsyncContextManager[None]:
+        """Trust the certificate once the block has ended well. One block at a time.
+
+        Raises a ServiceError when it could spoil the handshakes of other accounts' devices.
+        """
         ...
 
 
@@ -77,8 +81,10 @@ class CertificateFlows:
 
     async def register_certificate_without_ca(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         pem, status = request["certificatePem"], registrable(request.get("status"))
-        answer = dict(await self._enter(pem, caller, status, mode=Mode.SNI_ONLY))
-        await self._anchors.add(answer.pop("certificatePem"))
+        text = parsed(pem).pem
+        async with self._anchors.joining(text, account=caller.account, ca=False):
+            answer = dict(await self._enter(text, caller, status, mode=Mode.SNI_ONLY))
+        del answer["certificatePem"]
         return answer
 
     async def _enter(self, pem: str, caller: Caller, status: Status, *, mode: Mode = Mode.DEFAULT) -> Mapping[str, Any]:

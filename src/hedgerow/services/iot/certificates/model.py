@@ -2,13 +2,16 @@
 
 The id is the SHA-256 of the certificate's DER. Making and signing certificates is the authority's business. A private
 key of a device is never part of this.
-Spec: certificate statuses; REVOKED and PENDING_TRANSFER are left by no UpdateCertificate.
+Spec: certificate statuses; REVOKED and PENDING_TRANSFER are left by no UpdateCertificate. RSA keys of 2048 bits and
+more, EC keys on P-256, P-384 and P-521, signatures with SHA-256, SHA-384 and SHA-512.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
+
+from cryptography import x509
 
 from hedgerow.core import pki
 from hedgerow.services.iot.certificates.errors import CertificateState, CertificateValidation
@@ -65,6 +68,11 @@ class Certificate:
         """Whether it may be used (its dates are another question)."""
         return self.status is Status.ACTIVE
 
+    @property
+    def waits_for_activation(self) -> bool:
+        """Whether it was registered at its first connection, by its CA, and nobody has activated it."""
+        return self.status is Status.PENDING_ACTIVATION and self.ca_id is not None
+
     def with_status(self, status: Status, *, now: float) -> "Certificate":
         """Answer it with another status; raise CertificateState when that is not legal."""
         if status not in SETTABLE[self.status]:
@@ -76,6 +84,7 @@ class Certificate:
 class Parsed:
     """What the registry reads in a certificate."""
 
+    certificate: x509.Certificate
     id: str
     pem: str
     not_before: float
@@ -83,14 +92,21 @@ class Parsed:
 
 
 def parsed(pem: str) -> Parsed:
-    """Read the one certificate in the text; raises CertificateValidation when there is none or more."""
+    """Read the one certificate in the text; raises CertificateValidation when there is none, more, or a weak one."""
     try:
         certificate = pki.read_certificate(pem)
-    except pki.BadCertificate as error:
+        pki.checked_signature(certificate)
+        pki.usable_key(certificate.public_key())
+        said = pki.describe(certificate)
+    except (pki.BadCertificate, pki.BadKey) as error:
         raise CertificateValidation(f"The certificate cannot be used: {error}") from error
-    text = pki.pem_of(certificate)
-    said = pki.describe(text)
-    return Parsed(id=said.id, pem=text, not_before=said.not_before, not_after=said.not_after)
+    return Parsed(
+        certificate=certificate,
+        id=said.id,
+        pem=pki.pem_of(certificate),
+        not_before=said.not_before,
+        not_after=said.not_after,
+    )
 
 
 def settable(status: str) -> Status:

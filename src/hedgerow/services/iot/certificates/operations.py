@@ -1,23 +1,30 @@
 """The operations on certificates that need no key and no signature: enter, describe, list, set the status, delete.
 
 Keys and signatures are in `flows.py`. A certificate that leaves ACTIVE cuts its connections at once.
-Spec: AWS IoT UpdateCertificate, DeleteCertificate, ListCertificates (newest first), DescribeCertificate.
+Spec: AWS IoT RegisterCertificate (signed by an active CA of the account itself), UpdateCertificate, DeleteCertificate,
+ListCertificates (newest first), DescribeCertificate.
 """
 
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from cryptography import x509
+
 from hedgerow.base.ids import Ids
+from hedgerow.core import pki
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import AuthorisationChanged, Event, PrincipalCut
 from hedgerow.core.request import Request
 from hedgerow.services.iot.certificates.errors import (
     CertificateActive,
+    CertificateConflict,
     CertificateExists,
     CertificateInUse,
     CertificateNotFound,
+    CertificateState,
+    CertificateValidation,
 )
-from hedgerow.services.iot.certificates.model import Certificate, Mode, Status, parsed, settable
+from hedgerow.services.iot.certificates.model import Certificate, Mode, Parsed, Status, parsed, registrable, settable
 from hedgerow.services.iot.certificates.store import CertificateStore
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.principals import certificate_arn
@@ -44,13 +51,56 @@ class Policies(Protocol):
         ...
 
 
+class Ca(Protocol):
+    """A CA certificate of the account."""
+
+    @property
+    def id(self) -> str:
+        """Its certificate id."""
+        ...
+
+    @property
+    def active(self) -> bool:
+        """Whether certificates of it may be registered."""
+        ...
+
+    @property
+    def sni_only(self) -> bool:
+        """Whether the account did not prove that it has the CA's key."""
+        ...
+
+    def signed(self, certificate: x509.Certificate) -> bool:
+        """Tell whether the CA itself signed the certificate."""
+        ...
+
+
+class Authorities(Protocol):
+    """What certificates need of CA certificates."""
+
+    def get(self, tx: Tx, account: str, certificate_id: str) -> Ca | None:
+        """Answer the account's CA certificate of that id, or None."""
+        ...
+
+    def of_subject(self, tx: Tx, account: str, subject: str) -> Sequence[Ca]:
+        """Answer the account's CA certificates with this subject (a `pki.name_key`)."""
+        ...
+
+
 class CertificateOperations:
     """The operations on certificates."""
 
     def __init__(
-        self, *, certificates: CertificateStore, things: Things, policies: Policies, pages: Pages, ids: Ids
+        self,
+        *,
+        certificates: CertificateStore,
+        authorities: Authorities,
+        things: Things,
+        policies: Policies,
+        pages: Pages,
+        ids: Ids,
     ) -> None:
         self._certificates = certificates
+        self._authorities = authorities
         self._things = things
         self._policies = policies
         self._pages = pages
@@ -61,7 +111,20 @@ class CertificateOperations:
 
         Raises CertificateValidation when the text is none, CertificateExists when the account has it already.
         """
-        read = parsed(pem)
+        return self._enter(tx, caller, parsed(pem), status=status, mode=mode, ca_id=None)
+
+    def enter_of_ca(self, tx: Tx, caller: Caller, pem: str, *, ca_id: str, sni_only: bool) -> None:
+        """Write a certificate that a CA of the account signed, and that waits for somebody to activate it."""
+        mode = Mode.SNI_ONLY if sni_only else Mode.DEFAULT
+        self._enter(tx, caller, parsed(pem), status=Status.PENDING_ACTIVATION, mode=mode, ca_id=ca_id)
+
+    def find(self, tx: Tx, account: str, certificate_id: str) -> Certificate | None:
+        """Answer the account's certificate, or None."""
+        return self._certificates.get(tx, account, certificate_id)
+
+    def _enter(
+        self, tx: Tx, caller: Caller, read: Parsed, *, status: Status, mode: Mode, ca_id: str | None
+    ) -> Certificate:
         if self._certificates.exists(tx, caller.account, read.id):
             raise CertificateExists(certificate_id=read.id, certificate_arn=certificate_arn(caller, read.id))
         certificate = Certificate(
@@ -69,7 +132,7 @@ class CertificateOperations:
             pem=read.pem,
             status=status,
             mode=mode,
-            ca_id=None,
+            ca_id=ca_id,
             generation=self._ids.uuid(),
             version=1,
             not_before=read.not_before,
@@ -84,6 +147,34 @@ class CertificateOperations:
         """Write a certificate that waits for its device; raises as `enter` does."""
         return self.enter(tx, caller, pem, status=Status.PENDING_ACTIVATION)
 
+    def register_certificate(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        status = registrable(request.get("status"), active=bool(request.get("setAsActive")))
+        read = parsed(request["certificatePem"])
+        ca = self._signer(tx, caller, read, request.get("caCertificatePem"))
+        mode = Mode.SNI_ONLY if ca.sni_only else Mode.DEFAULT
+        certificate = self._enter(tx, caller, read, status=status, mode=mode, ca_id=ca.id)
+        return Answer(
+            {"certificateArn": certificate_arn(caller, certificate.id), "certificateId": certificate.id},
+        )
+
+    def _signer(self, tx: Tx, caller: Caller, read: Parsed, ca_pem: str | None) -> Ca:
+        """Answer the account's active CA that signed the certificate, the one that is given if one is."""
+        if ca_pem is not None:
+            given = self._authorities.get(tx, caller.account, _id_of_ca(ca_pem))
+            found = [] if given is None else [given]
+        else:
+            found = list(self._authorities.of_subject(tx, caller.account, pki.name_key(read.certificate.issuer)))
+        if len(found) > 1:
+            raise CertificateConflict
+        if not found:
+            raise CertificateValidation("No CA certificate exists for the given certificate")
+        ca = found[0]
+        if not ca.signed(read.certificate):
+            raise CertificateValidation("The certificate is not signed by the registered CA certificate")
+        if not ca.active:
+            raise CertificateState("The CA certificate is not active")
+        return ca
+
     def describe_certificate(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         certificate = self._get(tx, caller, request["certificateId"])
         return Answer({"certificateDescription": _described(caller, certificate)})
@@ -92,6 +183,18 @@ class CertificateOperations:
         ascending = bool(request.get("ascendingOrder"))
         page = self._pages.by_marker(request, caller, "ListCertificates", ascending=ascending)
         found = self._certificates.list(tx, caller.account, after=page.position, limit=page.limit, ascending=ascending)
+        return Answer(
+            page.answer("certificates", found, key=lambda c: (c.created_at, c.id), show=lambda c: _listed(caller, c))
+        )
+
+    def list_certificates_by_ca(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        ascending, ca_id = bool(request.get("ascendingOrder")), request["caCertificateId"]
+        if self._authorities.get(tx, caller.account, ca_id) is None:
+            raise CertificateNotFound(ca_id)
+        page = self._pages.by_marker(request, caller, "ListCertificatesByCA", ca=ca_id, ascending=ascending)
+        found = self._certificates.of_ca(
+            tx, caller.account, ca_id, after=page.position, limit=page.limit, ascending=ascending
+        )
         return Answer(
             page.answer("certificates", found, key=lambda c: (c.created_at, c.id), show=lambda c: _listed(caller, c))
         )
@@ -124,6 +227,13 @@ class CertificateOperations:
         if certificate is None:
             raise CertificateNotFound(certificate_id)
         return certificate
+
+
+def _id_of_ca(pem: str) -> str:
+    try:
+        return pki.certificate_id(pem)
+    except pki.BadCertificate as error:
+        raise CertificateValidation(f"The CA certificate cannot be used: {error}") from error
 
 
 def _changed(caller: Caller, before: Certificate, status: Status) -> tuple[Event, ...]:

@@ -1,6 +1,6 @@
 """The rows of certificates; also what other subjects may ask about them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -41,6 +41,9 @@ certificates = Table(
     Column("updated_at", Float, nullable=False),
 )
 Index("ix_iot_certificate_created_at", certificates.c.account, certificates.c.created_at, certificates.c.id)
+Index(
+    "ix_iot_certificate_ca", certificates.c.account, certificates.c.ca_id, certificates.c.created_at, certificates.c.id
+)
 # The one index that does not begin with the account: it is how a handshake finds the account.
 Index("ix_iot_certificate_id", certificates.c.id, certificates.c.account)
 
@@ -63,7 +66,18 @@ _OLDEST = _LIST.order_by(certificates.c.created_at, certificates.c.id)
 _OLDEST_AFTER = _OLDEST.where(
     or_(certificates.c.created_at > _AT, and_(certificates.c.created_at == _AT, certificates.c.id > _AFTER))
 )
-_WITHOUT_CA = select(certificates.c.pem).where(certificates.c.ca_id.is_(None), certificates.c.mode == "SNI_ONLY")
+_CA: Final[Any] = bindparam("ca_")
+_PAGES: Final[Mapping[tuple[bool, bool], Any]] = {  # (ascending, there is a beginning)
+    (False, False): _NEWEST,
+    (False, True): _NEWEST_AFTER,
+    (True, False): _OLDEST,
+    (True, True): _OLDEST_AFTER,
+}
+_PAGES_OF_CA: Final = {kind: statement.where(certificates.c.ca_id == _CA) for kind, statement in _PAGES.items()}
+_ANCHOR = select(certificates.c.account, certificates.c.id, certificates.c.pem)
+_WITHOUT_CA = _ANCHOR.where(certificates.c.ca_id.is_(None), certificates.c.mode == "SNI_ONLY")
+_CA_IDS = select(certificates.c.account, certificates.c.ca_id).where(certificates.c.ca_id.is_not(None)).distinct()
+_ANCHORS_OF_CA = _ANCHOR.where(certificates.c.account == _ACCOUNT, certificates.c.ca_id == _CA)
 
 
 class CertificateStore:
@@ -117,16 +131,31 @@ class CertificateStore:
         self, tx: Tx, account: str, *, after: tuple[Any, ...], limit: int, ascending: bool = False
     ) -> Sequence[Certificate]:
         """Answer certificates, newest first unless `ascending`, those after (created_at, id); () is the beginning."""
-        values: dict[str, Any] = {"account_": account, "limit_": limit}
-        statement: Any = _OLDEST if ascending else _NEWEST
-        if after:
-            statement = _OLDEST_AFTER if ascending else _NEWEST_AFTER
-            values |= {"at": after[0], "after": after[1]}
-        return [_certificate(row) for row in tx.all(statement, **values)]
+        values = {"account_": account, "limit_": limit, **_position(after)}
+        return [_certificate(row) for row in tx.all(_PAGES[ascending, bool(after)], **values)]
 
-    def without_ca(self, tx: Tx) -> Sequence[str]:
-        """Answer the PEM of every certificate, of any account, that a listener must trust by itself."""
-        return [row.pem for row in tx.all(_WITHOUT_CA)]
+    def of_ca(
+        self, tx: Tx, account: str, ca_id: str, *, after: tuple[Any, ...], limit: int, ascending: bool = False
+    ) -> Sequence[Certificate]:
+        """Answer the certificates that were registered as signed by the CA, in the order and pages of `list`."""
+        values = {"account_": account, "ca_": ca_id, "limit_": limit, **_position(after)}
+        return [_certificate(row) for row in tx.all(_PAGES_OF_CA[ascending, bool(after)], **values)]
+
+    def without_ca(self, tx: Tx) -> Sequence[tuple[str, str, str]]:
+        """Answer (account, id, PEM) of every certificate that a listener must trust by itself."""
+        return [(row.account, row.id, row.pem) for row in tx.all(_WITHOUT_CA)]
+
+    def ca_ids(self, tx: Tx) -> Sequence[tuple[str, str]]:
+        """Answer (account, id) of every CA of which an account has registered certificates."""
+        return [(row.account, row.ca_id) for row in tx.all(_CA_IDS)]
+
+    def anchors_of_ca(self, tx: Tx, account: str, ca_id: str) -> Sequence[tuple[str, str, str]]:
+        """Answer (account, id, PEM) of the certificates that the CA signed, for when the CA itself is gone."""
+        return [(row.account, row.id, row.pem) for row in tx.all(_ANCHORS_OF_CA, account_=account, ca_=ca_id)]
+
+
+def _position(after: tuple[Any, ...]) -> dict[str, Any]:
+    return {"at": after[0], "after": after[1]} if after else {}
 
 
 def _certificate(row: Row[Any]) -> Certificate:

@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -37,7 +38,9 @@ class FakeAnchors:
     def __init__(self) -> None:
         self.added: list[str] = []
 
-    async def add(self, certificate_pem: str) -> None:
+    @asynccontextmanager
+    async def joining(self, certificate_pem: str, *, account: str, ca: bool) -> AsyncIterator[None]:
+        yield
         self.added.append(certificate_pem)
 
 
@@ -128,7 +131,9 @@ def test_a_certificate_without_ca_is_registered_and_then_trusted(bench: Bench) -
     assert bench.status(answer["certificateId"]) == "ACTIVE"
     assert bench.anchors.added == [certificate_pem(9)]
     with bench.registry.store.tx() as tx:
-        assert bench.registry.certificate_store.without_ca(tx) == [certificate_pem(9)]
+        assert bench.registry.certificate_store.without_ca(tx) == [
+            (CALLER.account, answer["certificateId"], certificate_pem(9))
+        ]
 
 
 def test_a_pending_status_cannot_be_registered(bench: Bench) -> None:

@@ -1,0 +1,38 @@
+"""The rows of the service `iot` for device certificates and for the CA certificates that accounts bring."""
+
+from hedgerow.api.operations import Row, flow, read, write
+from hedgerow.services.iot.ca_certificates import CaCertificateFlows, CaCertificateOperations
+from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations
+
+_OWN = "arn:aws:iot:{region}:{account}:"
+_CERTIFICATE = _OWN + "cert/{certificateId}"
+_CA = _OWN + "cacert/{certificateId}"
+_OF_CA = _OWN + "cacert/{caCertificateId}"
+
+
+def certificate_rows(certificates: CertificateOperations, flows: CertificateFlows) -> dict[str, Row]:
+    """Answer the rows of device certificates."""
+    return {
+        "CreateKeysAndCertificate": flow(flows.create_keys_and_certificate),
+        "CreateCertificateFromCsr": flow(flows.create_certificate_from_csr),
+        "RegisterCertificate": write(certificates.register_certificate),
+        "RegisterCertificateWithoutCA": flow(flows.register_certificate_without_ca),
+        "DescribeCertificate": read(certificates.describe_certificate, _CERTIFICATE),
+        "ListCertificates": read(certificates.list_certificates),
+        "ListCertificatesByCA": read(certificates.list_certificates_by_ca, _OF_CA),
+        "UpdateCertificate": write(certificates.update_certificate, _CERTIFICATE),
+        "DeleteCertificate": write(certificates.delete_certificate, _CERTIFICATE),
+    }
+
+
+def ca_rows(*, cas: CaCertificateOperations, flows: CaCertificateFlows) -> dict[str, Row]:
+    """Answer the rows of CA certificates."""
+    return {
+        "GetRegistrationCode": write(cas.get_registration_code),
+        "DeleteRegistrationCode": write(cas.delete_registration_code),
+        "RegisterCACertificate": flow(flows.register_ca_certificate),
+        "DescribeCACertificate": read(cas.describe_ca_certificate, _CA),
+        "ListCACertificates": read(cas.list_ca_certificates),
+        "UpdateCACertificate": write(cas.update_ca_certificate, _CA),
+        "DeleteCACertificate": write(cas.delete_ca_certificate, _CA),
+    }

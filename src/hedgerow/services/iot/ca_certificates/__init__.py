@@ -1,0 +1,17 @@
+"""CA certificates that accounts bring, and what a device's first connection with a certificate of theirs sets off."""
+
+from hedgerow.services.iot.ca_certificates.flows import CaCertificateFlows
+from hedgerow.services.iot.ca_certificates.model import CaCertificate, CaMode, CaStatus
+from hedgerow.services.iot.ca_certificates.operations import CaCertificateOperations
+from hedgerow.services.iot.ca_certificates.registering import JustInTimeRegistration
+from hedgerow.services.iot.ca_certificates.store import CaCertificateStore
+
+__all__ = [
+    "CaCertificate",
+    "CaCertificateFlows",
+    "CaCertificateOperations",
+    "CaCertificateStore",
+    "CaMode",
+    "CaStatus",
+    "JustInTimeRegistration",
+]

@@ -1,0 +1,68 @@
+"""RegisterCACertificate: read, prove, write, and have the listeners trust the CA from then on, without a restart."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from hedgerow.base.clock import Clock
+from hedgerow.core.caller import Caller
+from hedgerow.core.request import Request
+from hedgerow.services.iot.ca_certificates.model import CaMode, ParsedCa, parsed_ca, verify
+from hedgerow.services.iot.ca_certificates.operations import CaCertificateOperations, ca_arn, no_templates
+from hedgerow.services.iot.ca_certificates.store import CaCertificateStore
+from hedgerow.services.iot.errors import InvalidRequest
+from hedgerow.store import Answer, Run, Tx
+
+
+class Anchors(Protocol):
+    """What the device listeners trust."""
+
+    def joining(self, certificate_pem: str, *, account: str, ca: bool) -> AbstractAsyncContextManager[None]:
+        """Trust the certificate once the block has ended well. One block at a time.
+
+        Raises a ServiceError when it could spoil the handshakes of other accounts' devices.
+        """
+        ...
+
+
+class CaCertificateFlows:
+    """The operation on CA certificates with a step outside the transaction."""
+
+    def __init__(
+        self,
+        *,
+        run: Run,
+        operations: CaCertificateOperations,
+        cas: CaCertificateStore,
+        anchors: Anchors,
+        clock: Clock,
+    ) -> None:
+        self._run = run
+        self._operations = operations
+        self._cas = cas
+        self._anchors = anchors
+        self._clock = clock
+
+    async def register_ca_certificate(self, request: Request, caller: Caller) -> Mapping[str, Any]:
+        no_templates(request)
+        mode = CaMode(request.get("certificateMode", "DEFAULT"))
+        active, auto = bool(request.get("setAsActive")), bool(request.get("allowAutoRegistration"))
+        read = parsed_ca(request["caCertificate"], now=self._clock.now())
+        await self._verify(read, mode, request.get("verificationCertificate"), caller)
+
+        def step(tx: Tx) -> Answer:
+            ca = self._operations.enter(tx, caller, read, mode=mode, active=active, auto_registration=auto)
+            return Answer({"certificateArn": ca_arn(caller, ca.id), "certificateId": ca.id})
+
+        async with self._anchors.joining(read.pem, account=caller.account, ca=True):
+            return (await self._run.write(step)).response
+
+    async def _verify(self, read: ParsedCa, mode: CaMode, verification: str | None, caller: Caller) -> None:
+        if mode is CaMode.SNI_ONLY:
+            if verification is not None:
+                raise InvalidRequest("verificationCertificate must be absent when certificateMode is SNI_ONLY")
+            return
+        if verification is None:
+            raise InvalidRequest("verificationCertificate is required when certificateMode is DEFAULT")
+        code = await self._run.read(lambda tx: self._cas.code(tx, caller.account))
+        verify(read, verification, code)
