@@ -11,10 +11,13 @@ from hedgerow.api.authentication import Peer
 from hedgerow.api.operations import Row
 from hedgerow.api.ports import Directory, Grants
 from hedgerow.base.errors import AccessDenied
-from hedgerow.core.caller import Caller
+from hedgerow.core.arn import PARTITION
+from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.wire import Call
 
-_FUNCTION = "FunctionName"
+_USER = "UserName"
+_PATH = "Path"  # of a new entity of IAM
+_NAMES = frozenset({"FunctionName", "logGroupName|logGroupIdentifier"})  # that may be sent as an ARN, too
 OPEN = ""  # a row's action for what everyone may do (GetCallerIdentity)
 _PREFIXES = {
     "iot-data": "iot",
@@ -45,7 +48,7 @@ async def authorise(
     known = conditions(caller, peer, now)
     if row.action != OPEN:
         action = row.action or f"{_PREFIXES.get(call.service, call.model.signing_name)}:{call.operation.name}"
-        demand(grants, caller, action, resource_arn(row.resource, params, caller), known)
+        demand(grants, caller, action, await directory.whole_arn(resource_arn(row.resource, params, caller)), known)
     for also in row.also:
         if also.when is None or params.get(also.when):
             for resource in _every_arn(also.resource, params, caller):
@@ -57,11 +60,19 @@ async def authorise(
 def demand(grants: Grants, caller: Caller, action: str, resource: str, known: Mapping[str, str]) -> None:
     """Raise AccessDenied unless the grants allow the action; `known` are the condition keys that hold."""
     decision = grants.decide(action, resource, known)
-    if not decision.allowed:
+    if _is_foreign(resource):  # it would be another spelling of a resource that policies name
+        why = f"there are no resources here but of the partition {PARTITION}"
+    elif decision.allowed:
+        return
+    else:
         why = decision.explain()
-        raise AccessDenied(
-            f"User: {caller.principal} is not authorized to perform: {action} on resource: {resource}: {why}"
-        )
+    raise AccessDenied(
+        f"User: {caller.principal} is not authorized to perform: {action} on resource: {resource}: {why}"
+    )
+
+
+def _is_foreign(resource: str) -> bool:
+    return resource.startswith("arn:") and not resource.startswith(f"arn:{PARTITION}:")
 
 
 def conditions(caller: Caller, peer: Peer, now: float) -> dict[str, str]:
@@ -85,42 +96,51 @@ def standing(caller: Caller, now: float) -> dict[str, str]:
 
 @lru_cache(maxsize=4096)
 def _parts(template: str) -> tuple[tuple[str, str | None], ...]:
-    return tuple((literal, name) for literal, name, _, _ in string.Formatter().parse(template))
+    parsed = string.Formatter().parse(template)  # which reads `{:member}` as a format without a name
+    return tuple((literal, f":{form}" if name == "" else name) for literal, name, form, _ in parsed)
 
 
 def resource_arn(template: str, params: Mapping[str, Any], caller: Caller) -> str:
     """Fill a row's template; an absent member gives `*`, a member that is an ARN itself (`…Arn`) is the resource.
 
-    `{/member}` is a level of its own that is left out where the member is absent: `thing/{thingName}{/shadowName}`.
+    `{/member}` and `{:member}` are levels of their own that are left out where the member is absent:
+    `thing/{thingName}{/shadowName}`. `{one|other}` is the first of them that is there. A user who names no user means
+    themselves.
     """
-    out: list[str] = []
+    out = ""
     for literal, name in _parts(template):
-        out.append(literal)
+        out += literal
         if name is None:
             continue
-        if name.startswith("/"):
-            if params.get(name[1:]) is not None:
-                out.append(f"/{params[name[1:]]}")
-        elif name == "region":
-            out.append(caller.region)
-        elif name == "account":
-            out.append(caller.account)
+        if name[0] in "/:":
+            value = params.get(name[1:])
+            out += "" if value is None else f"{name[0]}{value}"
+        elif name in ("region", "account"):
+            out += caller.region if name == "region" else caller.account
+        elif name == _USER and params.get(name) is None and caller.kind is Kind.USER:
+            return caller.principal
         else:
-            value = params.get(name)
-            text = "*" if value is None or isinstance(value, dict | list) else str(value)
+            text = _text(params, name)
             if text.startswith("arn:") and name.lower().endswith("arn"):
                 return text
-            out.append(_plain(text, "".join(out)) if name == _FUNCTION else text)
-    return "".join(out)
+            out += _name(text, out) if name in _NAMES else text
+    return out
 
 
-def _plain(text: str, prefix: str) -> str:
-    """Answer a function's name as it ends an ARN: Lambda takes ARNs, `account:function:f` and `function:f` too."""
-    if text.startswith("arn:"):  # another account's, or one of no function, is refused by the operation
-        return text.split(":", 6)[-1]
+def _text(params: Mapping[str, Any], names: str) -> str:
+    value = next((value for name in names.split("|") if (value := params.get(name)) is not None), None)
+    if value is None:
+        return "/" if names == _PATH else "*"
+    return "*" if isinstance(value, dict | list) else str(value)
+
+
+def _name(text: str, prefix: str) -> str:
+    """Answer the name as it ends an ARN: Lambda takes ARNs, `account:function:f` and `function:f` too, Logs ARNs."""
+    if text.startswith("arn:"):  # another account's, or one of something else, is refused by the operation
+        return text.split(":", 6)[-1].removesuffix(":*")
     account = prefix.split(":", 5)[4]
     for form in (f"{account}:function:", "function:"):
-        if text.startswith(form):
+        if prefix.endswith(":function:") and text.startswith(form):
             return text.removeprefix(form)
     return text
 

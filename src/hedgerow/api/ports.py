@@ -51,6 +51,10 @@ class Directory(Protocol):
         """Answer what the caller may do, as of now."""
         ...
 
+    async def whole_arn(self, resource: str) -> str:
+        """Answer an ARN as policies name it: users, roles and groups of IAM with their paths; others as they are."""
+        ...
+
     async def certificate(self, der: bytes, server_name: str | None, source_ip: str | None) -> Caller:
         """Answer whom a client certificate speaks for; raise a ServiceError that says why it is not usable.
 

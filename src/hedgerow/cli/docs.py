@@ -66,7 +66,7 @@ async def answered() -> frozenset[tuple[str, str]]:
             data=Path(folder) / "data", bind="127.0.0.1", api_port=0, mqtt_port=0, https_port=0, console=False
         )
         async with build(settings, {"HEDGEROW_MASTER_KEY": key}) as cloud:
-            return cloud.operations
+            return frozenset(cloud.operations)
 
 
 def coverage(implemented: frozenset[tuple[str, str]]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from hedgerow.api import OWN_MODELS, ApiApp, ModelFiles, Pipeline, botocore_models
+from hedgerow.api import OWN_MODELS, ApiApp, ModelFiles, Pipeline, Row, botocore_models
 from hedgerow.api.server import serve
 from hedgerow.api.sockets import bind
 from hedgerow.base.clock import SystemClock
@@ -59,6 +59,7 @@ from hedgerow.store import (
     Blobs,
     Dispatcher,
     Folder,
+    Run,
     Runner,
     Vault,
     open_engine,
@@ -86,7 +87,8 @@ class Cloud:
     access_key_id: str
     secret_access_key: str
     console_url: str | None
-    operations: frozenset[tuple[str, str]]  # (service, operation) of everything that is answered
+    operations: Mapping[tuple[str, str], Row]  # everything that is answered, by (service, operation)
+    run: Run  # what the operations run on; the generated pages try them out
 
     def __repr__(self) -> str:
         return f"Cloud({self.api_url})"
@@ -335,7 +337,8 @@ class _Parts:
             access_key_id=self.root[0],
             secret_access_key=self.root[1],
             console_url=await self._console_url(),
-            operations=frozenset(self.tables.operations),
+            operations=dict(self.tables.operations),
+            run=self.runner,
         )
 
     async def _open_account(self) -> None:

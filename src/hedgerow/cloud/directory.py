@@ -15,7 +15,7 @@ from hedgerow.base.errors import AccessDenied
 from hedgerow.cloud.credentials import Credentials, Refused
 from hedgerow.cloud.standing import OwnAccount, Standings, compiled
 from hedgerow.core import pki
-from hedgerow.core.arn import arn
+from hedgerow.core.arn import arn, parse
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.events import AuthorisationChanged, Event, PrincipalCut
 from hedgerow.core.policy import Dialect, compile_policies
@@ -94,6 +94,19 @@ class Directory:
         key = (caller.account, caller.certificate_id or caller.access_key_id or caller.principal)
         found = await self._remembered(self._grants, key, lambda tx: self._read_grants(tx, caller))
         return compile_policies((), dialect=Dialect.IAM) if found is None else found
+
+    async def whole_arn(self, resource: str) -> str:
+        named = parse(resource) if resource.startswith("arn:aws:iam::") else None
+        kind, _, name = ("", "", "") if named is None else named.resource.partition("/")
+        if named is None or kind not in ("role", "user") or "/" in name or not name:
+            return resource
+
+        def read(tx: Tx) -> str | None:
+            readers = self._readers.roles if kind == "role" else self._readers.users
+            found: Role | User | None = readers.find(tx, named.account, name)
+            return None if found is None else found.arn
+
+        return await self._run.read(read) or resource
 
     async def certificate(self, der: bytes, server_name: str | None, source_ip: str | None) -> Caller:
         certificate_id = hashlib.sha256(der).hexdigest()

@@ -25,6 +25,7 @@ from tests.support.store import CALLER
 from tests.unit.api.cloud import KEY_ID, LIMITED_ID, REGION, SECRET, ToyCloud, toy_cloud
 from tests.unit.api.toys import THING, ToyObjects, ToyThings, rows
 
+GROUP = "arn:aws:logs:{region}:{account}:log-group:{logGroupName|logGroupIdentifier}"
 FUNCTION = "arn:aws:lambda:{region}:{account}:function:{FunctionName}"
 
 
@@ -376,6 +377,16 @@ def test_calls_are_counted_by_operation_and_status() -> None:
         ("*", {"a": "b"}, "*"),
         ("arn:aws:s3:::{Bucket}/{Key}", {"Bucket": "b", "Key": "k/{x}"}, "arn:aws:s3:::b/k/{x}"),
         ("x/{thingName}", {"thingName": ["a"]}, "x/*"),
+        ("x/{thingName}{/shadowName}", {"thingName": "a", "shadowName": "s"}, "x/a/s"),
+        ("x/{thingName}{/shadowName}", {"thingName": "a"}, "x/a"),
+        ("x:{Name}{:Qualifier}", {"Name": "f", "Qualifier": "prod"}, "x:f:prod"),
+        ("x:{Name}{:Qualifier}", {"Name": "f"}, "x:f"),
+        ("x{Path}{RoleName}", {"RoleName": "r"}, "x/r"),
+        ("x{Path}{RoleName}", {"RoleName": "r", "Path": "/a/"}, "x/a/r"),
+        ("x/{UserName}", {}, "x/*"),
+        (GROUP, {"logGroupName": "g"}, "arn:aws:logs:R:A:log-group:g"),
+        (GROUP, {"logGroupIdentifier": "g"}, "arn:aws:logs:R:A:log-group:g"),
+        (GROUP, {"logGroupIdentifier": "arn:aws:logs:R:A:log-group:g:*"}, "arn:aws:logs:R:A:log-group:g"),
     ],
 )
 def test_a_rows_resource_is_filled_with_the_requests_members(
@@ -384,6 +395,24 @@ def test_a_rows_resource_is_filled_with_the_requests_members(
     caller = replace(CALLER, region="R", account="A")
 
     assert resource_arn(template, params, caller) == (arn or "arn:aws:lambda:R:A:function:f")
+
+
+def test_a_user_who_names_no_user_means_themselves() -> None:
+    caller = replace(CALLER, kind=Kind.USER, principal="arn:aws:iam::A:user/deep/ann")
+
+    assert resource_arn("x/{UserName}", {}, caller) == "arn:aws:iam::A:user/deep/ann"
+    assert resource_arn("x/{UserName}", {"UserName": "bob"}, caller) == "x/bob"
+
+
+def test_an_arn_of_another_partition_is_refused_even_to_root() -> None:
+    row = write(lambda tx, request, caller: Answer({}), "{principal}")
+
+    response = answer(
+        cloud(AttachPrincipalPolicy=row),
+        signed("PUT", "/principal-policies/p", headers={"x-amzn-iot-principal": f"arn:aws-cn:iot:{REGION}:1:cert/a"}),
+    )
+
+    assert refusal(response)[:2] == (403, "AccessDeniedException")
 
 
 def test_a_name_that_looks_like_the_arn_of_another_thing_is_no_way_in() -> None:

@@ -23,7 +23,7 @@ def component_rows(*, components: ComponentOperations, flows: ComponentFlows) ->
     return {
         "CreateComponentVersion": flow(
             flows.create_component_version,
-            _GG + "components:*",
+            action="",  # the flow asks, once it knows from the recipe which component it is
             also=(Also("lambda:GetFunction", "{lambdaFunction.lambdaArn}"),),  # its code goes to the devices
         ),
         "GetComponentVersionArtifact": flow(flows.get_component_version_artifact, _COMPONENT),

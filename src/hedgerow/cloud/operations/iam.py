@@ -26,7 +26,7 @@ def rows(
 ) -> dict[str, Row]:
     """Answer the rows of this service."""
     return {
-        "CreateRole": write(roles.create_role, _ROLE),
+        "CreateRole": write(roles.create_role, "arn:aws:iam::{account}:role{Path}{RoleName}"),
         "GetRole": read(roles.get_role, _ROLE),
         "ListRoles": read(roles.list_roles, _ROLES),
         "UpdateRole": write(roles.update_role, _ROLE),
@@ -43,7 +43,7 @@ def rows(
         "AttachRolePolicy": write(role_policies.attach_role_policy, _ROLE),
         "DetachRolePolicy": write(role_policies.detach_role_policy, _ROLE),
         "ListAttachedRolePolicies": read(role_policies.list_attached_role_policies, _ROLE),
-        "CreateUser": write(users.create_user, _USER),
+        "CreateUser": write(users.create_user, "arn:aws:iam::{account}:user{Path}{UserName}"),
         "GetUser": read(users.get_user, _USER),
         "ListUsers": read(users.list_users, _USERS),
         "DeleteUser": write(users.delete_user, _USER),
@@ -59,7 +59,7 @@ def rows(
         "ListAccessKeys": read(access_keys.list_access_keys, _USER),
         "UpdateAccessKey": write(access_keys.update_access_key, _USER),
         "DeleteAccessKey": write(access_keys.delete_access_key, _USER),
-        "CreatePolicy": write(policies.create_policy, "arn:aws:iam::{account}:policy/{PolicyName}"),
+        "CreatePolicy": write(policies.create_policy, "arn:aws:iam::{account}:policy{Path}{PolicyName}"),
         "GetPolicy": read(policies.get_policy, _POLICY),
         "ListPolicies": read(policies.list_policies, "arn:aws:iam::{account}:policy/"),
         "DeletePolicy": write(policies.delete_policy, _POLICY),

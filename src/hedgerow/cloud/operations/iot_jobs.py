@@ -2,22 +2,23 @@
 
 from collections.abc import Callable
 
-from hedgerow.api.operations import Also, Row, read, write
+from hedgerow.api.operations import Also, Row, pass_role, read, write
 from hedgerow.cloud.rows import TopicRow
 from hedgerow.services.iot.jobs import JobExecutionOperations, JobFollowUps, JobOperations, JobTopics
 from hedgerow.store import Answer, FollowUp, Tx
 
 _JOB = "arn:aws:iot:{region}:{account}:job/{jobId}"
 _THING = "arn:aws:iot:{region}:{account}:thing/{thingName}"
+_TO_JOB = pass_role("presignedUrlConfig.roleArn", to="iot.amazonaws.com")
 
 
 def rows(*, jobs: JobOperations, executions: JobExecutionOperations) -> dict[str, Row]:
     """Answer the job operations of iot; `cloud.operations.iot` takes them in."""
     return {
-        "CreateJob": write(jobs.create_job, _JOB, also=(Also("iot:CreateJob", "{targets}"),)),
+        "CreateJob": write(jobs.create_job, _JOB, also=(Also("iot:CreateJob", "{targets}"), _TO_JOB)),
         "DescribeJob": read(jobs.describe_job, _JOB),
         "ListJobs": read(jobs.list_jobs),
-        "UpdateJob": write(jobs.update_job, _JOB),
+        "UpdateJob": write(jobs.update_job, _JOB, also=(_TO_JOB,)),
         "AssociateTargetsWithJob": write(
             jobs.associate_targets_with_job, _JOB, also=(Also("iot:AssociateTargetsWithJob", "{targets}"),)
         ),

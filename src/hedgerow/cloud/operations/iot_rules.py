@@ -9,6 +9,7 @@ from hedgerow.store import Handler
 
 RULE = "arn:aws:iot:{region}:{account}:rule/{ruleName}"
 DESTINATION = "{arn}"
+_TO_DESTINATION = (pass_role("destinationConfiguration.vpcConfiguration.roleArn", to="iot.amazonaws.com"),)
 _TO_RULE = (pass_role("topicRulePayload.**.roleArn", to="iot.amazonaws.com"),)
 
 
@@ -22,7 +23,7 @@ def rows(*, rules: RuleOperations, destinations: DestinationOperations) -> dict[
         "DeleteTopicRule": write(rules.delete_topic_rule, RULE),
         "EnableTopicRule": write(rules.enable_topic_rule, RULE),
         "DisableTopicRule": write(rules.disable_topic_rule, RULE),
-        "CreateTopicRuleDestination": write(destinations.create_topic_rule_destination),
+        "CreateTopicRuleDestination": write(destinations.create_topic_rule_destination, also=_TO_DESTINATION),
         "GetTopicRuleDestination": read(destinations.get_topic_rule_destination, DESTINATION),
         "ListTopicRuleDestinations": read(destinations.list_topic_rule_destinations),
         "UpdateTopicRuleDestination": write(destinations.update_topic_rule_destination, DESTINATION),

@@ -7,6 +7,7 @@ from hedgerow.services.lambda_.permissions import PermissionOperations
 from hedgerow.store import Handler
 
 FUNCTION = "arn:aws:lambda:{region}:{account}:function:{FunctionName}"
+_QUALIFIED = FUNCTION + "{:Qualifier}"
 _TO_FUNCTION = pass_role("Role", to="lambda.amazonaws.com")
 _CODE = Also("s3:GetObject", "arn:aws:s3:::{Code.S3Bucket}/{Code.S3Key}")
 _NEW_CODE = Also("s3:GetObject", "arn:aws:s3:::{S3Bucket}/{S3Key}")
@@ -22,15 +23,15 @@ def rows(
     """Answer the rows of the service `lambda`."""
     return {
         "CreateFunction": flow(flows.create_function, FUNCTION, also=(_TO_FUNCTION, _CODE)),
-        "GetFunction": flow(flows.get_function, FUNCTION),
+        "GetFunction": flow(flows.get_function, _QUALIFIED),
         "UpdateFunctionCode": flow(flows.update_function_code, FUNCTION, also=(_NEW_CODE,)),
-        "Invoke": flow(flows.invoke, FUNCTION, action="lambda:InvokeFunction"),
-        "GetFunctionConfiguration": read(functions.get_function_configuration, FUNCTION),
+        "Invoke": flow(flows.invoke, _QUALIFIED, action="lambda:InvokeFunction"),
+        "GetFunctionConfiguration": read(functions.get_function_configuration, _QUALIFIED),
         "UpdateFunctionConfiguration": write(functions.update_function_configuration, FUNCTION, also=(_TO_FUNCTION,)),
         "ListFunctions": read(functions.list_functions),
         "ListVersionsByFunction": read(functions.list_versions_by_function, FUNCTION),
         "PublishVersion": write(functions.publish_version, FUNCTION),
-        "DeleteFunction": write(functions.delete_function, FUNCTION),
+        "DeleteFunction": write(functions.delete_function, _QUALIFIED),
         "TagResource": write(functions.tag_resource, "{Resource}"),
         "UntagResource": write(functions.untag_resource, "{Resource}"),
         "ListTags": read(functions.list_tags, "{Resource}"),
@@ -39,9 +40,9 @@ def rows(
         "UpdateAlias": write(aliases.update_alias, FUNCTION),
         "DeleteAlias": write(aliases.delete_alias, FUNCTION),
         "ListAliases": read(aliases.list_aliases, FUNCTION),
-        "AddPermission": write(permissions.add_permission, FUNCTION),
-        "GetPolicy": read(permissions.get_policy, FUNCTION),
-        "RemovePermission": write(permissions.remove_permission, FUNCTION),
+        "AddPermission": write(permissions.add_permission, _QUALIFIED),
+        "GetPolicy": read(permissions.get_policy, _QUALIFIED),
+        "RemovePermission": write(permissions.remove_permission, _QUALIFIED),
     }
 
 

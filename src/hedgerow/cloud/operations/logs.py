@@ -6,8 +6,10 @@ from hedgerow.services.logs.groups.follow_ups import LogFollowUps
 from hedgerow.services.logs.groups.operations import RETENTION_FOLLOW_UP
 from hedgerow.store import Handler
 
-GROUP = "arn:aws:logs:{region}:{account}:log-group:{logGroupName}"
-STREAM = GROUP + ":log-stream:{logStreamName}"
+# policies for a group are written with `:*` behind its name: what AWS asks about ends so, too
+_NAMED = "arn:aws:logs:{region}:{account}:log-group:{logGroupName|logGroupIdentifier}"
+GROUP = _NAMED + ":log-stream:"
+STREAM = _NAMED + ":log-stream:{logStreamName}"
 
 
 def rows(*, logs: LogOperations) -> dict[str, Row]:
@@ -18,7 +20,7 @@ def rows(*, logs: LogOperations) -> dict[str, Row]:
         "DescribeLogGroups": read(logs.describe_log_groups),
         "PutRetentionPolicy": write(logs.put_retention_policy, GROUP),
         "DeleteRetentionPolicy": write(logs.delete_retention_policy, GROUP),
-        "CreateLogStream": write(logs.create_log_stream, GROUP),
+        "CreateLogStream": write(logs.create_log_stream, STREAM),
         "DeleteLogStream": write(logs.delete_log_stream, STREAM),
         "DescribeLogStreams": read(logs.describe_log_streams, GROUP),
         "PutLogEvents": write(logs.put_log_events, STREAM),

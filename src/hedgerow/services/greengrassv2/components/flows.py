@@ -7,7 +7,7 @@ S3 objects that they came from change or go.
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from hedgerow.base.errors import NotImplementedYet
 from hedgerow.core.caller import Caller
@@ -21,6 +21,8 @@ from hedgerow.services.greengrassv2.components.ports import Artifacts, LambdaVer
 from hedgerow.services.greengrassv2.components.store import ComponentStore
 from hedgerow.services.greengrassv2.errors import ValidationFailed
 from hedgerow.store import Answer, Run, Tx
+
+_CREATE: Final = "greengrass:CreateComponentVersion"
 
 
 class ComponentFlows:
@@ -80,6 +82,7 @@ class ComponentFlows:
         recipe = await asyncio.to_thread(parse_recipe, text)  # YAML is slow to read
         if recipe.unknown:
             raise RecipeError(f"{recipe.unknown[0]!r} is not a property of recipes")
+        await self._may_create(recipe, caller)
         kept: dict[str, KeptArtifact] = {}
         for artifact in recipe.artifacts:
             if artifact.scheme == "s3" and artifact.uri not in kept:
@@ -88,6 +91,11 @@ class ComponentFlows:
             elif artifact.scheme in ("greengrass", "file"):
                 raise RecipeError(f"the artifact {artifact.uri} must be an S3 object (s3://bucket/key)")
         return recipe, tuple(kept.values())
+
+    async def _may_create(self, recipe: Recipe, caller: Caller) -> None:
+        """Ask for the right as soon as it is known which component it is about."""
+        named = arns.ComponentName(caller.account, recipe.name, str(recipe.version))
+        await self._rights.demand(caller, _CREATE, named.arn(caller.region))
 
     async def _object(self, uri: str, caller: Caller) -> Stored:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -121,6 +129,7 @@ class ComponentFlows:
                 parameters=parameters,
             ),
         )
+        await self._may_create(recipe, caller)
         stored = await self._artifacts.keep_blob(caller.account, function.digest, function.size)
         return recipe, (_kept(URI, LAMBDA_ARTIFACT, stored),)
 

@@ -224,7 +224,7 @@ def _named(request: Request) -> str:
     if "logGroupName" in request:
         return str(request["logGroupName"])
     identifier = str(request["logGroupIdentifier"])
-    return identifier.split(":log-group:", 1)[-1].removesuffix(":*")
+    return identifier.split(":", 6)[-1].removesuffix(":*") if identifier.startswith("arn:") else identifier
 
 
 def _place(token: str | None, *, from_head: bool) -> tuple[str, int]:
