@@ -18,6 +18,8 @@ from hedgerow.services.iot.certificates import (
     Certificate,
     CertificateOperations,
     CertificateStore,
+    CertificateTransferOperations,
+    Mode,
     Status,
 )
 from hedgerow.services.iot.groups import GroupOperations, GroupStore
@@ -30,9 +32,9 @@ from hedgerow.services.iot.policies import (
 )
 from hedgerow.services.iot.thing_types import ThingTypeOperations, ThingTypeStore
 from hedgerow.services.iot.things import ThingOperations, ThingPrincipalOperations, ThingStore
-from hedgerow.store import metadata
+from hedgerow.store import Tx, metadata
 from tests.support.clock import FakeIds
-from tests.support.store import CALLER, MemoryStore
+from tests.support.store import CALLER, OTHER_ACCOUNT, MemoryStore
 
 ALLOW_ALL = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}]}'
 
@@ -62,6 +64,16 @@ def certificate_pem(serial: int = 1, common_name: str = "AWS IoT Certificate", k
         .sign(key, hashes.SHA256())
     )
     return built.public_bytes(Encoding.PEM).decode("ascii")
+
+
+class KnownAccounts:
+    """The accounts of the cloud."""
+
+    def __init__(self, ids: set[str]) -> None:
+        self._ids = ids
+
+    def exists(self, tx: Tx, account: str) -> bool:
+        return account in self._ids
 
 
 class Registry:
@@ -100,6 +112,14 @@ class Registry:
             pages=self.pages,
             ids=self.ids,
         )
+        self.account_ids = {CALLER.account, OTHER_ACCOUNT.account}
+        self.transfers = CertificateTransferOperations(
+            certificates=self.certificate_store,
+            accounts=KnownAccounts(self.account_ids),
+            things=self.thing_store,
+            policies=self.policy_store,
+            pages=self.pages,
+        )
         self.cas = CaCertificateOperations(cas=self.ca_store, pages=self.pages, ids=self.ids)
         self.policies = PolicyOperations(
             policies=self.policy_store,
@@ -128,9 +148,15 @@ class Registry:
         request = {"policyName": name, "policyDocument": document}
         return self.store.run(self.policies.create_policy, request, caller).response
 
-    def certificate(self, serial: int = 1, status: Status = Status.ACTIVE, caller: Caller = CALLER) -> Certificate:
+    def certificate(
+        self,
+        serial: int = 1,
+        status: Status = Status.ACTIVE,
+        caller: Caller = CALLER,
+        mode: Mode = Mode.DEFAULT,
+    ) -> Certificate:
         with self.store.tx() as tx:
-            return self.certificates.enter(tx, caller, certificate_pem(serial), status=status)
+            return self.certificates.enter(tx, caller, certificate_pem(serial), status=status, mode=mode)
 
     def join(self, thing: str, group: str) -> Any:
         request = {"thingName": thing, "thingGroupName": group}

@@ -168,3 +168,26 @@ def test_no_account_spoils_the_handshakes_of_another(hedgerow_cloud: TestCloud, 
         "CertificateValidationException",
     )
     refused(lambda: other.register_certificate_without_ca(certificatePem=pem), "CertificateValidationException")
+
+
+@pytest.mark.spec("JB-35")
+def test_a_transferred_device_is_the_other_accounts(hedgerow_cloud: TestCloud, openssl: OpenSsl) -> None:
+    other = hedgerow_cloud.process.new_account(openssl.folder)
+    giver, taker = hedgerow_cloud.client("iot"), other.client("iot")
+    device = hedgerow_cloud.device("lamp", policy=ANYTHING)
+    pair = Pair(device.certificate_file, device.key_file)
+    certificate_id = device.certificate_arn.rpartition("/")[2]
+    assert publish(hedgerow_cloud, pair) == 0
+
+    giver.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
+    giver.detach_policy(policyName="test-device-lamp", target=device.certificate_arn)
+    giver.detach_thing_principal(thingName="lamp", principal=device.certificate_arn)
+    giver.transfer_certificate(certificateId=certificate_id, targetAwsAccount=other.account)
+    assert publish(hedgerow_cloud, pair) != 0
+    taker.accept_certificate_transfer(certificateId=certificate_id, setAsActive=True)
+    described = taker.describe_certificate(certificateId=certificate_id)["certificateDescription"]
+    allow(other, described["certificateArn"])
+
+    assert (described["ownedBy"], described["previousOwnedBy"]) == (other.account, hedgerow_cloud.account)
+    assert publish(hedgerow_cloud, pair) == 0
+    assert giver.list_certificates()["certificates"] == []

@@ -225,6 +225,7 @@ class _Parts:
             ids=ids,
             pager=pager,
             roles=identity.roles,
+            accounts=identity.account_reader,
             authority=authority,
             anchors=self.anchors,
             endpoints=Endpoints(data=self.host, credentials=self.host, jobs=self.host),

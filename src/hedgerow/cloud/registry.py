@@ -10,6 +10,7 @@ from hedgerow.cloud.operations import iot as iot_rows
 from hedgerow.cloud.operations import iot_certificates as certificate_rows
 from hedgerow.cloud.rows import Tables
 from hedgerow.core.paging import Pager
+from hedgerow.services.hedgerow.accounts import AccountReader
 from hedgerow.services.iam.roles import RoleReader
 from hedgerow.services.iot.ca_certificates import (
     CaCertificateFlows,
@@ -17,7 +18,12 @@ from hedgerow.services.iot.ca_certificates import (
     CaCertificateStore,
     JustInTimeRegistration,
 )
-from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations, CertificateStore
+from hedgerow.services.iot.certificates import (
+    CertificateFlows,
+    CertificateOperations,
+    CertificateStore,
+    CertificateTransferOperations,
+)
 from hedgerow.services.iot.endpoints import EndpointOperations, Endpoints
 from hedgerow.services.iot.groups import GroupOperations, GroupStore
 from hedgerow.services.iot.pages import Pages
@@ -74,6 +80,7 @@ def build_registry(
     ids: Ids,
     pager: Pager,
     roles: RoleReader,
+    accounts: AccountReader,
     authority: DeviceAuthority,
     anchors: Anchors,
     endpoints: Endpoints,
@@ -125,7 +132,16 @@ def build_registry(
     )
     tables.serve(
         "iot",
-        certificate_rows.ca_rows(
+        certificate_rows.transfer_rows(
+            transfers=CertificateTransferOperations(
+                certificates=stores.certificates,
+                accounts=accounts,
+                things=things,
+                policies=stores.policies,
+                pages=pages,
+            )
+        )
+        | certificate_rows.ca_rows(
             cas=cas,
             flows=CaCertificateFlows(run=run, operations=cas, cas=stores.cas, anchors=anchors, clock=clock),
         ),

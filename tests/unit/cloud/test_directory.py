@@ -11,7 +11,7 @@ from hedgerow.core import pki
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.events import AuthorisationChanged, PrincipalCut
 from hedgerow.core.request import Request
-from hedgerow.services.iot.certificates import Status
+from hedgerow.services.iot.certificates import Mode, Status
 from hedgerow.store import Answer, Tx
 from tests.support.cloud import Cloud, wait
 from tests.support.iam import READ_S3, TRUST_ACCOUNT
@@ -241,9 +241,9 @@ def test_dates_of_a_certificate_are_looked_at(cloud: Cloud, now: float, word: st
 
 
 def test_where_several_accounts_have_a_certificate_the_server_name_decides(cloud: Cloud) -> None:
-    cloud.registry.certificate()
+    cloud.registry.certificate(mode=Mode.SNI_ONLY)
     assert device(cloud).account == CALLER.account
-    cloud.registry.certificate(caller=OTHER_ACCOUNT)
+    cloud.registry.certificate(caller=OTHER_ACCOUNT, mode=Mode.SNI_ONLY)
 
     second = device(cloud, f"{OTHER_ACCOUNT.account}.cloud.example.org")
     first = device(cloud, f"{CALLER.account}.cloud.example.org")
@@ -254,6 +254,14 @@ def test_where_several_accounts_have_a_certificate_the_server_name_decides(cloud
     cloud.directory.announce(PrincipalCut(account=CALLER.account, principal=str(first.certificate_id), reason="x"))
     with pytest.raises(AccessDenied, match="several accounts"):
         device(cloud, "cloud.example.org")
+
+
+def test_who_registers_the_certificate_of_another_account_takes_nothing_from_it(cloud: Cloud) -> None:
+    cloud.registry.certificate()
+    cloud.registry.certificate(caller=OTHER_ACCOUNT, mode=Mode.SNI_ONLY)  # a certificate is no secret
+
+    assert device(cloud, "cloud.example.org").account == CALLER.account
+    assert device(cloud, f"{OTHER_ACCOUNT.account}.cloud.example.org").account == OTHER_ACCOUNT.account
 
 
 @pytest.mark.spec("BS-19")

@@ -2,7 +2,7 @@
 
 from hedgerow.api.operations import Row, flow, read, write
 from hedgerow.services.iot.ca_certificates import CaCertificateFlows, CaCertificateOperations
-from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations
+from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations, CertificateTransferOperations
 
 _OWN = "arn:aws:iot:{region}:{account}:"
 _CERTIFICATE = _OWN + "cert/{certificateId}"
@@ -22,6 +22,17 @@ def certificate_rows(certificates: CertificateOperations, flows: CertificateFlow
         "ListCertificatesByCA": read(certificates.list_certificates_by_ca, _OF_CA),
         "UpdateCertificate": write(certificates.update_certificate, _CERTIFICATE),
         "DeleteCertificate": write(certificates.delete_certificate, _CERTIFICATE),
+    }
+
+
+def transfer_rows(*, transfers: CertificateTransferOperations) -> dict[str, Row]:
+    """Answer the rows of certificates on their way to another account."""
+    return {
+        "TransferCertificate": write(transfers.transfer_certificate, _CERTIFICATE),
+        "AcceptCertificateTransfer": write(transfers.accept_certificate_transfer, _CERTIFICATE),
+        "RejectCertificateTransfer": write(transfers.reject_certificate_transfer, _CERTIFICATE),
+        "CancelCertificateTransfer": write(transfers.cancel_certificate_transfer, _CERTIFICATE),
+        "ListOutgoingCertificates": read(transfers.list_outgoing_certificates),
     }
 
 

@@ -10,9 +10,9 @@ from botocore.loaders import Loader
 from hedgerow.api.operations import Row, Way
 from hedgerow.base.errors import ServiceError
 from hedgerow.cloud.operations.iot import follow_up_rows, rows, template_rows, topic_rows
-from hedgerow.cloud.operations.iot_certificates import ca_rows
+from hedgerow.cloud.operations.iot_certificates import ca_rows, transfer_rows
 from hedgerow.services.iot.ca_certificates import CaCertificateFlows, CaCertificateOperations
-from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations
+from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations, CertificateTransferOperations
 from hedgerow.services.iot.endpoints import EndpointOperations
 from hedgerow.services.iot.groups import GroupOperations
 from hedgerow.services.iot.policies import PolicyAttachmentOperations, PolicyOperations
@@ -48,7 +48,8 @@ def model() -> dict[str, Any]:
 def all_rows() -> dict[str, Row]:
     parts: dict[str, Any] = {name: object.__new__(kind) for name, kind in OPERATIONS.items()}
     cas = ca_rows(cas=object.__new__(CaCertificateOperations), flows=object.__new__(CaCertificateFlows))
-    return rows(**parts) | cas | template_rows(templates=object.__new__(TemplateOperations))
+    transfers = transfer_rows(transfers=object.__new__(CertificateTransferOperations))
+    return rows(**parts) | cas | transfers | template_rows(templates=object.__new__(TemplateOperations))
 
 
 @pytest.mark.parametrize(("name", "row"), all_rows().items())
@@ -69,7 +70,14 @@ def test_an_operation_that_only_reads_is_not_run_as_a_write(name: str, row: Row)
 
 
 @pytest.mark.parametrize(
-    "kind", [*OPERATIONS.values(), TemplateOperations, CaCertificateOperations, CaCertificateFlows]
+    "kind",
+    [
+        *OPERATIONS.values(),
+        TemplateOperations,
+        CaCertificateOperations,
+        CaCertificateFlows,
+        CertificateTransferOperations,
+    ],
 )
 def test_every_public_method_is_an_operation_with_a_row(kind: type) -> None:
     served = {row.method.__name__ for row in all_rows().values()}

@@ -5,6 +5,7 @@ from hedgerow.services.iot.certificates.flows import Anchors, Authority, Certifi
 from hedgerow.services.iot.certificates.model import Certificate, Mode, Status
 from hedgerow.services.iot.certificates.operations import CertificateOperations
 from hedgerow.services.iot.certificates.store import CertificateStore
+from hedgerow.services.iot.certificates.transfers import CertificateTransferOperations
 
 __all__ = [
     "Anchors",
@@ -13,6 +14,7 @@ __all__ = [
     "CertificateFlows",
     "CertificateOperations",
     "CertificateStore",
+    "CertificateTransferOperations",
     "InvalidSigningRequest",
     "Issued",
     "Mode",

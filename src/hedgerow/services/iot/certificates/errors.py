@@ -35,6 +35,25 @@ class CertificateConflict(ServiceError):
         )
 
 
+class CertificateElsewhere(ResourceAlreadyExists):
+    """Another account has it by proof, or got it in a transfer."""
+
+    def __init__(self) -> None:
+        super().__init__("The certificate is registered in another account")
+
+
+class TransferConflict(ServiceError):
+    """The certificate cannot be transferred now; the message says why."""
+
+    code = "TransferConflictException"
+
+
+class TransferAlreadyCompleted(ServiceError):
+    """The transfer was accepted, rejected or cancelled before."""
+
+    code = "TransferAlreadyCompletedException"
+
+
 class CertificateActive(CertificateState):
     """An active certificate cannot be deleted."""
 

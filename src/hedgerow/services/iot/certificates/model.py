@@ -48,6 +48,17 @@ _NOT_FOR_USERS: Final = frozenset({"PENDING_TRANSFER", "PENDING_ACTIVATION", "RE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """The last transfer of a certificate, as the account sees it."""
+
+    message: str | None
+    at: float
+    accepted_at: float | None = None
+    rejected_at: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """One certificate of an account."""
 
@@ -62,6 +73,8 @@ class Certificate:
     not_after: float
     created_at: float
     updated_at: float
+    previous_owner: str | None = None
+    transfer: Transfer | None = None
 
     @property
     def active(self) -> bool:
@@ -77,6 +90,25 @@ class Certificate:
         """Answer it with another status; raise CertificateState when that is not legal."""
         if status not in SETTABLE[self.status]:
             raise CertificateState(f"Certificate {self.id} is {self.status.value} and cannot become {status.value}")
+        return self._become(status, now)
+
+    def on_its_way(self, transfer: Transfer, *, now: float) -> "Certificate":
+        """Answer it while it is offered to another account."""
+        return replace(self._become(Status.PENDING_TRANSFER, now), transfer=transfer)
+
+    def arrived(self, status: Status, *, now: float) -> "Certificate":
+        """Answer it when the other account has accepted it."""
+        transfer = None if self.transfer is None else replace(self.transfer, accepted_at=now)
+        return replace(self._become(status, now), transfer=transfer)
+
+    def stayed(self, *, rejected: bool, reason: str | None, now: float) -> "Certificate":
+        """Answer it when the transfer was rejected or cancelled."""
+        transfer = self.transfer
+        if transfer is not None and rejected:
+            transfer = replace(transfer, rejected_at=now, reason=reason)
+        return replace(self._become(Status.INACTIVE, now), transfer=transfer)
+
+    def _become(self, status: Status, now: float) -> "Certificate":
         return replace(self, status=status, version=self.version + 1, updated_at=now)
 
 

@@ -18,13 +18,23 @@ from hedgerow.core.request import Request
 from hedgerow.services.iot.certificates.errors import (
     CertificateActive,
     CertificateConflict,
+    CertificateElsewhere,
     CertificateExists,
     CertificateInUse,
     CertificateNotFound,
     CertificateState,
     CertificateValidation,
 )
-from hedgerow.services.iot.certificates.model import Certificate, Mode, Parsed, Status, parsed, registrable, settable
+from hedgerow.services.iot.certificates.model import (
+    Certificate,
+    Mode,
+    Parsed,
+    Status,
+    Transfer,
+    parsed,
+    registrable,
+    settable,
+)
 from hedgerow.services.iot.certificates.store import CertificateStore
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.principals import certificate_arn
@@ -125,8 +135,10 @@ class CertificateOperations:
     def _enter(
         self, tx: Tx, caller: Caller, read: Parsed, *, status: Status, mode: Mode, ca_id: str | None
     ) -> Certificate:
-        if self._certificates.exists(tx, caller.account, read.id):
+        if self._certificates.get(tx, caller.account, read.id) is not None:
             raise CertificateExists(certificate_id=read.id, certificate_arn=certificate_arn(caller, read.id))
+        if mode is Mode.DEFAULT and self._certificates.proved_elsewhere(tx, caller.account, read.id):
+            raise CertificateElsewhere
         certificate = Certificate(
             id=read.id,
             pem=read.pem,
@@ -212,6 +224,8 @@ class CertificateOperations:
         force = bool(request.get("forceDelete"))
         if certificate.active:
             raise CertificateActive(certificate.id)
+        if certificate.status is Status.PENDING_TRANSFER:
+            raise CertificateState(f"Certificate {certificate.id} is being transferred and cannot be deleted")
         name = certificate_arn(caller, certificate.id)
         if self._things.things_of(tx, caller.account, certificate.id, limit=1):
             raise CertificateInUse(f"Things must be detached before deletion (arn: {name})")
@@ -264,6 +278,20 @@ def _described(caller: Caller, certificate: Certificate) -> dict[str, Any]:
         "generationId": certificate.generation,
         "validity": {"notBefore": certificate.not_before, "notAfter": certificate.not_after},
     }
-    if certificate.ca_id is not None:
-        described["caCertificateId"] = certificate.ca_id
-    return described
+    more = {
+        "caCertificateId": certificate.ca_id,
+        "previousOwnedBy": certificate.previous_owner,
+        "transferData": None if certificate.transfer is None else _transfer_data(certificate.transfer),
+    }
+    return {**described, **{name: value for name, value in more.items() if value is not None}}
+
+
+def _transfer_data(transfer: Transfer) -> dict[str, Any]:
+    data = {
+        "transferMessage": transfer.message,
+        "rejectReason": transfer.reason,
+        "transferDate": transfer.at,
+        "acceptDate": transfer.accepted_at,
+        "rejectDate": transfer.rejected_at,
+    }
+    return {name: value for name, value in data.items() if value is not None}

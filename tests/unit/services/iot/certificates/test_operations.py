@@ -1,7 +1,7 @@
 import pytest
 
 from hedgerow.core.events import AuthorisationChanged, PrincipalCut
-from hedgerow.services.iot.certificates import Certificate, Status
+from hedgerow.services.iot.certificates import Certificate, Mode, Status
 from hedgerow.services.iot.certificates.errors import (
     CertificateActive,
     CertificateExists,
@@ -51,7 +51,7 @@ def test_the_same_certificate_is_not_entered_twice_in_one_account(registry: Regi
 
 def test_two_accounts_may_have_the_same_certificate(registry: Registry) -> None:
     mine = registry.certificate()
-    registry.certificate(caller=OTHER_ACCOUNT)
+    registry.certificate(caller=OTHER_ACCOUNT, mode=Mode.SNI_ONLY)
 
     update(registry, mine, "REVOKED")
 
