@@ -16,7 +16,7 @@ from hedgerow.base.errors import NotImplementedYet, ServiceError, Unavailable
 from hedgerow.base.ids import Ids
 from hedgerow.base.log import get_logger
 from hedgerow.core.caller import Caller
-from hedgerow.core.request import Request
+from hedgerow.core.request import MissingMember, Request
 from hedgerow.core.wire import (
     Call,
     Catalogue,
@@ -26,6 +26,7 @@ from hedgerow.core.wire import (
     Malformed,
     invalid,
     malformed,
+    missing,
     problems,
     read_input,
     sigv4,
@@ -111,6 +112,9 @@ class Pipeline:
         except Malformed as error:
             assert exchange.call is not None  # noqa: S101 - only reading an input raises it
             response = self._refusal(exchange, malformed(exchange.call, error))
+        except MissingMember as error:
+            assert exchange.call is not None  # noqa: S101 - only an operation raises it
+            response = self._refusal(exchange, invalid(exchange.call, [missing(error.path)]))
         except RecursionError:  # of a document in a member: what the wire reads has its own bound
             assert exchange.call is not None  # noqa: S101 - nothing recurses before the input is read
             response = self._refusal(exchange, malformed(exchange.call, Malformed("", "nested less deeply")))

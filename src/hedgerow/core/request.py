@@ -8,6 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 
+class MissingMember(KeyError):
+    """An operation needs a member that the model does not require; `path` says which."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
 class Request(Mapping[str, Any]):
     """The members of one input structure or map. Structures come out as Request, lists of them as RequestList."""
 
@@ -20,6 +28,8 @@ class Request(Mapping[str, Any]):
         self._children: dict[str, Request | RequestList] = {}
 
     def __getitem__(self, name: str) -> Any:
+        if name not in self._values:
+            raise MissingMember(f"{self._path}{name}")
         value = self._values[name]
         self._read.add(name)
         child = self._children.get(name)

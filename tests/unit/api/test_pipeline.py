@@ -254,6 +254,20 @@ def test_only_s3_takes_a_body_that_is_not_signed() -> None:
     assert response.status == 400
 
 
+def test_a_member_that_only_the_operation_needs_is_named_when_it_is_missing() -> None:
+    def operation(tx: Tx, request: Request, caller: Caller) -> Answer:
+        return Answer({"thingName": request["attributePayload"]["merge"]})
+
+    bare = answer(cloud(CreateThing=write(operation, THING)), signed("POST", "/things/lamp"))
+    empty = answer(
+        cloud(CreateThing=write(operation, THING)), signed("POST", "/things/lamp", b'{"attributePayload": {}}')
+    )
+
+    assert refusal(bare)[:2] == refusal(empty)[:2] == (400, "InvalidRequestException")
+    assert "null at 'attributePayload'" in refusal(bare)[2]
+    assert "null at 'attributePayload.merge'" in refusal(empty)[2]
+
+
 def test_a_document_that_is_nested_too_deeply_is_the_callers_mistake() -> None:
     def operation(tx: Tx, request: Request, caller: Caller) -> Answer:
         return Answer({"thingName": json.loads("[" * 100_000)})

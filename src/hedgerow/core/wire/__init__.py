@@ -12,7 +12,7 @@ from hedgerow.core.wire.messages import HttpRequest, HttpResponse
 from hedgerow.core.wire.model import ServiceModel, without_documentation
 from hedgerow.core.wire.outputs import write_error, write_output
 from hedgerow.core.wire.refusals import invalid, malformed
-from hedgerow.core.wire.validation import problems
+from hedgerow.core.wire.validation import missing, problems
 
 __all__ = [
     "Call",
@@ -26,6 +26,7 @@ __all__ = [
     "WireError",
     "invalid",
     "malformed",
+    "missing",
     "problems",
     "read_input",
     "sigv4",

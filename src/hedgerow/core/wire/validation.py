@@ -65,11 +65,16 @@ def message(found: list[str]) -> str:
     return f"{len(found)} validation {plural} detected: {'; '.join(found)}"
 
 
+def missing(path: str) -> str:
+    """Answer what is wrong when a required member is not there."""
+    return f"Value null at '{path}' failed to satisfy constraint: Member must not be null"
+
+
 def _structure(service: str, shape: Shape, value: Mapping[str, Any], path: str) -> Iterator[str]:
     prefix = f"{path}." if path else ""
     for name in shape.required:
         if value.get(name) is None:
-            yield f"Value null at '{prefix}{name}' failed to satisfy constraint: Member must not be null"
+            yield missing(prefix + name)
     if shape.union and len(value) != 1:
         yield f"Value at '{path}' failed to satisfy constraint: Exactly one member must be set"
     members = shape.members

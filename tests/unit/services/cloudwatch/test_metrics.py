@@ -133,6 +133,13 @@ def test_statistics_answer_the_same_numbers(store: MemoryStore, metrics: MetricO
     assert (point["Average"], point["Maximum"]) == (4.0, 5.0)
 
 
+def test_statistics_of_a_metric_without_data_are_none(store: MemoryStore, metrics: MetricOperations) -> None:
+    moments = {"StartTime": NOW - 60, "EndTime": NOW + 60}
+    request = {"Namespace": "Radio", "MetricName": "none", **moments, "Period": 60, "Statistics": ["Sum"]}
+
+    assert store.run(metrics.get_metric_statistics, request).response["Datapoints"] == []
+
+
 def test_a_percentile_is_refused_by_name(store: MemoryStore, metrics: MetricOperations, put: Put) -> None:
     put(1.0)
 

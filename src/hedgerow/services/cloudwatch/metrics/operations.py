@@ -90,6 +90,7 @@ class MetricOperations:
             )
         if "Statistics" not in request:
             raise InvalidParameterCombination("The parameter Statistics must be given.")
+        names = request["Statistics"]  # read here: there may be no data to answer them for
         unit = request.get("Unit")
         keys = store.matching(
             request["Namespace"], request["MetricName"], dimensions(request.get("Dimensions", ())), unit
@@ -102,7 +103,7 @@ class MetricOperations:
                     {
                         "Timestamp": float(at),
                         "Unit": unit or "None",
-                        **{name: statistics.value(name) for name in request["Statistics"]},
+                        **{name: statistics.value(name) for name in names},
                     }
                     for at, statistics in sorted(points.items())
                 ],

@@ -1,0 +1,339 @@
+"""Sample values for members of the service models, and the things that sample calls are about.
+
+Used by the generated pages alone (`cli/members.py`). A value is the one for the member's name, else the first of some
+plain ones that the shape allows. Spec: the models' own constraints.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from hedgerow.core.wire.model import Member, Shape
+from hedgerow.core.wire.validation import compiled
+
+NAME: Final = "sample"
+_UUID: Final = "11111111-2222-4333-8444-555555555555"
+_TEXTS: Final = (NAME, "1", "true", "/sample/", "a@example.com", _UUID, "a" * 64, "2026-11-21T00:00:00Z", "{}", "v1")
+_IAM: Final = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "iot:Publish", "Resource": "*"}],
+}
+_TRUST: Final = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {
+                "Service": ["iot.amazonaws.com", "lambda.amazonaws.com", "credentials.iot.amazonaws.com"],
+                "AWS": "*",
+            },
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+_RECIPE: Final = {
+    "RecipeFormatVersion": "2020-01-25",
+    "ComponentName": "com.sample",
+    "ComponentVersion": "1.0.0",
+    "Manifests": [{"Platform": {"os": "linux"}, "Lifecycle": {"run": "true"}}],
+}
+_TEMPLATE: Final = {
+    "Parameters": {"SerialNumber": {"Type": "String"}},
+    "Resources": {
+        "certificate": {
+            "Type": "AWS::IoT::Certificate",
+            "Properties": {"CertificateId": {"Ref": "AWS::IoT::Certificate::Id"}, "Status": "Active"},
+        }
+    },
+}
+
+
+def _package() -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as made:
+        made.writestr("app.py", "def handler(event, context):\n    return 1\n")
+    return data.getvalue()
+
+
+def _request() -> str:
+    """Answer a certificate signing request."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _authority() -> str:
+    """Answer the certificate of a CA."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Sample CA")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2049, 1, 1, tzinfo=UTC))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+_METRIC: Final = {"Metric": {"Namespace": NAME, "MetricName": NAME}, "Period": 60, "Stat": "Sum"}
+#: structures that mean nothing with their required members alone
+_STRUCTURES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "MetricDataQuery": {"Id": "a", "MetricStat": _METRIC},
+    "MetricDatum": {"Value": 1.0},
+}
+
+
+class Samples:
+    """Makes inputs for one account. With `fresh` set, names are new each time they are asked for."""
+
+    def __init__(self, *, account: str, region: str) -> None:
+        self.fresh = False
+        self.where = ("", "")
+        """The service and operation that values are for."""
+        self._numbers = count(1)
+        iot = f"arn:aws:iot:{region}:{account}:"
+        role = f"arn:aws:iam::{account}:role/{NAME}"
+        function = f"arn:aws:lambda:{region}:{account}:function:{NAME}"
+        self._named: dict[str, Any] = {
+            "roleArn": role,
+            "RoleArn": role,
+            "Role": role,
+            "provisioningRoleArn": role,
+            "policyDocument": json.dumps(_IAM),
+            "PolicyDocument": json.dumps(_IAM),
+            "AssumeRolePolicyDocument": json.dumps(_TRUST),
+            "PolicyArn": f"arn:aws:iam::{account}:policy/{NAME}",
+            "VersionId": "v1",
+            "policyVersionId": "1",
+            "certificateSigningRequest": _request(),
+            "caCertificate": _authority(),
+            "targets": [f"{iot}thing/{NAME}"],
+            "targetArn": f"{iot}thing/{NAME}",
+            "resourceArn": f"{iot}thing/{NAME}",
+            "document": '{"do": "it"}',
+            "templateBody": json.dumps(_TEMPLATE),
+            "sql": "SELECT * FROM 'sample'",
+            "functionArn": function,
+            "lambdaArn": f"{function}:1",
+            "Resource": function,
+            "Code": {"ZipFile": _package()},
+            "EndTime": 1_800_003_600.0,
+            "actions": [],
+            "destinationConfiguration": {"httpUrlConfiguration": {"confirmationUrl": "https://example.com/confirm"}},
+            "greengrassv2.resourceArn": f"arn:aws:greengrass:{region}:{account}:components:com.sample:versions:1.0.0",
+            "greengrassv2.ListComponentVersions.arn": f"arn:aws:greengrass:{region}:{account}:components:com.sample",
+            "iam.UpdateAssumeRolePolicy.PolicyDocument": json.dumps(_TRUST),
+            "Runtime": "python3.11",
+            "Handler": "app.handler",
+            "ZipFile": _package(),
+            "Payload": b"{}",
+            "payload": b'{"state": {"desired": {"on": true}}}',
+            "inlineRecipe": json.dumps(_RECIPE).encode(),
+            "arn": f"arn:aws:greengrass:{region}:{account}:components:com.sample:versions:1.0.0",
+            "componentName": "com.sample",
+            "componentVersion": "1.0.0",
+            "confirmationUrl": "https://example.com/confirm",
+            "url": "https://example.com/sample",
+            "httpUrl": "https://example.com/sample",
+            "parentGroupName": "parent",
+            "LocationConstraint": region,
+            "Bucket": "sample-bucket",
+            "CopySource": "sample-bucket/sample",
+            "Body": b"sample",
+            "MetricName": NAME,
+            "Namespace": NAME,
+            "Period": 60,
+            "Stat": "Sum",
+            "Statistics": ["Sum"],
+            "endpointType": "iot:Data-ATS",
+            "queryString": "thingName:sample",
+            "functionName": NAME,
+            "principal": NAME,
+            "Principal": "iot.amazonaws.com",
+            "Action": "lambda:InvokeFunction",
+            "Path": "/sample/",
+        }
+
+    def learn(self, **values: Any) -> None:
+        """Remember what a call answered, for the members of these names."""
+        self._named.update(values)
+
+    def values(self, member: Member, name: str) -> Iterator[Any]:
+        """Answer the values to try for a member: all of a short enumeration, else one."""
+        shape = member.shape
+        if self._known(name) is None and shape.enum is not None and len(shape.enum) <= 8:
+            yield from sorted(shape.enum)
+        else:
+            yield self.value(member, name)
+
+    def value(self, member: Member, name: str) -> Any:
+        """Answer a value with no more in it than it must have."""
+        shape = member.shape
+        if member.json_value or shape.document:
+            return {}
+        known = self._known(name)
+        if known is not None and not (self.fresh and self._is_own_name(name)):
+            return known
+        made = self._scalar(shape, name)
+        if made is not None:
+            return made
+        if shape.type == "structure":
+            return self.structure(shape)
+        if shape.type == "list" and shape.member is not None:
+            return [self.value(shape.member, name.removesuffix("s"))]
+        if shape.type == "map" and shape.key is not None and shape.value is not None:
+            return {str(self.value(shape.key, "key")): self.value(shape.value, "value")}
+        raise ValueError(f"no value for {shape.type}")
+
+    def structure(self, shape: Shape) -> dict[str, Any]:
+        """Answer a structure with its required members; one member of a union."""
+        if shape.union:
+            first = next(iter(shape.members.values()))
+            return {first.name: self.value(first, first.name)}
+        needed = {name: self.value(shape.members[name], name) for name in shape.required}
+        return {**needed, **_STRUCTURES.get(shape.name, {})}
+
+    def base(self, shape: Shape) -> dict[str, Any]:
+        """Answer the input of the operation that `where` names: what is required, and what it asks for besides."""
+        return {**self.structure(shape), **BESIDES.get(self.where, {})}
+
+    def _known(self, name: str) -> Any:
+        service, operation = self.where
+        found = self._named.get(f"{service}.{operation}.{name}", self._named.get(f"{service}.{name}"))
+        return self._named.get(name) if found is None else found
+
+    def _scalar(self, shape: Shape, name: str) -> Any:
+        if shape.type in ("string", "character"):
+            return self._text(shape, name)
+        if shape.type in ("integer", "long", "float", "double"):
+            return max(shape.minimum if shape.minimum is not None else 1, 1)
+        simple: Mapping[str, Any] = {"boolean": True, "timestamp": 1_800_000_000.0, "blob": b"sample"}
+        return simple.get(shape.type)
+
+    def _text(self, shape: Shape, name: str) -> str:
+        if shape.enum:
+            return min(shape.enum)
+        texts: Sequence[str] = _TEXTS
+        if self.fresh and self._is_own_name(name):
+            texts = (f"fresh{next(self._numbers)}", *texts)
+        return next((text for text in texts if _fits(shape, text)), NAME)
+
+    @staticmethod
+    def _is_own_name(name: str) -> bool:
+        return name.endswith(("Name", "Id", "Alias", "Bucket")) and not name.endswith(("NextToken", "VersionId"))
+
+
+def _fits(shape: Shape, text: str) -> bool:
+    if not (shape.minimum or 0) <= len(text) <= (shape.maximum or 10_000):
+        return False
+    pattern = compiled(shape.pattern) if shape.pattern else None
+    return pattern is None or pattern.fullmatch(text) is not None
+
+
+_BOTH: Final = {"thingName": NAME, "thingGroupName": NAME}
+#: members that an operation wants although its model does not say so
+BESIDES: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
+    ("greengrassv2", "CreateComponentVersion"): {
+        "inlineRecipe": json.dumps(_RECIPE).replace("1.0.0", "2.0.0").encode()
+    },
+    ("iot", "AddThingToThingGroup"): _BOTH,
+    ("iot", "RemoveThingFromThingGroup"): _BOTH,
+    ("iot", "AddThingToBillingGroup"): {"thingName": NAME, "billingGroupName": NAME},
+    ("iot", "RemoveThingFromBillingGroup"): {"thingName": NAME, "billingGroupName": NAME},
+    ("iot", "UpdateThingGroupsForThing"): {"thingName": NAME},
+    ("iot", "CreateJob"): {"document": "{}"},
+    ("iot", "AssociateTargetsWithJob"): {"jobId": "continuous"},
+    ("iot", "DeleteJob"): {"force": True},
+    ("iot", "DeleteThingType"): {"thingTypeName": "spare"},
+    ("iot", "GetEffectivePolicies"): {"thingName": NAME},
+    ("iot", "RegisterCACertificate"): {"certificateMode": "SNI_ONLY"},
+    ("iot-jobs-data", "UpdateJobExecution"): {"status": "IN_PROGRESS"},
+    ("cloudwatch", "GetMetricStatistics"): {"Statistics": ["Sum"]},
+    ("lambda", "CreateFunction"): {"Runtime": "python3.11", "Handler": "app.handler"},
+    ("lambda", "CreateAlias"): {"FunctionName": NAME, "FunctionVersion": "1"},
+    ("lambda", "AddPermission"): {"FunctionName": NAME},
+    ("lambda", "UpdateFunctionCode"): {"ZipFile": _package()},
+    ("logs", "DescribeLogStreams"): {"logGroupName": NAME},
+    ("logs", "FilterLogEvents"): {"logGroupName": NAME},
+    ("logs", "GetLogEvents"): {"logGroupName": NAME},
+    ("s3", "CopyObject"): {"Key": "copy"},
+    ("iam", "DeleteAccessKey"): {"UserName": NAME},
+    ("iam", "UpdateAccessKey"): {"UserName": NAME},
+    ("iam", "GetUser"): {"UserName": NAME},
+}
+#: what is there when the sample calls are made: service, operation, further members, and what its answer teaches
+SEEDS: Final[Sequence[tuple[str, str, Mapping[str, Any], Mapping[str, str]]]] = (
+    ("iot", "CreateThingType", {}, {}),
+    ("iot", "CreateThingType", {"thingTypeName": "spare"}, {}),
+    ("iot", "DeprecateThingType", {"thingTypeName": "spare"}, {}),
+    ("iot", "CreateThing", {}, {}),
+    ("iot", "CreateThingGroup", {"thingGroupName": "parent"}, {}),
+    ("iot", "CreateThingGroup", {}, {}),
+    ("iot", "CreateBillingGroup", {}, {}),
+    ("iot", "AddThingToThingGroup", {"thingName": NAME, "thingGroupName": NAME}, {}),
+    (
+        "iot",
+        "CreateKeysAndCertificate",
+        {"setAsActive": True},
+        {
+            "certificateId": "certificateId",
+            "certificateArn": "certificateArn",
+            "certificatePem": "certificatePem",
+            "principal": "certificateArn",
+            "target": "certificateArn",
+        },
+    ),
+    ("iot", "CreateKeysAndCertificate", {}, {"iot.DeleteCertificate.certificateId": "certificateId"}),
+    (
+        "iot",
+        "RegisterCACertificate",
+        {"certificateMode": "SNI_ONLY"},
+        {
+            "iot.DescribeCACertificate.certificateId": "certificateId",
+            "iot.UpdateCACertificate.certificateId": "certificateId",
+            "caCertificateId": "certificateId",
+        },
+    ),
+    ("iot", "CreatePolicy", {}, {}),
+    ("iot", "AttachPolicy", {}, {}),
+    ("iot", "AttachThingPrincipal", {"thingName": NAME}, {}),
+    ("iam", "CreateRole", {"RoleName": NAME}, {}),
+    ("iam", "CreateUser", {"UserName": NAME}, {}),
+    ("iam", "CreateGroup", {"GroupName": NAME}, {}),
+    ("iam", "CreatePolicy", {"PolicyName": NAME}, {}),
+    ("iam", "PutRolePolicy", {"RoleName": NAME}, {}),
+    ("iam", "PutUserPolicy", {"UserName": NAME}, {}),
+    ("iam", "CreateAccessKey", {"UserName": NAME}, {"AccessKeyId": "AccessKey.AccessKeyId"}),
+    ("iot", "CreateRoleAlias", {}, {}),
+    ("iot", "CreateProvisioningTemplate", {}, {}),
+    ("iot", "CreateTopicRule", {"ruleName": NAME, "topicRulePayload": {"sql": "SELECT * FROM 'a'", "actions": []}}, {}),
+    ("iot", "CreateJob", {"jobId": NAME, "document": "{}"}, {}),
+    ("iot", "CreateJob", {"jobId": "continuous", "document": "{}", "targetSelection": "CONTINUOUS"}, {}),
+    ("iot-data", "UpdateThingShadow", {"thingName": NAME}, {}),
+    ("lambda", "CreateFunction", {"FunctionName": NAME, "Runtime": "python3.11", "Handler": "app.handler"}, {}),
+    ("lambda", "PublishVersion", {"FunctionName": NAME}, {}),
+    ("lambda", "CreateAlias", {"FunctionName": NAME, "Name": NAME, "FunctionVersion": "1"}, {}),
+    ("lambda", "AddPermission", {"FunctionName": NAME, "StatementId": NAME}, {}),
+    ("s3", "CreateBucket", {}, {}),
+    ("s3", "PutObject", {"Key": NAME, "Body": b"sample"}, {}),
+    ("s3", "CreateMultipartUpload", {"Key": NAME}, {"UploadId": "UploadId"}),
+    ("logs", "CreateLogGroup", {"logGroupName": NAME}, {}),
+    ("logs", "CreateLogStream", {"logGroupName": NAME, "logStreamName": NAME}, {}),
+    ("greengrassv2", "CreateComponentVersion", {"inlineRecipe": json.dumps(_RECIPE).encode()}, {}),
+    ("greengrassv2", "CreateDeployment", {}, {"deploymentId": "deploymentId"}),
+)
