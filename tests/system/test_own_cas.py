@@ -191,3 +191,22 @@ def test_a_transferred_device_is_the_other_accounts(hedgerow_cloud: TestCloud, o
     assert (described["ownedBy"], described["previousOwnedBy"]) == (other.account, hedgerow_cloud.account)
     assert publish(hedgerow_cloud, pair) == 0
     assert giver.list_certificates()["certificates"] == []
+
+
+@pytest.mark.spec("JB-40")
+def test_what_is_said_to_be_allowed_is_allowed(hedgerow_cloud: TestCloud) -> None:
+    device = hedgerow_cloud.device("lamp")
+    own = f"arn:aws:iot:{hedgerow_cloud.region}:{hedgerow_cloud.account}:"
+    infos = [
+        {"actionType": "CONNECT", "resources": [own + "client/lamp"]},
+        {"actionType": "PUBLISH", "resources": [own + "topic/devices/lamp/up"]},
+        {"actionType": "PUBLISH", "resources": [own + "topic/devices/other/up"]},
+    ]
+
+    asked = hedgerow_cloud.client("iot").test_authorization(
+        principal=device.certificate_arn, clientId="lamp", authInfos=infos
+    )
+
+    assert [each["authDecision"] for each in asked["authResults"]] == ["ALLOWED", "ALLOWED", "IMPLICIT_DENY"]
+    with connected(device) as connection:
+        connection.publish("devices/lamp/up", b"x")

@@ -15,14 +15,14 @@ from hedgerow.base.clock import Clock
 from hedgerow.base.errors import ServiceError
 from hedgerow.base.log import get_logger
 from hedgerow.cloud.credentials import Credentials, Refused
-from hedgerow.cloud.directory import Readers, certificate_variables, is_owner_there
+from hedgerow.cloud.device_standing import DeviceStanding
+from hedgerow.cloud.directory import Readers, is_owner_there
 from hedgerow.cloud.standing import entity_of
 from hedgerow.core.arn import parse
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.policy import AllOf, Context, Dialect, Rights, Verdict, compile_policies
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
 from hedgerow.services.iot.ca_certificates import JustInTimeRegistration
-from hedgerow.services.iot.things import Attachment, Thing
 from hedgerow.services.sts.sessions import Session
 from hedgerow.store import Run, Tx
 
@@ -41,6 +41,7 @@ class Admission:
         self._credentials = credentials
         self._readers = readers
         self._just_in_time = just_in_time
+        self._standing = DeviceStanding(certificates=readers.certificates, things=readers.things)
 
     async def admit(self, question: Admit) -> Admitted | NotAdmitted:
         """Say who this is and what it may do, or why it is not let in."""
@@ -72,26 +73,17 @@ class Admission:
         if isinstance(chosen, Refused):
             return NotAdmitted(reason=chosen.reason, detail=chosen.detail)
         account, certificate = chosen
-        thing, exclusive = self._thing(tx, account, certificate_id, question.client_id)
+        thing, exclusive, variables = self._standing.of(tx, account, certificate, question.client_id)
         names = [] if thing is None else [thing.name]
-        variables = _network(question) | certificate_variables(certificate, thing)
-        variables["iot:Connection.Thing.IsAttached"] = "false" if thing is None else "true"
         return Admitted(
             account=account,
             principal=certificate_id,
             policies=self._readers.effective.documents(tx, account, certificate_id, names),
             dialect=Dialect.IOT.value,
-            variables=variables,
+            variables=_network(question) | variables,
             thing=thing.name if thing is not None and exclusive else None,
             ends_at=certificate.not_after,
         )
-
-    def _thing(self, tx: Tx, account: str, certificate_id: str, client_id: str) -> tuple[Thing | None, bool]:
-        things = self._readers.things
-        links = things.things_of(tx, account, certificate_id)
-        exclusive = next((link.thing for link in links if link.attachment is Attachment.EXCLUSIVE), None)
-        name = exclusive or next((link.thing for link in links if link.thing == client_id), None)
-        return (None if name is None else things.get(tx, account, name)), exclusive is not None
 
     def _by_signature(self, tx: Tx, question: Admit, principal: str, account: str) -> Admitted | NotAdmitted:
         caller = Caller(

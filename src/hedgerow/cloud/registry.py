@@ -6,6 +6,7 @@ from hedgerow.base.clock import Clock
 from hedgerow.base.ids import Ids
 from hedgerow.cloud.anchors import Anchors
 from hedgerow.cloud.device_authority import DeviceAuthority
+from hedgerow.cloud.device_standing import DeviceStanding
 from hedgerow.cloud.operations import iot as iot_rows
 from hedgerow.cloud.operations import iot_certificates as certificate_rows
 from hedgerow.cloud.rows import Tables
@@ -28,6 +29,7 @@ from hedgerow.services.iot.endpoints import EndpointOperations, Endpoints
 from hedgerow.services.iot.groups import GroupOperations, GroupStore
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.policies import (
+    AuthorizationTestOperations,
     EffectivePolicies,
     PolicyAttachmentOperations,
     PolicyOperations,
@@ -130,9 +132,16 @@ def build_registry(
             endpoints=EndpointOperations(endpoints=endpoints),
         ),
     )
+    tests = AuthorizationTestOperations(
+        policies=stores.policies,
+        effective=stores.effective(),
+        groups=groups,
+        connections=DeviceStanding(certificates=stores.certificates, things=things),
+    )
     tables.serve(
         "iot",
-        certificate_rows.transfer_rows(
+        iot_rows.authorization_rows(tests=tests)
+        | certificate_rows.transfer_rows(
             transfers=CertificateTransferOperations(
                 certificates=stores.certificates,
                 accounts=accounts,

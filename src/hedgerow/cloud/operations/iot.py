@@ -11,7 +11,7 @@ from hedgerow.cloud.rows import TopicRow
 from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations
 from hedgerow.services.iot.endpoints import EndpointOperations
 from hedgerow.services.iot.groups import GroupOperations
-from hedgerow.services.iot.policies import PolicyAttachmentOperations, PolicyOperations
+from hedgerow.services.iot.policies import AuthorizationTestOperations, PolicyAttachmentOperations, PolicyOperations
 from hedgerow.services.iot.provisioning import UNCLAIMED, ProvisioningFlows, ProvisioningFollowUps
 from hedgerow.services.iot.provisioning_templates import TemplateOperations
 from hedgerow.services.iot.role_aliases import RoleAliasOperations
@@ -124,8 +124,13 @@ def _policy_rows(policies: PolicyOperations, attachments: PolicyAttachmentOperat
         "DetachPrincipalPolicy": write(attachments.detach_principal_policy, "{principal}"),
         "ListPrincipalPolicies": read(attachments.list_principal_policies, "{principal}"),
         "ListPolicyPrincipals": read(attachments.list_policy_principals, _POLICY),
-        "GetEffectivePolicies": read(attachments.get_effective_policies),
+        "GetEffectivePolicies": read(attachments.get_effective_policies, "{principal}"),
     }
+
+
+def authorization_rows(*, tests: AuthorizationTestOperations) -> dict[str, Row]:
+    """Answer the row of the service `iot` that asks what would be allowed."""
+    return {"TestAuthorization": read(tests.test_authorization, "{principal}")}
 
 
 def template_rows(*, templates: TemplateOperations) -> dict[str, Row]:

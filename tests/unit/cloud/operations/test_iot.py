@@ -9,13 +9,13 @@ from botocore.loaders import Loader
 
 from hedgerow.api.operations import Row, Way
 from hedgerow.base.errors import ServiceError
-from hedgerow.cloud.operations.iot import follow_up_rows, rows, template_rows, topic_rows
+from hedgerow.cloud.operations.iot import authorization_rows, follow_up_rows, rows, template_rows, topic_rows
 from hedgerow.cloud.operations.iot_certificates import ca_rows, transfer_rows
 from hedgerow.services.iot.ca_certificates import CaCertificateFlows, CaCertificateOperations
 from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations, CertificateTransferOperations
 from hedgerow.services.iot.endpoints import EndpointOperations
 from hedgerow.services.iot.groups import GroupOperations
-from hedgerow.services.iot.policies import PolicyAttachmentOperations, PolicyOperations
+from hedgerow.services.iot.policies import AuthorizationTestOperations, PolicyAttachmentOperations, PolicyOperations
 from hedgerow.services.iot.provisioning import ProvisioningFlows, ProvisioningFollowUps
 from hedgerow.services.iot.provisioning_templates import TemplateOperations
 from hedgerow.services.iot.role_aliases import RoleAliasOperations
@@ -37,6 +37,7 @@ OPERATIONS: dict[str, type] = {
 INSIDE = {"enter", "enter_of_ca", "enter_pending", "find"}  # for other subjects
 
 
+ASKS = {"TestAuthorization"}
 MAKES_WHAT_IT_ANSWERS = {"GetRegistrationCode"}  # the first time
 
 
@@ -48,8 +49,9 @@ def model() -> dict[str, Any]:
 def all_rows() -> dict[str, Row]:
     parts: dict[str, Any] = {name: object.__new__(kind) for name, kind in OPERATIONS.items()}
     cas = ca_rows(cas=object.__new__(CaCertificateOperations), flows=object.__new__(CaCertificateFlows))
+    tests = authorization_rows(tests=object.__new__(AuthorizationTestOperations))
     transfers = transfer_rows(transfers=object.__new__(CertificateTransferOperations))
-    return rows(**parts) | cas | transfers | template_rows(templates=object.__new__(TemplateOperations))
+    return rows(**parts) | cas | transfers | tests | template_rows(templates=object.__new__(TemplateOperations))
 
 
 @pytest.mark.parametrize(("name", "row"), all_rows().items())
@@ -66,6 +68,7 @@ def test_a_row_is_an_operation_of_the_model_and_names_members_that_it_has(name: 
 def test_an_operation_that_only_reads_is_not_run_as_a_write(name: str, row: Row) -> None:
     reads = name.startswith(("Describe", "List", "Get"))
 
+    reads = reads or name in ASKS
     assert (row.way is Way.READ) == (reads and name not in MAKES_WHAT_IT_ANSWERS)
 
 
@@ -77,6 +80,7 @@ def test_an_operation_that_only_reads_is_not_run_as_a_write(name: str, row: Row)
         CaCertificateOperations,
         CaCertificateFlows,
         CertificateTransferOperations,
+        AuthorizationTestOperations,
     ],
 )
 def test_every_public_method_is_an_operation_with_a_row(kind: type) -> None:

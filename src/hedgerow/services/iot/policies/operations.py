@@ -9,6 +9,7 @@ Spec: AWS IoT CreatePolicy …, AttachPolicy …; versions grow and are never us
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from hedgerow.base.errors import NotImplementedYet
 from hedgerow.base.ids import Ids
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
@@ -121,7 +122,7 @@ class PolicyOperations:
         return Answer({**_named(caller, name), "policyDocument": document, "policyVersionId": "1"})
 
     def get_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        policy = _get(self._policies, tx, caller, request["policyName"])
+        policy = found_policy(self._policies, tx, caller, request["policyName"])
         version = self._version(tx, caller, policy.name, str(policy.default_version))
         return Answer(
             {
@@ -143,7 +144,7 @@ class PolicyOperations:
         )
 
     def delete_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        policy = _get(self._policies, tx, caller, request["policyName"])
+        policy = found_policy(self._policies, tx, caller, request["policyName"])
         if self._policies.targets_of(tx, caller.account, policy.name, limit=1):
             raise PolicyAttached(policy.name)
         if len(self._policies.versions(tx, caller.account, policy.name)) > 1:
@@ -152,7 +153,7 @@ class PolicyOperations:
         return Answer({})
 
     def create_policy_version(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        policy = _get(self._policies, tx, caller, request["policyName"])
+        policy = found_policy(self._policies, tx, caller, request["policyName"])
         document, default = checked_document(request["policyDocument"]), bool(request.get("setAsDefault"))
         if len(self._policies.versions(tx, caller.account, policy.name)) >= VERSIONS:
             raise TooManyVersions(policy.name, VERSIONS)
@@ -168,7 +169,7 @@ class PolicyOperations:
         return Answer(response, events=self._changed(tx, caller, policy.name) if default else ())
 
     def get_policy_version(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        policy = _get(self._policies, tx, caller, request["policyName"])
+        policy = found_policy(self._policies, tx, caller, request["policyName"])
         version = self._version(tx, caller, policy.name, request["policyVersionId"])
         return Answer(
             {
@@ -183,7 +184,7 @@ class PolicyOperations:
         )
 
     def list_policy_versions(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        policy = _get(self._policies, tx, caller, request["policyName"])
+        policy = found_policy(self._policies, tx, caller, request["policyName"])
         shown = [
             {
                 "versionId": str(version.number),
@@ -195,7 +196,7 @@ class PolicyOperations:
         return Answer({"policyVersions": shown})
 
     def set_default_policy_version(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        policy = _get(self._policies, tx, caller, request["policyName"])
+        policy = found_policy(self._policies, tx, caller, request["policyName"])
         version = self._version(tx, caller, policy.name, request["policyVersionId"])
         if version.number == policy.default_version:
             return Answer({})
@@ -203,7 +204,7 @@ class PolicyOperations:
         return Answer({}, events=self._changed(tx, caller, policy.name))
 
     def delete_policy_version(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        policy = _get(self._policies, tx, caller, request["policyName"])
+        policy = found_policy(self._policies, tx, caller, request["policyName"])
         version = self._version(tx, caller, policy.name, request["policyVersionId"])
         if version.number == policy.default_version:
             raise DefaultVersion(policy.name)
@@ -271,13 +272,13 @@ class PolicyAttachmentOperations:
         return Answer(page.answer("policies", found, key=lambda name: (name,), show=lambda name: _named(caller, name)))
 
     def list_targets_for_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        policy = _get(self._policies, tx, caller, request["policyName"])
+        policy = found_policy(self._policies, tx, caller, request["policyName"])
         page = self._pages.by_marker(request, caller, "ListTargetsForPolicy", policy=policy.name)
         found = self._policies.targets_of(tx, caller.account, policy.name, after=page.after(), limit=page.limit)
         return Answer(page.answer("targets", found, key=lambda t: (t,), show=lambda t: _target_arn(caller, t)))
 
     def list_policy_principals(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        policy = _get(self._policies, tx, caller, request["policyName"])
+        policy = found_policy(self._policies, tx, caller, request["policyName"])
         page = self._pages.by_marker(request, caller, "ListPolicyPrincipals", policy=policy.name)
         found = self._policies.targets_of(tx, caller.account, policy.name, after=page.after())
         principals = [target for target in found if not target.startswith(GROUP)]
@@ -285,6 +286,8 @@ class PolicyAttachmentOperations:
 
     def get_effective_policies(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         principal, thing = request.get("principal"), request.get("thingName")
+        if "cognitoIdentityPoolId" in request:
+            raise NotImplementedYet("Amazon Cognito identities are not supported: give a certificate or a thing")
         if principal is None and thing is None:
             raise InvalidRequest("principal or thingName must be given")
         certificate = None if principal is None else self._known_certificate(tx, caller, principal)
@@ -295,7 +298,7 @@ class PolicyAttachmentOperations:
         return Answer({"effectivePolicies": shown})
 
     def _attach(self, tx: Tx, caller: Caller, name: str, target_arn: str) -> Answer:
-        policy = _get(self._policies, tx, caller, name)
+        policy = found_policy(self._policies, tx, caller, name)
         target = self._known(tx, caller, target_arn)
         attached = self._policies.attached_to(tx, caller.account, target)
         if policy.name in attached:
@@ -307,15 +310,15 @@ class PolicyAttachmentOperations:
         return Answer({}, events=self._touched.by(tx, caller.account, (target,)))
 
     def _detach(self, tx: Tx, caller: Caller, name: str, target_arn: str) -> Answer:
-        policy = _get(self._policies, tx, caller, name)
-        target = _target(caller, target_arn)
+        policy = found_policy(self._policies, tx, caller, name)
+        target = target_of(caller, target_arn)
         if not self._policies.detach(tx, caller.account, target, policy.name):
             return Answer({})
         return Answer({}, events=self._touched.by(tx, caller.account, (target,)))
 
     def _known(self, tx: Tx, caller: Caller, target_arn: str) -> str:
         """Answer the target that the ARN means; raise TargetNotFound when it is not there."""
-        target = _target(caller, target_arn)
+        target = target_of(caller, target_arn)
         if target.startswith(GROUP):
             there = self._groups.exists(tx, caller.account, target.removeprefix(GROUP))
         else:
@@ -336,14 +339,16 @@ def policy_arn(caller: Caller, name: str) -> str:
     return arn("iot", caller.region, caller.account, f"policy/{name}")
 
 
-def _get(policies: PolicyStore, tx: Tx, caller: Caller, name: str) -> IotPolicy:
+def found_policy(policies: PolicyStore, tx: Tx, caller: Caller, name: str) -> IotPolicy:
+    """Answer the caller's policy; raise PolicyNotFound."""
     policy = policies.get(tx, caller.account, name)
     if policy is None:
         raise PolicyNotFound(name)
     return policy
 
 
-def _target(caller: Caller, text: str) -> str:
+def target_of(caller: Caller, text: str) -> str:
+    """Answer what an ARN means as a target: a certificate id or `thinggroup/<name>`. Raises InvalidRequest."""
     resource = own_resource(text, caller)
     if resource.startswith(GROUP):
         return resource
