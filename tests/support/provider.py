@@ -1,13 +1,21 @@
 """An identity provider's keys and tokens, for tests."""
 
 import functools
+import hashlib
 import json
-from collections.abc import Mapping
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
+from hedgerow.core import pki
 from hedgerow.core.jwt.encoding import to_base64url
 
 Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -71,3 +79,81 @@ def signature(data: bytes, key: Private, algorithm: str) -> bytes:
 
 def _number(value: int, size: int = 0) -> str:
     return to_base64url(value.to_bytes(size or (value.bit_length() + 7) // 8, "big"))
+
+
+class IdentityProvider:
+    """An OIDC provider on loopback, with a certificate authority of its own that no system knows."""
+
+    def __init__(self, folder: Path, *, name: str = "localhost", shown_ca: str | None = None) -> None:
+        """`shown_ca` is the authority that it shows instead of the one that signed its certificate."""
+        self.keys = [jwk(rsa_key())]
+        self.asked: list[str] = []
+        self.answers: dict[str, tuple[int, bytes]] = {}  # instead of what it would say
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.issuer = f"https://localhost:{self.server.server_address[1]}"
+        authority = pki.new_server_authority(time.time(), name="Somebody's CA")
+        key = ec.generate_private_key(ec.SECP256R1())
+        leaf = pki.issue_server(authority, key.public_key(), [name], time.time())
+        self.ca = authority.pem
+        self.thumbprint = _sha1(self.ca)
+        self.leaf_thumbprint = _sha1(leaf)
+        chain, secret = folder / "provider.pem", folder / "provider.key"
+        chain.write_text(leaf + (shown_ca or self.ca))
+        secret.write_text(pki.private_pem(key))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain, secret)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+
+    def token(self, subject: str = "ann", audience: Any = "app", **claims: Any) -> str:
+        """Answer a token that is good for five minutes."""
+        now = int(time.time())
+        own = {"iss": self.issuer, "sub": subject, "aud": audience, "iat": now, "exp": now + 300}
+        return signed({name: value for name, value in {**own, **claims}.items() if value is not None})
+
+    def answer(self, path: str) -> tuple[int, bytes]:
+        """Answer what is published there."""
+        self.asked.append(path)
+        if path in self.answers:
+            return self.answers[path]
+        if path == "/.well-known/openid-configuration":
+            return 200, json.dumps({"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys"}).encode()
+        return (200, key_set(*self.keys)) if path == "/keys" else (404, b"")
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 10
+
+            def do_GET(self) -> None:
+                status, body = owner.answer(self.path)
+                self.send_response(status)
+                if status == 302:
+                    self.send_header("location", body.decode())
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it so
+                """Tests print nothing."""
+
+        return Handler
+
+
+def _sha1(pem: str) -> str:
+    return hashlib.sha1(ssl.PEM_cert_to_DER_cert(pem), usedforsecurity=False).hexdigest()
+
+
+@contextmanager
+def identity_provider(folder: Path, **options: Any) -> Iterator[IdentityProvider]:
+    """Run a provider until the block ends."""
+    made = IdentityProvider(folder, **options)
+    made.server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that do not trust it go away
+    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.05}, name="provider")
+    thread.start()
+    try:
+        yield made
+    finally:
+        made.server.shutdown()
+        made.server.server_close()
+        thread.join()

@@ -18,6 +18,7 @@ from hedgerow.core.wire import Call
 _USER = "UserName"
 _PATH = "Path"  # of a new entity of IAM
 _NAMES = frozenset({"FunctionName", "logGroupName|logGroupIdentifier"})  # that may be sent as an ARN, too
+_URL = "Url"  # of an OIDC provider, whose ARN leaves the scheme out
 OPEN = ""  # a row's action for what everyone may do (GetCallerIdentity)
 _PREFIXES = {
     "iot-data": "iot",
@@ -131,6 +132,8 @@ def _text(params: Mapping[str, Any], names: str) -> str:
     value = next((value for name in names.split("|") if (value := params.get(name)) is not None), None)
     if value is None:
         return "/" if names == _PATH else "*"
+    if names == _URL:
+        return str(value).removeprefix("https://")
     return "*" if isinstance(value, dict | list) else str(value)
 
 

@@ -32,6 +32,7 @@ from hedgerow.cloud.enrolment import build_enrolment
 from hedgerow.cloud.fleet import build_fleet
 from hedgerow.cloud.hosts import certificate_names, reachable
 from hedgerow.cloud.identity import Identity, build_identity
+from hedgerow.cloud.issuers import IssuerKeys
 from hedgerow.cloud.operations import iot_connections as connection_rows
 from hedgerow.cloud.ports import last_ports, preferred
 from hedgerow.cloud.registry import Registry, build_registry
@@ -214,7 +215,14 @@ class _Parts:
     def build_services(self) -> None:
         """What the operations mean, and who may call them."""
         tables, run, ids, pager, clock = self.tables, self.runner, self.ids, self.pager, self.clock
-        self.identity = identity = build_identity(tables=tables, ids=ids, vault=self.vault, pager=pager)
+        self.identity = identity = build_identity(
+            tables=tables,
+            run=run,
+            ids=ids,
+            vault=self.vault,
+            pager=pager,
+            issuers=IssuerKeys(networks=networks(self.settings), clock=clock),
+        )
         self.anchors = Anchors(trust=self.trust)
         authority = DeviceAuthority(authority=self.trust.device_authority, clock=clock, host_names=self.trust.names)
         self.registry = registry = build_registry(

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from hedgerow.base.ids import Ids
 from hedgerow.cloud.directory import UsableKeys
+from hedgerow.cloud.issuers import IssuerKeys
 from hedgerow.cloud.operations import hedgerow as hedgerow_rows
 from hedgerow.cloud.operations import hedgerow_device as device_rows
 from hedgerow.cloud.operations import iam as iam_rows
+from hedgerow.cloud.operations import iam_oidc as iam_oidc_rows
 from hedgerow.cloud.operations import sts as sts_rows
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.standing import Standings
@@ -20,6 +22,7 @@ from hedgerow.services.iam.entity_policies import (
     RolePolicyOperations,
     UserPolicyOperations,
 )
+from hedgerow.services.iam.oidc_providers import OidcProviderOperations, OidcProviderReader
 from hedgerow.services.iam.pages import Pages
 from hedgerow.services.iam.policies import ManagedPolicyReader, PolicyOperations, PolicyVersionOperations
 from hedgerow.services.iam.roles import RoleOperations, RoleReader
@@ -33,8 +36,9 @@ from hedgerow.services.sts.sessions import (
     SessionMint,
     SessionOperations,
     SessionReader,
+    WebIdentityFlows,
 )
-from hedgerow.store import Vault
+from hedgerow.store import Run, Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,7 @@ class Identity:
     standings: Standings
 
 
-def build_identity(*, tables: Tables, ids: Ids, vault: Vault, pager: Pager) -> Identity:
+def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: Pager, issuers: IssuerKeys) -> Identity:
     """Build it and enter its rows."""
     pages = Pages(pager)
     roles, users, managed, attachments = RoleReader(), UserReader(), ManagedPolicyReader(), AttachmentReader()
@@ -79,7 +83,11 @@ def build_identity(*, tables: Tables, ids: Ids, vault: Vault, pager: Pager) -> I
         users=users, access_keys=access_keys, standings=standings, managed=managed, mint=mint, sessions=sessions
     )
     role_sessions = RoleSessionOperations(roles=roles, standings=standings, managed=managed, mint=mint)
-    tables.serve("sts", sts_rows.rows(sessions=session_operations, roles=role_sessions))
+    web_identities = WebIdentityFlows(
+        run=run, roles=roles, providers=OidcProviderReader(), keys=issuers, managed=managed, mint=mint
+    )
+    tables.serve("iam", iam_oidc_rows.rows(providers=OidcProviderOperations(pages=pages)))
+    tables.serve("sts", sts_rows.rows(sessions=session_operations, roles=role_sessions, web_identities=web_identities))
     tables.refuse("sts", sts_rows.REFUSED)
     tables.follow(sts_rows.follow_up_rows(sessions=SessionFollowUps()))
     credentials = DeviceCredentialOperations(role_aliases=RoleAliasStore(), roles=roles, things=ThingStore(), mint=mint)

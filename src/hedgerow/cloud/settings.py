@@ -31,7 +31,7 @@ class CloudSettings:
     limits: str = "aws-shapes"  # aws-shapes, aws or own
     log_level: str = "INFO"
     ready_file: Path | None = None
-    webhook_networks: tuple[str, ...] = ()  # networks (CIDR) that http rule actions may reach besides public addresses
+    webhook_networks: tuple[str, ...] = ()  # networks (CIDR) that webhooks and OIDC may reach, too
     functions_user: str | None = None  # user[:group] that functions run as; needs root and functions_folder
     functions_folder: Path | None = None  # where packages are unpacked; default: in the data folder
     database: str | None = None  # a PostgreSQL URL; default: SQLite in the data folder

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import boto3
@@ -13,12 +13,16 @@ from botocore.exceptions import ClientError
 
 from hedgerow.api import OWN_MODELS, ApiApp, Pipeline
 from hedgerow.api.operations import Row
+from hedgerow.base.errors import Unavailable
 from hedgerow.base.ids import RandomIds
 from hedgerow.cloud.directory import UsableKeys
 from hedgerow.cloud.operations import hedgerow as hedgerow_rows
 from hedgerow.cloud.operations import iam as iam_rows
 from hedgerow.cloud.operations import sts as sts_rows
+from hedgerow.core.jwt import Key
 from hedgerow.services.hedgerow.sign_ins import SignInOperations
+from hedgerow.services.iam.oidc_providers import OidcProviderReader
+from hedgerow.services.sts.sessions import WebIdentityFlows
 from tests.support.cloud import Cloud
 from tests.support.iam import READ_S3, TRUST_ACCOUNT
 from tests.unit.api.cloud import CATALOGUE, ToyCloud, ToyDirectory, ToyRunner, served
@@ -42,10 +46,29 @@ def rows(cloud: Cloud) -> dict[tuple[str, str], Row]:
             role_policies=iam.role_policies,
             user_policies=iam.user_policies,
         ),
-        "sts": sts_rows.rows(sessions=iam.sts, roles=iam.role_sessions),
+        "sts": sts_rows.rows(sessions=iam.sts, roles=iam.role_sessions, web_identities=web_identities(cloud)),
         "hedgerow": hedgerow_rows.rows(accounts=iam.accounts, sign_ins=sign_ins),
     }
     return {(service, name): row for service, table in tables.items() for name, row in table.items()}
+
+
+class NoKeys:
+    """No provider is ever asked here."""
+
+    async def keys(self, issuer: str, thumbprints: tuple[str, ...], key_id: str | None) -> Sequence[Key]:
+        raise Unavailable("no provider")
+
+
+def web_identities(cloud: Cloud) -> WebIdentityFlows:
+    iam = cloud.iam
+    return WebIdentityFlows(
+        run=cloud.runner,
+        roles=iam.role_reader,
+        providers=OidcProviderReader(),
+        keys=NoKeys(),
+        managed=iam.managed,
+        mint=iam.mint,
+    )
 
 
 class Running:

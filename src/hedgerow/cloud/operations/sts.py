@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from hedgerow.api.operations import Row, read, write
-from hedgerow.services.sts.sessions import RoleSessionOperations, SessionFollowUps, SessionOperations
+from hedgerow.api.operations import Row, flow, read, write
+from hedgerow.services.sts.sessions import RoleSessionOperations, SessionFollowUps, SessionOperations, WebIdentityFlows
 from hedgerow.store import Answer, FollowUp, Tx
 
 REFUSED: Final = {
@@ -16,11 +16,14 @@ REFUSED: Final = {
 _OPEN = ""  # everyone may: no right is asked for
 
 
-def rows(*, sessions: SessionOperations, roles: RoleSessionOperations) -> dict[str, Row]:
+def rows(
+    *, sessions: SessionOperations, roles: RoleSessionOperations, web_identities: WebIdentityFlows
+) -> dict[str, Row]:
     """Answer the rows of this service. AssumeRole and its like ask for the rights themselves."""
     return {
         "GetCallerIdentity": read(sessions.get_caller_identity, action=_OPEN),
         "AssumeRole": write(roles.assume_role, "{RoleArn}", action=_OPEN),
+        "AssumeRoleWithWebIdentity": flow(web_identities.assume_role_with_web_identity, action=_OPEN),
         "GetAccessKeyInfo": read(sessions.get_access_key_info),
         "GetFederationToken": write(sessions.get_federation_token, action=_OPEN),
         "GetSessionToken": write(sessions.get_session_token, action=_OPEN),

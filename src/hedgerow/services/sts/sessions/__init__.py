@@ -2,6 +2,7 @@
 
 from hedgerow.services.sts.sessions.assumption import RoleSessionOperations
 from hedgerow.services.sts.sessions.devices import DeviceCredentialOperations
+from hedgerow.services.sts.sessions.flows import KeysRefused, WebIdentityFlows
 from hedgerow.services.sts.sessions.follow_ups import SessionFollowUps
 from hedgerow.services.sts.sessions.model import TAG, TEMPORARY, Bounds, Mandate, Session, SessionKind
 from hedgerow.services.sts.sessions.operations import SessionOperations
@@ -12,6 +13,7 @@ __all__ = [
     "TEMPORARY",
     "Bounds",
     "DeviceCredentialOperations",
+    "KeysRefused",
     "Mandate",
     "RoleSessionOperations",
     "Session",
@@ -20,4 +22,5 @@ __all__ = [
     "SessionMint",
     "SessionOperations",
     "SessionReader",
+    "WebIdentityFlows",
 ]

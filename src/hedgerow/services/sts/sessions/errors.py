@@ -76,6 +76,31 @@ class UnknownAccessKey(ServiceError):
         super().__init__(f"No account of this cloud has the access key {access_key_id}.")
 
 
+class InvalidIdentity(ServiceError):
+    """The token of the identity provider is no proof; the message says why."""
+
+    code = "InvalidIdentityTokenException"
+
+
+class IdentityExpired(ServiceError):
+    """The token of the identity provider was good once."""
+
+    code = "ExpiredTokenException"
+
+
+class IdpUnreachable(ServiceError):
+    """The identity provider cannot be asked for its keys just now."""
+
+    code = "IDPCommunicationErrorException"
+
+
+class WebIdentityRefused(AccessDenied):
+    """There is no such role, or it does not trust this identity: which of them is not told to strangers."""
+
+    def __init__(self) -> None:
+        super().__init__("Not authorized to perform sts:AssumeRoleWithWebIdentity")
+
+
 class WrongThing(AccessDenied):
     """The certificate is not attached to the thing that the header names."""
 
