@@ -16,6 +16,7 @@ from hedgerow.base.errors import NotImplementedYet, ServiceError, Unavailable
 from hedgerow.base.ids import Ids
 from hedgerow.base.log import get_logger
 from hedgerow.core.caller import Caller
+from hedgerow.core.paging import InvalidToken
 from hedgerow.core.request import MissingMember, Request
 from hedgerow.core.wire import (
     Call,
@@ -25,6 +26,7 @@ from hedgerow.core.wire import (
     Input,
     Malformed,
     invalid,
+    invalid_token,
     malformed,
     missing,
     problems,
@@ -107,6 +109,9 @@ class Pipeline:
         exchange = Exchange(http, peer, request_id)
         try:
             response = await self._steps(exchange)
+        except InvalidToken as error:
+            assert exchange.call is not None  # noqa: S101 - only an operation raises it
+            response = self._refusal(exchange, invalid_token(exchange.call, error.message))
         except ServiceError as error:
             response = self._refusal(exchange, error)
         except Malformed as error:

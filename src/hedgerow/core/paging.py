@@ -8,10 +8,16 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
 
 from hedgerow.base.errors import ServiceError
+from hedgerow.core.request import Request
 
 _MAC_LENGTH = 16
+_OF_THE_PAGE = frozenset(
+    {"nextToken", "NextToken", "marker", "Marker", "ContinuationToken"}
+    | {"maxResults", "MaxResults", "MaxItems", "pageSize", "limit", "MaxKeys", "MaxBuckets"}
+)
 
 
 class InvalidToken(ServiceError):
@@ -21,6 +27,12 @@ class InvalidToken(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("The nextToken is not valid: it was not issued for this account, operation and parameters.")
+
+
+def scope_of(account: str, operation: str, request: Request) -> str:
+    """Answer the scope of a listing: whose, which, and with which parameters besides the page's own."""
+    parameters = {name: request.peek(name) for name in request if name not in _OF_THE_PAGE}
+    return json.dumps([account, operation, parameters], sort_keys=True, default=str)
 
 
 class Pager:

@@ -18,6 +18,7 @@ from hedgerow.api import pipeline as pipeline_module
 from hedgerow.api.authorisation import conditions, resource_arn
 from hedgerow.base.errors import Unavailable
 from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.paging import InvalidToken
 from hedgerow.core.request import Request
 from hedgerow.core.wire import HttpRequest, HttpResponse, sigv4
 from hedgerow.store import Answer, Tx
@@ -252,6 +253,27 @@ def test_only_s3_takes_a_body_that_is_not_signed() -> None:
     response = answer(cloud(), HttpRequest("POST", "/things/lamp", "", {**headers, **added}, b'{"a": 1}'))
 
     assert response.status == 400
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "http", "code"),
+    [
+        ("iot", "ListThings", ("GET", "/things"), "InvalidRequestException"),
+        ("lambda", "ListFunctions", ("GET", "/2015-03-31/functions"), "InvalidParameterValueException"),
+        ("greengrassv2", "ListComponents", ("GET", "/greengrass/v2/components"), "ValidationException"),
+    ],
+)
+def test_a_page_token_that_is_none_of_ours_is_refused_in_the_words_of_the_service(
+    service: str, operation: str, http: tuple[str, str], code: str
+) -> None:
+    def listing(tx: Tx, request: Request, caller: Caller) -> Answer:
+        raise InvalidToken
+
+    running = toy_cloud({(service, operation): read(listing)})
+
+    response = answer(running, signed(*http, service="greengrass" if service == "greengrassv2" else service))
+
+    assert refusal(response)[:2] == (400, code)
 
 
 def test_a_member_that_only_the_operation_needs_is_named_when_it_is_missing() -> None:

@@ -1,12 +1,13 @@
 """The rows of the service `iot` for device certificates and for the CA certificates that accounts bring."""
 
-from hedgerow.api.operations import Row, flow, read, write
+from hedgerow.api.operations import Row, flow, pass_role, read, write
 from hedgerow.services.iot.ca_certificates import CaCertificateFlows, CaCertificateOperations
 from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations, CertificateTransferOperations
 
 _OWN = "arn:aws:iot:{region}:{account}:"
 _CERTIFICATE = _OWN + "cert/{certificateId}"
 _CA = _OWN + "cacert/{certificateId}"
+_TO_CA = (pass_role("registrationConfig.roleArn", to="iot.amazonaws.com"),)
 _OF_CA = _OWN + "cacert/{caCertificateId}"
 
 
@@ -41,9 +42,9 @@ def ca_rows(*, cas: CaCertificateOperations, flows: CaCertificateFlows) -> dict[
     return {
         "GetRegistrationCode": write(cas.get_registration_code),
         "DeleteRegistrationCode": write(cas.delete_registration_code),
-        "RegisterCACertificate": flow(flows.register_ca_certificate),
+        "RegisterCACertificate": flow(flows.register_ca_certificate, also=_TO_CA),
         "DescribeCACertificate": read(cas.describe_ca_certificate, _CA),
         "ListCACertificates": read(cas.list_ca_certificates),
-        "UpdateCACertificate": write(cas.update_ca_certificate, _CA),
+        "UpdateCACertificate": write(cas.update_ca_certificate, _CA, also=_TO_CA),
         "DeleteCACertificate": write(cas.delete_ca_certificate, _CA),
     }

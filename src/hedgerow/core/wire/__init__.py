@@ -11,7 +11,7 @@ from hedgerow.core.wire.inputs import Call, Input, read_input
 from hedgerow.core.wire.messages import HttpRequest, HttpResponse
 from hedgerow.core.wire.model import ServiceModel, without_documentation
 from hedgerow.core.wire.outputs import write_error, write_output
-from hedgerow.core.wire.refusals import invalid, malformed
+from hedgerow.core.wire.refusals import invalid, invalid_token, malformed
 from hedgerow.core.wire.validation import missing, problems
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "UnknownOperation",
     "WireError",
     "invalid",
+    "invalid_token",
     "malformed",
     "missing",
     "problems",

@@ -41,6 +41,12 @@ def invalid(call: Call, problems: list[str]) -> ServiceError:
     return WireError(code, message(problems), status=400, **_reason(call, "FIELD_VALIDATION_FAILED"))
 
 
+def invalid_token(call: Call, words: str) -> ServiceError:
+    """Answer the refusal of a page token that is none of ours."""
+    code = "InvalidParameterValueException" if call.service == "lambda" else _INVALID.get(call.service)
+    return WireError(code or "ValidationException", words, status=400, **_reason(call, "FIELD_VALIDATION_FAILED"))
+
+
 def malformed(call: Call, error: Malformed) -> ServiceError:
     """Answer the refusal of an input whose bytes do not have the form of their types."""
     code = _MALFORMED.get(call.service, _MALFORMED_CODE)

@@ -72,13 +72,13 @@ class Routes:
         if len(targets) == 1 and not targets[0].query:
             return self._operation(targets[0].operation), targets[0]
         sent = dict(http.pairs)
-        best: tuple[tuple[int, int, int], Operation, _Target] | None = None
+        best: tuple[tuple[int, ...], Operation, _Target] | None = None
         for target in targets:
             if not all(name in sent and value in (None, sent[name]) for name, value in target.query):
                 continue
             operation = self._operation(target.operation)
             there, missing = _required(operation, sent, http)
-            rank = (-missing, there + len(target.query), -int(operation.deprecated))
+            rank = (len(target.query), -missing, there, -int(operation.deprecated))
             if best is None or rank > best[0]:
                 best = (rank, operation, target)
         return None if best is None else best[1:]

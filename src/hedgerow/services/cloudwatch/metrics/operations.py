@@ -5,7 +5,7 @@ from typing import Any
 
 from hedgerow.base.errors import NotImplementedYet
 from hedgerow.core.caller import Caller
-from hedgerow.core.paging import Pager
+from hedgerow.core.paging import Pager, scope_of
 from hedgerow.core.request import Request
 from hedgerow.services.cloudwatch.metrics.errors import InvalidParameterCombination, InvalidParameterValue
 from hedgerow.services.cloudwatch.metrics.model import (
@@ -111,7 +111,7 @@ class MetricOperations:
         )
 
     def list_metrics(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        scope = f"ListMetrics/{caller.account}"
+        scope = scope_of(caller.account, "ListMetrics", request)
         after = self._pager.position(scope, request.get("NextToken")) or ""
         rows = MetricStore(tx, caller.account).series(after=after, count=LIST_PAGE + 1)
         namespace, name = request.get("Namespace"), request.get("MetricName")

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from hedgerow.base.errors import ServiceError
 from hedgerow.base.ids import Ids
 from hedgerow.core.caller import Caller
-from hedgerow.core.paging import Pager
+from hedgerow.core.paging import Pager, scope_of
 from hedgerow.core.request import Request
 from hedgerow.services.lambda_.aliases.errors import (
     AliasConflict,
@@ -91,7 +91,7 @@ class AliasOperations:
         if not self._functions.exists(tx, caller.account, function, "$LATEST"):
             raise AliasTargetNotFound(arn)
         version = request.get("FunctionVersion")
-        scope = f"lambda aliases {caller.account} {function} {version}"
+        scope = scope_of(caller.account, "ListAliases", request)
         try:
             after = self._pager.position(scope, request.get("Marker") or None) or ""
         except ServiceError as error:

@@ -8,7 +8,7 @@ from hedgerow.base.errors import ServiceError
 from hedgerow.base.ids import Ids
 from hedgerow.core.arn import parse
 from hedgerow.core.caller import Caller
-from hedgerow.core.paging import Pager
+from hedgerow.core.paging import Pager, scope_of
 from hedgerow.core.request import Request
 from hedgerow.services.lambda_.functions.errors import (
     FunctionConflict,
@@ -79,7 +79,7 @@ class FunctionOperations:
 
     def list_functions(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         everything = request.get("FunctionVersion") == "ALL"
-        scope = f"lambda functions {caller.account} {everything}"
+        scope = scope_of(caller.account, "ListFunctions", request)
         name, _, number = self._position(scope, request.get("Marker")).partition("\n")
         limit = min(int(request.get("MaxItems") or PAGE), PAGE)
         if everything:
@@ -95,7 +95,7 @@ class FunctionOperations:
     def list_versions_by_function(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         named = named_by(caller, request["FunctionName"])
         self._reader.must(tx, named)
-        scope = f"lambda versions {caller.account} {named.name}"
+        scope = scope_of(caller.account, "ListVersionsByFunction", request)
         after = int(self._position(scope, request.get("Marker")) or -1)
         limit = min(int(request.get("MaxItems") or PAGE), PAGE)
         found = self._store.versions(tx, caller.account, named.name, after=after, limit=limit + 1)

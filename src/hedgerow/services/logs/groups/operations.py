@@ -7,7 +7,7 @@ from sqlalchemy import Row
 
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
-from hedgerow.core.paging import Pager
+from hedgerow.core.paging import Pager, scope_of
 from hedgerow.core.request import Request
 from hedgerow.services.logs.groups.errors import AlreadyExists, GroupNotFound, InvalidParameter, StreamNotFound
 from hedgerow.services.logs.groups.model import DAY_MS, RETENTIONS, LogEvent, LogGroup, Rejected, accept, parse_filter
@@ -41,7 +41,7 @@ class LogOperations:
 
     def describe_log_groups(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         count = request.get("limit", 50)
-        scope = f"DescribeLogGroups/{caller.account}"
+        scope = scope_of(caller.account, "DescribeLogGroups", request)
         after = self._pager.position(scope, request.get("nextToken")) or ""
         prefix = request.get("logGroupNamePrefix", "")
         groups = LogStore(tx, caller.account).groups(prefix=prefix, after=after, count=count + 1)
@@ -90,7 +90,7 @@ class LogOperations:
         count = request.get("limit", 50)
         if request.get("orderBy", "LogStreamName") != "LogStreamName" or request.get("descending", False):
             return Answer({"logStreams": self._by_time(logs, group, request, count, caller)})
-        scope = f"DescribeLogStreams/{caller.account}/{group.name}"
+        scope = scope_of(caller.account, "DescribeLogStreams", request)
         after = self._pager.position(scope, request.get("nextToken")) or ""
         rows = logs.streams(group.name, prefix=request.get("logStreamNamePrefix", ""), after=after, count=count + 1)
         answer: dict[str, Any] = {"logStreams": [_shown_stream(row, caller) for row in rows[:count]]}
@@ -160,7 +160,7 @@ class LogOperations:
         logs = LogStore(tx, caller.account)
         group = _group(logs, _named(request))
         count = request.get("limit", MAX_READ)
-        scope = f"FilterLogEvents/{caller.account}/{group.name}"
+        scope = scope_of(caller.account, "FilterLogEvents", request)
         position = self._pager.position(scope, request.get("nextToken"))
         wanted = parse_filter(request.get("filterPattern", ""))
         streams = set(request["logStreamNames"]) if "logStreamNames" in request else None

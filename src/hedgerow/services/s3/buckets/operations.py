@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from hedgerow.base.errors import ServiceError
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
-from hedgerow.core.paging import Pager
+from hedgerow.core.paging import Pager, scope_of
 from hedgerow.core.request import Request
 from hedgerow.services.s3.buckets.errors import (
     BucketAccessDenied,
@@ -84,7 +84,7 @@ class BucketOperations:
     def list_buckets(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         prefix = request.get("Prefix") or ""
         region = request.get("BucketRegion")
-        scope = f"s3 buckets {caller.account} {prefix}"
+        scope = scope_of(caller.account, "ListBuckets", request)
         try:
             after = self._pager.position(scope, request.get("ContinuationToken")) or ""
         except ServiceError as error:

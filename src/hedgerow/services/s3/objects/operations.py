@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 from hedgerow.base.errors import ServiceError
 from hedgerow.core.caller import Caller
-from hedgerow.core.paging import Pager
+from hedgerow.core.paging import Pager, scope_of
 from hedgerow.core.request import Request
 from hedgerow.services.s3.objects.errors import (
     InvalidObjectRequest,
@@ -162,10 +162,9 @@ class ObjectOperations:
         return Answer({"CopyObjectResult": {"ETag": copy.etag, "LastModified": copy.modified_at, **copy.checksums}})
 
     def list_objects_v2(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        prefix, delimiter = request.get("Prefix") or "", request.get("Delimiter") or ""
         start = request.get("StartAfter") or ""
         token = request.get("ContinuationToken")
-        scope = f"s3 objects {caller.account} {request['Bucket']} {prefix} {delimiter}"
+        scope = scope_of(caller.account, "ListObjectsV2", request)
         try:
             after = self._pager.position(scope, token)
         except ServiceError as error:
