@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from hedgerow.base.ids import Ids
+from hedgerow.cloud.device_rights import DeviceRights
+from hedgerow.cloud.device_standing import DeviceStanding
 from hedgerow.cloud.directory import UsableKeys
 from hedgerow.cloud.issuers import IssuerKeys
 from hedgerow.cloud.operations import hedgerow as hedgerow_rows
@@ -10,6 +12,7 @@ from hedgerow.cloud.operations import hedgerow_device as device_rows
 from hedgerow.cloud.operations import iam as iam_rows
 from hedgerow.cloud.operations import iam_oidc as iam_oidc_rows
 from hedgerow.cloud.operations import sts as sts_rows
+from hedgerow.cloud.registry import Stores
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.standing import Standings
 from hedgerow.core.paging import Pager
@@ -90,7 +93,9 @@ def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: P
     tables.serve("sts", sts_rows.rows(sessions=session_operations, roles=role_sessions, web_identities=web_identities))
     tables.refuse("sts", sts_rows.REFUSED)
     tables.follow(sts_rows.follow_up_rows(sessions=SessionFollowUps()))
-    credentials = DeviceCredentialOperations(role_aliases=RoleAliasStore(), roles=roles, things=ThingStore(), mint=mint)
+    credentials = DeviceCredentialOperations(
+        rights=_device_rights(), role_aliases=RoleAliasStore(), roles=roles, things=ThingStore(), mint=mint
+    )
     tables.serve("hedgerow-device", device_rows.rows(credentials=credentials))
     sign_ins = SignInOperations(
         ids=ids, sessions=session_operations, keys=UsableKeys(access_keys=access_keys, sessions=sessions)
@@ -109,4 +114,13 @@ def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: P
         sessions=sessions,
         mint=mint,
         standings=standings,
+    )
+
+
+def _device_rights() -> DeviceRights:
+    stores = Stores()
+    return DeviceRights(
+        certificates=stores.certificates,
+        effective=stores.effective(),
+        standing=DeviceStanding(certificates=stores.certificates, things=stores.things),
     )

@@ -1,16 +1,22 @@
 """The credential provider: a device certificate is traded for credentials of a role.
 
-That the certificate's IoT policies allow `iot:AssumeRoleWithCertificate` is decided before, from the table's row.
+The certificate's IoT policies must allow `iot:AssumeRoleWithCertificate` on the alias, with the variables of the thing
+that the header names. Existing credentials outlive the certificate; there are no new ones once it is inactive.
 Spec: iot-core-connect, section 8 (texts, and the order of the checks).
 """
 
+import math
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
+from hedgerow.base.log import get_logger
+from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller, Kind
-from hedgerow.core.policy import Principal, decide_trust
+from hedgerow.core.policy import Context, Principal, Verdict, decide_trust
 from hedgerow.core.request import Request
+from hedgerow.services.sts.sessions.assumption import circumstances
 from hedgerow.services.sts.sessions.errors import (
+    AliasDenied,
     AliasNotFound,
     DurationTooLong,
     NoCertificate,
@@ -21,6 +27,10 @@ from hedgerow.services.sts.sessions.model import DEVICES, Mandate, SessionKind, 
 from hedgerow.services.sts.sessions.ports import Roles
 from hedgerow.services.sts.sessions.store import SessionMint
 from hedgerow.store import Answer, Tx
+
+log = get_logger("sts")
+
+ASSUME: Final = "iot:AssumeRoleWithCertificate"
 
 
 class RoleAlias(Protocol):
@@ -60,10 +70,36 @@ class Things(Protocol):
         ...
 
 
+class DeviceRights(Protocol):
+    """Decides what a certificate's IoT policies allow."""
+
+    def decide(
+        self,
+        tx: Tx,
+        account: str,
+        certificate_id: str,
+        thing: str | None,
+        action: str,
+        resource: str,
+        context: Context,
+    ) -> Verdict | None:
+        """Decide for an attached thing, or for none; None when the certificate is of no use by now."""
+        ...
+
+
 class DeviceCredentialOperations:
     """The credential provider."""
 
-    def __init__(self, *, role_aliases: RoleAliases, roles: Roles, things: Things, mint: SessionMint) -> None:
+    def __init__(
+        self,
+        *,
+        rights: DeviceRights,
+        role_aliases: RoleAliases,
+        roles: Roles,
+        things: Things,
+        mint: SessionMint,
+    ) -> None:
+        self._rights = rights
         self._role_aliases = role_aliases
         self._roles = roles
         self._things = things
@@ -73,12 +109,17 @@ class DeviceCredentialOperations:
         certificate = caller.certificate_id
         if caller.kind is not Kind.CERTIFICATE or certificate is None:
             raise NoCertificate
-        variables = self._variables(tx, caller, certificate, request.get("thingName"))
-        alias = self._role_aliases.get(tx, caller.account, request["roleAlias"])
+        name, thing = request["roleAlias"], request.get("thingName")
+        variables = self._variables(tx, caller, certificate, thing)
+        resource = arn("iot", caller.region, caller.account, f"rolealias/{name}")
+        self._allowed(tx, caller, certificate, thing, resource)
+        alias = self._role_aliases.get(tx, caller.account, name)
         if alias is None:
             raise AliasNotFound
+        source = {"aws:SourceArn": resource, "aws:SourceAccount": caller.account}
+        context = {**circumstances(tx, caller), **variables, **source}
         role = self._roles.by_arn(tx, caller.account, alias.role_arn)
-        if role is None or not decide_trust(role.trust, Principal(service=DEVICES), context=variables).allowed:
+        if role is None or not decide_trust(role.trust, Principal(service=DEVICES), context=context).allowed:
             raise RoleNotAssumable
         if alias.duration_s > role.max_session_s:
             raise DurationTooLong
@@ -99,9 +140,19 @@ class DeviceCredentialOperations:
             "accessKeyId": session.access_key_id,
             "secretAccessKey": session.secret,
             "sessionToken": session.token,
-            "expiration": session.expires_at,
+            "expiration": math.floor(session.expires_at),  # whole seconds, as devices expect them
         }
         return Answer({"credentials": credentials})
+
+    def _allowed(self, tx: Tx, caller: Caller, certificate: str, thing: str | None, resource: str) -> None:
+        context = circumstances(tx, caller)
+        verdict = self._rights.decide(tx, caller.account, certificate, thing, ASSUME, resource, context)
+        if verdict is None:
+            raise NoCertificate
+        if not verdict.allowed:  # devices look for these two words: the log says more
+            fields = {"account": caller.account, "certificate": certificate, "why": verdict.explain()}
+            log.info("a device was refused credentials", extra={"fields": fields})
+            raise AliasDenied
 
     def _variables(self, tx: Tx, caller: Caller, certificate: str, name: str | None) -> Mapping[str, str]:
         variables = {"credentials-iot:AwsCertificateId": certificate}

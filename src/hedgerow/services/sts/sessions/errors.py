@@ -115,6 +115,13 @@ class NoCertificate(AccessDenied):
         super().__init__("Certificate is invalid on this endpoint")
 
 
+class AliasDenied(AccessDenied):
+    """The certificate's IoT policies do not allow it to use the role alias."""
+
+    def __init__(self) -> None:
+        super().__init__("Access Denied")
+
+
 class AliasNotFound(ServiceError):
     """There is no such role alias."""
 
