@@ -277,6 +277,7 @@ class _Parts:
             rights=roles,
             functions=self.compute.functions,
             versions=self.compute.versions,
+            anchors=self.anchors,
         )
         credentials, readers = Credentials(clock=clock), self._readers()
         admission = Admission(run=run, credentials=credentials, readers=readers, just_in_time=registry.just_in_time)

@@ -1,13 +1,20 @@
-"""Builds how devices enrol themselves: provisioning templates, the claim flow, its hook."""
+"""Builds how devices enrol themselves: provisioning templates, the claim flow, its hook, certificate providers."""
 
 from hedgerow.base.errors import ServiceError
+from hedgerow.cloud.anchors import Anchors
 from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.operations import iot as iot_rows
+from hedgerow.cloud.operations import iot_certificates as certificate_rows
 from hedgerow.cloud.registry import Registry
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.service_roles import IOT, ServiceRoles
 from hedgerow.core.paging import Pager
 from hedgerow.services.iam.roles import RoleReader
+from hedgerow.services.iot.certificate_providers import (
+    CertificateProviderFlows,
+    CertificateProviderOperations,
+    CertificateProviderStore,
+)
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.provisioning import (
     HookFailed,
@@ -37,6 +44,7 @@ def build_enrolment(
     rights: ServiceRoles,
     functions: LambdaFlows,
     versions: FunctionReader,
+    anchors: Anchors,
 ) -> None:
     """Build it and enter its rows."""
     stores, templates = registry.stores, TemplateStore()
@@ -45,6 +53,13 @@ def build_enrolment(
         "iot",
         iot_rows.template_rows(
             templates=TemplateOperations(templates=templates, roles=roles, hooks=hooks, pages=Pages(pager))
+        ),
+    )
+    providers = CertificateProviderStore()
+    tables.serve(
+        "iot",
+        certificate_rows.provider_rows(
+            providers=CertificateProviderOperations(providers=providers, functions=hooks, pages=Pages(pager))
         ),
     )
     registration = Registration(
@@ -73,6 +88,13 @@ def build_enrolment(
         registration=registration,
         tokens=Tokens(token_key),
         invoker=_Invoker(functions),
+        providers=CertificateProviderFlows(
+            run=run,
+            providers=providers,
+            invoker=_Invoker(functions),
+            certificates=registry.certificates,
+            anchors=anchors,
+        ),
     )
     tables.answer(iot_rows.topic_rows(provisioning=flows))
     follow_ups = ProvisioningFollowUps(certificates=stores.certificates, things=stores.things, policies=stores.policies)
@@ -80,7 +102,7 @@ def build_enrolment(
 
 
 class _Hooks:
-    """Whether AWS IoT may invoke a function for a template."""
+    """Whether AWS IoT may invoke a function for a template or a certificate provider."""
 
     def __init__(self, *, region: str, versions: FunctionReader) -> None:
         self._region = region
@@ -88,14 +110,17 @@ class _Hooks:
         self._permissions = PermissionOperations(functions=versions)
 
     def refusal(self, tx: Tx, account: str, function_arn: str, *, template_arn: str) -> str | None:
+        return self.objection(tx, account, function_arn, source_arn=template_arn)
+
+    def objection(self, tx: Tx, account: str, function_arn: str, *, source_arn: str) -> str | None:
         try:
             named = read_name(function_arn, account, self._region)
         except ServiceError as error:
             return error.message
         if self._versions.named(tx, named) is None:
             return f"there is no function {function_arn}"
-        if not self._permissions.permits(tx, named, service=IOT, source_arn=template_arn):
-            return f"its policy does not let AWS IoT invoke {function_arn} for {template_arn}: add a permission"
+        if not self._permissions.permits(tx, named, service=IOT, source_arn=source_arn):
+            return f"its policy does not let AWS IoT invoke {function_arn} for {source_arn}: add a permission"
         return None
 
 

@@ -1,13 +1,15 @@
-"""The rows of the service `iot` for device certificates and for the CA certificates that accounts bring."""
+"""The rows of the service `iot` for device certificates, the CA certificates that accounts bring, and providers."""
 
 from hedgerow.api.operations import Row, flow, pass_role, read, write
 from hedgerow.services.iot.ca_certificates import CaCertificateFlows, CaCertificateOperations
+from hedgerow.services.iot.certificate_providers import CertificateProviderOperations
 from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations, CertificateTransferOperations
 
 _OWN = "arn:aws:iot:{region}:{account}:"
 _CERTIFICATE = _OWN + "cert/{certificateId}"
 _CA = _OWN + "cacert/{certificateId}"
 _TO_CA = (pass_role("registrationConfig.roleArn", to="iot.amazonaws.com"),)
+_PROVIDER = _OWN + "certificateprovider:{certificateProviderName}"
 _OF_CA = _OWN + "cacert/{caCertificateId}"
 
 
@@ -34,6 +36,17 @@ def transfer_rows(*, transfers: CertificateTransferOperations) -> dict[str, Row]
         "RejectCertificateTransfer": write(transfers.reject_certificate_transfer, _CERTIFICATE),
         "CancelCertificateTransfer": write(transfers.cancel_certificate_transfer, _CERTIFICATE),
         "ListOutgoingCertificates": read(transfers.list_outgoing_certificates),
+    }
+
+
+def provider_rows(*, providers: CertificateProviderOperations) -> dict[str, Row]:
+    """Answer the rows of certificate providers."""
+    return {
+        "CreateCertificateProvider": write(providers.create_certificate_provider, _PROVIDER),
+        "DescribeCertificateProvider": read(providers.describe_certificate_provider, _PROVIDER),
+        "ListCertificateProviders": read(providers.list_certificate_providers),
+        "UpdateCertificateProvider": write(providers.update_certificate_provider, _PROVIDER),
+        "DeleteCertificateProvider": write(providers.delete_certificate_provider, _PROVIDER),
     }
 
 

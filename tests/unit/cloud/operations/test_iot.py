@@ -10,8 +10,9 @@ from botocore.loaders import Loader
 from hedgerow.api.operations import Row, Way
 from hedgerow.base.errors import ServiceError
 from hedgerow.cloud.operations.iot import authorization_rows, follow_up_rows, rows, template_rows, topic_rows
-from hedgerow.cloud.operations.iot_certificates import ca_rows, transfer_rows
+from hedgerow.cloud.operations.iot_certificates import ca_rows, provider_rows, transfer_rows
 from hedgerow.services.iot.ca_certificates import CaCertificateFlows, CaCertificateOperations
+from hedgerow.services.iot.certificate_providers import CertificateProviderOperations
 from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations, CertificateTransferOperations
 from hedgerow.services.iot.endpoints import EndpointOperations
 from hedgerow.services.iot.groups import GroupOperations
@@ -34,7 +35,7 @@ OPERATIONS: dict[str, type] = {
     "role_aliases": RoleAliasOperations,
     "endpoints": EndpointOperations,
 }
-INSIDE = {"enter", "enter_of_ca", "enter_pending", "find"}  # for other subjects
+INSIDE = {"enter", "enter_of_ca", "enter_pending", "enter_provided", "find", "has_ca"}  # for other subjects
 
 
 ASKS = {"TestAuthorization"}
@@ -50,8 +51,16 @@ def all_rows() -> dict[str, Row]:
     parts: dict[str, Any] = {name: object.__new__(kind) for name, kind in OPERATIONS.items()}
     cas = ca_rows(cas=object.__new__(CaCertificateOperations), flows=object.__new__(CaCertificateFlows))
     tests = authorization_rows(tests=object.__new__(AuthorizationTestOperations))
+    providers = provider_rows(providers=object.__new__(CertificateProviderOperations))
     transfers = transfer_rows(transfers=object.__new__(CertificateTransferOperations))
-    return rows(**parts) | cas | transfers | tests | template_rows(templates=object.__new__(TemplateOperations))
+    return (
+        rows(**parts)
+        | cas
+        | transfers
+        | tests
+        | providers
+        | template_rows(templates=object.__new__(TemplateOperations))
+    )
 
 
 @pytest.mark.parametrize(("name", "row"), all_rows().items())
@@ -80,6 +89,7 @@ def test_an_operation_that_only_reads_is_not_run_as_a_write(name: str, row: Row)
         CaCertificateOperations,
         CaCertificateFlows,
         CertificateTransferOperations,
+        CertificateProviderOperations,
         AuthorizationTestOperations,
     ],
 )

@@ -128,6 +128,22 @@ class CertificateOperations:
         mode = Mode.SNI_ONLY if sni_only else Mode.DEFAULT
         self._enter(tx, caller, parsed(pem), status=Status.PENDING_ACTIVATION, mode=mode, ca_id=ca_id)
 
+    def enter_provided(self, tx: Tx, caller: Caller, pem: str) -> Certificate:
+        """Write a certificate of somebody else's making, which waits for its device; raises as `enter` does."""
+        read = parsed(pem)
+        ca = self._known_signer(tx, caller.account, read)
+        mode = Mode.SNI_ONLY if ca is None or ca.sni_only else Mode.DEFAULT
+        ca_id = None if ca is None else ca.id
+        return self._enter(tx, caller, read, status=Status.PENDING_ACTIVATION, mode=mode, ca_id=ca_id)
+
+    def has_ca(self, tx: Tx, account: str, pem: str) -> bool:
+        """Tell whether a CA of the account signed the certificate; raises CertificateValidation for a bad one."""
+        return self._known_signer(tx, account, parsed(pem)) is not None
+
+    def _known_signer(self, tx: Tx, account: str, read: Parsed) -> Ca | None:
+        found = self._authorities.of_subject(tx, account, pki.name_key(read.certificate.issuer))
+        return next((ca for ca in found if ca.signed(read.certificate)), None)
+
     def find(self, tx: Tx, account: str, certificate_id: str) -> Certificate | None:
         """Answer the account's certificate, or None."""
         return self._certificates.get(tx, account, certificate_id)

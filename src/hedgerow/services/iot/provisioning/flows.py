@@ -9,6 +9,7 @@ Spec: AWS IoT device provisioning MQTT API; order: payload, template, enabled, t
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -25,6 +26,7 @@ from hedgerow.services.iot.provisioning.errors import (
     InvalidOwnershipToken,
     InvalidParameters,
     InvalidPayload,
+    InvalidResult,
     InvalidSigningRequest,
     InvalidTemplate,
     InvocationError,
@@ -84,6 +86,30 @@ class Entry(Protocol):
     @property
     def pem(self) -> str:
         """The certificate as PEM."""
+        ...
+
+
+class Provided(Protocol):
+    """A certificate of the account's certificate provider, on its way into the registry."""
+
+    @property
+    def trusting(self) -> AbstractAsyncContextManager[None]:
+        """The block in which it is entered; the listeners trust it when that has ended well."""
+        ...
+
+    def enter(self, tx: Tx) -> Entry:
+        """Write it into the registry, PENDING_ACTIVATION."""
+        ...
+
+
+class Providers(Protocol):
+    """The accounts' certificate providers."""
+
+    async def provide(self, signing_request_pem: str, caller: Caller) -> Provided | None:
+        """Have the request signed; None when the account has no provider.
+
+        Raises a ServiceError for what is no signing request, another HedgerowError when the provider fails.
+        """
         ...
 
 
@@ -184,6 +210,7 @@ class ProvisioningFlows:
         registration: Registration,
         tokens: Tokens,
         invoker: Invoker,
+        providers: Providers,
     ) -> None:
         self._run = run
         self._authority = authority
@@ -193,13 +220,14 @@ class ProvisioningFlows:
         self._registration = registration
         self._tokens = tokens
         self._invoker = invoker
+        self._providers = providers
 
     async def create(self, request: TopicRequest, caller: Caller) -> Mapping[str, Any]:
         """Answer `$aws/certificates/create/{json,cbor}`."""
 
         async def work(_: Mapping[str, Any]) -> Mapping[str, Any]:
             issued = await self._authority.issue()
-            entered = await self._entered(issued.certificate_pem, caller)
+            entered = await self._entered(self._pending(issued.certificate_pem, caller), caller)
             return {**entered, "privateKey": issued.private_key_pem}
 
         return await _answered(request, caller, work)
@@ -211,11 +239,14 @@ class ProvisioningFlows:
             signing_request = body.get("certificateSigningRequest")
             if not isinstance(signing_request, str) or not signing_request:
                 raise InvalidSigningRequest("certificateSigningRequest must be given, as PEM text.")
+            provided = await self._provided(signing_request, caller)
+            if provided is not None:
+                return await self._entered_from(provided, caller)
             try:
                 pem = await self._authority.sign(signing_request)
             except ServiceError as error:
                 raise InvalidSigningRequest(error.message) from error
-            return await self._entered(pem, caller)
+            return await self._entered(self._pending(pem, caller), caller)
 
         return await _answered(request, caller, work)
 
@@ -239,9 +270,27 @@ class ProvisioningFlows:
 
         return await _answered(request, caller, work)
 
-    async def _entered(self, pem: str, caller: Caller) -> Mapping[str, Any]:
+    async def _provided(self, signing_request: str, caller: Caller) -> Provided | None:
+        try:
+            return await self._providers.provide(signing_request, caller)
+        except ServiceError as error:
+            raise InvalidSigningRequest(error.message) from error
+        except HedgerowError as error:
+            raise InvocationError(str(error)) from error
+
+    async def _entered_from(self, provided: Provided, caller: Caller) -> Mapping[str, Any]:
+        try:
+            async with provided.trusting:
+                return await self._entered(provided.enter, caller)
+        except ServiceError as error:
+            raise InvalidResult(error.message) from error
+
+    def _pending(self, pem: str, caller: Caller) -> Callable[[Tx], Entry]:
+        return lambda tx: self._entries.enter_pending(tx, caller, pem)
+
+    async def _entered(self, enter: Callable[[Tx], Entry], caller: Caller) -> Mapping[str, Any]:
         def step(tx: Tx) -> Answer:
-            entry = self._entries.enter_pending(tx, caller, pem)
+            entry = enter(tx)
             tx.follow_up(UNCLAIMED, account=caller.account, key=entry.id, body={}, due_at=tx.now + TOKEN_S)
             token = self._tokens.seal(caller.account, entry.id, now=tx.now)
             return Answer({"certificateId": entry.id, "certificatePem": entry.pem, "certificateOwnershipToken": token})

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from hedgerow.base.errors import HedgerowError
 from hedgerow.core.caller import Kind
 from hedgerow.core.request import Request
 from hedgerow.core.topics import TopicRequest
+from hedgerow.services.iot.certificate_providers import CertificateProviderFlows, CertificateProviderStore
 from hedgerow.services.iot.certificates import InvalidSigningRequest
 from hedgerow.services.iot.provisioning import (
     ProvisioningFlows,
@@ -53,6 +55,18 @@ class FakeAuthority:
         return certificate_pem(next(self._serials), key_number=self.key_number)
 
 
+class FakeAnchors:
+    """The listeners' trust."""
+
+    def __init__(self) -> None:
+        self.trusted: list[str] = []
+
+    @asynccontextmanager
+    async def joining(self, certificate_pem: str, *, account: str, ca: bool) -> AsyncIterator[None]:
+        yield
+        self.trusted.append(certificate_pem)
+
+
 class FakeRoles:
     """Every role exists and may do everything that is not in `denied`."""
 
@@ -78,6 +92,9 @@ class FakeFunctions:
         self.why_not: str | None = None
 
     def refusal(self, tx: Tx, account: str, function_arn: str, *, template_arn: str) -> str | None:
+        return self.why_not
+
+    def objection(self, tx: Tx, account: str, function_arn: str, *, source_arn: str) -> str | None:
         return self.why_not
 
     async def invoke(self, *, account: str, function_arn: str, payload: bytes, source_arn: str) -> bytes:
@@ -121,6 +138,7 @@ class Bench:
         self.store = registry.store
         self.roles, self.functions, self.run = FakeRoles(), FakeFunctions(), DirectRun(registry)
         self.authority = FakeAuthority()
+        self.providers, self.anchors = CertificateProviderStore(), FakeAnchors()
         templates = TemplateStore()
         self.templates = TemplateOperations(
             templates=templates, roles=self.roles, hooks=self.functions, pages=registry.pages
@@ -152,6 +170,13 @@ class Bench:
             registration=self.registration,
             tokens=Tokens(b"t" * 32),
             invoker=self.functions,
+            providers=CertificateProviderFlows(
+                run=run or self.run,
+                providers=self.providers,
+                invoker=self.functions,
+                certificates=registry.certificates,
+                anchors=self.anchors,
+            ),
         )
         self.follow_ups = ProvisioningFollowUps(
             certificates=registry.certificate_store, things=registry.thing_store, policies=registry.policy_store
