@@ -1,0 +1,30 @@
+"""The query language of fleet indexing, without I/O: text to tree, tree to text, and what a tree finds."""
+
+from hedgerow.core.fleetquery.errors import InvalidQuery
+from hedgerow.core.fleetquery.fields import Field, fields_of, number_in
+from hedgerow.core.fleetquery.finds import finds
+from hedgerow.core.fleetquery.parser import DYNAMIC_GROUP_TERMS, QUERY_TERMS, parse
+from hedgerow.core.fleetquery.syntax import And, Bound, Every, Exists, Match, Node, Not, Or, Range, Wild, Word, show
+
+__all__ = [
+    "DYNAMIC_GROUP_TERMS",
+    "QUERY_TERMS",
+    "And",
+    "Bound",
+    "Every",
+    "Exists",
+    "Field",
+    "InvalidQuery",
+    "Match",
+    "Node",
+    "Not",
+    "Or",
+    "Range",
+    "Wild",
+    "Word",
+    "fields_of",
+    "finds",
+    "number_in",
+    "parse",
+    "show",
+]
