@@ -105,8 +105,8 @@ def resource_arn(template: str, params: Mapping[str, Any], caller: Caller) -> st
     """Fill a row's template; an absent member gives `*`, a member that is an ARN itself (`…Arn`) is the resource.
 
     `{/member}` and `{:member}` are levels of their own that are left out where the member is absent:
-    `thing/{thingName}{/shadowName}`. `{one|other}` is the first of them that is there. A user who names no user means
-    themselves.
+    `thing/{thingName}{/shadowName}`. `{one|other}` is the first of them that is there, `{one|=x}` x
+    where it is absent. A user who names no user means themselves.
     """
     out = ""
     for literal, name in _parts(template):
@@ -129,7 +129,8 @@ def resource_arn(template: str, params: Mapping[str, Any], caller: Caller) -> st
 
 
 def _text(params: Mapping[str, Any], names: str) -> str:
-    value = next((value for name in names.split("|") if (value := params.get(name)) is not None), None)
+    names, _, default = names.partition("|=")
+    value = next((value for name in names.split("|") if (value := params.get(name)) is not None), default or None)
     if value is None:
         return "/" if names == _PATH else "*"
     if names == _URL:

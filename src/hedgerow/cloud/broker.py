@@ -19,11 +19,21 @@ class Broker:
         self._hub = hub
         self._engine: RuleEngine | None = None
         self._listeners: list[Callable[[Event], None]] = []
+        self._hearers: list[tuple[Callable[[str], bool], Callable[[Message], None]]] = []
 
     def connect(self, engine: RuleEngine) -> None:
         """Let the rules hear everything from now on."""
         self._engine = engine
-        self._hub.on_message(self._on_message, interest=engine.wants)
+        self._hub.on_message(self._on_message, interest=self._wants)
+
+    def hear(self, wants: Callable[[str], bool], hearer: Callable[[Message], None]) -> None:
+        """Have a part told of gateways' publications to the topics that it wants; before `connect`."""
+        self._hearers.append((wants, hearer))
+
+    def _wants(self, account: str, topic: str) -> bool:
+        if any(wants(topic) for wants, _ in self._hearers):
+            return True
+        return self._engine is not None and self._engine.wants(account, topic)
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Have a part told of every committed event."""
@@ -88,6 +98,9 @@ class Broker:
                 self._hub.interest_changed()
 
     def _on_message(self, message: Message, stored: Stored | None) -> None:
+        for wants, hearer in self._hearers:
+            if wants(message.topic):
+                hearer(message)
         if (self._engine is None or not self._engine.on_message(message, stored)) and stored is not None:
             stored(True)
 

@@ -32,10 +32,12 @@ from hedgerow.cloud.enrolment import build_enrolment
 from hedgerow.cloud.fleet import build_fleet
 from hedgerow.cloud.hosts import certificate_names, reachable
 from hedgerow.cloud.identity import Identity, build_identity
+from hedgerow.cloud.indexing import build_fleet_index
 from hedgerow.cloud.issuers import IssuerKeys
 from hedgerow.cloud.operations import iot_connections as connection_rows
 from hedgerow.cloud.ports import last_ports, preferred
-from hedgerow.cloud.registry import Registry, build_registry
+from hedgerow.cloud.presence import PresenceRecorder, wants
+from hedgerow.cloud.registry import INDEXED, Registry, build_registry
 from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.sealed_keys import sealed_key
@@ -124,6 +126,8 @@ class _Parts:
     control: CloudControl
     root: tuple[str, str]
     console: Console | None
+    gateway: Gateway | None
+    presence: PresenceRecorder
     api_sockets: tuple[socket.socket, ...]
     https_sockets: tuple[socket.socket, ...]
 
@@ -138,6 +142,7 @@ class _Parts:
         self.hub = DirectBus()
         self.broker = Broker(hub=self.hub)
         self.limits = SETS[settings.limits]
+        self.gateway = None
 
     async def open_store(self) -> None:
         """The folder, the vault, the databases, the certificates."""
@@ -265,6 +270,7 @@ class _Parts:
             objects=self.compute.objects,
             rights=CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock),
         )
+        build_fleet_index(tables=tables, pager=pager, stores=registry.stores)
         build_enrolment(
             tables=tables,
             run=run,
@@ -311,6 +317,7 @@ class _Parts:
         await self.stack.enter_async_context(self.compute.functions)
         engine = self.telemetry.engine
         await engine.load()
+        await self._record_presence()
         self.broker.connect(engine)
         await self._task(engine.run())
         await self._task(self.telemetry.keep())
@@ -362,11 +369,28 @@ class _Parts:
         found = await self.runner.read(lambda tx: self.identity.access_keys.find(tx, identifier))
         self.root = (identifier, "" if found is None else found[1])
 
+    async def _record_presence(self) -> None:
+        """Connections become rows; what the gateway tells while it stops is written, too."""
+        stores = self.registry.stores
+        self.presence = PresenceRecorder(
+            run=self.runner,
+            store=stores.connectivity,
+            things=stores.things,
+            index=INDEXED,
+            describe=lambda account, client: (
+                None if self.gateway is None else self.gateway.connectivity(account, client)
+            ),
+        )
+        await self.presence.begin()
+        self.broker.hear(wants, self.presence.on_message)
+        await self._task(self.presence.run())
+        self.stack.push_async_callback(self.presence.write)
+
     async def _open_gateway(self) -> Gateway:
         loop = asyncio.get_running_loop()
         journal = SqliteJournal(self.folder.journal, call=loop.call_soon_threadsafe)
         self.stack.callback(journal.close)
-        return await self.stack.enter_async_context(
+        self.gateway = await self.stack.enter_async_context(
             running(
                 name=GATEWAY,
                 region=self.region,
@@ -379,6 +403,7 @@ class _Parts:
                 limits=self.limits,
             )
         )
+        return self.gateway
 
     def _app(self, gateway: Gateway, catalogue: Catalogue) -> ApiApp:
         pipeline = Pipeline(
@@ -405,6 +430,7 @@ class _Parts:
             "store": asdict(self.runner.statistics()),
             "rules": self.telemetry.engine.statistics(),
             "functions": self.compute.workers.statistics(),
+            "presence": self.presence.statistics(),
         }
         return [
             f"hedgerow_{group}_{name} {value}" for group, figures in groups.items() for name, value in figures.items()

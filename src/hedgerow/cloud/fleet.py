@@ -42,7 +42,6 @@ from hedgerow.services.iot.shadows import (
     ShadowLimits,
     ShadowOperations,
     Shadows,
-    ShadowStore,
     ShadowTopics,
 )
 from hedgerow.services.lambda_.functions import FunctionReader
@@ -71,7 +70,7 @@ def build_fleet(
     rights: CallerRights,
 ) -> Fleet:
     """Build it and enter its rows."""
-    pages, shadows, job_store = Pages(pager), _shadows(tables, pager), JobStore()
+    pages, shadows, job_store = Pages(pager), _shadows(tables, pager, stores), JobStore()
     jobs = Jobs(store=job_store, things=stores.things, groups=stores.groups, limits=JobLimits())
     _serve_jobs(tables, pages, jobs, job_store)
     components = ComponentStore()
@@ -130,8 +129,8 @@ def _serve_core_devices(
     return store
 
 
-def _shadows(tables: Tables, pager: Pager) -> Shadows:
-    store = ShadowStore()
+def _shadows(tables: Tables, pager: Pager, stores: Stores) -> Shadows:
+    store = stores.shadows
     shadows = Shadows(store=store, limits=ShadowLimits())
     operations = ShadowOperations(shadows=shadows, store=store, pager=pager)
     tables.serve("iot-data", shadow_rows.rows(shadows=operations))

@@ -1,6 +1,7 @@
 """Builds the registry: things, groups, certificates, policies, role aliases, endpoints."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from hedgerow.base.clock import Clock
 from hedgerow.base.ids import Ids
@@ -25,7 +26,9 @@ from hedgerow.services.iot.certificates import (
     CertificateStore,
     CertificateTransferOperations,
 )
+from hedgerow.services.iot.connectivity import ConnectivityStore
 from hedgerow.services.iot.endpoints import EndpointOperations, Endpoints
+from hedgerow.services.iot.fleet_index import Announcing, FleetIndexStore
 from hedgerow.services.iot.groups import GroupOperations, GroupStore
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.policies import (
@@ -36,18 +39,29 @@ from hedgerow.services.iot.policies import (
     PolicyStore,
 )
 from hedgerow.services.iot.role_aliases import RoleAliasOperations, RoleAliasStore
+from hedgerow.services.iot.shadows import ShadowKey, ShadowStore
 from hedgerow.services.iot.thing_types import ThingTypeOperations, ThingTypeStore
 from hedgerow.services.iot.things import ThingOperations, ThingPrincipalOperations, ThingStore
-from hedgerow.store import Run
+from hedgerow.store import Run, Tx
+
+INDEXED: Final = Announcing(store=FleetIndexStore())
+"""Who tells the fleet's indexes what changed. It holds no state."""
+
+
+def _shadow_changed(tx: Tx, key: ShadowKey) -> None:
+    INDEXED.changed(tx, key.account, key.thing, shadow=key.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
     """The registry's rows, as other parts read them. They hold no state of their own."""
 
-    things: ThingStore = field(default_factory=ThingStore)
+    fleet_index: FleetIndexStore = field(default_factory=FleetIndexStore)
+    things: ThingStore = field(default_factory=lambda: ThingStore(changed=INDEXED.changed))
     types: ThingTypeStore = field(default_factory=ThingTypeStore)
-    groups: GroupStore = field(default_factory=GroupStore)
+    groups: GroupStore = field(default_factory=lambda: GroupStore(changed=INDEXED.group_changed, moved=INDEXED.changed))
+    connectivity: ConnectivityStore = field(default_factory=ConnectivityStore)
+    shadows: ShadowStore = field(default_factory=lambda: ShadowStore(changed=_shadow_changed))
     certificates: CertificateStore = field(default_factory=CertificateStore)
     cas: CaCertificateStore = field(default_factory=CaCertificateStore)
     policies: PolicyStore = field(default_factory=PolicyStore)

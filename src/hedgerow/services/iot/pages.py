@@ -56,7 +56,11 @@ class Pages:
 
     def by_token(self, request: Request, caller: Caller, operation: str, **filters: Any) -> Page:
         """Answer the page of a `nextToken`/`maxResults` list; raises InvalidToken for a token of another list."""
-        return self._page(request.get("nextToken"), request.get("maxResults"), caller, operation, filters, "nextToken")
+        return self.by_token_of(request.get("maxResults"), request, caller, operation, **filters)
+
+    def by_token_of(self, size: int | None, request: Request, caller: Caller, operation: str, **filters: Any) -> Page:
+        """Answer the same page with another size than DEFAULT where nothing was asked for."""
+        return self._page(request.get("nextToken"), size, caller, operation, filters, "nextToken")
 
     def by_marker(self, request: Request, caller: Caller, operation: str, **filters: Any) -> Page:
         """Answer the page of a `marker`/`pageSize` list; raises InvalidToken for a marker of another list."""

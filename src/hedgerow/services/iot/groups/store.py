@@ -6,7 +6,7 @@ thing; body: thing, group, joined), for deployments and continuous jobs.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Column, Float, Index, Integer, Row, String, Table, Text, bindparam, delete, func, insert, select
@@ -16,6 +16,7 @@ from hedgerow.services.iot.groups.model import ThingGroup
 from hedgerow.store import Tx, metadata
 
 FOLLOW_UP: Final = "thing-group-membership"
+Told = Callable[[Tx, str, str], None]  # account and name
 
 groups = Table(
     "iot_thing_group",
@@ -127,7 +128,19 @@ ALL: Final = 1_000_000  # as a page size: no paging wanted
 
 
 class GroupStore:
-    """Thing groups in the database. It holds nothing; one serves every transaction."""
+    """Thing groups in the database. It holds nothing; one serves every transaction.
+
+    `changed` is told, in the same transaction, of every group that is made, changed or deleted; `moved` of every thing
+    that joins or leaves one.
+    """
+
+    def __init__(self, *, changed: Told | None = None, moved: Told | None = None) -> None:
+        self._changed = changed
+        self._moved = moved
+
+    def _tell(self, tx: Tx, account: str, name: str) -> None:
+        if self._changed is not None:
+            self._changed(tx, account, name)
 
     def get(self, tx: Tx, account: str, name: str) -> ThingGroup | None:
         """Answer the thing group, or None."""
@@ -153,16 +166,19 @@ class GroupStore:
             _INSERT_LINE,
             [{"account": account, "above": above, "below": group.name} for above in (*group.line, group.name)],
         )
+        self._tell(tx, account, group.name)
 
     def put(self, tx: Tx, account: str, group: ThingGroup) -> None:
         tx.run(_UPDATE, account_=account, name_=group.name, **_columns(group))
+        self._tell(tx, account, group.name)
 
     def remove(self, tx: Tx, account: str, name: str) -> None:
         """Delete a group without children; its members leave it."""
-        _tell(tx, account, name, self.things_in(tx, account, name), joined=False)
+        self._move(tx, account, name, self.things_in(tx, account, name), joined=False)
         tx.run(_DELETE_MEMBERS, account_=account, name_=name)
         tx.run(_DELETE_LINES, account_=account, name_=name)
         tx.run(_DELETE, account_=account, name_=name)
+        self._tell(tx, account, name)
 
     def children(self, tx: Tx, account: str, name: str) -> int:
         """Answer how many groups stand directly below."""
@@ -191,13 +207,13 @@ class GroupStore:
     def join(self, tx: Tx, account: str, group: ThingGroup, thing: str) -> None:
         """Make the thing a member; it must not be one."""
         tx.run(_INSERT_MEMBER, account=account, group_name=group.name, thing=thing, root=group.root, joined_at=tx.now)
-        _tell(tx, account, group.name, (thing,), joined=True)
+        self._move(tx, account, group.name, (thing,), joined=True)
 
     def leave(self, tx: Tx, account: str, group: str, thing: str) -> bool:
         """Take the thing out of the group; tell whether it was in it."""
         if not tx.run(_DELETE_MEMBER, account_=account, name_=group, thing_=thing):
             return False
-        _tell(tx, account, group, (thing,), joined=False)
+        self._move(tx, account, group, (thing,), joined=False)
         return True
 
     def leave_all(self, tx: Tx, account: str, thing: str) -> None:
@@ -235,10 +251,12 @@ class GroupStore:
         statement = _MEMBERS_BELOW if recursive else _MEMBERS
         return [row.thing for row in tx.all(statement, account_=account, name_=group, after=after, limit_=limit)]
 
-
-def _tell(tx: Tx, account: str, group: str, things: Sequence[str], *, joined: bool) -> None:
-    rows = [(thing, {"thing": thing, "group": group, "joined": joined}) for thing in things]
-    tx.follow_up_many(FOLLOW_UP, account=account, rows=rows)
+    def _move(self, tx: Tx, account: str, group: str, things: Sequence[str], *, joined: bool) -> None:
+        rows = [(thing, {"thing": thing, "group": group, "joined": joined}) for thing in things]
+        tx.follow_up_many(FOLLOW_UP, account=account, rows=rows)
+        if self._moved is not None:
+            for thing in things:
+                self._moved(tx, account, thing)
 
 
 def _columns(group: ThingGroup) -> Mapping[str, Any]:

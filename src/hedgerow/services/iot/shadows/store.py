@@ -1,7 +1,7 @@
 """The rows of shadows."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Column, Float, Integer, Row, String, Table, Text, bindparam, delete, insert, select
@@ -49,7 +49,13 @@ _NAMES = (
 
 
 class ShadowStore:
-    """Shadows in the database. It holds nothing; one serves every transaction."""
+    """Shadows in the database. It holds nothing; one serves every transaction.
+
+    `changed` is told, in the same transaction, of every shadow that is written or deleted.
+    """
+
+    def __init__(self, *, changed: Callable[[Tx, ShadowKey], None] | None = None) -> None:
+        self._changed = changed
 
     def get(self, tx: Tx, key: ShadowKey) -> Kept | None:
         """Answer the shadow, or what is remembered of a deleted one, or None."""
@@ -74,6 +80,13 @@ class ShadowStore:
         )
         if not changed:
             tx.run(_INSERT, account=key.account, thing=key.thing, name=key.name, **values)
+        if self._changed is not None:
+            self._changed(tx, key)
+
+    def live(self, tx: Tx, account: str, thing: str, name: str) -> Shadow | None:
+        """Answer the shadow, None when there is none or it was deleted."""
+        kept = self.get(tx, ShadowKey(account, thing, name))
+        return None if kept is None or kept.deleted_at is not None else kept.shadow
 
     def forget(self, tx: Tx, key: ShadowKey) -> None:
         tx.run(_FORGET, account_=key.account, thing_=key.thing, name_=key.name)

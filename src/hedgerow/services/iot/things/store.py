@@ -1,7 +1,7 @@
 """The rows of things and attachments; also what other subjects may ask about things."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Column, Float, Index, Integer, Row, String, Table, Text, bindparam, delete, func, insert, select
@@ -121,7 +121,17 @@ _AT_ONCE: Final = 500  # values in one IN list
 
 
 class ThingStore:
-    """Things in the database. It holds nothing; one serves every transaction."""
+    """Things in the database. It holds nothing; one serves every transaction.
+
+    `changed` is told, in the same transaction, of every thing that is made, changed or deleted.
+    """
+
+    def __init__(self, *, changed: Callable[[Tx, str, str], None] | None = None) -> None:
+        self._changed = changed
+
+    def _tell(self, tx: Tx, account: str, name: str) -> None:
+        if self._changed is not None:
+            self._changed(tx, account, name)
 
     def get(self, tx: Tx, account: str, name: str) -> Thing | None:
         """Answer the thing, or None."""
@@ -136,15 +146,18 @@ class ThingStore:
         values = {"account": account, "id": thing.id, "created_at": tx.now, "name": thing.name}
         tx.run(_INSERT, **values, **_columns(thing))
         self._write_attributes(tx, account, thing)
+        self._tell(tx, account, thing.name)
 
     def put(self, tx: Tx, account: str, thing: Thing) -> None:
         tx.run(_UPDATE, account_=account, name_=thing.name, **_columns(thing))
         tx.run(_DELETE_ATTRIBUTES, account_=account, name_=thing.name)
         self._write_attributes(tx, account, thing)
+        self._tell(tx, account, thing.name)
 
     def remove(self, tx: Tx, account: str, name: str) -> None:
         tx.run(_DELETE_ATTRIBUTES, account_=account, name_=name)
         tx.run(_DELETE, account_=account, name_=name)
+        self._tell(tx, account, name)
 
     def list(
         self,

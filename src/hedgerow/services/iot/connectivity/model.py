@@ -1,0 +1,47 @@
+"""How a thing's last connection stands.
+
+A connection belongs to a thing when its certificate is attached to it exclusively, else when the client id is its name.
+Source: AWS IoT developer guide, "Device connectivity status"; lifecycle events.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """What the gateway told last. `at` is in seconds since the epoch, `epoch` grows with each connection."""
+
+    thing: str
+    client_id: str
+    connected: bool
+    at: float
+    epoch: int
+    reason: str = ""  # of the disconnection
+    clean_session: bool | None = None
+    keep_alive_s: int | None = None
+    session_expiry_s: int | None = None
+
+    def supersedes(self, other: "Presence | None") -> bool:
+        """Tell whether this is newer news of the client; the same connection's end comes after its beginning."""
+        if other is None or other.client_id != self.client_id:
+            return other is None or self.at >= other.at
+        return (self.epoch, not self.connected) >= (other.epoch, not other.connected)
+
+    def members(self) -> Mapping[str, Any]:
+        """Answer the members of AWS's ThingConnectivity; the timestamp in milliseconds."""
+        found: dict[str, Any] = {
+            "connected": self.connected,
+            "timestamp": int(self.at * 1000),
+            "clientId": self.client_id,
+        }
+        if self.reason:
+            found["disconnectReason"] = self.reason
+        if self.clean_session is not None:
+            found["cleanSession"] = self.clean_session
+        if self.keep_alive_s is not None:
+            found["keepAliveDuration"] = self.keep_alive_s
+        if self.session_expiry_s is not None:
+            found["sessionExpiry"] = self.session_expiry_s
+        return found

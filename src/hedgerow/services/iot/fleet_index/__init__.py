@@ -1,0 +1,24 @@
+"""Fleet indexing: the indexes of things and groups, searching and counting in them."""
+
+from hedgerow.services.iot.fleet_index.aggregating import AggregationOperations, Aggregations
+from hedgerow.services.iot.fleet_index.documents import Connectivity, Groups, Shadows, Things
+from hedgerow.services.iot.fleet_index.follow_ups import FleetIndexFollowUps
+from hedgerow.services.iot.fleet_index.indexing import BUILD, CHANGED, Announcing, Indexing
+from hedgerow.services.iot.fleet_index.operations import FleetIndexOperations
+from hedgerow.services.iot.fleet_index.store import FleetIndexStore
+
+__all__ = [
+    "BUILD",
+    "CHANGED",
+    "AggregationOperations",
+    "Aggregations",
+    "Announcing",
+    "Connectivity",
+    "FleetIndexFollowUps",
+    "FleetIndexOperations",
+    "FleetIndexStore",
+    "Groups",
+    "Indexing",
+    "Shadows",
+    "Things",
+]

@@ -1,0 +1,39 @@
+"""What every question to an index begins with: which index, is it ready, is the query one."""
+
+from hedgerow.core.caller import Caller
+from hedgerow.core.fleetquery import InvalidQuery, Node, parse
+from hedgerow.core.request import Request
+from hedgerow.services.iot.errors import InvalidRequest
+from hedgerow.services.iot.fleet_index.errors import IndexNotFound, IndexNotReady, QueryRefused
+from hedgerow.services.iot.fleet_index.model import INDEXES, THINGS, VERSION, Setup, Status
+from hedgerow.services.iot.fleet_index.store import FleetIndexStore
+from hedgerow.store import Tx
+
+
+def ready(tx: Tx, store: FleetIndexStore, request: Request, caller: Caller) -> Setup:
+    """Answer the index that the request names; raise IndexNotFound, IndexNotReady or InvalidRequest."""
+    name = request.get("indexName") or THINGS
+    version = request.get("queryVersion") or VERSION
+    if version != VERSION:
+        raise InvalidRequest(f"queryVersion {version} is not known; there is {VERSION}")
+    return index_ready(tx, store, caller.account, name)
+
+
+def index_ready(tx: Tx, store: FleetIndexStore, account: str, name: str) -> Setup:
+    """Answer the index when it can be asked; raise IndexNotFound or IndexNotReady."""
+    if name not in INDEXES:
+        raise IndexNotFound(name)
+    setup = store.setup(tx, account, name)
+    if not setup.on:
+        raise IndexNotReady(f"The index {name} is off: turn it on with UpdateIndexingConfiguration.")
+    if setup.status is not Status.ACTIVE:
+        raise IndexNotReady(f"The index {name} is {setup.status.value}: ask again in a moment.")
+    return setup
+
+
+def tree(text: str, **limits: int) -> Node:
+    """Answer the tree of a query string; raise QueryRefused, which says what is wrong."""
+    try:
+        return parse(text, **limits)
+    except InvalidQuery as error:
+        raise QueryRefused(f"Invalid query: {error}") from error

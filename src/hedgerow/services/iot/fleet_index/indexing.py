@@ -1,0 +1,128 @@
+"""Keeps the indexes: a change of what is indexed writes a follow-up, which writes the document anew.
+
+Other subjects call `changed` and `group_changed` in their own transaction; an index that is off costs them one look-up.
+An index that is turned on, off or set up otherwise is first emptied, then filled, some rows at a time.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from hedgerow.services.iot.fleet_index.documents import (
+    Connectivity,
+    Groups,
+    Shadows,
+    ThingLike,
+    Things,
+    group_document,
+    thing_document,
+)
+from hedgerow.services.iot.fleet_index.model import GROUPS, THINGS, Document, Setup, Status
+from hedgerow.services.iot.fleet_index.store import FleetIndexStore
+from hedgerow.store import Tx
+
+CHANGED: Final = "fleet-index"
+BUILD: Final = "fleet-index-build"
+CLEAR: Final = "clear"
+FILL: Final = "fill"
+AT_ONCE: Final = 25
+"""Documents in one transaction of a build: a few milliseconds."""
+
+
+class Announcing:
+    """What other subjects tell of. It holds no state."""
+
+    def __init__(self, *, store: FleetIndexStore) -> None:
+        self._store = store
+
+    def changed(self, tx: Tx, account: str, thing: str, *, shadow: str | None = None) -> None:
+        """Something that is indexed of the thing has changed: of the registry, or its shadow of that name."""
+        if self._store.setup(tx, account, THINGS).about(shadow):
+            tx.follow_up(CHANGED, account=account, key=f"{THINGS}/{thing}", body={"index": THINGS, "name": thing})
+
+    def connectivity_changed(self, tx: Tx, account: str, thing: str) -> None:
+        """The thing was connected or disconnected."""
+        if self._store.connectivity_on(tx, account):
+            tx.follow_up(CHANGED, account=account, key=f"{THINGS}/{thing}", body={"index": THINGS, "name": thing})
+
+    def group_changed(self, tx: Tx, account: str, group: str) -> None:
+        """A thing group was made, changed or deleted."""
+        if self._store.setup(tx, account, GROUPS).on:
+            tx.follow_up(CHANGED, account=account, key=f"{GROUPS}/{group}", body={"index": GROUPS, "name": group})
+
+
+class Indexing:
+    """Writes documents."""
+
+    def __init__(
+        self,
+        *,
+        store: FleetIndexStore,
+        things: Things,
+        groups: Groups,
+        shadows: Shadows,
+        connectivity: Connectivity,
+    ) -> None:
+        self._store = store
+        self._things = things
+        self._groups = groups
+        self._shadows = shadows
+        self._connectivity = connectivity
+
+    def begin(self, tx: Tx, account: str, setup: Setup) -> None:
+        """The index is set up otherwise from now on: build it."""
+        self._store.put_setup(tx, account, setup)
+        self._go_on(tx, account, setup, CLEAR)
+
+    def write(self, tx: Tx, account: str, index: str, name: str) -> bool:
+        """Write the document as it is now, or take it out; tell whether that changed anything."""
+        setup = self._store.setup(tx, account, index)
+        if not setup.on:
+            return False
+        if index == GROUPS:
+            group = self._groups.get(tx, account, name)
+            document = None if group is None else group_document(group)
+        else:
+            thing = self._things.get(tx, account, name)
+            document = None if thing is None else self._document(tx, account, thing, setup)
+        if document is None:
+            return self._store.remove(tx, account, index, name)
+        return self._store.put(tx, account, index, document)
+
+    def build(self, tx: Tx, account: str, index: str, *, generation: int, phase: str, after: str) -> None:
+        """Do the next part of a build and see to the one after it; one that was overtaken by another setup ends."""
+        setup = self._store.setup(tx, account, index)
+        if setup.generation != generation:
+            return
+        if phase == CLEAR:
+            if not self._store.clear(tx, account, index, most=AT_ONCE):
+                self._go_on(tx, account, setup, CLEAR)
+            elif setup.on:
+                self._go_on(tx, account, setup, FILL)
+            return
+        names = self._names(tx, account, index, after)
+        for name in names:
+            self.write(tx, account, index, name)
+        if len(names) == AT_ONCE:
+            self._go_on(tx, account, setup, FILL, names[-1])
+        else:
+            self._store.put_setup(tx, account, replace(setup, status=Status.ACTIVE))
+
+    def _go_on(self, tx: Tx, account: str, setup: Setup, phase: str, after: str = "") -> None:
+        body = {"index": setup.index, "generation": setup.generation, "phase": phase, "after": after}
+        tx.follow_up(BUILD, account=account, key=setup.index, body=body)
+
+    def _names(self, tx: Tx, account: str, index: str, after: str) -> list[str]:
+        if index == GROUPS:
+            return [group.name for group in self._groups.list(tx, account, after=after, limit=AT_ONCE)]
+        return [thing.name for thing in self._things.list(tx, account, after=after, limit=AT_ONCE)]
+
+    def _document(self, tx: Tx, account: str, thing: ThingLike, setup: Setup) -> Document:
+        return thing_document(
+            tx,
+            account,
+            thing,
+            setup=setup,
+            groups=self._groups,
+            shadows=self._shadows,
+            connectivity=self._connectivity,
+        )

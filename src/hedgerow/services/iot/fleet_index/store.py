@@ -1,0 +1,241 @@
+"""The rows of the indexes: how each is set up, a document for each thing and group, and a row for each of its values.
+
+A query becomes one SELECT over the documents, with a subquery over the values for each of its terms; both composite
+indexes begin with account, index and path. Values longer than `TEXT` bytes are cut, paths longer than `PATH` left out.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy import update as update_rows
+
+from hedgerow.core.fleetquery import Field, Node
+from hedgerow.services.iot.fleet_index.model import OFF, THINGS, Document, Setup, Status
+from hedgerow.services.iot.fleet_index.selecting import Columns, condition
+from hedgerow.store import Tx, metadata
+
+TEXT: Final = 800  # bytes
+PATH: Final = 512  # bytes
+
+
+def _exact(length: int) -> Any:
+    """Answer a type whose texts are in the order of their bytes on both engines."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+setups = Table(
+    "iot_fleet_index",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("index_name", String(32), primary_key=True),
+    Column("mode", String(32), nullable=False),
+    Column("connectivity", String(16), nullable=False),
+    Column("named_shadows", Text),
+    Column("custom", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("generation", Integer, nullable=False),
+)
+documents = Table(
+    "iot_fleet_document",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("index_name", String(32), primary_key=True),
+    Column("name", _exact(128), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("hidden", Text, nullable=False),
+)
+fields = Table(
+    "iot_fleet_field",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("index_name", String(32), primary_key=True),
+    Column("name", _exact(128), primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("path", _exact(PATH), nullable=False),
+    Column("text", _exact(TEXT), nullable=False),
+    Column("number", Float),
+    Column("whole", Boolean, nullable=False),  # False: a word of a longer value
+)
+_KEY = (fields.c.account, fields.c.index_name, fields.c.path)
+Index("ix_iot_fleet_field_text", *_KEY, fields.c.text, fields.c.name)
+Index("ix_iot_fleet_field_number", *_KEY, fields.c.number, fields.c.name)
+
+_ACCOUNT: Final[Any] = bindparam("account_")
+_INDEX: Final[Any] = bindparam("index_")
+_NAME: Final[Any] = bindparam("name_")
+_AFTER: Final[Any] = bindparam("after")
+_LIMIT: Final[Any] = bindparam("limit_")
+
+_SETUP = select(setups).where(setups.c.account == _ACCOUNT, setups.c.index_name == _INDEX)
+_INSERT_SETUP = insert(setups)
+_UPDATE_SETUP = update_rows(setups).where(setups.c.account == _ACCOUNT, setups.c.index_name == _INDEX)
+
+_IN_INDEX = (documents.c.account == _ACCOUNT) & (documents.c.index_name == _INDEX)
+_GET = select(documents).where(_IN_INDEX, documents.c.name == _NAME)
+_INSERT = insert(documents)
+_UPDATE = (
+    update_rows(documents)
+    .where(_IN_INDEX, documents.c.name == _NAME)
+    .values(body=bindparam("body_"), hidden=bindparam("hidden_"))
+)
+_DELETE = delete(documents).where(_IN_INDEX, documents.c.name == _NAME)
+_NAMES = select(documents.c.name).where(_IN_INDEX).order_by(documents.c.name).limit(_LIMIT)
+_INSERT_FIELD = insert(fields)
+_DELETE_FIELDS = delete(fields).where(
+    fields.c.account == _ACCOUNT, fields.c.index_name == _INDEX, fields.c.name == _NAME
+)
+_HERE = (fields.c.account == documents.c.account) & (fields.c.index_name == documents.c.index_name)
+_FOUND = select(documents).where(_IN_INDEX, documents.c.name > _AFTER).order_by(documents.c.name).limit(_LIMIT)
+_VALUES = (
+    select(fields.c.text, fields.c.number)
+    .join(documents, _HERE & (fields.c.name == documents.c.name))
+    .where(_IN_INDEX, fields.c.path == bindparam("path_"), fields.c.whole.is_(True))
+)
+_COLUMNS = Columns(
+    document=documents.c.name,
+    account=_ACCOUNT,
+    index=_INDEX,
+    fields=fields,
+)
+
+
+class FleetIndexStore:
+    """The indexes in the database. It holds nothing; one serves every transaction."""
+
+    def setup(self, tx: Tx, account: str, index: str) -> Setup:
+        """Answer how the index is set up; off when nobody ever did."""
+        row = tx.one(_SETUP, account_=account, index_=index)
+        return Setup(index=index) if row is None else _setup(row)
+
+    def connectivity_on(self, tx: Tx, account: str) -> bool:
+        """Tell whether the account indexes connectivity."""
+        setup = self.setup(tx, account, THINGS)
+        return setup.on and setup.connectivity != OFF
+
+    def put_setup(self, tx: Tx, account: str, setup: Setup) -> None:
+        values = {
+            "mode": setup.mode,
+            "connectivity": setup.connectivity,
+            "named_shadows": None if setup.named_shadows is None else json.dumps(setup.named_shadows),
+            "custom": json.dumps(setup.custom),
+            "status": setup.status.value,
+            "generation": setup.generation,
+        }
+        if not tx.run(_UPDATE_SETUP, account_=account, index_=setup.index, **values):
+            tx.run(_INSERT_SETUP, account=account, index_name=setup.index, **values)
+
+    def get(self, tx: Tx, account: str, index: str, name: str) -> Document | None:
+        row = tx.one(_GET, account_=account, index_=index, name_=name)
+        return None if row is None else _document(row)
+
+    def put(self, tx: Tx, account: str, index: str, document: Document) -> bool:
+        """Write the document with its values; tell whether it differs from what was there."""
+        known = self.get(tx, account, index, document.name)
+        if known == document:
+            return False
+        key = {"account_": account, "index_": index, "name_": document.name}
+        body, hidden = _text(document.body), _text(document.hidden)
+        if known is None:
+            tx.run(_INSERT, account=account, index_name=index, name=document.name, body=body, hidden=hidden)
+        else:
+            tx.run(_DELETE_FIELDS, **key)
+            tx.run(_UPDATE, **key, body_=body, hidden_=hidden)
+        tx.run_many(_INSERT_FIELD, _rows(account, index, document.name, document.fields()))
+        return True
+
+    def remove(self, tx: Tx, account: str, index: str, name: str) -> bool:
+        """Take the document out; tell whether it was there."""
+        tx.run(_DELETE_FIELDS, account_=account, index_=index, name_=name)
+        return tx.run(_DELETE, account_=account, index_=index, name_=name) > 0
+
+    def clear(self, tx: Tx, account: str, index: str, *, most: int) -> bool:
+        """Take out some documents, `most` at once; tell whether there are none left."""
+        found = tx.all(_NAMES, account_=account, index_=index, limit_=most)
+        for row in found:
+            self.remove(tx, account, index, row.name)
+        return len(found) < most
+
+    def search(
+        self, tx: Tx, account: str, index: str, query: Node, *, after: str = "", limit: int
+    ) -> Sequence[Document]:
+        """Answer the documents that the query finds, by name, those after `after`."""
+        statement = _FOUND.where(condition(query, _COLUMNS))
+        rows = tx.all(statement, account_=account, index_=index, after=after, limit_=limit)
+        return [_document(row) for row in rows]
+
+    def finds(self, tx: Tx, account: str, index: str, query: Node, name: str) -> bool:
+        """Tell whether the query finds this one document."""
+        statement = _GET.where(condition(query, _COLUMNS))
+        return tx.one(statement, account_=account, index_=index, name_=name) is not None
+
+    def values(self, tx: Tx, account: str, index: str, query: Node, path: str) -> Sequence[Row[Any]]:
+        """Answer (text, number) of the field in every document that the query finds."""
+        return tx.all(_VALUES.where(condition(query, _COLUMNS)), account_=account, index_=index, path_=path)
+
+    def counts(
+        self, tx: Tx, account: str, index: str, query: Node, path: str, *, limit: int
+    ) -> tuple[int, int, Sequence[tuple[str, int]]]:
+        """Answer how many values there are, how many different ones, and the most frequent with their counts."""
+        within = _VALUES.where(condition(query, _COLUMNS))
+        key = {"account_": account, "index_": index, "path_": path}
+        some = within.with_only_columns(func.count(), func.count(fields.c.text.distinct()), maintain_column_froms=True)
+        total: Any = tx.one(some, **key)
+        often = (
+            within.with_only_columns(fields.c.text, func.count().label("times"), maintain_column_froms=True)
+            .group_by(fields.c.text)
+            .order_by(func.count().desc(), fields.c.text)
+            .limit(_LIMIT)
+        )
+        found: Sequence[Any] = tx.all(often, **key, limit_=limit)
+        buckets = [(row[0], row[1]) for row in found]
+        return (0, 0, []) if total is None else (total[0], total[1], buckets)
+
+
+def _rows(account: str, index: str, name: str, found: Sequence[Field]) -> list[dict[str, Any]]:
+    kept = [one for one in found if len(one.path.encode()) <= PATH]
+    return [
+        {
+            "account": account,
+            "index_name": index,
+            "name": name,
+            "ordinal": ordinal,
+            "path": one.path,
+            "text": one.text.encode()[:TEXT].decode(errors="ignore"),
+            "number": one.number,
+            "whole": one.whole,
+        }
+        for ordinal, one in enumerate(kept)
+    ]
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _setup(row: Row[Any]) -> Setup:
+    named = None if row.named_shadows is None else tuple(json.loads(row.named_shadows))
+    custom = tuple((name, kind) for name, kind in json.loads(row.custom))
+    setup = Setup(index=row.index_name, mode=row.mode, connectivity=row.connectivity, named_shadows=named)
+    return replace(setup, custom=custom, status=Status(row.status), generation=row.generation)
+
+
+def _document(row: Row[Any]) -> Document:
+    return Document(name=row.name, body=json.loads(row.body), hidden=json.loads(row.hidden))

@@ -1,0 +1,125 @@
+"""Fleet indexing through stock boto3 and a real device: what changes is found within moments."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as paho
+import pytest
+from botocore.exceptions import ClientError
+from paho.mqtt.enums import CallbackAPIVersion
+
+from hedgerow.testing import CloudProcess, TestCloud, start_cloud
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.slow]
+
+ON = {
+    "thingIndexingMode": "REGISTRY_AND_SHADOW",
+    "thingConnectivityIndexingMode": "STATUS",
+    "customFields": [{"name": "attributes.floor", "type": "Number"}],
+}
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
+    process = start_cloud(tmp_path_factory.mktemp("cloud"))
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def cloud(process: CloudProcess, tmp_path: Path) -> TestCloud:
+    return process.new_account(tmp_path)
+
+
+def indexed(cloud: TestCloud) -> Any:
+    iot = cloud.client("iot")
+    iot.update_indexing_configuration(thingIndexingConfiguration=ON)
+    until("the index is built", lambda: iot.describe_index(indexName="AWS_Things")["indexStatus"] == "ACTIVE")
+    return iot
+
+
+def finding(iot: Any, query: str, *names: str) -> Callable[[], bool]:
+    return lambda: [one["thingName"] for one in iot.search_index(queryString=query)["things"]] == list(names)
+
+
+@pytest.mark.spec("JB-24")
+def test_a_fleet_is_searched_by_what_it_is_says_and_whether_it_is_there(cloud: TestCloud) -> None:
+    iot = cloud.client("iot")
+    device = cloud.device("aa-1")
+    for number in (0, 2):
+        iot.create_thing(thingName=f"aa-{number}", attributePayload={"attributes": {"floor": str(number)}})
+    indexed(cloud)
+    iot.update_thing(thingName="aa-1", attributePayload={"attributes": {"floor": "1"}})
+    data = cloud.client("iot-data")
+    data.update_thing_shadow(thingName="aa-2", payload=json.dumps({"state": {"reported": {"volts": 11.5}}}))
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="aa-1")
+    client.tls_set_context(device.tls())
+    client.connect(device.host, device.mqtt_port)
+    client.loop_start()
+    try:
+        until("connected", finding(iot, "thingName:aa* AND connectivity.connected:true", "aa-1"))
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+    until("gone", finding(iot, "connectivity.disconnectReason:CLIENT_INITIATED_DISCONNECT", "aa-1"))
+    until("shadow", finding(iot, "shadow.reported.volts < 12 NOT attributes.floor:1", "aa-2"))
+    until("attributes", finding(iot, "attributes.floor:[1 TO *]", "aa-1", "aa-2"))
+    statistics = iot.get_statistics(queryString="thingName:aa*", aggregationField="attributes.floor")["statistics"]
+    assert (statistics["count"], statistics["average"], statistics["maximum"]) == (3, 1.0, 2.0)
+    assert iot.get_thing_connectivity_data(thingName="aa-1")["connected"] is False
+
+
+def test_a_query_that_is_none_says_what_is_wrong(cloud: TestCloud) -> None:
+    iot = indexed(cloud)
+
+    with pytest.raises(iot.exceptions.InvalidQueryException, match="the parenthesis at position 1 is not closed"):
+        iot.search_index(queryString="(a")
+
+
+def test_the_paginator_and_the_rights_of_boto3_work(cloud: TestCloud) -> None:
+    iot = indexed(cloud)
+    for name in "abcde":
+        iot.create_thing(thingName=name)
+    until("all are there", finding(iot, "*", *"abcde"))
+    iam = cloud.client("iam")
+    iam.create_user(UserName="reader")
+    allowed = {"Effect": "Allow", "Action": "iot:SearchIndex", "Resource": "*"}
+    allowed["Resource"] = f"arn:aws:iot:{cloud.region}:{cloud.account}:index/AWS_Things"
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_user_policy(UserName="reader", PolicyName="own", PolicyDocument=document)
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    reader = cloud.process.session(key["AccessKeyId"], key["SecretAccessKey"]).client("iot")
+
+    first = reader.search_index(queryString="*", maxResults=3)
+    second = reader.search_index(queryString="*", maxResults=3, nextToken=first["nextToken"])
+
+    assert [one["thingName"] for one in first["things"] + second["things"]] == list("abcde")
+    with pytest.raises(ClientError, match="index/AWS_ThingGroups"):
+        reader.search_index(queryString="*", indexName="AWS_ThingGroups")
+
+
+def test_a_connection_that_a_kill_cut_is_no_longer_told_as_connected(tmp_path: Path) -> None:
+    process = start_cloud(tmp_path)
+    cloud = process.new_account(tmp_path)
+    iot = indexed(cloud)
+    iot.create_thing(thingName="box")
+    device = cloud.device("box")
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="box", reconnect_on_failure=False)
+    client.tls_set_context(device.tls())
+    client.connect(device.host, device.mqtt_port)
+    client.loop_start()
+    until("connected", finding(iot, "connectivity.connected:true", "box"))
+
+    process.kill()
+    client.loop_stop()
+    process.start()
+    iot = cloud.client("iot")
+
+    try:
+        until("the end is told", finding(iot, "connectivity.connected:false", "box"))
+    finally:
+        process.stop()

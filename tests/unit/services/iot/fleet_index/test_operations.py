@@ -1,0 +1,325 @@
+"""Indexes are turned on, built, kept, searched and counted in."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from hedgerow.base.errors import NotImplementedYet, ServiceError
+from hedgerow.core.caller import Caller
+from tests.support.indexing import IndexBench
+from tests.support.store import CALLER, OTHER_ACCOUNT
+
+ON: dict[str, Any] = {"thingIndexingMode": "REGISTRY_AND_SHADOW", "thingConnectivityIndexingMode": "STATUS"}
+
+
+@pytest.fixture
+def bench() -> IndexBench:
+    return IndexBench()
+
+
+def configure(bench: IndexBench, caller: Caller = CALLER, **things: Any) -> None:
+    bench.call("UpdateIndexingConfiguration", caller, thingIndexingConfiguration={**ON, **things})
+    bench.settle()
+
+
+def found(bench: IndexBench, query: str, caller: Caller = CALLER, **more: Any) -> list[str]:
+    return [one["thingName"] for one in bench.call("SearchIndex", caller, queryString=query, **more)["things"]]
+
+
+def refused(bench: IndexBench, operation: str, **members: Any) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        bench.call(operation, **members)
+    return caught.value
+
+
+@pytest.mark.spec("JB-24")
+def test_what_was_there_before_is_found_once_the_index_is_built(bench: IndexBench) -> None:
+    for number in range(60):
+        bench.thing(f"pump-{number:02}", attributePayload={"attributes": {"model": "m2" if number % 2 else "m1"}})
+
+    bench.call("UpdateIndexingConfiguration", thingIndexingConfiguration=ON)
+    building = bench.call("DescribeIndex", indexName="AWS_Things")
+    early = refused(bench, "SearchIndex", queryString="*")
+    bench.settle()
+
+    assert (building["indexStatus"], early.code) == ("BUILDING", "IndexNotReadyException")
+    assert bench.call("DescribeIndex", indexName="AWS_Things") == {
+        "indexName": "AWS_Things",
+        "indexStatus": "ACTIVE",
+        "schema": "REGISTRY_AND_SHADOW_AND_CONNECTIVITY_STATUS",
+    }
+    assert len(found(bench, "attributes.model:m1")) == 30
+    assert bench.call("ListIndices") == {"indexNames": ["AWS_Things"]}
+
+
+def test_changes_of_the_registry_are_followed(bench: IndexBench) -> None:
+    configure(bench)
+    bench.thing("a", attributePayload={"attributes": {"site": "north"}})
+    bench.group("pumps")
+    bench.registry_call("AddThingToThingGroup", thingName="a", thingGroupName="pumps")
+    bench.settle()
+    first = found(bench, "attributes.site:north AND thingGroupNames:pumps")
+
+    bench.registry_call("UpdateThing", thingName="a", attributePayload={"attributes": {"site": "south"}})
+    bench.registry_call("RemoveThingFromThingGroup", thingName="a", thingGroupName="pumps")
+    bench.settle()
+    second = (found(bench, "attributes.site:north"), found(bench, "attributes.site:south NOT thingGroupNames:pumps"))
+    bench.registry_call("DeleteThing", thingName="a")
+    bench.settle()
+
+    assert (first, second, found(bench, "*")) == (["a"], ([], ["a"]), [])
+
+
+def test_shadows_are_shown_as_text_and_found_by_their_leaves(bench: IndexBench) -> None:
+    configure(bench, namedShadowIndexingMode="ON", filter={"namedShadowNames": ["config"]})
+    bench.thing("a")
+    bench.shadow("a", {"desired": {"volts": 8}, "reported": {"volts": 7.5, "on": True}})
+    bench.shadow("a", {"reported": {"mode": "eco"}}, name="config")
+    bench.shadow("a", {"reported": {"mode": "secret"}}, name="other")
+    bench.settle()
+
+    (one,) = bench.call("SearchIndex", queryString="shadow.reported.volts<8 AND shadow.hasDelta:true")["things"]
+    shadow = json.loads(one["shadow"])
+    assert shadow["reported"] == {"volts": 7.5, "on": True}
+    assert shadow["delta"] == {"volts": 8}
+    assert (shadow["hasDelta"], shadow["version"], shadow["name"]["config"]["version"]) == (True, 1, 1)
+    assert found(bench, "shadow.name.config.reported.mode:eco") == ["a"]
+    assert found(bench, "secret") == []
+    bench.shadow("a", None)
+    bench.settle()
+    assert found(bench, "shadow.reported.volts:*") == []
+
+
+def test_groups_have_an_index_of_their_own(bench: IndexBench) -> None:
+    bench.group("plant", thingGroupProperties={"thingGroupDescription": "The old Plant"})
+    bench.group("hall", parentGroupName="plant")
+    bench.call("UpdateIndexingConfiguration", thingGroupIndexingConfiguration={"thingGroupIndexingMode": "ON"})
+    bench.settle()
+    bench.group("shed", parentGroupName="plant")
+    bench.registry_call("DeleteThingGroup", thingGroupName="hall")
+    bench.settle()
+
+    groups = bench.call("SearchIndex", indexName="AWS_ThingGroups", queryString="parentGroupNames:plant OR old")
+    assert [one["thingGroupName"] for one in groups["thingGroups"]] == ["plant", "shed"]
+    assert groups["thingGroups"][1]["parentGroupNames"] == ["plant"]
+
+
+def test_an_index_that_is_off_costs_nothing_and_answers_nothing(bench: IndexBench) -> None:
+    configure(bench)
+    bench.thing("a")
+    bench.settle()
+
+    bench.call("UpdateIndexingConfiguration", thingIndexingConfiguration={"thingIndexingMode": "OFF"})
+    bench.settle()
+    bench.thing("b")
+
+    assert bench.waiting() == 0
+    assert bench.documents() == []
+    assert refused(bench, "SearchIndex", queryString="*").code == "IndexNotReadyException"
+    assert refused(bench, "DescribeIndex", indexName="AWS_Things").code == "ResourceNotFoundException"
+
+
+def test_a_new_setup_overtakes_the_build_of_the_one_before(bench: IndexBench) -> None:
+    for number in range(60):
+        bench.thing(f"t{number:02}")
+    bench.call("UpdateIndexingConfiguration", thingIndexingConfiguration=ON)
+    bench.step()
+
+    bench.call("UpdateIndexingConfiguration", thingIndexingConfiguration={"thingIndexingMode": "REGISTRY"})
+    bench.settle()
+
+    assert len(found(bench, "*")) == 60
+    assert bench.call("DescribeIndex", indexName="AWS_Things")["schema"] == "REGISTRY"
+
+
+def test_the_same_setup_again_builds_nothing(bench: IndexBench) -> None:
+    configure(bench)
+
+    bench.call("UpdateIndexingConfiguration", thingIndexingConfiguration=ON)
+
+    assert bench.call("DescribeIndex", indexName="AWS_Things")["indexStatus"] == "ACTIVE"
+    assert bench.waiting() == 0
+
+
+def test_a_setup_is_told_with_its_managed_fields_and_may_be_sent_back(bench: IndexBench) -> None:
+    custom = [{"name": "attributes.model", "type": "String"}]
+    configure(bench, customFields=custom, namedShadowIndexingMode="ON", filter={"namedShadowNames": ["x"]})
+
+    told = bench.call("GetIndexingConfiguration")["thingIndexingConfiguration"]
+    bench.call("UpdateIndexingConfiguration", thingIndexingConfiguration=told)
+
+    assert told["customFields"] == custom
+    assert told["filter"] == {"namedShadowNames": ["x"]}
+    assert {"name": "connectivity.connected", "type": "Boolean"} in told["managedFields"]
+    assert bench.waiting() == 0
+
+
+@pytest.mark.parametrize(
+    ("things", "words"),
+    [
+        ({"deviceDefenderIndexingMode": "VIOLATIONS"}, "VIOLATIONS is not implemented"),
+        ({"filter": {"namedShadowNames": ["a"]}}, "needs namedShadowIndexingMode ON"),
+        ({"customFields": [{"name": "thingName", "type": "String"}]}, "no field of attributes or shadows"),
+        ({"customFields": [{"name": "attributes.a", "type": "Number"}] * 2}, "names attributes.a twice"),
+        ({"managedFields": [{"name": "attributes.a", "type": "Number"}]}, "is not managed as that"),
+        ({"thingIndexingMode": "OFF"}, "OFF goes with neither"),
+    ],
+)
+def test_a_setup_that_cannot_be_honoured_is_refused_and_changes_nothing(
+    bench: IndexBench, things: Mapping[str, Any], words: str
+) -> None:
+    error = refused(bench, "UpdateIndexingConfiguration", thingIndexingConfiguration={**ON, **things})
+
+    assert words in str(error)
+    told = bench.call("GetIndexingConfiguration")["thingIndexingConfiguration"]
+    assert told["thingIndexingMode"] == "OFF"
+
+
+def test_geographic_fields_are_refused_by_name(bench: IndexBench) -> None:
+    places = {"geoLocations": [{"name": "shadow.reported.at", "order": "LatLon"}]}
+
+    assert bench.unread("UpdateIndexingConfiguration", thingIndexingConfiguration={**ON, "filter": places}) == [
+        "thingIndexingConfiguration.filter.geoLocations"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("members", "code", "words"),
+    [
+        ({"queryString": "a:["}, "InvalidQueryException", "Invalid query: "),
+        ({"queryString": "*", "indexName": "mine"}, "ResourceNotFoundException", "AWS_Things and AWS_ThingGroups"),
+        ({"queryString": "*", "queryVersion": "2020"}, "InvalidRequestException", "2017-09-30"),
+        ({"queryString": "*", "maxResults": 501}, "InvalidRequestException", "500 are allowed"),
+        ({"queryString": "*", "nextToken": "made-up"}, "InvalidRequestException", "nextToken"),
+    ],
+)
+def test_a_search_that_is_none_is_refused(bench: IndexBench, members: Any, code: str, words: str) -> None:
+    configure(bench)
+
+    error = refused(bench, "SearchIndex", **members)
+
+    assert (error.code, words in str(error)) == (code, True)
+
+
+def test_pages_hold_for_one_query_only(bench: IndexBench) -> None:
+    configure(bench)
+    for name in "abc":
+        bench.thing(name)
+    bench.settle()
+
+    first = bench.call("SearchIndex", queryString="*", maxResults=2)
+    second = bench.call("SearchIndex", queryString="*", maxResults=2, nextToken=first["nextToken"])
+    other = refused(bench, "SearchIndex", queryString="thingName:*", maxResults=2, nextToken=first["nextToken"])
+
+    assert [one["thingName"] for one in (*first["things"], *second["things"])] == ["a", "b", "c"]
+    assert "nextToken" not in second
+    assert other.code == "InvalidRequestException"
+
+
+def test_two_accounts_do_not_meet(bench: IndexBench) -> None:
+    configure(bench)
+    configure(bench, OTHER_ACCOUNT)
+    bench.thing("mine")
+    bench.thing("theirs", caller=OTHER_ACCOUNT)
+    bench.settle()
+
+    assert found(bench, "*") == ["mine"]
+    assert found(bench, "NOT thingName:mine", OTHER_ACCOUNT) == ["theirs"]
+
+
+@pytest.fixture
+def figures(bench: IndexBench) -> IndexBench:
+    configure(
+        bench,
+        customFields=[
+            {"name": "attributes.level", "type": "Number"},
+            {"name": "attributes.site", "type": "String"},
+        ],
+    )
+    values = [("1", "north"), ("2", "north"), ("3", "south"), ("6", "south"), ("x", "west")]
+    for number, (level, site) in enumerate(values):
+        bench.thing(f"t{number}", attributePayload={"attributes": {"level": level, "site": site}})
+    bench.settle()
+    return bench
+
+
+def test_statistics_are_of_the_numbers_alone(figures: IndexBench) -> None:
+    answer = figures.call("GetStatistics", queryString="*", aggregationField="attributes.level")["statistics"]
+
+    assert answer.pop("stdDeviation") == pytest.approx(1.8708286933869707)
+    assert answer == {
+        "count": 4,
+        "average": 3.0,
+        "sum": 12.0,
+        "minimum": 1.0,
+        "maximum": 6.0,
+        "sumOfSquares": 50.0,
+        "variance": 3.5,
+    }
+
+
+def test_statistics_of_texts_are_a_count_and_versions_are_the_default(figures: IndexBench) -> None:
+    texts = figures.call("GetStatistics", queryString="thingName:t*", aggregationField="attributes.site")
+    default = figures.call("GetStatistics", queryString="attributes.site:south")
+    nothing = figures.call("GetStatistics", queryString="thingName:nobody", aggregationField="attributes.level")
+
+    assert texts == {"statistics": {"count": 5}}
+    assert (default["statistics"]["count"], default["statistics"]["maximum"]) == (2, 1.0)
+    assert nothing == {"statistics": {"count": 0}}
+
+
+def test_buckets_are_the_most_frequent_values(figures: IndexBench) -> None:
+    members: dict[str, Any] = {"queryString": "*", "aggregationField": "attributes.site"}
+
+    buckets = figures.call(
+        "GetBucketsAggregation", **members, bucketsAggregationType={"termsAggregation": {"maxBuckets": 2}}
+    )
+
+    assert buckets["totalCount"] == 5
+    assert buckets["buckets"] == [{"keyValue": "north", "count": 2}, {"keyValue": "south", "count": 2}]
+    assert figures.call("GetCardinality", **members) == {"cardinality": 3}
+
+
+def test_percentiles_lie_between_the_values(figures: IndexBench) -> None:
+    answer = figures.call(
+        "GetPercentiles", queryString="*", aggregationField="attributes.level", percents=[0.0, 50.0, 100.0]
+    )
+
+    assert answer["percentiles"] == [
+        {"percent": 0.0, "value": 1.0},
+        {"percent": 50.0, "value": 2.5},
+        {"percent": 100.0, "value": 6.0},
+    ]
+    default = figures.call("GetPercentiles", queryString="*", aggregationField="attributes.level")["percentiles"]
+    assert [one["percent"] for one in default] == [1, 5, 25, 50, 75, 95, 99]
+
+
+def test_what_cannot_be_aggregated_is_said(figures: IndexBench) -> None:
+    undeclared = refused(figures, "GetCardinality", queryString="*", aggregationField="attributes.other")
+    texts = refused(figures, "GetPercentiles", queryString="*", aggregationField="attributes.site")
+    nothing = refused(
+        figures, "GetBucketsAggregation", queryString="*", aggregationField="attributes.site", bucketsAggregationType={}
+    )
+
+    assert (undeclared.code, "customFields" in str(undeclared)) == ("InvalidAggregationException", True)
+    assert texts.code == "InvalidAggregationException"
+    assert nothing.code == "InvalidRequestException"
+
+
+def test_connectivity_is_asked_of_one_thing(bench: IndexBench) -> None:
+    bench.thing("a")
+    off = refused(bench, "GetThingConnectivityData", thingName="a")
+    configure(bench)
+    never = bench.call("GetThingConnectivityData", thingName="a")
+    bench.presence("a", connected=True, at=1000.5, epoch=0)
+    bench.settle()
+
+    assert off.code == "IndexNotReadyException"
+    assert never == {"thingName": "a", "connected": False, "disconnectReason": "UNKNOWN"}
+    assert bench.call("GetThingConnectivityData", thingName="a")["timestamp"] == 1000.5
+    assert found(bench, "connectivity.connected:true AND connectivity.timestamp:1000500") == ["a"]
+    with pytest.raises(NotImplementedYet):
+        bench.call("GetThingConnectivityData", thingName="a", includeSocketInformation=True)
+    assert refused(bench, "GetThingConnectivityData", thingName="b").code == "ResourceNotFoundException"
