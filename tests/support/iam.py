@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from hedgerow.cloud.standing import Standings
+from hedgerow.cloud.trusted_principals import TrustedPrincipals
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.paging import Pager
-from hedgerow.services.hedgerow.accounts import AccountOperations
+from hedgerow.services.hedgerow.accounts import AccountOperations, AccountReader
 from hedgerow.services.iam.access_keys import AccessKeyOperations, AccessKeyReader, RootKeys
 from hedgerow.services.iam.entity_policies import (
     AttachmentReader,
@@ -53,7 +54,12 @@ class Iam:
         self.mint = SessionMint(ids=ids, vault=vault)
         self.policies = PolicyOperations(ids=ids, pages=pages, attachments=self.attachments)
         self.versions = PolicyVersionOperations(pages=pages)
-        self.roles = RoleOperations(ids=ids, pages=pages, policies=self.attachments)
+        self.roles = RoleOperations(
+            ids=ids,
+            pages=pages,
+            policies=self.attachments,
+            principals=TrustedPrincipals(accounts=AccountReader(), users=self.user_reader, roles=self.role_reader),
+        )
         self.users = UserOperations(ids=ids, pages=pages, policies=self.attachments, access_keys=self.key_reader)
         self.role_policies = RolePolicyOperations(roles=self.role_reader, managed=self.managed, pages=pages)
         self.user_policies = UserPolicyOperations(users=self.user_reader, managed=self.managed, pages=pages)

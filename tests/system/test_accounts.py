@@ -189,6 +189,7 @@ def test_a_role_opens_its_account_to_a_user_of_another_as_far_as_it_may(two: Two
 @pytest.mark.spec("X-02")
 def test_a_role_of_another_account_is_refused_unless_both_sides_allow_it(two: Two) -> None:
     one, other = two
+    user(one, "bob")
     open_to_all = role(other, "open", trust({"AWS": "*"}))
     of_bob = role(other, "of-bob", trust({"AWS": f"arn:aws:iam::{one.account}:user/bob"}))
     asked = trust({"AWS": one.account}, Condition={"StringEquals": {"sts:ExternalId": "4711"}})

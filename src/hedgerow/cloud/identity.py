@@ -15,6 +15,7 @@ from hedgerow.cloud.operations import sts as sts_rows
 from hedgerow.cloud.registry import Stores
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.standing import Standings
+from hedgerow.cloud.trusted_principals import TrustedPrincipals
 from hedgerow.core.paging import Pager
 from hedgerow.services.hedgerow.accounts import AccountOperations, AccountReader
 from hedgerow.services.hedgerow.sign_ins import SignInFollowUps, SignInOperations
@@ -63,15 +64,17 @@ class Identity:
 def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: Pager, issuers: IssuerKeys) -> Identity:
     """Build it and enter its rows."""
     pages = Pages(pager)
+    account_reader = AccountReader()
     roles, users, managed, attachments = RoleReader(), UserReader(), ManagedPolicyReader(), AttachmentReader()
     access_keys, sessions = AccessKeyReader(vault=vault), SessionReader(vault=vault)
     mint = SessionMint(ids=ids, vault=vault)
+    trusted = TrustedPrincipals(accounts=account_reader, users=users, roles=roles)
     root_keys = RootKeys(ids=ids, vault=vault)
     accounts = AccountOperations(ids=ids, pager=pager, root_keys=root_keys)
     tables.serve(
         "iam",
         iam_rows.rows(
-            roles=RoleOperations(ids=ids, pages=pages, policies=attachments),
+            roles=RoleOperations(ids=ids, pages=pages, policies=attachments, principals=trusted),
             users=UserOperations(ids=ids, pages=pages, policies=attachments, access_keys=access_keys),
             access_keys=AccessKeyOperations(ids=ids, vault=vault, pages=pages, users=users),
             policies=PolicyOperations(ids=ids, pages=pages, attachments=attachments),
@@ -105,7 +108,7 @@ def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: P
     tables.follow(hedgerow_rows.follow_up_rows(sign_ins=SignInFollowUps()))
     return Identity(
         accounts=accounts,
-        account_reader=AccountReader(),
+        account_reader=account_reader,
         roles=roles,
         policies=policies,
         users=users,

@@ -76,6 +76,12 @@ def validate(document: str | Mapping[str, Any], dialect: Dialect) -> None:
     parse(document, dialect)
 
 
+def named_principals(document: str | Mapping[str, Any]) -> frozenset[str]:
+    """Answer everyone whom a trust policy names as AWS principal; raise MalformedPolicy when it is none."""
+    statements = parse(document, Dialect.TRUST).statements
+    return frozenset(name for each in statements for name in (each.principals or {}).get("AWS", ()))
+
+
 def parse(document: str | Mapping[str, Any], dialect: Dialect) -> Policy:
     """Read a document; raise MalformedPolicy when it is none."""
     return _parse_text(document, dialect) if isinstance(document, str) else _parse(document, dialect)

@@ -231,3 +231,92 @@ def test_what_is_no_role_is_refused_and_not_looked_for(iam: Iam, arn: str) -> No
     role(iam, trusting({"AWS": "*"}))
 
     assert isinstance(refusal(iam, arn, iam.user("ann", ASSUMES)), AccessDenied)
+
+
+@pytest.fixture
+def known(iam: Iam) -> Iam:
+    """Both accounts are of this cloud, so that principals can be looked up."""
+    with iam.store.tx() as tx:
+        iam.accounts.ensure_first(tx, A)
+    iam.run(iam.accounts.create_account, {"accountId": B})
+    return iam
+
+
+def renewed(iam: Iam, name: str) -> Caller:
+    """Delete a user and make another of the same name."""
+    iam.run(iam.user_policies.delete_user_policy, {"UserName": name, "PolicyName": "own"})
+    iam.run(iam.users.delete_user, {"UserName": name})
+    return iam.user(name, ASSUMES)
+
+
+@pytest.mark.parametrize("owner", [CALLER, OTHER_ACCOUNT])
+def test_who_gets_the_name_of_a_trusted_user_later_is_not_trusted(known: Iam, owner: Caller) -> None:
+    ann = known.user("ann", ASSUMES)
+    arn = role(known, trusting({"AWS": ANN}), owner)
+    before = assume(known, arn, ann)
+
+    again = renewed(known, "ann")
+    refused = refusal(known, arn, again)
+    request = {"RoleName": "build", "PolicyDocument": trusting({"AWS": ANN})}
+    known.run(known.roles.update_assume_role_policy, request, owner)
+
+    assert "Credentials" in before
+    assert isinstance(refused, AccessDenied)
+    assert "Credentials" in assume(known, arn, again)
+
+
+def test_a_trusted_role_that_was_made_anew_is_not_trusted(known: Iam) -> None:
+    hop = role(known, trusting({"AWS": A}), CALLER, "hop")
+    policy = {"RoleName": "hop", "PolicyName": "p", "PolicyDocument": json.dumps({"Statement": [ASSUMES]})}
+    known.run(known.role_policies.put_role_policy, policy)
+    by_role = role(known, trusting({"AWS": hop}), name="by-role")
+    by_session = role(known, trusting({"AWS": f"arn:aws:sts::{A}:assumed-role/hop/me"}), name="by-session")
+    ann = known.user("ann", ASSUMES)
+    before = [assume(known, arn, assumed(known, hop, ann)) for arn in (by_role, by_session)]
+
+    known.run(known.role_policies.delete_role_policy, {"RoleName": "hop", "PolicyName": "p"})
+    known.run(known.roles.delete_role, {"RoleName": "hop"})
+    role(known, trusting({"AWS": A}), CALLER, "hop")
+    known.run(known.role_policies.put_role_policy, policy)
+    session = assumed(known, hop, ann)
+
+    assert all("Credentials" in answer for answer in before)
+    for arn in (by_role, by_session):
+        assert isinstance(refusal(known, arn, session), AccessDenied)
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        f"arn:aws:iam::{A}:user/none",
+        f"arn:aws:iam::{A}:user/*",
+        f"arn:aws:iam::{A}:user/path/ann",
+        f"arn:aws:iam::{A}:role/none",
+        f"arn:aws:sts::{A}:assumed-role/none/me",
+        f"arn:aws:iam::{A}:group/g",
+    ],
+)
+def test_a_trust_policy_names_who_is_there(known: Iam, principal: str) -> None:
+    known.user("ann")
+
+    with pytest.raises(ServiceError, match="Invalid principal in policy"):
+        role(known, trusting({"AWS": [ANN, principal]}))
+
+
+@pytest.mark.parametrize(
+    "principal", ["*", A, f"arn:aws:iam::{A}:root", "999999999999", "arn:aws:iam::999999999999:user/who", ANN]
+)
+def test_accounts_and_those_of_other_clouds_are_taken_as_they_are(known: Iam, principal: str) -> None:
+    known.user("ann")
+
+    assert role(known, trusting({"AWS": principal}))
+
+
+def test_a_role_keeps_whom_it_means_when_something_else_changes(known: Iam) -> None:
+    known.user("ann", ASSUMES)
+    arn = role(known, trusting({"AWS": ANN}))
+    known.run(known.roles.update_role, {"RoleName": "build", "Description": "x"}, OTHER_ACCOUNT)
+
+    refused = refusal(known, arn, renewed(known, "ann"))
+
+    assert isinstance(refused, AccessDenied)

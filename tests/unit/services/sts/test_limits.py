@@ -313,3 +313,19 @@ def test_trust_of_the_account_is_enough_for_nobody_without_rights(iam: Iam) -> N
     eve = dataclasses.replace(ANN, principal=f"arn:aws:iam::{A}:user/eve")
 
     assert "no statement allows sts:AssumeRole" in refusal(iam, f"arn:aws:iam::{A}:role/wide", eve).message
+
+
+def test_older_sessions_can_be_ended_by_the_time_of_their_issue(iam: Iam) -> None:
+    _, old = assume(iam)
+    iam.store.clock.advance(60)
+    condition = {"DateLessThan": {"aws:TokenIssueTime": "2027-01-15T08:00:30Z"}}
+    revoked = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}
+    request = {"RoleName": "build", "PolicyName": "AWSRevokeOlderSessions", "PolicyDocument": policy(revoked)}
+    iam.run(iam.role_policies.put_role_policy, request)
+    _, new = assume(iam)
+    with iam.store.tx() as tx:  # as the console gets one
+        renewed = iam.sts.session_for(tx, old, 900.0)
+
+    assert not may(iam, old, "s3:GetObject")
+    assert may(iam, new, "s3:GetObject")
+    assert not may(iam, dataclasses.replace(old, access_key_id=renewed.access_key_id), "s3:GetObject")

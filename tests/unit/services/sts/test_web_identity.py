@@ -107,6 +107,7 @@ def test_a_token_of_the_provider_is_traded_for_a_session(world: World) -> None:
         f"{HOST}:aud": "app",
         f"{HOST}:sub": "ann",
         "aws:FederatedProvider": PROVIDER,
+        "aws:TokenIssueTime": "2027-01-15T08:00:00Z",
     }
     assert world.keys.asked == [(ISSUER, ("ab" * 20,), "one")]
 

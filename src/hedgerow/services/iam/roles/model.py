@@ -1,6 +1,7 @@
 """A role: who may assume it (its trust policy) and for how long."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from hedgerow.core.arn import arn
@@ -21,6 +22,7 @@ class Role:
     max_session_s: int
     tags: dict[str, str]
     created_at: float
+    principal_ids: Mapping[str, str] = field(default_factory=dict)  # of those whom the trust policy names by ARN
 
     @property
     def arn(self) -> str:

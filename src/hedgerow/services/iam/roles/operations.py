@@ -1,15 +1,17 @@
 """The operations of roles."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from hedgerow.base.ids import Ids
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import AuthorisationChanged
-from hedgerow.core.policy import Dialect
+from hedgerow.core.policy import Dialect, named_principals
 from hedgerow.core.request import Request
 from hedgerow.services.iam.documents import TRUST_SIZE, check_size, checked, on_the_wire
 from hedgerow.services.iam.entities import Kind
+from hedgerow.services.iam.errors import MalformedPolicyDocument
 from hedgerow.services.iam.pages import Pages, shown_tags, tags_of
 from hedgerow.services.iam.roles.errors import RoleExists, RoleInUse, RoleNotFound
 from hedgerow.services.iam.roles.model import DEFAULT_SESSION_S, Role
@@ -29,10 +31,22 @@ class Policies(Protocol):
         ...
 
 
+class Principals(Protocol):
+    """Finds out who is meant by the ARNs in a trust policy."""
+
+    def ids(self, tx: Tx, names: Iterable[str]) -> dict[str, str | None]:
+        """Answer the ids of users, roles and sessions of roles by ARN; None for those who are not there.
+
+        Who is not of this cloud is left out, and so are whole accounts.
+        """
+        ...
+
+
 class RoleOperations:
     """Roles, their trust policies and tags."""
 
-    def __init__(self, *, ids: Ids, pages: Pages, policies: Policies) -> None:
+    def __init__(self, *, ids: Ids, pages: Pages, policies: Policies, principals: Principals) -> None:
+        self._principals = principals
         self._ids = ids
         self._pages = pages
         self._policies = policies
@@ -53,6 +67,7 @@ class RoleOperations:
             max_session_s=request.get("MaxSessionDuration") or DEFAULT_SESSION_S,
             tags=tags_of(request),
             created_at=tx.now,
+            principal_ids=self._pinned(tx, trust),
         )
         store.add(role)
         return Answer({"Role": _shown(role, full=True)})
@@ -85,7 +100,8 @@ class RoleOperations:
 
     def update_assume_role_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         trust = _trust(request["PolicyDocument"])
-        RoleStore(tx, caller.account).put(dataclasses.replace(_found(tx, request, caller), trust=trust))
+        role, ids = _found(tx, request, caller), self._pinned(tx, trust)
+        RoleStore(tx, caller.account).put(dataclasses.replace(role, trust=trust, principal_ids=ids))
         return Answer()
 
     def delete_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
@@ -139,6 +155,14 @@ class RoleOperations:
                 of=role.name,
             )
         )
+
+    def _pinned(self, tx: Tx, trust: str) -> dict[str, str]:
+        """Answer whom the trust policy means; raise when somebody is not there."""
+        found = self._principals.ids(tx, sorted(named_principals(trust)))
+        missing = next((name for name, identifier in found.items() if identifier is None), None)
+        if missing is not None:
+            raise MalformedPolicyDocument(f'Invalid principal in policy: "AWS":"{missing}"')
+        return {name: identifier for name, identifier in found.items() if identifier is not None}
 
 
 def _trust(document: str) -> str:

@@ -21,6 +21,7 @@ roles = Table(
     Column("max_session_s", Integer, nullable=False),
     Column("tags", Text, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("principal_ids", Text),
 )
 
 _ACCOUNT: Final[Any] = bindparam("account_")
@@ -34,6 +35,7 @@ _UPDATE = (
     .where(_OWN)
     .values(
         trust=bindparam("trust_"),
+        principal_ids=bindparam("principal_ids_"),
         description=bindparam("description_"),
         max_session_s=bindparam("max_session_s_"),
         tags=bindparam("tags_"),
@@ -68,6 +70,7 @@ class RoleStore:
             max_session_s=role.max_session_s,
             tags=json.dumps(role.tags),
             created_at=role.created_at,
+            principal_ids=json.dumps(dict(role.principal_ids)),
         )
 
     def put(self, role: Role) -> None:
@@ -76,6 +79,7 @@ class RoleStore:
             account_=self._account,
             name_=role.name,
             trust_=role.trust,
+            principal_ids_=json.dumps(dict(role.principal_ids)),
             description_=role.description,
             max_session_s_=role.max_session_s,
             tags_=json.dumps(role.tags),
@@ -121,4 +125,5 @@ def _role(row: Row[Any]) -> Role:
         max_session_s=row.max_session_s,
         tags=json.loads(row.tags),
         created_at=row.created_at,
+        principal_ids=json.loads(row.principal_ids or "{}"),
     )

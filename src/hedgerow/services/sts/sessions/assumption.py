@@ -6,13 +6,13 @@ Left out, and refused by name: MFA, provided contexts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from hedgerow.core.arn import parse
 from hedgerow.core.caller import Caller, Kind
-from hedgerow.core.policy import Reason, decide_trust
+from hedgerow.core.policy import Principal, Reason, decide_trust
 from hedgerow.core.request import Request
 from hedgerow.services.sts.sessions.errors import (
     ChainTooLong,
@@ -110,7 +110,7 @@ def _allowed_at_home(question: Question, role: Role | None, action: str) -> None
     """Raise NotAuthorised unless the trust policy names the caller, or names the account and its policies allow it."""
     if role is None:
         raise question.refusal(action, "there is no such role")
-    context, who = _trusting(question, role), question.standing.principal
+    context, who = _trusting(question, role), _known(question, role)
     trust = decide_trust(role.trust, who, action, context)
     if not trust.allowed:
         raise question.refusal(action, trust.explain())
@@ -129,9 +129,15 @@ def _allowed_abroad(question: Question, role: Role | None, action: str) -> None:
     own = question.standing.rights.decide(action, question.role_arn, question.context)
     if not own.allowed:
         raise question.refusal(action, own.explain())
-    who = question.standing.principal
-    if role is None or not decide_trust(role.trust, who, action, _trusting(question, role)).allowed:
+    if role is None or not decide_trust(role.trust, _known(question, role), action, _trusting(question, role)).allowed:
         raise question.refusal(action, STRANGERS)
+
+
+def _known(question: Question, role: Role) -> Principal:
+    """Answer the caller as the trust policy knows it: not by a name that somebody else had when it was written."""
+    who = question.standing.principal
+    own = str(question.standing.variables.get("aws:userid", "")).partition(":")[0]
+    return replace(who, arns=tuple(name for name in who.arns if role.principal_ids.get(name, own) == own))
 
 
 def _trusting(question: Question, role: Role) -> dict[str, "str | Sequence[str]"]:

@@ -18,6 +18,7 @@ KEPT_S: Final = 3600.0  # after its end, so that "expired" can be told from "unk
 TOKEN_LENGTH: Final = 128
 SOURCE_IDENTITY: Final = "aws:SourceIdentity"  # a session's variable
 TEMPORARY: Final = "ASIA"  # how the ids of temporary access keys begin
+ISSUED: Final = "aws:TokenIssueTime"  # a variable of every session: policies that end older ones look at it
 TAG: Final = "aws:PrincipalTag/"  # how the variables of tags begin
 DEVICES: Final = "credentials.iot.amazonaws.com"
 """The service that a role's trust policy must name, so that devices get its credentials."""

@@ -34,6 +34,11 @@ class Role(Protocol):
     @property
     def tags(self) -> dict[str, str]: ...
 
+    @property
+    def principal_ids(self) -> Mapping[str, str]:
+        """Whom the trust policy means by the ARNs that it names."""
+        ...
+
 
 class Roles(Protocol):
     """Reads roles."""

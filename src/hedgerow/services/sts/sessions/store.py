@@ -1,6 +1,7 @@
 """The rows of sessions; also the only place where sessions are made, and what authentication asks."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from sqlalchemy import (
@@ -20,7 +21,16 @@ from sqlalchemy import (
 )
 
 from hedgerow.base.ids import Ids
-from hedgerow.services.sts.sessions.model import KEPT_S, TEMPORARY, TOKEN_LENGTH, Bounds, Mandate, Session, SessionKind
+from hedgerow.services.sts.sessions.model import (
+    ISSUED,
+    KEPT_S,
+    TEMPORARY,
+    TOKEN_LENGTH,
+    Bounds,
+    Mandate,
+    Session,
+    SessionKind,
+)
 from hedgerow.store import Tx, metadata
 
 EXPIRED: Final = "sts.session-expired"
@@ -88,7 +98,7 @@ class SessionMint:
             principal=session.principal,
             name=session.name,
             identity=session.identity,
-            variables=json.dumps(dict(session.variables)),
+            variables=json.dumps({ISSUED: _moment(tx.now), **session.variables}),
             sealed=self._vault.seal(secrets, context=_context(session.access_key_id)),
             expires_at=session.expires_at,
             owner_id=mandate.owner_id,
@@ -125,6 +135,10 @@ class SessionReader:
 def forget(tx: Tx, account: str, access_key_id: str) -> None:
     """Delete a session; nothing happens when it is gone."""
     tx.run(_DELETE, account_=account, id_=access_key_id)
+
+
+def _moment(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _context(access_key_id: str) -> str:
