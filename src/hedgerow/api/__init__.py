@@ -1,5 +1,6 @@
 """The HTTP shell: parse, authenticate, authorise, validate, operation, serialise."""
 
+from hedgerow.api.alternatives import instead
 from hedgerow.api.app import ApiApp
 from hedgerow.api.authentication import Peer
 from hedgerow.api.models import OWN_MODELS, ModelFiles, botocore_models
@@ -22,6 +23,7 @@ __all__ = [
     "Way",
     "botocore_models",
     "flow",
+    "instead",
     "pass_role",
     "read",
     "write",

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from hedgerow.api.alternatives import elsewhere, instead
 from hedgerow.api.authentication import Authenticator, Peer, off_loop
 from hedgerow.api.authorisation import authorise, resource_arn
 from hedgerow.api.operations import Flow, Operation, Row, Way
@@ -35,6 +36,7 @@ from hedgerow.core.wire import (
     write_error,
     write_output,
 )
+from hedgerow.core.wire.catalogue import SIGNING_NAMES, operation_named
 from hedgerow.core.wire.checksums import check_body
 from hedgerow.core.wire.inputs import INFLATED_LIMIT
 from hedgerow.store import Answer, Run, Tx
@@ -141,6 +143,8 @@ class Pipeline:
 
     async def _steps(self, exchange: Exchange) -> HttpResponse:
         signed = exchange.signed = sigv4.read_signed(exchange.http)
+        if signed is not None and signed.credential.service not in SIGNING_NAMES:
+            raise self._no_service(exchange.http, signed.credential.service)
         call = exchange.call = self.authenticator.find(exchange.http, signed, exchange.peer)
         caller, http = await self.authenticator.authenticate(
             call, exchange.http, signed, exchange.peer, exchange.request_id
@@ -159,12 +163,17 @@ class Pipeline:
         response = await self._run(row, call, given, caller, lane=f"{caller.account} {resource}")
         return write_output(call, response, exchange.request_id)
 
+    @staticmethod
+    def _no_service(http: HttpRequest, service: str) -> ServiceError:
+        asked = operation_named(http)
+        return NotImplementedYet(f"There is no service '{service}' here{asked}. Instead: {elsewhere(service)}.")
+
     def _row(self, call: Call) -> Row:
         row = self._operations.get((call.service, call.operation.name))
         if row is None:
-            hint = self._hints.get((call.service, call.operation.name), "")
-            missing = f"{call.service}:{call.operation.name} is not implemented by Hedgerow yet."
-            raise NotImplementedYet(f"{missing} {hint}".rstrip())
+            name = call.operation.name
+            hint = self._hints.get((call.service, name)) or f"Instead: {instead(call.service, name)}."
+            raise NotImplementedYet(f"{call.service}:{name} is not implemented by Hedgerow yet. {hint}")
         return row
 
     async def _run(self, row: Row, call: Call, given: Input, caller: Caller, *, lane: str) -> Mapping[str, Any]:

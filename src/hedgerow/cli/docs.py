@@ -16,7 +16,7 @@ from typing import Final
 
 from botocore.loaders import Loader
 
-from hedgerow.api import OWN_MODELS, ModelFiles, botocore_models
+from hedgerow.api import OWN_MODELS, ModelFiles, botocore_models, instead
 from hedgerow.cli.members import Members, try_members
 from hedgerow.cloud.build import build
 from hedgerow.cloud.settings import CloudSettings
@@ -94,12 +94,22 @@ def coverage(members: Members) -> str:
     lines += [f"| **the six services of AWS IoT** | **{done}** | **{total}** |", ""]
     for service, title in SERVICES.items():
         lines += [f"## {title} (`{service}`)", ""]
-        for state, wanted in (("Answered", True), ("Refused by name", False)):
-            names = [name for name in operations[service] if ((service, name) in implemented) is wanted]
-            if names:
-                lines += [f"{state}: {', '.join(names)}.", ""]
+        answered = [name for name in operations[service] if (service, name) in implemented]
+        if answered:
+            lines += [f"Answered: {', '.join(answered)}.", ""]
+        lines += _refused(service, [name for name in operations[service] if name not in answered], members.hints)
         lines += _members(service, members)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _refused(service: str, names: list[str], hints: Mapping[tuple[str, str], str]) -> list[str]:
+    """Answer the operations that are not there, by why, or what to use instead."""
+    by_words: dict[str, list[str]] = {}
+    for name in names:
+        words = hints.get((service, name)) or f"Instead: {instead(service, name)}."
+        by_words.setdefault(words, []).append(name)
+    listed = [f"- {', '.join(each)}. {words}" for words, each in by_words.items()]
+    return ["Refused by name:", "", *listed, ""] if listed else []
 
 
 def _members(service: str, members: Members) -> list[str]:

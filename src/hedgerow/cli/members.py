@@ -272,10 +272,11 @@ def _at(value: Any, path: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """What the run found: by operation, and what no client may ever see."""
+    """What the run found by operation, what no client may ever see, and why other operations are not there."""
 
     found: Mapping[tuple[str, str], Found]
     crashes: tuple[str, ...]
+    hints: Mapping[tuple[str, str], str]
 
 
 async def try_members(cloud: Cloud, catalogue: Catalogue) -> Members:
@@ -283,4 +284,4 @@ async def try_members(cloud: Cloud, catalogue: Catalogue) -> Members:
     trial = Trial(cloud, catalogue)
     await trial.seed()
     found = {key: await trial.members(*key) for key in sorted(cloud.operations)}
-    return Members(found, tuple(dict.fromkeys(trial.crashes)))
+    return Members(found, tuple(dict.fromkeys(trial.crashes)), cloud.hints)

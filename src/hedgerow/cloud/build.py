@@ -91,6 +91,7 @@ class Cloud:
     secret_access_key: str
     console_url: str | None
     operations: Mapping[tuple[str, str], Row]  # everything that is answered, by (service, operation)
+    hints: Mapping[tuple[str, str], str]  # why others are not, in sentences of their own
     run: Run  # what the operations run on; the generated pages try them out
 
     def __repr__(self) -> str:
@@ -355,6 +356,7 @@ class _Parts:
             secret_access_key=self.root[1],
             console_url=await self._console_url(),
             operations=dict(self.tables.operations),
+            hints=self.tables.hints,
             run=self.runner,
         )
 

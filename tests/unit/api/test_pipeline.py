@@ -148,10 +148,41 @@ def test_a_path_that_no_operation_has_is_an_unknown_operation() -> None:
     assert "PATCH /nothing/here" in message
 
 
-def test_a_signing_name_that_no_service_has_is_an_unknown_operation() -> None:
-    response = answer(cloud(), signed("GET", "/", service="quantum"))
+@pytest.mark.parametrize(
+    ("http", "asked"),
+    [
+        (("GET", "/"), ""),
+        (("POST", "/"), "with the target Ssm.GetParameter"),
+    ],
+)
+def test_a_service_that_is_not_here_is_refused_by_name(http: tuple[str, str], asked: str) -> None:
+    headers = {"x-amz-target": "Ssm.GetParameter"} if asked else {}
 
-    assert refusal(response)[:2] == (404, "UnknownOperationException")
+    response = answer(cloud(), signed(*http, service="quantum-ledger", headers=headers))
+
+    status, code, message = refusal(response)
+    assert (status, code) == (501, "NotImplementedException")
+    assert "'quantum-ledger'" in message
+    assert asked in message
+    assert "AWS_ENDPOINT_URL_QUANTUM_LEDGER" in message
+
+
+@pytest.mark.parametrize(
+    ("service", "http", "words"),
+    [
+        ("iot", ("POST", "/audit/tasks"), "Device Defender"),
+        ("iot", ("GET", "/streams"), "job"),
+        ("greengrass", ("GET", "/greengrass/groups"), "greengrassv2"),
+        ("lambda", ("GET", "/2018-10-31/layers"), ".zip"),
+    ],
+)
+def test_an_operation_that_is_not_here_is_refused_with_what_to_use_instead(
+    service: str, http: tuple[str, str], words: str
+) -> None:
+    response = answer(toy_cloud({}), signed(*http, service=service))
+
+    assert refusal(response)[:2] == (501, "NotImplementedException")
+    assert words in refusal(response)[2]
 
 
 @pytest.mark.parametrize(

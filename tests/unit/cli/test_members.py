@@ -18,7 +18,7 @@ from tests.unit.api.cloud import ACCOUNT, CATALOGUE, KEY_ID, REGION, ToyRunner
 def found(operation: str, row: Row) -> tuple[Found, tuple[str, ...]]:
     operations = {("iot", operation): row}
     cloud = SimpleNamespace(
-        operations=operations, run=ToyRunner(), account=ACCOUNT, region=REGION, access_key_id=KEY_ID
+        operations=operations, hints={}, run=ToyRunner(), account=ACCOUNT, region=REGION, access_key_id=KEY_ID
     )
     members = asyncio.run(try_members(cast("Any", cloud), CATALOGUE))
     return members.found["iot", operation], members.crashes

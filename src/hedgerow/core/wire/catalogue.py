@@ -122,7 +122,7 @@ class Catalogue:
             if call is not None:
                 return call
         raise UnknownOperation(
-            f"No operation of {' or '.join(services)} answers {http.method} {http.path[:200]}{_named(http)}."
+            f"No operation of {' or '.join(services)} answers {http.method} {http.path[:200]}{operation_named(http)}."
         )
 
     def _call(self, model: ServiceModel, http: HttpRequest) -> Call | None:
@@ -160,7 +160,8 @@ def _action(http: HttpRequest) -> str | None:
     return next((value for name, value in pairs if name == "Action"), None)
 
 
-def _named(http: HttpRequest) -> str:
+def operation_named(http: HttpRequest) -> str:
+    """Answer which operation a request names by itself, for a refusal: ` with the target …`, "" when it names none."""
     target = http.headers.get("x-amz-target")
     if target is not None:
         return f" with the target {target[:100]}"
