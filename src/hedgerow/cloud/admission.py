@@ -54,7 +54,10 @@ class Admission:
         if question.signed_by is not None and question.signed_account is not None:
             principal, account = question.signed_by, question.signed_account
             return await self._run.read(lambda tx: self._by_signature(tx, question, principal, account))
-        return NotAdmitted(reason="NOT_AUTHENTICATED", detail="the client showed no certificate and signed nothing")
+        detail = "the client showed no certificate and signed nothing"
+        if "x-amz-customauthorizer-" in (question.username or "").lower():
+            detail += "; custom authorizers are not asked yet"
+        return NotAdmitted(reason="NOT_AUTHENTICATED", detail=detail)
 
     async def _register(self, question: Admit, der: bytes) -> None:
         """A certificate that nobody registered, of a CA whose account wants to know: the next connection may do."""

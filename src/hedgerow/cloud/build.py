@@ -275,6 +275,7 @@ class _Parts:
         build_enrolment(
             tables=tables,
             run=run,
+            ids=ids,
             pager=pager,
             token_key=self.token_key,
             region=self.region,

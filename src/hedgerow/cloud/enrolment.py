@@ -1,15 +1,18 @@
-"""Builds how devices enrol themselves: provisioning templates, the claim flow, its hook, certificate providers."""
+"""Builds how devices enrol themselves (templates, the claim flow, certificate providers), and custom authorizers."""
 
 from hedgerow.base.errors import ServiceError
+from hedgerow.base.ids import Ids
 from hedgerow.cloud.anchors import Anchors
 from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.operations import iot as iot_rows
+from hedgerow.cloud.operations import iot_authorizers as authorizer_rows
 from hedgerow.cloud.operations import iot_certificates as certificate_rows
 from hedgerow.cloud.registry import Registry
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.service_roles import IOT, ServiceRoles
 from hedgerow.core.paging import Pager
 from hedgerow.services.iam.roles import RoleReader
+from hedgerow.services.iot.authorizers import AuthorizerFlows, AuthorizerOperations, AuthorizerStore
 from hedgerow.services.iot.certificate_providers import (
     CertificateProviderFlows,
     CertificateProviderOperations,
@@ -35,6 +38,7 @@ def build_enrolment(
     *,
     tables: Tables,
     run: Run,
+    ids: Ids,
     pager: Pager,
     token_key: bytes,
     region: str,
@@ -60,6 +64,14 @@ def build_enrolment(
         "iot",
         certificate_rows.provider_rows(
             providers=CertificateProviderOperations(providers=providers, functions=hooks, pages=Pages(pager))
+        ),
+    )
+    authorizers = AuthorizerStore()
+    tables.serve(
+        "iot",
+        authorizer_rows.rows(
+            authorizers=AuthorizerOperations(authorizers=authorizers, pages=Pages(pager)),
+            flows=AuthorizerFlows(run=run, ids=ids, authorizers=authorizers, invoker=_Invoker(functions)),
         ),
     )
     registration = Registration(

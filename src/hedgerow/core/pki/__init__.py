@@ -33,6 +33,7 @@ from hedgerow.core.pki.reading import (
     read_der,
     usable_key,
 )
+from hedgerow.core.pki.tokens import signed_token, token_key
 
 __all__ = [
     "AWS_ISSUER",
@@ -69,6 +70,8 @@ __all__ = [
     "read_csr",
     "read_der",
     "read_private_key",
+    "signed_token",
     "stands_for",
+    "token_key",
     "usable_key",
 ]

@@ -9,8 +9,10 @@ from botocore.loaders import Loader
 
 from hedgerow.api.operations import Row, Way
 from hedgerow.base.errors import ServiceError
+from hedgerow.cloud.operations import iot_authorizers as authorizer_rows
 from hedgerow.cloud.operations.iot import authorization_rows, follow_up_rows, rows, template_rows, topic_rows
 from hedgerow.cloud.operations.iot_certificates import ca_rows, provider_rows, transfer_rows
+from hedgerow.services.iot.authorizers import AuthorizerFlows, AuthorizerOperations
 from hedgerow.services.iot.ca_certificates import CaCertificateFlows, CaCertificateOperations
 from hedgerow.services.iot.certificate_providers import CertificateProviderOperations
 from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations, CertificateTransferOperations
@@ -52,6 +54,9 @@ def all_rows() -> dict[str, Row]:
     cas = ca_rows(cas=object.__new__(CaCertificateOperations), flows=object.__new__(CaCertificateFlows))
     tests = authorization_rows(tests=object.__new__(AuthorizationTestOperations))
     providers = provider_rows(providers=object.__new__(CertificateProviderOperations))
+    authorizers = authorizer_rows.rows(
+        authorizers=object.__new__(AuthorizerOperations), flows=object.__new__(AuthorizerFlows)
+    )
     transfers = transfer_rows(transfers=object.__new__(CertificateTransferOperations))
     return (
         rows(**parts)
@@ -59,6 +64,7 @@ def all_rows() -> dict[str, Row]:
         | transfers
         | tests
         | providers
+        | authorizers
         | template_rows(templates=object.__new__(TemplateOperations))
     )
 
@@ -90,6 +96,8 @@ def test_an_operation_that_only_reads_is_not_run_as_a_write(name: str, row: Row)
         CaCertificateFlows,
         CertificateTransferOperations,
         CertificateProviderOperations,
+        AuthorizerOperations,
+        AuthorizerFlows,
         AuthorizationTestOperations,
     ],
 )

@@ -37,7 +37,7 @@ def checked_answer(payload: bytes, signing_request_pem: str) -> str:
     """Answer the certificate in a function's answer; raise ProviderFailed unless it is one for the request's key."""
     try:
         answer = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProviderFailed("The certificate provider's function did not answer JSON") from error
     pem = answer.get("certificatePem") if isinstance(answer, dict) else None
     if not isinstance(pem, str):

@@ -1,0 +1,42 @@
+"""What can be wrong with a request about custom authorizers, and with what an authorizer's function answers."""
+
+from hedgerow.base.errors import ServiceError
+from hedgerow.services.iot.errors import DeleteConflict, LimitExceeded, ResourceAlreadyExists, ResourceNotFound
+
+
+class AuthorizerNotFound(ResourceNotFound):
+    """The account has no authorizer of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Authorizer {name} does not exist")
+
+
+class NoDefaultAuthorizer(ResourceNotFound):
+    """No authorizer of the account is the default one."""
+
+    def __init__(self) -> None:
+        super().__init__("No default authorizer is set")
+
+
+class AuthorizerExists(ResourceAlreadyExists):
+    """The name is taken."""
+
+    def __init__(self, name: str, *, authorizer_arn: str) -> None:
+        super().__init__(f"Authorizer {name} already exists", resourceId=name, resourceArn=authorizer_arn)
+
+
+class AuthorizerActive(DeleteConflict):
+    """An active authorizer cannot be deleted."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Authorizer {name} must be INACTIVE before it is deleted")
+
+
+class TooManyAuthorizers(LimitExceeded):
+    """One has to go, or to be inactive, first."""
+
+
+class InvalidResponse(ServiceError):
+    """The function failed, or what it answered is not what an authorizer must answer."""
+
+    code = "InvalidResponseException"

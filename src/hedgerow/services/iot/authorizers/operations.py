@@ -1,0 +1,154 @@
+"""The operations on custom authorizers. Testing one is in `flows.py`.
+
+Not in force yet: no listener asks an authorizer, so that a client without certificate and signature is refused however
+many authorizers there are. For that reason none can be made the default one (SetDefaultAuthorizer is not served, and
+there is none to describe or to clear), and caching for HTTP is refused by name.
+Spec: AWS IoT CreateAuthorizer …; DeleteAuthorizer only when it is INACTIVE.
+"""
+
+from typing import Any
+
+from hedgerow.base.errors import NotImplementedYet
+from hedgerow.core.arn import arn
+from hedgerow.core.caller import Caller
+from hedgerow.core.request import Request
+from hedgerow.services.iot.authorizers.errors import (
+    AuthorizerActive,
+    AuthorizerExists,
+    AuthorizerNotFound,
+    NoDefaultAuthorizer,
+    TooManyAuthorizers,
+)
+from hedgerow.services.iot.authorizers.model import (
+    MOST,
+    MOST_ACTIVE,
+    Authorizer,
+    AuthorizerStatus,
+    checked_function,
+    checked_keys,
+)
+from hedgerow.services.iot.authorizers.store import AuthorizerStore
+from hedgerow.services.iot.pages import Pages
+from hedgerow.store import Answer, Tx
+
+
+class AuthorizerOperations:
+    """The operations on authorizers."""
+
+    def __init__(self, *, authorizers: AuthorizerStore, pages: Pages) -> None:
+        self._authorizers = authorizers
+        self._pages = pages
+
+    def create_authorizer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        name = request["authorizerName"]
+        _check_caching(request)
+        authorizer = Authorizer(
+            name=name,
+            function_arn=_function(request, caller),
+            token_key_name=request.get("tokenKeyName"),
+            keys=checked_keys(request.take_all("tokenSigningPublicKeys") or {}),
+            status=AuthorizerStatus(request.get("status", "ACTIVE")),
+            signing_disabled=bool(request.get("signingDisabled")),
+            created_at=tx.now,
+            updated_at=tx.now,
+        )
+        if self._authorizers.get(tx, caller.account, name) is not None:
+            raise AuthorizerExists(name, authorizer_arn=authorizer_arn(caller, name))
+        if self._authorizers.count(tx, caller.account) >= MOST:
+            raise TooManyAuthorizers(f"There are {MOST} authorizers already, which is the most")
+        self._check_active(tx, caller, authorizer)
+        self._authorizers.add(tx, caller.account, authorizer)
+        return Answer(_named(caller, name))
+
+    def describe_authorizer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        authorizer = found_authorizer(self._authorizers, tx, caller, request["authorizerName"])
+        described = {
+            **_named(caller, authorizer.name),
+            "authorizerFunctionArn": authorizer.function_arn,
+            "status": authorizer.status.value,
+            "creationDate": authorizer.created_at,
+            "lastModifiedDate": authorizer.updated_at,
+            "signingDisabled": authorizer.signing_disabled,
+            "enableCachingForHttp": False,
+        }
+        if authorizer.token_key_name is not None:
+            described["tokenKeyName"] = authorizer.token_key_name
+        if authorizer.keys:
+            described["tokenSigningPublicKeys"] = dict(authorizer.keys)
+        return Answer({"authorizerDescription": described})
+
+    def list_authorizers(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        ascending, status = bool(request.get("ascendingOrder")), request.get("status")
+        page = self._pages.by_marker(request, caller, "ListAuthorizers", ascending=ascending, status=status)
+        found = self._authorizers.list(
+            tx,
+            caller.account,
+            status=None if status is None else AuthorizerStatus(status),
+            after=page.position,
+            limit=page.limit,
+            ascending=ascending,
+        )
+        return Answer(
+            page.answer(
+                "authorizers", found, key=lambda a: (a.created_at, a.name), show=lambda a: _named(caller, a.name)
+            )
+        )
+
+    def update_authorizer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        authorizer = found_authorizer(self._authorizers, tx, caller, request["authorizerName"])
+        _check_caching(request)
+        status, keys = request.get("status"), request.take_all("tokenSigningPublicKeys")
+        changed = authorizer.changed(
+            tx.now,
+            function_arn=_function(request, caller) if "authorizerFunctionArn" in request else None,
+            token_key_name=request.get("tokenKeyName"),
+            keys=None if keys is None else checked_keys(keys),
+            status=None if status is None else AuthorizerStatus(status),
+        )
+        if not authorizer.active:
+            self._check_active(tx, caller, changed)
+        self._authorizers.put(tx, caller.account, changed)
+        return Answer(_named(caller, authorizer.name))
+
+    def delete_authorizer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        authorizer = found_authorizer(self._authorizers, tx, caller, request["authorizerName"])
+        if authorizer.active:
+            raise AuthorizerActive(authorizer.name)
+        self._authorizers.remove(tx, caller.account, authorizer.name)
+        return Answer({})
+
+    def describe_default_authorizer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        raise NoDefaultAuthorizer
+
+    def clear_default_authorizer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        raise NoDefaultAuthorizer
+
+    def _check_active(self, tx: Tx, caller: Caller, authorizer: Authorizer) -> None:
+        if authorizer.active and self._authorizers.count_active(tx, caller.account) >= MOST_ACTIVE:
+            raise TooManyAuthorizers(f"There are {MOST_ACTIVE} active authorizers already, which is the most")
+
+
+def found_authorizer(authorizers: AuthorizerStore, tx: Tx, caller: Caller, name: str) -> Authorizer:
+    """Answer the caller's authorizer; raise AuthorizerNotFound."""
+    authorizer = authorizers.get(tx, caller.account, name)
+    if authorizer is None:
+        raise AuthorizerNotFound(name)
+    return authorizer
+
+
+def authorizer_arn(caller: Caller, name: str) -> str:
+    """Make the ARN of one of the caller's authorizers."""
+    return arn("iot", caller.region, caller.account, f"authorizer/{name}")
+
+
+def _function(request: Request, caller: Caller) -> str:
+    return checked_function(request["authorizerFunctionArn"], account=caller.account, region=caller.region)
+
+
+def _check_caching(request: Request) -> None:
+    if request.get("enableCachingForHttp"):
+        raise NotImplementedYet("enableCachingForHttp: no listener asks authorizers yet; leave it false")
+
+
+def _named(caller: Caller, name: str) -> dict[str, Any]:
+    return {"authorizerName": name, "authorizerArn": authorizer_arn(caller, name)}
