@@ -113,6 +113,9 @@ def read_signed(http: HttpRequest) -> Signed | None:
         return _from_header(http, authorization)
     if "X-Amz-Signature" in http.query or "X-Amz-Algorithm" in http.query:
         return _from_query(dict(http.pairs))
+    if (authorization or "").startswith("AWS ") or ("AWSAccessKeyId=" in http.query and "Signature=" in http.query):
+        words = f"The authorization mechanism you have provided is not supported. Please use {ALGORITHM}."
+        raise WireError("InvalidRequest", words, status=400)
     return None
 
 
