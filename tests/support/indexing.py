@@ -16,6 +16,7 @@ from hedgerow.core.shadow import Shadow
 from hedgerow.services.iot.connectivity import Presence
 from hedgerow.services.iot.fleet_index import BUILD, CHANGED
 from hedgerow.services.iot.fleet_index.store import documents
+from hedgerow.services.iot.groups import BUILD as GROUP_BUILD
 from hedgerow.services.iot.groups import GroupOperations
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.shadows import ShadowKey
@@ -26,7 +27,7 @@ from hedgerow.store.tx import follow_ups
 from tests.support.clock import FakeIds
 from tests.support.store import CALLER, MemoryStore
 
-KINDS = (CHANGED, BUILD)
+KINDS = (CHANGED, BUILD, GROUP_BUILD)
 
 
 class IndexBench:
@@ -36,8 +37,8 @@ class IndexBench:
         self.store = MemoryStore()
         self.stores = stores = Stores()
         self.tables = Tables()
-        build_fleet_index(tables=self.tables, pager=Pager(b"key"), stores=stores)
         pages, ids = Pages(Pager(b"key")), FakeIds()
+        build_fleet_index(tables=self.tables, ids=ids, pager=Pager(b"key"), stores=stores)
         things = ThingOperations(
             things=stores.things, types=stores.types, memberships=stores.groups, pages=pages, ids=ids
         )
@@ -49,6 +50,9 @@ class IndexBench:
             "UpdateThing": things.update_thing,
             "DeleteThing": things.delete_thing,
             "CreateThingGroup": groups.create_thing_group,
+            "DescribeThingGroup": groups.describe_thing_group,
+            "UpdateThingGroup": groups.update_thing_group,
+            "ListThingsInThingGroup": groups.list_things_in_thing_group,
             "DeleteThingGroup": groups.delete_thing_group,
             "AddThingToThingGroup": groups.add_thing_to_thing_group,
             "RemoveThingFromThingGroup": groups.remove_thing_from_thing_group,

@@ -73,6 +73,23 @@ def test_a_fleet_is_searched_by_what_it_is_says_and_whether_it_is_there(cloud: T
     assert iot.get_thing_connectivity_data(thingName="aa-1")["connected"] is False
 
 
+@pytest.mark.spec("JB-30")
+def test_a_dynamic_group_follows_and_its_new_member_gets_the_job(cloud: TestCloud) -> None:
+    iot = indexed(cloud)
+    group = iot.create_dynamic_thing_group(thingGroupName="low", queryString="shadow.reported.volts < 11")
+    until("built", lambda: iot.describe_thing_group(thingGroupName="low")["status"] == "ACTIVE")
+    iot.create_job(jobId="swap", targets=[group["thingGroupArn"]], document="{}", targetSelection="CONTINUOUS")
+    iot.create_thing(thingName="box")
+    data = cloud.client("iot-data")
+
+    data.update_thing_shadow(thingName="box", payload=json.dumps({"state": {"reported": {"volts": 10.5}}}))
+    until("in", lambda: iot.list_things_in_thing_group(thingGroupName="low")["things"] == ["box"])
+    until("job", lambda: iot.list_job_executions_for_thing(thingName="box")["executionSummaries"])
+    data.update_thing_shadow(thingName="box", payload=json.dumps({"state": {"reported": {"volts": 12}}}))
+
+    until("out", lambda: iot.list_things_in_thing_group(thingGroupName="low")["things"] == [])
+
+
 def test_a_query_that_is_none_says_what_is_wrong(cloud: TestCloud) -> None:
     iot = indexed(cloud)
 

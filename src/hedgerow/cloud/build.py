@@ -271,7 +271,7 @@ class _Parts:
             objects=self.compute.objects,
             rights=CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock),
         )
-        build_fleet_index(tables=tables, pager=pager, stores=registry.stores)
+        build_fleet_index(tables=tables, ids=ids, pager=pager, stores=registry.stores)
         build_enrolment(
             tables=tables,
             run=run,

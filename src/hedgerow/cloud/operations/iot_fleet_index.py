@@ -11,15 +11,22 @@ from hedgerow.services.iot.fleet_index import (
     FleetIndexFollowUps,
     FleetIndexOperations,
 )
+from hedgerow.services.iot.groups import BUILD as GROUP_BUILD
+from hedgerow.services.iot.groups import DynamicGroupOperations, DynamicMembers
 from hedgerow.store import Answer, FollowUp, Tx
 
 _INDEX = "arn:aws:iot:{region}:{account}:index/{indexName|=AWS_Things}"
+_GROUP = "arn:aws:iot:{region}:{account}:thinggroup/{thingGroupName}"
 
 
 def rows(
-    *, indexes: FleetIndexOperations, aggregations: AggregationOperations, connectivity: ConnectivityOperations
+    *,
+    indexes: FleetIndexOperations,
+    aggregations: AggregationOperations,
+    groups: DynamicGroupOperations,
+    connectivity: ConnectivityOperations,
 ) -> dict[str, Row]:
-    """Answer the operations on indexes."""
+    """Answer the operations on indexes, and on what goes by them."""
     return {
         "UpdateIndexingConfiguration": write(indexes.update_indexing_configuration),
         "GetIndexingConfiguration": read(indexes.get_indexing_configuration),
@@ -30,12 +37,17 @@ def rows(
         "GetCardinality": read(aggregations.get_cardinality, _INDEX),
         "GetPercentiles": read(aggregations.get_percentiles, _INDEX),
         "GetBucketsAggregation": read(aggregations.get_buckets_aggregation, _INDEX),
+        "CreateDynamicThingGroup": write(groups.create_dynamic_thing_group, _GROUP),
+        "UpdateDynamicThingGroup": write(groups.update_dynamic_thing_group, _GROUP),
+        "DeleteDynamicThingGroup": write(groups.delete_dynamic_thing_group, _GROUP),
         "GetThingConnectivityData": read(
             connectivity.get_thing_connectivity_data, "arn:aws:iot:{region}:{account}:thing/{thingName}"
         ),
     }
 
 
-def follow_up_rows(*, indexes: FleetIndexFollowUps) -> dict[str, Callable[[Tx, FollowUp], Answer]]:
-    """Answer what happens to the indexes later."""
-    return {CHANGED: indexes.on_changed, BUILD: indexes.on_build}
+def follow_up_rows(
+    *, indexes: FleetIndexFollowUps, members: DynamicMembers
+) -> dict[str, Callable[[Tx, FollowUp], Answer]]:
+    """Answer what happens to the indexes and the dynamic groups later."""
+    return {CHANGED: indexes.on_changed, BUILD: indexes.on_build, GROUP_BUILD: members.on_build}

@@ -6,6 +6,7 @@ Shadows: `desired`, `reported`, `delta` and `metadata` of the classic shadow, th
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from hedgerow.core.fleetquery import Field
 from hedgerow.core.shadow import Shadow, delta
 from hedgerow.services.iot.fleet_index.model import Document, Setup
 from hedgerow.store import Tx
@@ -80,6 +81,14 @@ class Connectivity(Protocol):
 
     def of(self, tx: Tx, account: str, thing: str) -> Mapping[str, Any] | None:
         """Answer the members of AWS's ThingConnectivity, None when nothing is known."""
+        ...
+
+
+class Followers(Protocol):
+    """Who goes by what is indexed of a thing."""
+
+    def follow(self, tx: Tx, account: str, thing: str, fields: Sequence[Field]) -> None:
+        """What is indexed of the thing has changed."""
         ...
 
 

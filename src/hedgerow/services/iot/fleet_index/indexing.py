@@ -9,6 +9,7 @@ from typing import Final
 
 from hedgerow.services.iot.fleet_index.documents import (
     Connectivity,
+    Followers,
     Groups,
     Shadows,
     ThingLike,
@@ -61,12 +62,14 @@ class Indexing:
         groups: Groups,
         shadows: Shadows,
         connectivity: Connectivity,
+        followers: Followers,
     ) -> None:
         self._store = store
         self._things = things
         self._groups = groups
         self._shadows = shadows
         self._connectivity = connectivity
+        self._followers = followers
 
     def begin(self, tx: Tx, account: str, setup: Setup) -> None:
         """The index is set up otherwise from now on: build it."""
@@ -86,7 +89,10 @@ class Indexing:
             document = None if thing is None else self._document(tx, account, thing, setup)
         if document is None:
             return self._store.remove(tx, account, index, name)
-        return self._store.put(tx, account, index, document)
+        changed = self._store.put(tx, account, index, document)
+        if changed and index == THINGS:
+            self._followers.follow(tx, account, name, document.fields())
+        return changed
 
     def build(self, tx: Tx, account: str, index: str, *, generation: int, phase: str, after: str) -> None:
         """Do the next part of a build and see to the one after it; one that was overtaken by another setup ends."""

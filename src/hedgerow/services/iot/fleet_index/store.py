@@ -125,6 +125,15 @@ class FleetIndexStore:
         row = tx.one(_SETUP, account_=account, index_=index)
         return Setup(index=index) if row is None else _setup(row)
 
+    def things_on(self, tx: Tx, account: str) -> bool:
+        """Tell whether the account indexes its things."""
+        return self.setup(tx, account, THINGS).on
+
+    def page(self, tx: Tx, account: str, *, after: str, limit: int) -> Sequence[tuple[str, Sequence[Field]]]:
+        """Answer name and values of indexed things by name, those after `after`."""
+        rows = tx.all(_FOUND, account_=account, index_=THINGS, after=after, limit_=limit)
+        return [(row.name, _document(row).fields()) for row in rows]
+
     def connectivity_on(self, tx: Tx, account: str) -> bool:
         """Tell whether the account indexes connectivity."""
         setup = self.setup(tx, account, THINGS)

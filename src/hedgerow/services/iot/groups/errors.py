@@ -1,5 +1,6 @@
 """What can be wrong with a request about thing groups."""
 
+from hedgerow.base.errors import ServiceError
 from hedgerow.services.iot.errors import InvalidRequest, ResourceAlreadyExists, ResourceNotFound
 
 
@@ -26,6 +27,12 @@ class GroupExists(ResourceAlreadyExists):
             resourceId=group_id,
             resourceArn=group_arn,
         )
+
+
+class QueryRefused(ServiceError):
+    """The query string of a dynamic group is not one."""
+
+    code = "InvalidQueryException"
 
 
 class GroupHasChildren(InvalidRequest):

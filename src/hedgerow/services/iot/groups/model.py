@@ -1,12 +1,14 @@
-"""A static thing group: a node of a tree that does not change its shape.
+"""A thing group: a static one is a node of a tree that does not change its shape, a dynamic one has a query.
 
 Spec: parent and name stand from creation on; a tree is 7 groups deep, a group has 100 children at most; a thing is in
-10 groups at most and never in two of one tree.
+10 groups at most and never in two of one tree. A dynamic group stands by itself; where there is room for one only, the
+older one gets the thing.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Final
 
 from hedgerow.services.iot.errors import InvalidRequest, VersionConflict
@@ -19,11 +21,22 @@ DEPTH: Final = 7
 CHILDREN: Final = 100
 GROUPS_OF_A_THING: Final = 10
 ATTRIBUTES: Final = 50
+DYNAMIC_GROUPS: Final = 100
+INDEX: Final = "AWS_Things"
+QUERY_VERSION: Final = "2017-09-30"
+
+
+class Status(Enum):
+    """How far the membership of a dynamic group is decided."""
+
+    ACTIVE = "ACTIVE"
+    BUILDING = "BUILDING"
+    REBUILDING = "REBUILDING"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThingGroup:
-    """One static thing group. `line` names the groups from the root down to its parent."""
+    """One thing group. `line` names the groups from the root down to its parent; a dynamic one has `query`."""
 
     name: str
     id: str
@@ -32,6 +45,13 @@ class ThingGroup:
     attributes: Mapping[str, str]
     version: int
     created_at: float
+    query: str | None = None
+    status: Status | None = None
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether a query says who is in it."""
+        return self.query is not None
 
     @property
     def parent(self) -> str | None:
@@ -44,7 +64,9 @@ class ThingGroup:
         return self.line[0] if self.line else self.name
 
     def line_below(self) -> tuple[str, ...]:
-        """Answer the line of a child; raise InvalidRequest when the tree would be too deep."""
+        """Answer the line of a child; raise InvalidRequest when there can be none here."""
+        if self.dynamic:
+            raise InvalidRequest(f"Thing group {self.name} is dynamic: it has no groups below it")
         if len(self.line) + 2 > DEPTH:
             raise InvalidRequest(f"A hierarchy of thing groups may be {DEPTH} groups deep at most")
         return (*self.line, self.name)

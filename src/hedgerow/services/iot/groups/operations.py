@@ -1,6 +1,6 @@
-"""The operations on static thing groups and on who is in them.
+"""The operations on static thing groups and on who is in groups.
 
-Deleting a group takes its policies off and its members out; dynamic and billing groups are not here. A change of
+Deleting a group takes its policies off and its members out; dynamic groups are made in `dynamic.py`. A change of
 membership names the certificates of the thing in AuthorisationChanged, because group policies count for them.
 Spec: AWS IoT registry (CreateThingGroup …); idempotent where every property is the same.
 """
@@ -18,6 +18,8 @@ from hedgerow.services.iot.groups.errors import GroupExists, GroupHasChildren, G
 from hedgerow.services.iot.groups.model import (
     CHILDREN,
     GROUPS_OF_A_THING,
+    INDEX,
+    QUERY_VERSION,
     ThingGroup,
     checked_attributes,
     checked_name,
@@ -60,7 +62,7 @@ class GroupOperations:
 
     def create_thing_group(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         name, parent = checked_name(request["thingGroupName"]), request.get("parentGroupName")
-        description, given, _ = _properties(request.get("thingGroupProperties"))
+        description, given, _ = properties_of(request.get("thingGroupProperties"))
         attributes = checked_attributes(given or {})
         group = self._groups.get(tx, caller.account, name)
         if group is None:
@@ -74,7 +76,7 @@ class GroupOperations:
                 created_at=tx.now,
             )
             self._groups.add(tx, caller.account, group)
-        elif (group.parent, group.description, group.attributes) != (parent, description, attributes):
+        elif group.dynamic or (group.parent, group.description, group.attributes) != (parent, description, attributes):
             raise GroupExists(name, group_id=group.id, group_arn=_arn(caller, name))
         return Answer({"thingGroupName": name, "thingGroupArn": _arn(caller, name), "thingGroupId": group.id})
 
@@ -82,9 +84,9 @@ class GroupOperations:
         return Answer(_described(caller, self._get(tx, caller, request["thingGroupName"])))
 
     def update_thing_group(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        group = self._get(tx, caller, request["thingGroupName"])
+        group = _static(self._get(tx, caller, request["thingGroupName"]), "UpdateDynamicThingGroup")
         group.expect(request.get("expectedVersion"))
-        description, attributes, merge = _properties(request["thingGroupProperties"])
+        description, attributes, merge = properties_of(request["thingGroupProperties"])
         changed = group.changed(description=description, attributes=attributes, merge=merge)
         self._groups.put(tx, caller.account, changed)
         return Answer({"version": changed.version})
@@ -94,7 +96,7 @@ class GroupOperations:
         group = self._groups.get(tx, caller.account, name)
         if group is None:  # AWS answers success
             return Answer({})
-        group.expect(expected)
+        _static(group, "DeleteDynamicThingGroup").expect(expected)
         if self._groups.children(tx, caller.account, name):
             raise GroupHasChildren(name)
         events = self._regrant(tx, caller, self._groups.things_in(tx, caller.account, name))
@@ -124,8 +126,8 @@ class GroupOperations:
 
     def add_thing_to_thing_group(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         thing, group = self._pair(tx, request, caller)
-        request.get("overrideDynamicGroups")  # there are no dynamic groups that could give way
-        return Answer({}, events=self._join(tx, caller, group, thing))
+        override = bool(request.get("overrideDynamicGroups"))
+        return Answer({}, events=self._join(tx, caller, group, thing, override=override))
 
     def remove_thing_from_thing_group(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         thing, group = self._pair(tx, request, caller)
@@ -133,12 +135,12 @@ class GroupOperations:
 
     def update_thing_groups_for_thing(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         thing = self._thing(tx, caller, request["thingName"])
-        request.get("overrideDynamicGroups")  # there are no dynamic groups that could give way
+        override = bool(request.get("overrideDynamicGroups"))
         events: list[Event] = []
         for name in request.take_all("thingGroupsToRemove") or ():
             events += self._leave(tx, caller, self._get(tx, caller, name), thing)
         for name in request.take_all("thingGroupsToAdd") or ():
-            events += self._join(tx, caller, self._get(tx, caller, name), thing)
+            events += self._join(tx, caller, self._get(tx, caller, name), thing, override=override)
         return Answer({}, events=tuple(events))
 
     def list_things_in_thing_group(self, tx: Tx, request: Request, caller: Caller) -> Answer:
@@ -155,20 +157,31 @@ class GroupOperations:
         found = self._groups.memberships(tx, caller.account, thing, after=page.after(), limit=page.limit)
         return Answer(page.answer("thingGroups", found, key=lambda m: (m[0],), show=lambda m: _named(caller, m[0])))
 
-    def _join(self, tx: Tx, caller: Caller, group: ThingGroup, thing: str) -> tuple[Event, ...]:
+    def _join(
+        self, tx: Tx, caller: Caller, group: ThingGroup, thing: str, *, override: bool = False
+    ) -> tuple[Event, ...]:
+        """Let the thing in; with `override` its youngest dynamic group gives way where there is no room."""
+        _by_hand(group)
         memberships = self._groups.memberships(tx, caller.account, thing)
         for other, root in memberships:
             if other == group.name:
                 return ()
             if root == group.root:
                 raise SameTree(thing, group.name, other)
-        if len(memberships) >= GROUPS_OF_A_THING:
+        if len(memberships) >= GROUPS_OF_A_THING and not (override and self._give_way(tx, caller, thing)):
             raise InvalidRequest(f"Thing {thing} is already in {GROUPS_OF_A_THING} thing groups, which is the most")
         self._groups.join(tx, caller.account, group, thing)
         return self._regrant(tx, caller, (thing,))
 
+    def _give_way(self, tx: Tx, caller: Caller, thing: str) -> bool:
+        """Take the thing out of its youngest dynamic group; tell whether it was in any."""
+        for group in reversed(self._groups.dynamic(tx, caller.account)):
+            if self._groups.leave(tx, caller.account, group.name, thing):
+                return True
+        return False
+
     def _leave(self, tx: Tx, caller: Caller, group: ThingGroup, thing: str) -> tuple[Event, ...]:
-        left = self._groups.leave(tx, caller.account, group.name, thing)
+        left = self._groups.leave(tx, caller.account, _by_hand(group).name, thing)
         return self._regrant(tx, caller, (thing,)) if left else ()
 
     def _line_below(self, tx: Tx, caller: Caller, parent: str | None) -> tuple[str, ...]:
@@ -214,13 +227,25 @@ def _name(request: Request, caller: Caller, member: str, kind: str) -> str:
     return str(name)
 
 
-def _properties(properties: Request | None) -> tuple[str | None, dict[str, str] | None, bool]:
+def properties_of(properties: Request | None) -> tuple[str | None, dict[str, str] | None, bool]:
     if properties is None:
         return None, None, False
     description, payload = properties.get("thingGroupDescription"), properties.get("attributePayload")
     if payload is None:
         return description, None, False
     return description, payload.take_all("attributes"), bool(payload.get("merge"))
+
+
+def _static(group: ThingGroup, instead: str) -> ThingGroup:
+    if group.dynamic:
+        raise InvalidRequest(f"Thing group {group.name} is dynamic: use {instead}")
+    return group
+
+
+def _by_hand(group: ThingGroup) -> ThingGroup:
+    if group.dynamic:
+        raise InvalidRequest(f"Thing group {group.name} is dynamic: its query says which things are in it")
+    return group
 
 
 def _arn(caller: Caller, name: str) -> str:
@@ -241,7 +266,7 @@ def _described(caller: Caller, group: ThingGroup) -> dict[str, Any]:
     if group.parent is not None:
         metadata["parentGroupName"] = group.parent
         metadata["rootToParentThingGroups"] = [_named(caller, name) for name in group.line]
-    return {
+    shown = {
         "thingGroupName": group.name,
         "thingGroupId": group.id,
         "thingGroupArn": _arn(caller, group.name),
@@ -249,3 +274,11 @@ def _described(caller: Caller, group: ThingGroup) -> dict[str, Any]:
         "thingGroupProperties": properties,
         "thingGroupMetadata": metadata,
     }
+    if group.status is not None:
+        shown |= {**query_of(group), "status": group.status.value}
+    return shown
+
+
+def query_of(group: ThingGroup) -> dict[str, Any]:
+    """Answer what a dynamic group's query is, as AWS shows it."""
+    return {"indexName": INDEX, "queryString": group.query, "queryVersion": QUERY_VERSION}

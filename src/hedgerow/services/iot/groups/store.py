@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Column, Float, Index, Integer, Row, String, Table, Text, bindparam, delete, func, insert, select
 from sqlalchemy import update as update_rows
 
-from hedgerow.services.iot.groups.model import ThingGroup
+from hedgerow.services.iot.groups.model import Status, ThingGroup
 from hedgerow.store import Tx, metadata
 
 FOLLOW_UP: Final = "thing-group-membership"
@@ -30,8 +30,11 @@ groups = Table(
     Column("attributes", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("query", Text),  # of a dynamic group
+    Column("status", String(16)),
 )
 Index("ix_iot_thing_group_parent", groups.c.account, groups.c.parent, groups.c.name)
+Index("ix_iot_thing_group_status", groups.c.account, groups.c.status)
 
 lines = Table(
     "iot_thing_group_line",
@@ -67,6 +70,11 @@ _INSERT_LINE = insert(lines)
 _UPDATE = update_rows(groups).where(groups.c.account == _ACCOUNT, groups.c.name == _NAME)
 _DELETE = delete(groups).where(groups.c.account == _ACCOUNT, groups.c.name == _NAME)
 _DELETE_LINES = delete(lines).where(lines.c.account == _ACCOUNT, lines.c.below == _NAME)
+_DYNAMIC = (
+    select(groups)
+    .where(groups.c.account == _ACCOUNT, groups.c.status.in_([status.value for status in Status]))
+    .order_by(groups.c.created_at, groups.c.name)
+)
 _CHILDREN = select(func.count()).where(groups.c.account == _ACCOUNT, groups.c.parent == _NAME)
 _LIST = (
     select(groups)
@@ -180,6 +188,15 @@ class GroupStore:
         tx.run(_DELETE, account_=account, name_=name)
         self._tell(tx, account, name)
 
+    def dynamic(self, tx: Tx, account: str) -> Sequence[ThingGroup]:
+        """Answer the dynamic groups, the oldest first."""
+        return [_group(row) for row in tx.all(_DYNAMIC, account_=account)]
+
+    def is_dynamic(self, tx: Tx, account: str, name: str) -> bool:
+        """Tell whether there is a dynamic group of that name."""
+        group = self.get(tx, account, name)
+        return group is not None and group.dynamic
+
     def children(self, tx: Tx, account: str, name: str) -> int:
         """Answer how many groups stand directly below."""
         row = tx.one(_CHILDREN, account_=account, name_=name)
@@ -264,6 +281,8 @@ def _columns(group: ThingGroup) -> Mapping[str, Any]:
         "description": group.description,
         "attributes": json.dumps(dict(group.attributes)),
         "version": group.version,
+        "query": group.query,
+        "status": None if group.status is None else group.status.value,
     }
 
 
@@ -276,4 +295,6 @@ def _group(row: Row[Any]) -> ThingGroup:
         attributes=json.loads(row.attributes),
         version=row.version,
         created_at=row.created_at,
+        query=row.query,
+        status=None if row.status is None else Status(row.status),
     )

@@ -57,6 +57,10 @@ class Groups(Protocol):
         """Tell whether there is a thing group of that name."""
         ...
 
+    def is_dynamic(self, tx: Tx, account: str, name: str) -> bool:
+        """Tell whether there is a dynamic group of that name."""
+        ...
+
     def line_of(self, tx: Tx, account: str, group: str) -> Sequence[str]:
         """Answer the group and all groups above it."""
         ...
@@ -300,6 +304,8 @@ class PolicyAttachmentOperations:
     def _attach(self, tx: Tx, caller: Caller, name: str, target_arn: str) -> Answer:
         policy = found_policy(self._policies, tx, caller, name)
         target = self._known(tx, caller, target_arn)
+        if target.startswith(GROUP) and self._groups.is_dynamic(tx, caller.account, target.removeprefix(GROUP)):
+            raise InvalidRequest(f"{target_arn} is a dynamic thing group: policies cannot be attached to it")
         attached = self._policies.attached_to(tx, caller.account, target)
         if policy.name in attached:
             return Answer({})
