@@ -20,10 +20,13 @@ from urllib.parse import urlsplit
 
 from hedgerow.base.clock import Clock
 from hedgerow.base.errors import Unavailable
+from hedgerow.base.log import get_logger
 from hedgerow.cloud.reach import Line, Network, Reach, Refused
 from hedgerow.core.jwt import InvalidToken, Key, read_keys
 from hedgerow.core.jwt.encoding import read_object
 from hedgerow.services.sts.sessions import KeysRefused
+
+log = get_logger("issuers")
 
 TIMEOUT_S: Final = 3.0  # without a byte
 WHOLE_S: Final = 10.0  # for all of it
@@ -73,12 +76,12 @@ class IssuerKeys:
                 raise known.failure.with_traceback(None)
             try:
                 known.keys = await self._fetch(issuer, thumbprints)
-            except Unavailable as error:
-                known.failure, known.failed_at = error, now
-                raise
-            except Refused as error:
-                known.failure, known.failed_at = KeysRefused(str(error)), now
-                raise known.failure from error
+            except (Unavailable, Refused) as error:
+                known.failure = error if isinstance(error, Unavailable) else KeysRefused(str(error))
+                known.failed_at = now
+                fields = {"issuer": issuer, "why": str(error)}  # told once, not to everyone who asks meanwhile
+                log.warning("an identity provider's keys cannot be had", extra={"fields": fields})
+                raise known.failure from error.__cause__
             known.read_at, known.failure = now, None
             return known.keys
 
@@ -125,7 +128,8 @@ class IssuerKeys:
         connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
         try:
             connection.sock = self._connected(host, port, thumbprints, line)
-            connection.request("GET", target, headers={"accept": "application/json", "connection": "close"})
+            headers = {"host": parts.netloc, "accept": "application/json", "connection": "close"}
+            connection.request("GET", target, headers=headers)
             response = connection.getresponse()
             body = response.read(LONGEST + 1)
         except ssl.SSLCertVerificationError as error:

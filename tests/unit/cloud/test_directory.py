@@ -177,6 +177,34 @@ def test_a_session_does_not_pass_to_a_new_role_of_the_same_name(cloud: Cloud) ->
     assert (gone, again) == (None, None)
 
 
+def test_a_guest_goes_with_the_user_who_answers_for_it(cloud: Cloud) -> None:
+    allow = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    bob = cloud.iam.user("bob", allow)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{**allow, "Action": "s3:GetObject"}]})
+    made = cloud.run(cloud.iam.sts.get_federation_token, {"Name": "guest", "Policy": policy}, bob)
+    key_id = made["Credentials"]["AccessKeyId"]
+    guest = signed_by(cloud, key_id)
+    before = may(cloud, guest, "s3:GetObject", BUCKET), may(cloud, guest, "s3:PutObject", BUCKET)
+
+    cloud.run(cloud.iam.user_policies.delete_user_policy, {"UserName": "bob", "PolicyName": "own"})
+    poor = may(cloud, guest, "s3:GetObject", BUCKET)
+    cloud.run(cloud.iam.users.delete_user, {"UserName": "bob"})
+    cloud.iam.user("bob", allow)
+
+    assert (guest.kind, before, poor) == (Kind.FEDERATED, (True, False), False)
+    assert wait(cloud.directory.access_key(key_id)) is None
+
+
+def test_a_session_of_root_is_within_its_limits(cloud: Cloud) -> None:
+    key_id = cloud.run(cloud.iam.sts.get_session_token, {})["Credentials"]["AccessKeyId"]
+    root = signed_by(cloud, key_id)
+
+    assert root.kind is Kind.ROOT
+    assert may(cloud, root, "s3:GetObject", BUCKET)
+    assert not may(cloud, root, "iam:CreateUser", "arn:aws:iam::123456789012:user/eve")
+    assert not may(cloud, root, "iot:CreateThing", IOT.replace("123456789012", "210987654321") + "thing/a")
+
+
 def test_a_session_does_not_pass_to_a_new_user_of_the_same_name(cloud: Cloud) -> None:
     user_id, _ = user_key(cloud)
     made = cloud.run(cloud.iam.sts.get_session_token, {}, signed_by(cloud, user_id))["Credentials"]["AccessKeyId"]

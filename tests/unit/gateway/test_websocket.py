@@ -63,7 +63,8 @@ def direct() -> World:
 
 @pytest.mark.parametrize("name", ["mqtt", "mqttv3.1"])
 def test_a_signed_caller_talks_mqtt(direct: World, name: str) -> None:
-    socket = Socket(direct, **{"hedgerow.caller": CALLER, "subprotocols": ["chat", name]})
+    caller = replace(CALLER, access_key_id="AKIASIGNED")
+    socket = Socket(direct, **{"hedgerow.caller": caller, "subprotocols": ["chat", name]})
 
     asyncio.run(socket.run(frame(Connect("a")), frame(Subscribe(1, (("t", 0),)), Publish("t", b"x"))))
 
@@ -73,6 +74,7 @@ def test_a_signed_caller_talks_mqtt(direct: World, name: str) -> None:
     assert packets[-1] == Publish("t", b"x")
     (question,) = direct.control.admits
     assert (question.signed_by, question.signed_account) == (CALLER.principal, CALLER.account)
+    assert question.signed_key == "AKIASIGNED"
     assert (question.peer, question.certificate) == ("192.0.2.9", None)
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from hedgerow.base.errors import HedgerowError, NotImplementedYet, Unavailable
-from hedgerow.base.log import get_logger
 from hedgerow.core import jwt
 from hedgerow.core.caller import Caller
 from hedgerow.core.policy import Principal, decide_trust
@@ -42,8 +41,6 @@ from hedgerow.services.sts.sessions.terms import (
     transitive_of,
 )
 from hedgerow.store import Answer, Run, Tx
-
-log = get_logger("sts")
 
 ASSUME: Final = "sts:AssumeRoleWithWebIdentity"
 _TAGS: Final = "https://aws.amazon.com/tags"
@@ -150,15 +147,12 @@ class WebIdentityFlows:
         return provider
 
     async def _verify(self, asked: _Asked, provider: Provider) -> None:
-        fields = {"issuer": provider.issuer, "account": asked.account}
         try:
             keys = await self._keys.keys(provider.issuer, provider.thumbprints, asked.token.key_id)
             jwt.verify(asked.token, keys)
         except Unavailable as error:
-            log.warning("an identity provider was not reached", extra={"fields": {**fields, "why": str(error)}})
             raise IdpUnreachable(str(error)) from error
         except KeysRefused as error:
-            log.warning("keys of an identity provider were refused", extra={"fields": {**fields, "why": str(error)}})
             raise InvalidIdentity(f"Couldn't retrieve verification key from your identity provider: {error}") from error
         except jwt.InvalidToken as error:
             raise InvalidIdentity(f"The token cannot be verified: {error}") from error

@@ -1,0 +1,97 @@
+"""MQTT over WebSocket with temporary credentials: the connection may what the very session may, and ends with it."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import paho.mqtt.client as paho
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from hedgerow.core.wire import HttpRequest, sigv4
+from hedgerow.testing import TestCloud
+from tests.support.mqtt import Connected
+from tests.support.people import allow, policy, role, trust, user
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.slow]
+
+MQTT = ["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive"]
+
+
+@contextmanager
+def signed_in(cloud: TestCloud, credentials: Mapping[str, str], client_id: str = "browser") -> Iterator[Connected]:
+    """Connect as a browser does: with a presigned URL."""
+    ready, host = cloud.process.ready, cloud.host
+    query = sigv4.presign(
+        HttpRequest("GET", "/mqtt", "", {"host": host}),
+        access_key_id=credentials["AccessKeyId"],
+        secret=credentials["SecretAccessKey"],
+        token=credentials["SessionToken"],
+        region=cloud.region,
+        service="iotdevicegateway",
+        now=time.time(),
+        expires_s=60,
+    )
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2, client_id=client_id, transport="websockets", reconnect_on_failure=False
+    )
+    client.tls_set(ready["ca_file"])
+    client.ws_set_options(path=f"/mqtt?{query}")
+    connection = Connected(client)
+    client.connect(host, ready["https_port"], keepalive=60)
+    client.loop_start()
+    try:
+        connection.wait_connected()
+        yield connection
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def credentials(cloud: TestCloud, **terms: str) -> Mapping[str, str]:
+    """Answer credentials of the role `browser`, which may do everything by MQTT."""
+    iam = cloud.client("iam")
+    if not iam.list_roles()["Roles"]:
+        role(cloud, "browser", trust({"AWS": cloud.account}), allow(MQTT))
+    name = f"user-{len(iam.list_users()['Users'])}"
+    arn = f"arn:aws:iam::{cloud.account}:role/browser"
+    sts = user(cloud, name, allow("sts:AssumeRole", arn)).client("sts")
+    found: Mapping[str, str] = sts.assume_role(RoleArn=arn, RoleSessionName="tab", **terms)["Credentials"]
+    return found
+
+
+@pytest.mark.spec("X-02")
+def test_a_session_policy_holds_on_the_connection_of_its_session_alone(hedgerow_cloud: TestCloud) -> None:
+    cloud = hedgerow_cloud
+    own = f"arn:aws:iot:{cloud.region}:{cloud.account}:"
+    only_a = policy(allow(["iot:Publish", "iot:Receive"], own + "topic/a"), allow(["iot:Connect", "iot:Subscribe"]))
+    wide, narrow = credentials(cloud), credentials(cloud, Policy=only_a)
+
+    with signed_in(cloud, wide, "wide") as free, signed_in(cloud, narrow, "narrow") as limited:
+        limited.subscribe("a")
+        free.subscribe("b")
+        limited.publish("a", "1")
+        free.publish("b", "2")
+        heard = limited.payloads(1), free.payloads(1)
+        limited.client.publish("b", "3", 1)
+        until("the limited one is cut off", lambda: limited.ended)
+        free.publish("b", "4")
+        after = free.payloads(2)
+
+    assert heard == ([b"1"], [b"2"])
+    assert after == [b"2", b"4"]
+
+
+@pytest.mark.spec("X-02")
+def test_a_connection_ends_with_the_role_of_its_session(hedgerow_cloud: TestCloud) -> None:
+    iam = hedgerow_cloud.client("iam")
+    got = credentials(hedgerow_cloud)
+
+    with signed_in(hedgerow_cloud, got) as connection:
+        connection.publish("a", "1")
+        iam.delete_role_policy(RoleName="browser", PolicyName="own")
+        iam.delete_role(RoleName="browser")
+        until("it is cut off", lambda: connection.ended)
+
+    assert len(connection.ended) >= 1
