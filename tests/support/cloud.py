@@ -33,6 +33,7 @@ class Cloud:
             entity_policies=self.iam.documents,
             standings=self.iam.standings,
             certificates=self.registry.certificate_store,
+            cas=self.registry.ca_store,
             effective=self.registry.effective,
             things=self.registry.thing_store,
         )

@@ -71,7 +71,7 @@ class Admission:
 
     def _by_certificate(self, tx: Tx, question: Admit, der: bytes) -> Admitted | NotAdmitted:
         certificate_id = hashlib.sha256(der).hexdigest()
-        owners = self._readers.certificates.owners(tx, certificate_id)
+        owners = self._readers.owners(tx, certificate_id)
         chosen = self._credentials.choose(owners, certificate_id, question.server_name)
         if isinstance(chosen, Refused):
             return NotAdmitted(reason=chosen.reason, detail=chosen.detail)

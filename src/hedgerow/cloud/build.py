@@ -449,6 +449,7 @@ class _Parts:
             entity_policies=identity.policies,
             standings=identity.standings,
             certificates=stores.certificates,
+            cas=stores.cas,
             effective=stores.effective(),
             things=stores.things,
         )

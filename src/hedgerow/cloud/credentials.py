@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from hedgerow.base.clock import Clock
-from hedgerow.services.iot.certificates import Certificate, Mode, Status
+from hedgerow.core import pki
+from hedgerow.services.iot.ca_certificates import CaCertificateStore
+from hedgerow.services.iot.certificates import Certificate, CertificateStore, Mode, Status
+from hedgerow.store import Tx
 
 _ACCOUNT_HOST: Final = re.compile(r"([0-9]{12})\.")
 
@@ -23,20 +26,34 @@ class Refused:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Which accounts have a certificate, and the one to which it belongs by a proved CA, if there is one."""
+
+    entries: Sequence[tuple[str, Certificate]]
+    home: str | None = None
+
+    @classmethod
+    def read(cls, tx: Tx, certificate_id: str, *, certificates: CertificateStore, cas: CaCertificateStore) -> "Owners":
+        """Read them. Who registered a certificate in SNI_ONLY mode proved nothing: then the CAs are looked at."""
+        entries = certificates.owners(tx, certificate_id)
+        unproved = bool(entries) and all(certificate.mode is Mode.SNI_ONLY for _, certificate in entries)
+        return cls(entries, cas.proved_signer(tx, pki.read_certificate(entries[0][1].pem)) if unproved else None)
+
+
 class Credentials:
     """Decides about certificates."""
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
 
-    def choose(
-        self, owners: Sequence[tuple[str, Certificate]], certificate_id: str, server_name: str | None
-    ) -> tuple[str, Certificate] | Refused:
+    def choose(self, found: Owners, certificate_id: str, server_name: str | None) -> tuple[str, Certificate] | Refused:
         """Answer the account and its certificate. Where several accounts have it, the server name decides.
 
         Without an account in the server name the one counts where the certificate was issued, or whose CA it is by
         proof: what others register without any proof (SNI_ONLY) changes nothing for a device that names no account.
         """
+        owners = found.entries
         if not owners:
             return Refused("DEVICE_CERTIFICATE_NOT_REGISTERED", f"no account has the certificate {certificate_id}")
         named = _ACCOUNT_HOST.match(server_name or "")
@@ -45,8 +62,12 @@ class Credentials:
             if not owners:
                 detail = f"the server name {server_name} is of another account than the certificate {certificate_id}"
                 return Refused("SNI_MISUSED", detail)
-        elif len(owners) > 1:
-            owners = [owner for owner in owners if owner[1].mode is Mode.DEFAULT] or owners
+        else:
+            proved = [owner for owner in owners if owner[1].mode is Mode.DEFAULT or owner[0] == found.home]
+            if found.home is not None and not proved:
+                detail = f"the certificate {certificate_id} is of another account's CA: connect to <account id>.<host>"
+                return Refused("SNI_MISUSED", detail)
+            owners = proved or owners
         if len(owners) > 1:
             detail = f"several accounts have the certificate {certificate_id}: connect to <account id>.<host>"
             return Refused("SNI_MISUSED", detail)

@@ -6,13 +6,13 @@ when it is attached exclusively: without MQTT there is no client id that would n
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from hedgerow.api.ports import AccessKey, Grants
 from hedgerow.base.errors import AccessDenied
-from hedgerow.cloud.credentials import Credentials, Refused
+from hedgerow.cloud.credentials import Credentials, Owners, Refused
 from hedgerow.cloud.standing import OwnAccount, Standings, compiled
 from hedgerow.core import pki
 from hedgerow.core.arn import arn, parse
@@ -23,6 +23,7 @@ from hedgerow.services.iam.access_keys import AccessKeyReader
 from hedgerow.services.iam.entity_policies import EntityPolicyReader
 from hedgerow.services.iam.roles import Role, RoleReader
 from hedgerow.services.iam.users import User, UserReader
+from hedgerow.services.iot.ca_certificates import CaCertificateStore
 from hedgerow.services.iot.certificates import Certificate, CertificateStore
 from hedgerow.services.iot.policies import EffectivePolicies
 from hedgerow.services.iot.things import Attachment, Thing, ThingStore
@@ -52,8 +53,13 @@ class Readers:
     entity_policies: EntityPolicyReader
     standings: Standings
     certificates: CertificateStore
+    cas: CaCertificateStore
     effective: EffectivePolicies
     things: ThingStore
+
+    def owners(self, tx: Tx, certificate_id: str) -> Owners:
+        """Answer which accounts have the certificate."""
+        return Owners.read(tx, certificate_id, certificates=self.certificates, cas=self.cas)
 
 
 class Directory:
@@ -67,7 +73,7 @@ class Directory:
         self._standings = readers.standings
         self._changes = 0
         self._keys: dict[str, AccessKey] = {}
-        self._owners: dict[str, Sequence[tuple[str, Certificate]]] = {}
+        self._owners: dict[str, Owners] = {}
         self._grants: dict[tuple[str, str], Grants] = {}
 
     def announce(self, event: Event) -> None:
@@ -112,7 +118,7 @@ class Directory:
         certificate_id = hashlib.sha256(der).hexdigest()
         owners = await self._read_owners(certificate_id)
         chosen = self._credentials.choose(owners, certificate_id, server_name)
-        if isinstance(chosen, Refused) and owners:
+        if isinstance(chosen, Refused) and owners.entries:
             self._owners.pop(certificate_id, None)  # another account may have registered it meanwhile
             chosen = self._credentials.choose(await self._read_owners(certificate_id), certificate_id, server_name)
         if isinstance(chosen, Refused):
@@ -128,11 +134,12 @@ class Directory:
             certificate_id=certificate_id,
         )
 
-    async def _read_owners(self, certificate_id: str) -> Sequence[tuple[str, Certificate]]:
-        def read(tx: Tx) -> Sequence[tuple[str, Certificate]] | None:
-            return self._readers.certificates.owners(tx, certificate_id) or None
+    async def _read_owners(self, certificate_id: str) -> Owners:
+        def read(tx: Tx) -> Owners | None:
+            found = self._readers.owners(tx, certificate_id)
+            return found if found.entries else None
 
-        return await self._remembered(self._owners, certificate_id, read) or ()
+        return await self._remembered(self._owners, certificate_id, read) or Owners(())
 
     async def _remembered(self, cache: dict[Any, T], key: Any, read: Callable[[Tx], T | None]) -> T | None:
         """Answer from memory, else read; what was read while something changed is not kept, nor is a None."""

@@ -4,11 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from hedgerow.cloud.admission import GrantsCompiler
 from hedgerow.core import pki
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
-from hedgerow.services.iot.certificates import Certificate, Status
+from hedgerow.services.iot.ca_certificates.model import CaMode, parsed_ca
+from hedgerow.services.iot.certificates import Certificate, Mode, Status
+from tests.support import authorities
 from tests.support.cloud import Cloud, wait
 from tests.support.iam import READ_S3, TRUST_ACCOUNT
 from tests.support.registry import arn_of, certificate_pem, group_arn
@@ -91,6 +94,57 @@ def test_a_thing_that_is_not_attached_has_no_name_here(cloud: Cloud) -> None:
     assert found.variables["iot:Connection.Thing.IsAttached"] == "false"
     assert "iot:Connection.Thing.ThingName" not in found.variables
     assert not may(cloud, found, "iot:Connect", "client/pump-1")
+
+
+def own_ca(cloud: Cloud, ca: authorities.Signed, *, auto: bool = True) -> None:
+    read = parsed_ca(ca.pem, now=cloud.store.clock.now())
+    with cloud.store.tx() as tx:
+        cloud.registry.cas.enter(tx, CALLER, read, mode=CaMode.DEFAULT, active=True, auto_registration=auto)
+
+
+@pytest.mark.parametrize("auto", [True, False])
+def test_who_takes_in_a_device_of_anothers_ca_does_not_get_it(cloud: Cloud, *, auto: bool) -> None:
+    ca = authorities.signed("Acme CA", ca=True)
+    device = authorities.signed("lamp", ca)
+    with cloud.store.tx() as tx:  # nobody has to prove anything for that
+        cloud.registry.certificates.enter(tx, OTHER_ACCOUNT, device.pem, status=Status.ACTIVE, mode=Mode.SNI_ONLY)
+    before = admitted(cloud, certificate=device.der).account
+    own_ca(cloud, ca, auto=auto)
+
+    refused = ask(cloud, certificate=device.der)
+
+    assert before == OTHER_ACCOUNT.account
+    assert isinstance(refused, NotAdmitted)
+    assert refused.reason == "SNI_MISUSED"
+    named = admitted(cloud, certificate=device.der, server_name=f"{OTHER_ACCOUNT.account}.cloud.example.org")
+    assert named.account == OTHER_ACCOUNT.account
+    with cloud.store.tx() as tx:
+        mine = cloud.registry.certificates.find(tx, CALLER.account, device.id)
+    assert (mine is not None) is auto  # registered just in time where its CA is
+
+
+@pytest.mark.spec("AL-38")
+def test_a_device_that_was_registered_just_in_time_is_let_in_once_it_is_activated(cloud: Cloud) -> None:
+    ca = authorities.signed("Acme CA", ca=True)
+    device = authorities.signed("lamp", ca)
+    own_ca(cloud, ca)
+
+    first = ask(cloud, certificate=device.der)
+    cloud.run(cloud.registry.certificates.update_certificate, {"certificateId": device.id, "newStatus": "ACTIVE"})
+
+    assert isinstance(first, NotAdmitted)
+    assert admitted(cloud, certificate=device.der).principal == device.id
+
+
+def test_a_weak_certificate_of_a_good_ca_is_not_registered(cloud: Cloud) -> None:
+    ca = authorities.signed("Acme CA", ca=True)
+    own_ca(cloud, ca)
+    device = authorities.signed("lamp", ca, key=ec.generate_private_key(ec.SECP256K1()))
+
+    assert isinstance(ask(cloud, certificate=device.der), NotAdmitted)
+
+    with cloud.store.tx() as tx:
+        assert cloud.registry.certificates.find(tx, CALLER.account, device.id) is None
 
 
 @pytest.mark.spec("BS-18")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from cryptography import x509
 from sqlalchemy import (
     Boolean,
     Column,
@@ -22,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import update as update_rows
 
+from hedgerow.core.pki import name_key
 from hedgerow.services.iot.ca_certificates.model import CaCertificate, CaMode, CaStatus
 from hedgerow.store import Tx, metadata
 
@@ -101,6 +103,11 @@ class CaCertificateStore:
     def proved_elsewhere(self, tx: Tx, account: str, certificate_id: str) -> bool:
         """Tell whether another account has this CA in DEFAULT mode."""
         return tx.one(_ELSEWHERE, account_=account, id_=certificate_id) is not None
+
+    def proved_signer(self, tx: Tx, certificate: x509.Certificate) -> str | None:
+        """Answer the account whose CA, in DEFAULT mode, signed the certificate, or None."""
+        found = self.anywhere(tx, name_key(certificate.issuer))
+        return next((account for account, ca in found if not ca.sni_only and ca.signed(certificate)), None)
 
     def add(self, tx: Tx, account: str, ca: CaCertificate) -> None:
         tx.run(_INSERT, account=account, id=ca.id, pem=ca.pem, subject=ca.subject, mode=ca.mode.value, **_columns(ca))

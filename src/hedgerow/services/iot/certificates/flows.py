@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hedgerow.core.caller import Caller
+from hedgerow.core.events import AuthorisationChanged
 from hedgerow.core.request import Request
 from hedgerow.services.iot.certificates.model import Mode, Status, parsed, registrable
 from hedgerow.services.iot.certificates.operations import CertificateOperations
@@ -95,7 +96,8 @@ class CertificateFlows:
                     "certificateArn": certificate_arn(caller, certificate.id),
                     "certificateId": certificate.id,
                     "certificatePem": certificate.pem,
-                }
+                },
+                events=(AuthorisationChanged(account=caller.account, principals=frozenset({certificate.id})),),
             )
 
         return (await self._run.write(step)).response

@@ -183,6 +183,7 @@ class CertificateOperations:
         certificate = self._enter(tx, caller, read, status=status, mode=mode, ca_id=ca.id)
         return Answer(
             {"certificateArn": certificate_arn(caller, certificate.id), "certificateId": certificate.id},
+            events=(AuthorisationChanged(account=caller.account, principals=frozenset({certificate.id})),),
         )
 
     def _signer(self, tx: Tx, caller: Caller, read: Parsed, ca_pem: str | None) -> Ca:
