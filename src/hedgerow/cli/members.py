@@ -91,6 +91,18 @@ class Trial:
                 continue
             self._samples.learn(**{name: _at(answer, path) for name, path in learnt.items()})
 
+    @property
+    def caller(self) -> Caller:
+        """The root of the account that calls."""
+        return self._root
+
+    def sample(self, service: str, operation: str) -> dict[str, Any]:
+        """Answer the sample input of an operation."""
+        self._samples.where = (service, operation)
+        self._samples.fresh = False
+        shape = self._input(service, operation)
+        return self._samples.base(shape) if shape else {}
+
     async def members(self, service: str, operation: str) -> Found:
         """Answer what becomes of the members of one operation's input."""
         found = Found()
