@@ -32,7 +32,7 @@ from hedgerow.cloud.enrolment import build_enrolment
 from hedgerow.cloud.fleet import build_fleet
 from hedgerow.cloud.hosts import certificate_names, reachable
 from hedgerow.cloud.identity import Identity, build_identity
-from hedgerow.cloud.indexing import build_fleet_index
+from hedgerow.cloud.indexing import build_fleet_index, build_fleet_metrics
 from hedgerow.cloud.issuers import IssuerKeys
 from hedgerow.cloud.operations import iot_connections as connection_rows
 from hedgerow.cloud.ports import last_ports, preferred
@@ -309,6 +309,7 @@ class _Parts:
             control=self.control,
             logs=logs,
         )
+        build_fleet_metrics(tables=tables, run=run, pager=pager, stores=registry.stores, metrics=self.telemetry.metrics)
 
     async def serve(self) -> Cloud:
         """The first account, the tasks, the gateway, the listeners."""

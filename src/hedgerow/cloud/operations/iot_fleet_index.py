@@ -1,6 +1,6 @@
-"""The rows of `iot` that belong to fleet indexing, and what happens to the indexes later."""
+"""The rows of `iot` that belong to fleet indexing, dynamic groups and fleet metrics, and what happens to them later."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from hedgerow.api.operations import Row, read, write
 from hedgerow.services.iot.connectivity import ConnectivityOperations
@@ -11,11 +11,13 @@ from hedgerow.services.iot.fleet_index import (
     FleetIndexFollowUps,
     FleetIndexOperations,
 )
+from hedgerow.services.iot.fleet_metrics import DUE, MEASURED, FleetMetricFollowUps, FleetMetricOperations
 from hedgerow.services.iot.groups import BUILD as GROUP_BUILD
 from hedgerow.services.iot.groups import DynamicGroupOperations, DynamicMembers
 from hedgerow.store import Answer, FollowUp, Tx
 
 _INDEX = "arn:aws:iot:{region}:{account}:index/{indexName|=AWS_Things}"
+_METRIC = "arn:aws:iot:{region}:{account}:fleetmetric/{metricName}"
 _GROUP = "arn:aws:iot:{region}:{account}:thinggroup/{thingGroupName}"
 
 
@@ -51,3 +53,19 @@ def follow_up_rows(
 ) -> dict[str, Callable[[Tx, FollowUp], Answer]]:
     """Answer what happens to the indexes and the dynamic groups later."""
     return {CHANGED: indexes.on_changed, BUILD: indexes.on_build, GROUP_BUILD: members.on_build}
+
+
+def metric_rows(*, metrics: FleetMetricOperations) -> dict[str, Row]:
+    """Answer the operations on fleet metrics."""
+    return {
+        "CreateFleetMetric": write(metrics.create_fleet_metric, _METRIC),
+        "DescribeFleetMetric": read(metrics.describe_fleet_metric, _METRIC),
+        "ListFleetMetrics": read(metrics.list_fleet_metrics),
+        "UpdateFleetMetric": write(metrics.update_fleet_metric, _METRIC),
+        "DeleteFleetMetric": write(metrics.delete_fleet_metric, _METRIC),
+    }
+
+
+def metric_follow_up_rows(*, metrics: FleetMetricFollowUps) -> dict[str, Callable[[FollowUp], Awaitable[None]]]:
+    """Answer what happens to fleet metrics later."""
+    return {DUE: metrics.on_due, MEASURED: metrics.on_measured}
