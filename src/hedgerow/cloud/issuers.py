@@ -30,6 +30,7 @@ log = get_logger("issuers")
 
 TIMEOUT_S: Final = 3.0  # without a byte
 WHOLE_S: Final = 10.0  # for all of it
+WAIT_S: Final = 20.0  # with waiting for a place
 LONGEST: Final = 128 * 1024  # bytes of an answer
 AT_ONCE: Final = 8
 FRESH_S: Final = 600.0  # keys are kept this long
@@ -65,7 +66,13 @@ class IssuerKeys:
 
         Raises Unavailable when the provider cannot be reached just now, KeysRefused when what it shows is not right.
         """
-        known = self._of(issuer, thumbprints)
+        try:
+            async with asyncio.timeout(WAIT_S):
+                return await self._now(self._of(issuer, thumbprints), issuer, thumbprints, key_id)
+        except TimeoutError:
+            raise Unavailable("too many wait for identity providers that do not answer") from None
+
+    async def _now(self, known: _Known, issuer: str, thumbprints: tuple[str, ...], key_id: str | None) -> Sequence[Key]:
         async with known.lock:
             now = self._clock.now()
             age = now - known.read_at

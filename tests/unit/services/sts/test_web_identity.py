@@ -1,12 +1,15 @@
 """AssumeRoleWithWebIdentity: whom a provider vouches for gets a session, and nobody else."""
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hedgerow.base.errors import NotImplementedYet, ServiceError, Unavailable
 from hedgerow.core.caller import Caller, Kind
@@ -268,3 +271,34 @@ def test_a_provider_that_is_deleted_meanwhile_vouches_for_nobody(world: World) -
     world.keys.meanwhile = lambda: world.iam.run(delete, request)
 
     assert "No OpenIDConnect provider" in world.refusal().message
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(["iss", "sub", "aud", "azp", "amr", "iat", "exp", "nbf", TAGS, SOURCE])
+TAGGED = st.fixed_dictionaries({"principal_tags": JSON | st.dictionaries(st.text(max_size=5), JSON, max_size=3)})
+
+
+@functools.cache
+def shared() -> World:
+    """Answer one world for all examples."""
+    return World()
+
+
+def outcome(claims: Mapping[str, Any]) -> str:
+    """Answer the subject that got a session, or the code of the refusal."""
+    try:
+        return str(shared().ask(signed(claims))["SubjectFromWebIdentityToken"])
+    except ServiceError as error:
+        return error.code
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(NAMES, JSON, max_size=3) | st.fixed_dictionaries({TAGS: TAGGED}))
+def test_whatever_a_provider_signs_is_answered_or_refused(claims: dict[str, Any]) -> None:
+    refusals = {"InvalidIdentityTokenException", "ExpiredTokenException", "PackedPolicyTooLargeException"}
+
+    assert outcome({**CLAIMS, **claims}) in (*refusals, claims.get("sub", "ann"))

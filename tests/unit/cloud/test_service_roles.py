@@ -1,0 +1,25 @@
+"""Whether a role lets a service act: for the account that the role's trust policy names."""
+
+from typing import Any
+
+import pytest
+
+from hedgerow.cloud.service_roles import trusts_service
+
+IOT = "iot.amazonaws.com"
+
+
+def trust(**more: Any) -> Any:
+    return {"Statement": {"Effect": "Allow", "Principal": {"Service": IOT}, "Action": "sts:AssumeRole", **more}}
+
+
+@pytest.mark.parametrize(("account", "right"), [("123456789012", True), ("210987654321", False)])
+def test_a_service_is_trusted_for_the_account_that_the_policy_names(account: str, right: bool) -> None:
+    named = trust(Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}})
+
+    assert trusts_service(named, account, IOT) is right
+
+
+@pytest.mark.parametrize(("service", "right"), [(IOT, True), ("lambda.amazonaws.com", False)])
+def test_another_service_is_not_trusted(service: str, right: bool) -> None:
+    assert trusts_service(trust(), "123456789012", service) is right
