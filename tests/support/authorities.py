@@ -44,7 +44,7 @@ def signed(
     *,
     ca: bool = False,
     key: Any = None,
-    digest: hashes.SHA224 | None = None,
+    digest: Any = None,
     begin: datetime.datetime = BEGIN,
     end: datetime.datetime = END,
     more: tuple[x509.ExtensionType, ...] = (),

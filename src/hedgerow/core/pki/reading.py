@@ -74,7 +74,13 @@ def _checked(certificate: x509.Certificate) -> x509.Certificate:
         _ = (certificate.subject, certificate.issuer, certificate.extensions, certificate.not_valid_after_utc)
         _ = certificate.public_key()
         policy_variables(certificate)
-    except (TypeError, ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (
+        TypeError,
+        ValueError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ) as error:
         raise BadCertificate(f"the certificate cannot be read: {error}") from error
     return certificate
 
