@@ -1,7 +1,9 @@
 """Accounts that bring their own CA: certificates by openssl, connections by mosquitto, calls by boto3."""
 
+import http.client
 import json
 import shutil
+import ssl
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -53,6 +55,18 @@ def publish(cloud: TestCloud, pair: Pair, host: str = "localhost") -> int:
     return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode
 
 
+def post(cloud: TestCloud, pair: Pair) -> int:
+    """Publish once by HTTPS and answer the status."""
+    ready = cloud.process.ready
+    context = ssl.create_default_context(cafile=ready["ca_file"])
+    context.load_cert_chain(pair.certificate, pair.key)
+    connection = http.client.HTTPSConnection("localhost", ready["https_port"], context=context, timeout=30)
+    connection.request("POST", "/topics/a?qos=1", body=b"x")
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
 def refused(call: Callable[[], object], code: str) -> Mapping[str, Any]:
     with pytest.raises(ClientError) as caught:
         call()
@@ -76,6 +90,10 @@ def test_a_device_of_an_own_ca_connects_once_ca_and_certificate_are_registered(
     fingerprint = openssl.run("x509", "-in", device.certificate, "-noout", "-fingerprint", "-sha256")
     assert fingerprint.strip().split("=")[1].replace(":", "").lower() == made["certificateId"]
     assert publish(hedgerow_cloud, device) == 0
+    chain = Pair(openssl.folder / "chain.pem", device.key)
+    chain.certificate.write_text(device.pem + ca.pem)  # as old guides have it
+    assert publish(hedgerow_cloud, chain) == 0
+    assert post(hedgerow_cloud, device) == 200
     described = iot.describe_certificate(certificateId=made["certificateId"])["certificateDescription"]
     assert (described["caCertificateId"], described["certificateMode"]) == (ca_id, "DEFAULT")
     listed = iot.list_certificates_by_ca(caCertificateId=ca_id)["certificates"]

@@ -5,7 +5,7 @@ The handshake proved that the device has the key; OpenSSL does not look at dates
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -33,12 +33,18 @@ class Owners:
     entries: Sequence[tuple[str, Certificate]]
     home: str | None = None
 
+    @property
+    def proved(self) -> bool:
+        """Whether one of them proved that it is theirs; else a CA that is registered later may decide otherwise."""
+        return any(certificate.mode is Mode.DEFAULT for _, certificate in self.entries)
+
     @classmethod
     def read(cls, tx: Tx, certificate_id: str, *, certificates: CertificateStore, cas: CaCertificateStore) -> "Owners":
         """Read them. Who registered a certificate in SNI_ONLY mode proved nothing: then the CAs are looked at."""
-        entries = certificates.owners(tx, certificate_id)
-        unproved = bool(entries) and all(certificate.mode is Mode.SNI_ONLY for _, certificate in entries)
-        return cls(entries, cas.proved_signer(tx, pki.read_certificate(entries[0][1].pem)) if unproved else None)
+        found = cls(certificates.owners(tx, certificate_id))
+        if not found.entries or found.proved:
+            return found
+        return replace(found, home=cas.proved_signer(tx, pki.read_certificate(found.entries[0][1].pem)))
 
 
 class Credentials:

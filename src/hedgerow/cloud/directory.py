@@ -139,7 +139,10 @@ class Directory:
             found = self._readers.owners(tx, certificate_id)
             return found if found.entries else None
 
-        return await self._remembered(self._owners, certificate_id, read) or Owners(())
+        found = await self._remembered(self._owners, certificate_id, read) or Owners(())
+        if not found.proved:
+            self._owners.pop(certificate_id, None)
+        return found
 
     async def _remembered(self, cache: dict[Any, T], key: Any, read: Callable[[Tx], T | None]) -> T | None:
         """Answer from memory, else read; what was read while something changed is not kept, nor is a None."""

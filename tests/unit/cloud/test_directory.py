@@ -11,8 +11,10 @@ from hedgerow.core import pki
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.events import AuthorisationChanged, PrincipalCut
 from hedgerow.core.request import Request
+from hedgerow.services.iot.ca_certificates.model import CaMode, parsed_ca
 from hedgerow.services.iot.certificates import Mode, Status
 from hedgerow.store import Answer, Tx
+from tests.support import authorities
 from tests.support.cloud import Cloud, wait
 from tests.support.iam import READ_S3, TRUST_ACCOUNT
 from tests.support.registry import arn_of, certificate_pem
@@ -282,6 +284,24 @@ def test_where_several_accounts_have_a_certificate_the_server_name_decides(cloud
     cloud.directory.announce(PrincipalCut(account=CALLER.account, principal=str(first.certificate_id), reason="x"))
     with pytest.raises(AccessDenied, match="several accounts"):
         device(cloud, "cloud.example.org")
+
+
+def test_a_proved_ca_takes_back_what_somebody_else_took_in(cloud: Cloud) -> None:
+    ca = authorities.signed("Acme CA", ca=True)
+    leaf = authorities.signed("lamp", ca)
+    with cloud.store.tx() as tx:
+        cloud.registry.certificates.enter(tx, OTHER_ACCOUNT, leaf.pem, status=Status.ACTIVE, mode=Mode.SNI_ONLY)
+    before = wait(cloud.directory.certificate(leaf.der, None, None)).account
+    with cloud.store.tx() as tx:
+        read = parsed_ca(ca.pem, now=tx.now)
+        cloud.registry.cas.enter(tx, CALLER, read, mode=CaMode.DEFAULT, active=True, auto_registration=False)
+
+    assert before == OTHER_ACCOUNT.account
+    with pytest.raises(AccessDenied, match="SNI_MISUSED"):
+        wait(cloud.directory.certificate(leaf.der, None, None))
+    request = {"certificatePem": leaf.pem, "status": "ACTIVE"}
+    cloud.run(cloud.registry.certificates.register_certificate, request)
+    assert wait(cloud.directory.certificate(leaf.der, None, None)).account == CALLER.account
 
 
 def test_who_registers_the_certificate_of_another_account_takes_nothing_from_it(cloud: Cloud) -> None:

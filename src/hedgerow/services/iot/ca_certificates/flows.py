@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 from hedgerow.base.clock import Clock
 from hedgerow.core.caller import Caller
-from hedgerow.core.events import AuthorisationChanged
 from hedgerow.core.request import Request
 from hedgerow.services.iot.ca_certificates.model import CaMode, ParsedCa, parsed_ca, verify
 from hedgerow.services.iot.ca_certificates.operations import CaCertificateOperations, ca_arn, no_templates
@@ -53,9 +52,7 @@ class CaCertificateFlows:
 
         def step(tx: Tx) -> Answer:
             ca = self._operations.enter(tx, caller, read, mode=mode, active=active, auto_registration=auto)
-            # It may now be decided otherwise to whom the CA's certificates belong.
-            changed = AuthorisationChanged(account=caller.account)
-            return Answer({"certificateArn": ca_arn(caller, ca.id), "certificateId": ca.id}, events=(changed,))
+            return Answer({"certificateArn": ca_arn(caller, ca.id), "certificateId": ca.id})
 
         async with self._anchors.joining(read.pem, account=caller.account, ca=True):
             return (await self._run.write(step)).response
