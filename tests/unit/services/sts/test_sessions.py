@@ -7,7 +7,8 @@ import pytest
 
 from hedgerow.base.errors import AccessDenied, ServiceError
 from hedgerow.core.caller import Caller, Kind
-from hedgerow.services.sts.sessions import SessionFollowUps
+from hedgerow.services.sts.sessions import SessionFollowUps, SessionKind
+from hedgerow.services.sts.sessions.store import sessions
 from hedgerow.store import FollowUp
 from tests.support.iam import ASSUMES, TRUST_ACCOUNT, TRUST_DEVICES, Iam
 from tests.support.store import CALLER
@@ -136,3 +137,9 @@ def test_sessions_are_forgotten_after_their_end(iam: Iam) -> None:
 
     assert due == 1.8e9 + 7200
     assert found is None
+
+
+def test_every_kind_of_session_fits_into_its_column() -> None:
+    room = sessions.c.kind.type.length  # type: ignore[attr-defined]  # a String; SQLite does not look at it
+
+    assert max(len(kind.value) for kind in SessionKind) <= room

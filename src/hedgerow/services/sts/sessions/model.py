@@ -30,7 +30,7 @@ class SessionKind(Enum):
     ROLE = "role"
     USER = "user"
     ROOT = "root"
-    FEDERATED = "federated"  # somebody for whom a user, or root, answers
+    FEDERATED = "guest"  # somebody for whom a user, or root, answers; the column has room for eight letters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
