@@ -13,12 +13,15 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from hedgerow.base.log import get_logger
 from hedgerow.cloud.trust import Trust
 from hedgerow.core import pki
 from hedgerow.services.iot.ca_certificates import CaCertificateStore
 from hedgerow.services.iot.ca_certificates.errors import NameTaken
 from hedgerow.services.iot.certificates import CertificateStore
 from hedgerow.store import Run, Tx
+
+log = get_logger("anchors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +89,24 @@ class Anchors:
         key = pki.key_id(new)
         for other in self._strangers(self._by_subject, new.subject, account):
             if (ca or other.ca) and pki.key_id(other.certificate()) != key:
-                raise NameTaken("its subject is that of another CA")
+                raise _taken("its subject is that of another CA", account, other)
         for other in self._strangers(self._by_issuer, new.subject, account):
             if pki.could_be_taken(new, other.certificate()):
-                raise NameTaken("its subject is the issuer of another account's certificates, which it did not sign")
+                why = "its subject is the issuer of another account's certificates, which it did not sign"
+                raise _taken(why, account, other)
         for other in self._strangers(self._by_subject, new.issuer, account):
             if new.issuer != new.subject and pki.could_be_taken(other.certificate(), new):
-                raise NameTaken("its issuer has the name of another CA, which did not sign it")
+                raise _taken("its issuer has the name of another CA, which did not sign it", account, other)
 
     def _strangers(self, index: dict[str, list[_Anchor]], name: x509.Name, account: str) -> Iterator[_Anchor]:
         return (anchor for anchor in index.get(pki.name_key(name), ()) if anchor.account != account)
+
+
+def _taken(why: str, account: str, other: _Anchor) -> NameTaken:
+    """Tell the operator, and not the caller, who has the name."""
+    fields = {"account": account, "holder": other.account or "the device CA", "why": why}
+    log.warning("a certificate is not trusted because of its name", extra={"fields": fields})
+    return NameTaken(why)
 
 
 def _leaves(found: Sequence[tuple[str, str, str]]) -> list[tuple[str, bool, str]]:

@@ -10,7 +10,6 @@ _CERTIFICATE = _OWN + "cert/{certificateId}"
 _CA = _OWN + "cacert/{certificateId}"
 _TO_CA = (pass_role("registrationConfig.roleArn", to="iot.amazonaws.com"),)
 _PROVIDER = _OWN + "certificateprovider:{certificateProviderName}"
-_OF_CA = _OWN + "cacert/{caCertificateId}"
 
 
 def certificate_rows(certificates: CertificateOperations, flows: CertificateFlows) -> dict[str, Row]:
@@ -22,7 +21,7 @@ def certificate_rows(certificates: CertificateOperations, flows: CertificateFlow
         "RegisterCertificateWithoutCA": flow(flows.register_certificate_without_ca),
         "DescribeCertificate": read(certificates.describe_certificate, _CERTIFICATE),
         "ListCertificates": read(certificates.list_certificates),
-        "ListCertificatesByCA": read(certificates.list_certificates_by_ca, _OF_CA),
+        "ListCertificatesByCA": read(certificates.list_certificates_by_ca),
         "UpdateCertificate": write(certificates.update_certificate, _CERTIFICATE),
         "DeleteCertificate": write(certificates.delete_certificate, _CERTIFICATE),
     }
