@@ -44,6 +44,7 @@ from hedgerow.cloud.sealed_keys import sealed_key
 from hedgerow.cloud.service_roles import ServiceRoles
 from hedgerow.cloud.settings import CloudSettings, networks
 from hedgerow.cloud.sweeping import BlobSweeper
+from hedgerow.cloud.tagging import tag
 from hedgerow.cloud.telemetry import Telemetry, build_logs, build_telemetry
 from hedgerow.cloud.trust import Trust, open_trust
 from hedgerow.cloud.webhooks import Webhooks
@@ -310,6 +311,7 @@ class _Parts:
             logs=logs,
         )
         build_fleet_metrics(tables=tables, run=run, pager=pager, stores=registry.stores, metrics=self.telemetry.metrics)
+        tag(tables, pager=pager)
 
     async def serve(self) -> Cloud:
         """The first account, the tasks, the gateway, the listeners."""

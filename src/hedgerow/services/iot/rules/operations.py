@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-from hedgerow.base.errors import NotImplementedYet
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import RulesChanged
@@ -39,8 +38,6 @@ class RuleOperations:
     def create_topic_rule(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         rules = RuleStore(tx, caller.account)
         name = _checked_name(request["ruleName"])
-        if "tags" in request:
-            raise NotImplementedYet("tags on topic rules are not there yet; leave out tags")
         if rules.get(name) is not None:
             raise RuleExists(name, _arn(caller, name))
         rules.add(self._parsed(tx, name, request["topicRulePayload"], caller, created_at=tx.now))

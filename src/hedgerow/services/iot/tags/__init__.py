@@ -1,0 +1,6 @@
+"""Tags of whatever the service iot lets be tagged."""
+
+from hedgerow.services.iot.tags.operations import Taggable, TagOperations
+from hedgerow.services.iot.tags.store import TagStore
+
+__all__ = ["TagOperations", "TagStore", "Taggable"]
