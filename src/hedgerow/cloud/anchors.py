@@ -59,8 +59,9 @@ class Anchors:
                     found += _leaves(certificates.anchors_of_ca(tx, account, ca_id))
             return found
 
-        for account, ca, pem in await run.read(read):
-            self._add(pem, account=account, ca=ca)
+        found = await run.read(read)
+        await self._trust.anchor_all([pem for _, _, pem in found])
+        await asyncio.to_thread(self._note_all, found)
 
     @asynccontextmanager
     async def joining(self, certificate_pem: str, *, account: str, ca: bool) -> AsyncIterator[None]:
@@ -76,6 +77,10 @@ class Anchors:
     def _add(self, certificate_pem: str, *, account: str, ca: bool) -> None:
         self._trust.anchor(certificate_pem)
         self._note(certificate_pem, account=account, ca=ca)
+
+    def _note_all(self, found: Sequence[tuple[str, bool, str]]) -> None:
+        for account, ca, pem in found:
+            self._note(pem, account=account, ca=ca)
 
     def _note(self, certificate_pem: str, *, account: str, ca: bool) -> None:
         certificate = pki.read_certificate(certificate_pem)

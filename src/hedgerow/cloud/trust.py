@@ -10,8 +10,10 @@ One context per listener for its whole life. OpenSSL proves possession and signa
 decided after the handshake (`Directory`), so that the log can say which one failed.
 """
 
+import asyncio
 import ipaddress
 import ssl
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,16 @@ class Trust:
         """Accept handshakes with this certificate although no CA of ours signed it; for as long as we run."""
         for context in (self.mqtt, self.https):
             context.load_verify_locations(cadata=certificate_pem)
+
+    async def anchor_all(self, certificate_pems: Sequence[str]) -> None:
+        """Accept very many, off the loop: OpenSSL sorts anew for each, which takes seconds for some thousands."""
+        if not certificate_pems:
+            return
+        with tempfile.NamedTemporaryFile("w", suffix=".pem", encoding="ascii") as file:
+            file.write("".join(certificate_pems))
+            file.flush()
+            loads = (asyncio.to_thread(each.load_verify_locations, file.name) for each in (self.mqtt, self.https))
+            await asyncio.gather(*loads)  # from a file the lock of the interpreter is not held
 
 
 def open_trust(folder: Path, names: Sequence[str], *, vault: Vault, clock: Clock, files: Files) -> Trust:

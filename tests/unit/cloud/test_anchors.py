@@ -105,6 +105,14 @@ def test_a_ca_that_joins_is_trusted_by_the_listener_that_is_there(
     assert (before, shakes(trust, tmp_path, device)) == (False, True)
 
 
+def test_very_many_are_trusted_at_once(trust: Trust, tmp_path: Path) -> None:
+    made = [Made("Acme CA"), Made("lamp"), Made("lamp")]
+
+    asyncio.run(trust.anchor_all([each.pem for each in made]))
+
+    assert all(shakes(trust, tmp_path, each) for each in (Made("switch", made[0]), *made[1:]))
+
+
 def test_what_fails_in_the_block_is_not_trusted(trust: Trust, anchors: Anchors, tmp_path: Path) -> None:
     ca = Made("Acme CA")
 
