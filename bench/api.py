@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from bench.record import record
 from bench.replay import Figures, Signer, replay
@@ -33,11 +34,17 @@ ROUNDS, CALLS = (1, 300) if "--quick" in sys.argv else (3, 3000)
 THINGS = 100
 MANY = 2_000 if "--quick" in sys.argv else 100_000
 CONNECTIONS = (1, 32)
-OPERATIONS = ("DescribeThing", "ListThings of 100", "CreateThing")
-SHARES = {"DescribeThing": 1 / 3, "ListThings of 100": 1 / 3, "CreateThing": 1 / 2}  # of moto's CPU
+OPERATIONS = ("DescribeThing", "ListThings of 100", "CreateThing", "SearchIndex")
+SHARES = {
+    "DescribeThing": 1 / 3,
+    "ListThings of 100": 1 / 3,
+    "SearchIndex": 1 / 3,
+    "CreateThing": 1 / 2,
+}  # of moto's CPU
 RATES = {("DescribeThing", 32): 1500, ("CreateThing", 32): 1000}
 SLOW_RATE = 500  # CreateThing/s at 32 connections with 5 ms added to each commit
 LOOKUP_CHANGE = 0.2
+QUERY, HITS = "attributes.site:north-7 AND thingName:thing-04*", 10
 ATTRIBUTES = {"site": "north-7", "model": "TX-200", "firmware": "2.4.1"}
 
 
@@ -149,8 +156,10 @@ def _compare(servers: Sequence[Server]) -> dict[tuple[str, int, str], tuple[floa
         for number in range(THINGS):
             client.create_thing(thingName=f"thing-{number:03}", attributePayload={"attributes": ATTRIBUTES})
     best: dict[tuple[str, int, str], tuple[float, float]] = {}
-    for turn in range(ROUNDS):
-        for operation in OPERATIONS:
+    for operation in OPERATIONS:  # the index last: until then nobody keeps it
+        if operation == "SearchIndex":
+            _index(servers)
+        for turn in range(ROUNDS):
             for connections in CONNECTIONS:
                 for server in servers:
                     requests = _requests(server, operation, f"{turn}-{connections}")
@@ -162,12 +171,33 @@ def _compare(servers: Sequence[Server]) -> dict[tuple[str, int, str], tuple[floa
     return best
 
 
+def _index(servers: Sequence[Server]) -> None:
+    """Let both find the 100 things; AWS, and Hedgerow with it, indexes nothing unless it is told to."""
+    deadline = time.monotonic() + 30
+    for server in servers:
+        client = server.client()
+        client.update_indexing_configuration(thingIndexingConfiguration={"thingIndexingMode": "REGISTRY"})
+        while _found(client) != HITS:
+            if time.monotonic() > deadline:
+                sys.exit(f"{server.name} does not find the things")
+            time.sleep(0.1)
+
+
+def _found(client: Any) -> int:
+    try:
+        return len(client.search_index(queryString=QUERY)["things"])
+    except ClientError:  # the index is being built
+        return -1
+
+
 def _requests(server: Server, operation: str, run: str) -> list[bytes]:
     signer = Signer(server.client())
     if operation == "DescribeThing":
         return [signer.request("describe_thing", thingName="thing-042")] * CALLS
     if operation == "ListThings of 100":
         return [signer.request("list_things", maxResults=THINGS)] * (CALLS // 4)
+    if operation == "SearchIndex":
+        return [signer.request("search_index", queryString=QUERY)] * (CALLS // 4)
     payload = {"attributes": ATTRIBUTES}
     return [
         signer.request("create_thing", thingName=f"new-{run}-{number}", attributePayload=payload)
@@ -217,6 +247,7 @@ def _boto3_rate(server: Server) -> float:
 
 def _lookups(server: Server) -> list[tuple[str, str, str]]:
     """Measure DescribeThing of random names, first among few things and then among many."""
+    server.client().update_indexing_configuration(thingIndexingConfiguration={"thingIndexingMode": "OFF"})
     few = 1_000
     _fill(server, THINGS, few)
     among_few = _lookup(server, few)

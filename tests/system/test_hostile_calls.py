@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 import cbor2
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from hedgerow.testing import CloudProcess
+from hedgerow.testing import CloudProcess, TestCloud
 from tests.support.raw_http import RawClient, Response
 
 pytestmark = pytest.mark.slow
@@ -179,6 +181,49 @@ def test_a_moment_that_no_calendar_has_is_refused(raw: RawClient, moment: str) -
 
     assert response.status == 400
     assert raw.well()
+
+
+DOCUMENTS: dict[str, str] = {
+    "deep lists": "[" * 50_000 + "]" * 50_000,
+    "deep objects": '{"a":' * 50_000 + "1" + "}" * 50_000,
+    "a number of 10,000 digits": '{"Version": ' + "9" * 10_000 + "}",
+    "half a character": '{"a": "\\ud800"}',
+    "the same name twice": '{"Version": "2012-10-17", "Version": "x"}',
+    "nothing": "",
+    "no JSON": "{",
+}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
+def test_a_document_in_a_member_that_is_none_is_refused(hedgerow_cloud: TestCloud, document: str) -> None:
+    options = Config(parameter_validation=False, retries={"max_attempts": 0})
+    iot, iam = hedgerow_cloud.client("iot", config=options), hedgerow_cloud.client("iam", config=options)
+    components = hedgerow_cloud.client("greengrassv2", config=options)
+    arn = f"arn:aws:iot:{hedgerow_cloud.region}:{hedgerow_cloud.account}:thing/t"
+    calls: list[Callable[[], object]] = [
+        lambda: iot.create_policy(policyName="p", policyDocument=document),
+        lambda: iot.create_job(jobId="j", targets=[arn], document=document),
+        lambda: iot.create_topic_rule(ruleName="r", topicRulePayload={"sql": document, "actions": []}),
+        lambda: iot.create_provisioning_template(
+            templateName="t",
+            templateBody=document,
+            provisioningRoleArn=f"arn:aws:iam::{hedgerow_cloud.account}:role/none",
+        ),
+        lambda: iam.create_policy(PolicyName="p", PolicyDocument=document),
+        lambda: iam.create_role(RoleName="r", AssumeRolePolicyDocument=document),
+        lambda: components.create_component_version(inlineRecipe=document.encode("utf-8", "surrogatepass")),
+    ]
+
+    statuses = {status(call) for call in calls}
+
+    assert statuses <= {400, 404, 409}  # 409: a policy that is too long
+    assert RawClient(hedgerow_cloud.process).well()
+
+
+def status(call: Callable[[], object]) -> int:
+    with pytest.raises(ClientError) as caught:
+        call()
+    return int(caught.value.response["ResponseMetadata"]["HTTPStatusCode"])
 
 
 SKEWED: dict[str, tuple[str, str, bytes, dict[str, str], str]] = {

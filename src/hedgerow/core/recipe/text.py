@@ -53,7 +53,7 @@ def _decoded(text: str | bytes) -> str:
 def _from_json(source: str) -> Any:
     try:
         return json.loads(source, object_pairs_hook=_object, parse_constant=_constant)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of too many digits is no JSONDecodeError
         raise RecipeError(f"the recipe is no JSON: {error}") from error
 
 
