@@ -44,7 +44,7 @@ SHARES = {
 RATES = {("DescribeThing", 32): 1500, ("CreateThing", 32): 1000}
 SLOW_RATE = 500  # CreateThing/s at 32 connections with 5 ms added to each commit
 LOOKUP_CHANGE = 0.2
-QUERY, HITS = "attributes.site:north-7 AND thingName:thing-04*", 10
+QUERIES, HITS = [f"attributes.site:north-7 AND thingName:thing-0{digit}*" for digit in range(10)], 10
 ATTRIBUTES = {"site": "north-7", "model": "TX-200", "firmware": "2.4.1"}
 
 
@@ -185,7 +185,7 @@ def _index(servers: Sequence[Server]) -> None:
 
 def _found(client: Any) -> int:
     try:
-        return len(client.search_index(queryString=QUERY)["things"])
+        return len(client.search_index(queryString=QUERIES[0])["things"])
     except ClientError:  # the index is being built
         return -1
 
@@ -197,7 +197,7 @@ def _requests(server: Server, operation: str, run: str) -> list[bytes]:
     if operation == "ListThings of 100":
         return [signer.request("list_things", maxResults=THINGS)] * (CALLS // 4)
     if operation == "SearchIndex":
-        return [signer.request("search_index", queryString=QUERY)] * (CALLS // 4)
+        return [signer.request("search_index", queryString=query) for query in QUERIES] * (CALLS // 40)
     payload = {"attributes": ATTRIBUTES}
     return [
         signer.request("create_thing", thingName=f"new-{run}-{number}", attributePayload=payload)

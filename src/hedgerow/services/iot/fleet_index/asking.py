@@ -1,5 +1,7 @@
 """What every question to an index begins with: which index, is it ready, is the query one."""
 
+from functools import lru_cache
+
 from hedgerow.core.caller import Caller
 from hedgerow.core.fleetquery import InvalidQuery, Node, parse
 from hedgerow.core.request import Request
@@ -34,6 +36,9 @@ def index_ready(tx: Tx, store: FleetIndexStore, account: str, name: str) -> Setu
 def tree(text: str, **limits: int) -> Node:
     """Answer the tree of a query string; raise QueryRefused, which says what is wrong."""
     try:
-        return parse(text, **limits)
+        return _parsed(text, **limits)
     except InvalidQuery as error:
         raise QueryRefused(f"Invalid query: {error}") from error
+
+
+_parsed = lru_cache(maxsize=256)(parse)  # dashboards ask the same again and again

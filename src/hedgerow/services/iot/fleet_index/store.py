@@ -7,6 +7,7 @@ indexes begin with account, index and path. Values longer than `TEXT` bytes are 
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Index,
     Integer,
     Row,
+    Select,
     String,
     Table,
     Text,
@@ -186,8 +188,7 @@ class FleetIndexStore:
         self, tx: Tx, account: str, index: str, query: Node, *, after: str = "", limit: int
     ) -> Sequence[Document]:
         """Answer the documents that the query finds, by name, those after `after`."""
-        statement = _FOUND.where(condition(query, _COLUMNS))
-        rows = tx.all(statement, account_=account, index_=index, after=after, limit_=limit)
+        rows = tx.all(_finding(query), account_=account, index_=index, after=after, limit_=limit)
         return [_document(row) for row in rows]
 
     def finds(self, tx: Tx, account: str, index: str, query: Node, name: str) -> bool:
@@ -216,6 +217,12 @@ class FleetIndexStore:
         found: Sequence[Any] = tx.all(often, **key, limit_=limit)
         buckets = [(row[0], row[1]) for row in found]
         return (0, 0, []) if total is None else (total[0], total[1], buckets)
+
+
+@lru_cache(maxsize=256)
+def _finding(query: Node) -> Select[Any]:
+    """Answer the statement of a query; building it costs more than running it."""
+    return _FOUND.where(condition(query, _COLUMNS))
 
 
 def _rows(account: str, index: str, name: str, found: Sequence[Field]) -> list[dict[str, Any]]:
