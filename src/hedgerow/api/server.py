@@ -31,6 +31,7 @@ HEADER_DEADLINE_S = 20.0  # from the connection, or the first byte of a further 
 IDLE_S = 75  # an open connection without a request
 CLOSE_DEADLINE_S = 5.0  # for requests in progress when the server closes
 SEND_DEADLINE_MS = 120_000  # without the peer taking a byte
+PIPELINED = 256  # requests that wait for the one before them on a connection; beyond it the connection is closed
 CONNECTIONS = 10_000  # beyond it a new connection is closed at once
 _SERVER_NAME = "hedgerow_server_name"
 
@@ -128,6 +129,10 @@ class _H11(_Guarded, H11Protocol):
             self._headers_done()
 
 
+class _TooManyAtOnce(Exception):
+    """A client sends requests and does not wait for answers."""
+
+
 def _http_protocol() -> type[asyncio.Protocol]:
     """Answer the protocol on httptools when that is installed, else on h11."""
     try:
@@ -158,6 +163,9 @@ def _http_protocol() -> type[asyncio.Protocol]:
 
         def on_headers_complete(self) -> None:
             self._headers_done()
+            if len(self.pipeline) >= PIPELINED:
+                self.transport.abort()
+                raise _TooManyAtOnce  # ends the parsing of what came already
             super().on_headers_complete()
 
     return _HttpTools

@@ -428,6 +428,23 @@ def test_a_checksum_after_the_body_is_compared(plain: ToyCloud) -> None:
     assert b"BadDigest" in wrong
 
 
+def send_for_ever(connection: socket.socket, data: bytes) -> None:
+    while True:  # it ends, or the test does
+        connection.sendall(data)
+
+
+def test_requests_without_end_that_wait_for_no_answer_end_the_connection(plain: ToyCloud) -> None:
+    request = b"GET /_health HTTP/1.1\r\nhost: x\r\n\r\n"
+    url = urlsplit(plain.url)
+
+    few = raw(plain, request * 100 + request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+    with socket.create_connection((url.hostname, url.port), timeout=5) as connection, pytest.raises(ConnectionError):
+        send_for_ever(connection, request * 1000)
+
+    assert few.count(b"HTTP/1.1 200") == 101
+    assert raw(plain, request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")).startswith(b"HTTP/1.1 200")
+
+
 def test_trailers_of_http_become_no_headers(plain: ToyCloud) -> None:
     chunks = b"0\r\nauthorization: AWS4-HMAC-SHA256 x\r\n\r\n"
 
