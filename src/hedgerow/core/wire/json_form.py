@@ -45,7 +45,8 @@ def read_members(shape: Shape, value: Any, path: str, ignored: list[str], *, bod
                 found[name] = read_value(member.shape, sent, prefix + name, ignored)
     if known != len(value):
         wires = {member.wire for member in shape.members.values() if not (body_only and member.location)}
-        ignored.extend(f"{prefix}{name}" for name in value if name not in wires and name != "__type")
+        unknown = (name for name in value if name not in wires and name != "__type")
+        ignored.extend(f"{prefix}{_shown(name)}" for name in unknown)
     return found
 
 
@@ -65,9 +66,17 @@ def _read_map(shape: Shape, value: Any, path: str, ignored: list[str]) -> dict[s
         raise Malformed(path, "a map")
     assert shape.value is not None  # noqa: S101 - every map shape has one
     element = shape.value.shape
-    return {
-        str(key): read_value(element, item, f"{path}.{key}", ignored) for key, item in value.items() if item is not None
-    }
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        if not isinstance(key, str):  # CBOR knows others
+            raise Malformed(path, "a map from text")
+        if item is not None:
+            found[key] = read_value(element, item, f"{path}.{key}", ignored)
+    return found
+
+
+def _shown(name: object) -> str:
+    return name if isinstance(name, str) else f"({type(name).__name__})"
 
 
 def _read_string(shape: Shape, value: Any, path: str, ignored: list[str]) -> str:

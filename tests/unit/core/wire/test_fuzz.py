@@ -167,3 +167,20 @@ def test_deeply_nested_cbor_is_refused() -> None:
 
     with pytest.raises(Malformed):
         read_input(made, HttpRequest("POST", "/", "", {}, b"\x81" * 200_000), str)
+
+
+@pytest.mark.parametrize("key", [2**200_000, 1, None, b"a", (1, 2)], ids=["long", "int", "none", "bytes", "list"])
+def test_a_map_from_anything_but_text_is_refused(key: object) -> None:
+    made = call("cloudwatch", "PutMetricData", "cbor")
+    body = cbor2.dumps({"EntityMetricData": [{"Entity": {"KeyAttributes": {key: "a"}}}]})
+
+    with pytest.raises(Malformed, match="from text"):
+        read_input(made, HttpRequest("POST", "/", "", {}, body), str)
+
+
+def test_a_member_without_a_name_is_ignored_and_not_shown() -> None:
+    made = call("cloudwatch", "PutMetricData", "cbor")
+
+    given_ = read_input(made, HttpRequest("POST", "/", "", {}, cbor2.dumps({2**200_000: 1})), str)
+
+    assert given_.ignored == ["(int)"]
