@@ -13,13 +13,14 @@ from sqlalchemy import select
 
 from hedgerow.core.caller import Caller
 from hedgerow.core.paging import Pager
-from hedgerow.services.iot.ca_certificates import CaCertificateOperations, CaCertificateStore
+from hedgerow.services.iot.ca_certificates import CaCertificateOperations, CaCertificateStore, RegistrationCodeStore
 from hedgerow.services.iot.certificates import (
     Certificate,
     CertificateOperations,
     CertificateStore,
     CertificateTransferOperations,
     Mode,
+    OfferStore,
     Status,
 )
 from hedgerow.services.iot.groups import GroupOperations, GroupStore
@@ -115,12 +116,14 @@ class Registry:
         self.account_ids = {CALLER.account, OTHER_ACCOUNT.account}
         self.transfers = CertificateTransferOperations(
             certificates=self.certificate_store,
+            offers=OfferStore(),
             accounts=KnownAccounts(self.account_ids),
             things=self.thing_store,
             policies=self.policy_store,
             pages=self.pages,
         )
-        self.cas = CaCertificateOperations(cas=self.ca_store, pages=self.pages, ids=self.ids)
+        self.codes = RegistrationCodeStore()
+        self.cas = CaCertificateOperations(cas=self.ca_store, codes=self.codes, pages=self.pages, ids=self.ids)
         self.policies = PolicyOperations(
             policies=self.policy_store,
             groups=self.group_store,

@@ -19,12 +19,14 @@ from hedgerow.services.iot.ca_certificates import (
     CaCertificateOperations,
     CaCertificateStore,
     JustInTimeRegistration,
+    RegistrationCodeStore,
 )
 from hedgerow.services.iot.certificates import (
     CertificateFlows,
     CertificateOperations,
     CertificateStore,
     CertificateTransferOperations,
+    OfferStore,
 )
 from hedgerow.services.iot.connectivity import ConnectivityStore
 from hedgerow.services.iot.endpoints import EndpointOperations, Endpoints
@@ -112,7 +114,8 @@ def build_registry(
         pages=pages,
         ids=ids,
     )
-    cas = CaCertificateOperations(cas=stores.cas, pages=pages, ids=ids)
+    codes = RegistrationCodeStore()
+    cas = CaCertificateOperations(cas=stores.cas, codes=codes, pages=pages, ids=ids)
     registry = Registry(
         stores=stores,
         certificate_flows=CertificateFlows(run=run, certificates=certificates, authority=authority, anchors=anchors),
@@ -158,6 +161,7 @@ def build_registry(
         | certificate_rows.transfer_rows(
             transfers=CertificateTransferOperations(
                 certificates=stores.certificates,
+                offers=OfferStore(),
                 accounts=accounts,
                 things=things,
                 policies=stores.policies,
@@ -166,7 +170,7 @@ def build_registry(
         )
         | certificate_rows.ca_rows(
             cas=cas,
-            flows=CaCertificateFlows(run=run, operations=cas, cas=stores.cas, anchors=anchors, clock=clock),
+            flows=CaCertificateFlows(run=run, operations=cas, codes=codes, anchors=anchors, clock=clock),
         ),
     )
     return registry

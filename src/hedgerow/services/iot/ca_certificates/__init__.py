@@ -4,7 +4,7 @@ from hedgerow.services.iot.ca_certificates.flows import CaCertificateFlows
 from hedgerow.services.iot.ca_certificates.model import CaCertificate, CaMode, CaStatus
 from hedgerow.services.iot.ca_certificates.operations import CaCertificateOperations
 from hedgerow.services.iot.ca_certificates.registering import JustInTimeRegistration
-from hedgerow.services.iot.ca_certificates.store import CaCertificateStore
+from hedgerow.services.iot.ca_certificates.store import CaCertificateStore, RegistrationCodeStore
 
 __all__ = [
     "CaCertificate",
@@ -14,4 +14,5 @@ __all__ = [
     "CaMode",
     "CaStatus",
     "JustInTimeRegistration",
+    "RegistrationCodeStore",
 ]

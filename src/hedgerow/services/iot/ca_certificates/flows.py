@@ -9,7 +9,7 @@ from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
 from hedgerow.services.iot.ca_certificates.model import CaMode, ParsedCa, parsed_ca, verify
 from hedgerow.services.iot.ca_certificates.operations import CaCertificateOperations, ca_arn, no_templates
-from hedgerow.services.iot.ca_certificates.store import CaCertificateStore
+from hedgerow.services.iot.ca_certificates.store import RegistrationCodeStore
 from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.store import Answer, Run, Tx
 
@@ -33,13 +33,13 @@ class CaCertificateFlows:
         *,
         run: Run,
         operations: CaCertificateOperations,
-        cas: CaCertificateStore,
+        codes: RegistrationCodeStore,
         anchors: Anchors,
         clock: Clock,
     ) -> None:
         self._run = run
         self._operations = operations
-        self._cas = cas
+        self._codes = codes
         self._anchors = anchors
         self._clock = clock
 
@@ -64,5 +64,5 @@ class CaCertificateFlows:
             return
         if verification is None:
             raise InvalidRequest("verificationCertificate is required when certificateMode is DEFAULT")
-        code = await self._run.read(lambda tx: self._cas.code(tx, caller.account))
+        code = await self._run.read(lambda tx: self._codes.get(tx, caller.account))
         verify(read, verification, code)

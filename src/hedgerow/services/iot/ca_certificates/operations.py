@@ -27,7 +27,7 @@ from hedgerow.services.iot.ca_certificates.model import (
     CaStatus,
     ParsedCa,
 )
-from hedgerow.services.iot.ca_certificates.store import CaCertificateStore
+from hedgerow.services.iot.ca_certificates.store import CaCertificateStore, RegistrationCodeStore
 from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.services.iot.pages import Pages
 from hedgerow.store import Answer, Tx
@@ -36,20 +36,21 @@ from hedgerow.store import Answer, Tx
 class CaCertificateOperations:
     """The operations on CA certificates."""
 
-    def __init__(self, *, cas: CaCertificateStore, pages: Pages, ids: Ids) -> None:
+    def __init__(self, *, cas: CaCertificateStore, codes: RegistrationCodeStore, pages: Pages, ids: Ids) -> None:
         self._cas = cas
+        self._codes = codes
         self._pages = pages
         self._ids = ids
 
     def get_registration_code(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        code = self._cas.code(tx, caller.account)
+        code = self._codes.get(tx, caller.account)
         if code is None:
             code = self._ids.hex(64)
-            self._cas.add_code(tx, caller.account, code)
+            self._codes.add(tx, caller.account, code)
         return Answer({"registrationCode": code})
 
     def delete_registration_code(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        self._cas.remove_code(tx, caller.account)
+        self._codes.remove(tx, caller.account)
         return Answer({})
 
     def enter(

@@ -133,15 +133,19 @@ class CaCertificateStore:
         """Answer (account, id, PEM) of every CA certificate, which listeners trust whatever its status is."""
         return [(row.account, row.id, row.pem) for row in tx.all(_ALL)]
 
-    def code(self, tx: Tx, account: str) -> str | None:
+
+class RegistrationCodeStore:
+    """Registration codes in the database. It holds nothing; one serves every transaction."""
+
+    def get(self, tx: Tx, account: str) -> str | None:
         """Answer the account's registration code, or None."""
         row = tx.one(_CODE, account_=account)
         return None if row is None else str(row.code)
 
-    def add_code(self, tx: Tx, account: str, code: str) -> None:
+    def add(self, tx: Tx, account: str, code: str) -> None:
         tx.run(_ADD_CODE, account=account, code=code)
 
-    def remove_code(self, tx: Tx, account: str) -> None:
+    def remove(self, tx: Tx, account: str) -> None:
         tx.run(_DELETE_CODE, account_=account)
 
 

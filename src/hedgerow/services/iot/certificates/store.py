@@ -194,28 +194,6 @@ class CertificateStore:
         """Answer (account, id, PEM) of every certificate that a listener must trust by itself."""
         return [(row.account, row.id, row.pem) for row in tx.all(_WITHOUT_CA)]
 
-    def offer(self, tx: Tx, offer: Offer) -> None:
-        tx.run(_OFFER, source=offer.source, id=offer.id, target=offer.target, at=offer.at)
-
-    def withdraw(self, tx: Tx, offer: Offer) -> None:
-        tx.run(_WITHDRAW, account_=offer.source, id_=offer.id)
-
-    def offer_from(self, tx: Tx, account: str, certificate_id: str) -> Offer | None:
-        """Answer the account's open offer of the certificate, or None."""
-        return _offer(tx.one(_OFFER_FROM, account_=account, id_=certificate_id))
-
-    def offer_to(self, tx: Tx, account: str, certificate_id: str) -> Offer | None:
-        """Answer the open offer of the certificate to the account, or None."""
-        return _offer(tx.one(_OFFER_TO, account_=account, id_=certificate_id))
-
-    def offers(
-        self, tx: Tx, account: str, *, after: tuple[Any, ...], limit: int, ascending: bool = False
-    ) -> Sequence[Offer]:
-        """Answer the account's open offers, newest first unless `ascending`, those after (at, id)."""
-        values = {"account_": account, "limit_": limit, **_position(after)}
-        rows = tx.all(_PAGES_OF_OFFERS[ascending, bool(after)], **values)
-        return [Offer(source=row.source, id=row.id, target=row.target, at=row.at) for row in rows]
-
     def ca_ids(self, tx: Tx) -> Sequence[tuple[str, str]]:
         """Answer (account, id) of every CA of which an account has registered certificates."""
         return [(row.account, row.ca_id) for row in tx.all(_CA_IDS)]
@@ -223,6 +201,32 @@ class CertificateStore:
     def anchors_of_ca(self, tx: Tx, account: str, ca_id: str) -> Sequence[tuple[str, str, str]]:
         """Answer (account, id, PEM) of the certificates that the CA signed, for when the CA itself is gone."""
         return [(row.account, row.id, row.pem) for row in tx.all(_ANCHORS_OF_CA, account_=account, ca_=ca_id)]
+
+
+class OfferStore:
+    """Open transfers in the database. It holds nothing; one serves every transaction."""
+
+    def add(self, tx: Tx, offer: Offer) -> None:
+        tx.run(_OFFER, source=offer.source, id=offer.id, target=offer.target, at=offer.at)
+
+    def remove(self, tx: Tx, offer: Offer) -> None:
+        tx.run(_WITHDRAW, account_=offer.source, id_=offer.id)
+
+    def sent(self, tx: Tx, account: str, certificate_id: str) -> Offer | None:
+        """Answer the account's open offer of the certificate, or None."""
+        return _offer(tx.one(_OFFER_FROM, account_=account, id_=certificate_id))
+
+    def received(self, tx: Tx, account: str, certificate_id: str) -> Offer | None:
+        """Answer the open offer of the certificate to the account, or None."""
+        return _offer(tx.one(_OFFER_TO, account_=account, id_=certificate_id))
+
+    def list(
+        self, tx: Tx, account: str, *, after: tuple[Any, ...], limit: int, ascending: bool = False
+    ) -> Sequence[Offer]:
+        """Answer the account's open offers, newest first unless `ascending`, those after (at, id)."""
+        values = {"account_": account, "limit_": limit, **_position(after)}
+        rows = tx.all(_PAGES_OF_OFFERS[ascending, bool(after)], **values)
+        return [Offer(source=row.source, id=row.id, target=row.target, at=row.at) for row in rows]
 
 
 def _position(after: tuple[Any, ...]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from hedgerow.services.iot.certificates.errors import (
 )
 from hedgerow.services.iot.certificates.model import Certificate, Status, Transfer
 from hedgerow.services.iot.certificates.operations import Policies, Things
-from hedgerow.services.iot.certificates.store import CertificateStore, Offer
+from hedgerow.services.iot.certificates.store import CertificateStore, Offer, OfferStore
 from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.principals import certificate_arn
@@ -39,9 +39,17 @@ class CertificateTransferOperations:
     """The operations on transfers."""
 
     def __init__(
-        self, *, certificates: CertificateStore, accounts: Accounts, things: Things, policies: Policies, pages: Pages
+        self,
+        *,
+        certificates: CertificateStore,
+        offers: OfferStore,
+        accounts: Accounts,
+        things: Things,
+        policies: Policies,
+        pages: Pages,
     ) -> None:
         self._certificates = certificates
+        self._offers = offers
         self._accounts = accounts
         self._things = things
         self._policies = policies
@@ -59,7 +67,7 @@ class CertificateTransferOperations:
         self._certificates.put(tx, caller.account, pending)
         there = replace(pending, previous_owner=caller.account, version=1, created_at=tx.now)
         self._certificates.add(tx, target, there)
-        self._certificates.offer(tx, Offer(source=caller.account, id=certificate.id, target=target, at=tx.now))
+        self._offers.add(tx, Offer(source=caller.account, id=certificate.id, target=target, at=tx.now))
         answer = {"transferredCertificateArn": certificate_arn(caller, certificate.id)}
         return Answer(answer, events=_touched(certificate.id, caller.account, target))
 
@@ -67,7 +75,7 @@ class CertificateTransferOperations:
         certificate, offer = self._incoming(tx, caller, request["certificateId"])
         status = Status.ACTIVE if request.get("setAsActive") else Status.INACTIVE
         self._certificates.put(tx, caller.account, certificate.arrived(status, now=tx.now))
-        self._certificates.withdraw(tx, offer)
+        self._offers.remove(tx, offer)
         self._certificates.remove(tx, offer.source, offer.id)
         return Answer({}, events=_touched(offer.id, caller.account, offer.source))
 
@@ -78,7 +86,7 @@ class CertificateTransferOperations:
 
     def cancel_certificate_transfer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         certificate = self._get(tx, caller, request["certificateId"])
-        offer = self._certificates.offer_from(tx, caller.account, certificate.id)
+        offer = self._offers.sent(tx, caller.account, certificate.id)
         if offer is None:
             raise _no_offer(certificate)
         self._back(tx, offer, rejected=False, reason=None)
@@ -87,9 +95,7 @@ class CertificateTransferOperations:
     def list_outgoing_certificates(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         ascending = bool(request.get("ascendingOrder"))
         page = self._pages.by_marker(request, caller, "ListOutgoingCertificates", ascending=ascending)
-        found = self._certificates.offers(
-            tx, caller.account, after=page.position, limit=page.limit, ascending=ascending
-        )
+        found = self._offers.list(tx, caller.account, after=page.position, limit=page.limit, ascending=ascending)
         pairs = [(offer, self._get(tx, caller, offer.id)) for offer in found]
         return Answer(
             page.answer(
@@ -113,7 +119,7 @@ class CertificateTransferOperations:
 
     def _incoming(self, tx: Tx, caller: Caller, certificate_id: str) -> tuple[Certificate, Offer]:
         certificate = self._get(tx, caller, certificate_id)
-        offer = self._certificates.offer_to(tx, caller.account, certificate_id)
+        offer = self._offers.received(tx, caller.account, certificate_id)
         if offer is None:
             raise _no_offer(certificate)
         return certificate, offer
@@ -124,7 +130,7 @@ class CertificateTransferOperations:
         if certificate is None:
             raise CertificateNotFound(offer.id)
         self._certificates.put(tx, offer.source, certificate.stayed(rejected=rejected, reason=reason, now=tx.now))
-        self._certificates.withdraw(tx, offer)
+        self._offers.remove(tx, offer)
         self._certificates.remove(tx, offer.target, offer.id)
 
     def _get(self, tx: Tx, caller: Caller, certificate_id: str) -> Certificate:

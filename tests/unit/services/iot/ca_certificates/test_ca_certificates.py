@@ -60,7 +60,7 @@ class Bench:
         self.flows = CaCertificateFlows(
             run=MemoryRun(registry.store),
             operations=registry.cas,
-            cas=registry.ca_store,
+            codes=registry.codes,
             anchors=self.listening,
             clock=registry.store.clock,
         )
