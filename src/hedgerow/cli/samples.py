@@ -22,10 +22,22 @@ from hedgerow.core.wire.validation import compiled
 
 NAME: Final = "sample"
 _UUID: Final = "11111111-2222-4333-8444-555555555555"
-_TEXTS: Final = (NAME, "1", "true", "/sample/", "a@example.com", _UUID, "a" * 64, "2026-11-21T00:00:00Z", "{}", "v1")
+_TEXTS: Final = (
+    NAME,
+    "1",
+    "true",
+    "/sample/",
+    "a@example.com",
+    _UUID,
+    "a" * 64,
+    "2026-11-21T00:00:00Z",
+    "{}",
+    "v1",
+    "123456",
+)
 _IAM: Final = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "iot:Publish", "Resource": "*"}],
+    "Statement": [{"Effect": "Allow", "Action": ["iot:Publish", "sts:*"], "Resource": "*"}],
 }
 _TRUST: Final = {
     "Version": "2012-10-17",

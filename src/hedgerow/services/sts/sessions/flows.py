@@ -37,7 +37,8 @@ from hedgerow.services.sts.sessions.terms import (
     Terms,
     check_policies,
     checked_tags,
-    read_terms,
+    read_bounds,
+    terms_of,
     transitive_of,
 )
 from hedgerow.store import Answer, Run, Tx
@@ -202,7 +203,9 @@ class WebIdentityFlows:
 def _read(request: Request) -> _Asked:
     """Read everything that is honoured before the first step: what is not is refused while nothing has happened."""
     role_arn, name, text = request["RoleArn"], request["RoleSessionName"], request["WebIdentityToken"]
-    seconds = request.get("DurationSeconds")
+    seconds, bounds = request.get("DurationSeconds"), read_bounds(request)
+    if unread := request.unread():
+        raise NotImplementedYet(f"sts:AssumeRoleWithWebIdentity does not honour {', '.join(unread)}; send it without.")
     try:
         token = jwt.read_token(text)
         claims = jwt.read_claims(token.claims)
@@ -210,16 +213,13 @@ def _read(request: Request) -> _Asked:
         source = _source_identity(token.claims)
     except (jwt.InvalidToken, WrongTerms) as error:
         raise InvalidIdentity(f"The ID Token provided is not a valid JWT: {error}") from error
-    terms = read_terms(request, tags=tags, transitive=transitive)
-    if unread := request.unread():
-        raise NotImplementedYet(f"sts:AssumeRoleWithWebIdentity does not honour {', '.join(unread)}; send it without.")
     return _Asked(
         role_arn=role_arn,
         session_name=name,
         seconds=seconds,
         token=token,
         claims=claims,
-        terms=terms,
+        terms=terms_of(bounds, tags=tags, transitive=transitive),
         source=source,
     )
 

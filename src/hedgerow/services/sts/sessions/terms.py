@@ -56,6 +56,11 @@ class Terms:
 
 def read_terms(request: Request, *, tags: Mapping[str, str], transitive: Iterable[str] = ()) -> Terms:
     """Read the session policies of a request; check them and the tags. Whether managed ones exist is asked later."""
+    return terms_of(read_bounds(request), tags=tags, transitive=transitive)
+
+
+def read_bounds(request: Request) -> Bounds | None:
+    """Read the session policies of a request and check them."""
     document = request.get("Policy")
     arns = tuple(entry["arn"] for entry in request.take_all("PolicyArns") or ())
     documents = () if document is None else (_checked(document),)
@@ -63,12 +68,15 @@ def read_terms(request: Request, *, tags: Mapping[str, str], transitive: Iterabl
         raise WrongTerms(f"A session takes at most {MOST_POLICIES} managed policies.")
     if sum(map(len, (*documents, *arns))) > LONGEST:
         raise PackedPolicyTooLarge(f"Session policies and their ARNs are at most {LONGEST} characters together.")
-    bounds = Bounds(documents=documents, arns=arns) if documents or arns else None
-    keys = tuple(transitive)
-    packed = _packed(documents, arns, tags) if bounds or tags else None
+    return Bounds(documents=documents, arns=arns) if documents or arns else None
+
+
+def terms_of(bounds: Bounds | None, *, tags: Mapping[str, str], transitive: Iterable[str] = ()) -> Terms:
+    """Answer session policies and tags as terms; raise PackedPolicyTooLarge when they are too long together."""
+    packed = _packed(bounds or Bounds(), tags) if bounds or tags else None
     if packed is not None and packed > 100:
         raise PackedPolicyTooLarge(f"Policies and tags are {packed} % of the size that a session has room for.")
-    return Terms(bounds=bounds, tags=dict(tags), transitive=keys, packed=packed)
+    return Terms(bounds=bounds, tags=dict(tags), transitive=tuple(transitive), packed=packed)
 
 
 def check_policies(tx: Tx, terms: Terms, account: str, managed: ManagedPolicies) -> None:
@@ -130,6 +138,6 @@ def _checked(document: str) -> str:
     return document
 
 
-def _packed(documents: Sequence[str], arns: Sequence[str], tags: Mapping[str, str]) -> int:
-    size = len(zlib.compress(json.dumps([documents, arns, dict(tags)]).encode()))
+def _packed(bounds: Bounds, tags: Mapping[str, str]) -> int:
+    size = len(zlib.compress(json.dumps([bounds.documents, bounds.arns, dict(tags)]).encode()))
     return max(1, round(100 * size / LONGEST))
