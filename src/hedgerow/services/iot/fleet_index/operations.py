@@ -139,7 +139,7 @@ def _with_our_fields(asked: Request, setup: Setup) -> Setup:
 
 
 def _custom(asked: Request) -> tuple[tuple[str, str], ...]:
-    found = tuple((one["name"], one["type"]) for one in asked.take_all("customFields") or ())
+    found = tuple((one["name"], one["type"]) for one in asked.get("customFields") or ())
     names = [name for name, _ in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
