@@ -122,6 +122,9 @@ class Trial:
                 found.unknown.append(".".join(path))
             elif verdict:
                 found.refused.append(".".join(path))
+        for above in dict.fromkeys(path[:end] for path in _paths(shape) for end in range(1, len(path))):
+            for params in self._with(shape, above):  # structures with nothing in them: only to see what breaks
+                await self._outcome(service, operation, row, params)
         everything = [".".join(path) for path in _paths(shape)]
         return Found(_together(found.refused, everything), _together(found.unknown, everything))
 

@@ -110,6 +110,20 @@ _STRUCTURES: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 
+_TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "structure": dict,
+    "map": dict,
+    "list": list,
+    "blob": bytes,
+    "integer": int,
+    "long": int,
+    "float": float,
+    "double": float,
+    "timestamp": float,
+    "boolean": bool,
+}
+
+
 class Samples:
     """Makes inputs for one account. With `fresh` set, names are new each time they are asked for."""
 
@@ -188,7 +202,7 @@ class Samples:
     def values(self, member: Member, name: str) -> Iterator[Any]:
         """Answer the values to try for a member: all of a short enumeration, else one."""
         shape = member.shape
-        if self._known(name) is None and shape.enum is not None and len(shape.enum) <= 8:
+        if self._known(shape, name) is None and shape.enum is not None and len(shape.enum) <= 8:
             yield from sorted(shape.enum)
         else:
             yield self.value(member, name)
@@ -198,7 +212,7 @@ class Samples:
         shape = member.shape
         if member.json_value or shape.document:
             return {}
-        known = self._known(name)
+        known = self._known(shape, name)
         if known is not None and not (self.fresh and self._is_own_name(name)):
             return known
         made = self._scalar(shape, name)
@@ -224,10 +238,12 @@ class Samples:
         """Answer the input of the operation that `where` names: what is required, and what it asks for besides."""
         return {**self.structure(shape), **BESIDES.get(self.where, {})}
 
-    def _known(self, name: str) -> Any:
+    def _known(self, shape: Shape, name: str) -> Any:
+        """Answer the value that is kept for a member of this name, None when there is none of its type."""
         service, operation = self.where
         found = self._named.get(f"{service}.{operation}.{name}", self._named.get(f"{service}.{name}"))
-        return self._named.get(name) if found is None else found
+        found = self._named.get(name) if found is None else found
+        return found if isinstance(found, _TYPES.get(shape.type, str)) else None
 
     def _scalar(self, shape: Shape, name: str) -> Any:
         if shape.type in ("string", "character"):

@@ -62,7 +62,7 @@ def read_terms(request: Request, *, tags: Mapping[str, str], transitive: Iterabl
 def read_bounds(request: Request) -> Bounds | None:
     """Read the session policies of a request and check them."""
     document = request.get("Policy")
-    arns = tuple(entry["arn"] for entry in request.take_all("PolicyArns") or ())
+    arns = tuple(entry["arn"] for entry in request.get("PolicyArns") or ())
     documents = () if document is None else (_checked(document),)
     if len(arns) > MOST_POLICIES:
         raise WrongTerms(f"A session takes at most {MOST_POLICIES} managed policies.")
