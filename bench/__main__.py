@@ -8,6 +8,7 @@ HERE = Path(__file__).parent
 BENCHES = {
     "api": [sys.executable, "-m", "bench.api"],
     "cloud": [sys.executable, "-m", "bench.cloud"],
+    "index": [sys.executable, "-m", "bench.index"],
     "mqtt": [sys.executable, str(HERE / "mqtt.py")],
     "functions": [sys.executable, str(HERE / "functions.py")],
 }

@@ -14,18 +14,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
 from bench.record import record
-from bench.replay import Figures, Signer, replay
+from bench.replay import Signer
+from bench.server import Server, alone, of_cloud, session_of
 from hedgerow.api.sockets import bind
-from hedgerow.core.wire import HttpRequest, sigv4
 from hedgerow.testing import CloudProcess, start_cloud
 
 HERE = Path(__file__).parent
@@ -46,22 +43,6 @@ SLOW_RATE = 500  # CreateThing/s at 32 connections with 5 ms added to each commi
 LOOKUP_CHANGE = 0.2
 QUERIES, HITS = [f"attributes.site:north-7 AND thingName:thing-0{digit}*" for digit in range(10)], 10
 ATTRIBUTES = {"site": "north-7", "model": "TX-200", "firmware": "2.4.1"}
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """One of the two."""
-
-    name: str
-    pid: int
-    session: boto3.Session
-    port: int
-
-    def client(self) -> Any:
-        return self.session.client("iot", endpoint_url=f"http://127.0.0.1:{self.port}")
-
-    def run(self, requests: Sequence[bytes], connections: int) -> Figures:
-        return replay(("127.0.0.1", self.port), requests, connections=connections, pid=self.pid)
 
 
 def main() -> None:
@@ -90,20 +71,9 @@ def _servers(folder: Path) -> Iterator[tuple[Server, Server]]:
     cloud = start_cloud(folder, "--no-console")
     try:
         with _moto(folder) as theirs:
-            yield _ours(cloud), theirs
+            yield of_cloud(cloud), theirs
     finally:
         cloud.stop()
-
-
-def _ours(cloud: CloudProcess) -> Server:
-    ready = cloud.ready
-    _alone(ready["pid"])
-    session = _session(ready["region"], ready["access_key_id"], ready["secret_access_key"])
-    return Server("hedgerow", ready["pid"], session, int(ready["api_url"].rpartition(":")[2]))
-
-
-def _session(region: str, access_key_id: str, secret: str) -> boto3.Session:
-    return boto3.Session(region_name=region, aws_access_key_id=access_key_id, aws_secret_access_key=secret)
 
 
 @contextmanager
@@ -118,9 +88,9 @@ def _moto(folder: Path) -> Iterator[Server]:
             [MOTO, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
         )
     try:
-        server = Server("moto", process.pid, _session("eu-central-1", "AKIDEXAMPLE", "example"), port)
+        server = Server("moto", process.pid, session_of("eu-central-1", "AKIDEXAMPLE", "example"), port)
         _until_answers(server.client())
-        _alone(process.pid)
+        alone(process.pid)
         yield server
     finally:
         process.terminate()
@@ -138,15 +108,6 @@ def _until_answers(client: Any) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def _alone(pid: int) -> None:
-    """Give the server one core, and us another."""
-    cores = sorted(os.sched_getaffinity(0))
-    for task in os.listdir(f"/proc/{pid}/task"):
-        os.sched_setaffinity(int(task), {cores[0]})
-    if len(cores) > 1:
-        os.sched_setaffinity(0, set(cores[1:]))
 
 
 def _compare(servers: Sequence[Server]) -> dict[tuple[str, int, str], tuple[float, float]]:
@@ -267,15 +228,8 @@ def _fill(server: Server, first: int, end: int) -> None:
 
 
 def _created(server: Server, number: int) -> bytes:
-    """Sign a CreateThing ourselves: boto3 would take minutes for all of them."""
-    keys = server.session.get_credentials()
     body = b'{"attributePayload":{"attributes":{"site":"north-7","model":"TX-200"}}}'
-    path = f"/things/thing-{number:03}"
-    headers = {"host": f"127.0.0.1:{server.port}", "content-type": "application/json"}
-    sign = partial(sigv4.sign, access_key_id=keys.access_key, secret=keys.secret_key, service="iot")
-    headers |= sign(HttpRequest("POST", path, "", headers, body), region=server.session.region_name, now=time.time())
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"POST {path} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n".encode() + body
+    return server.signed("POST", f"/things/thing-{number:03}", body)
 
 
 def _lookup(server: Server, things: int) -> float:
@@ -291,7 +245,7 @@ def _slow_commits(folder: Path) -> tuple[str, str, str]:
     cloud = CloudProcess(folder, ("--no-console",), module="bench.slow_commits")
     cloud.start()
     try:
-        server = _ours(cloud)
+        server = of_cloud(cloud)
         rate = max(
             server.run(_requests(server, "CreateThing", str(turn)), CONNECTIONS[-1]).rate for turn in range(ROUNDS)
         )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, update
 
 from hedgerow.cloud.indexing import build_fleet_index
 from hedgerow.cloud.registry import INDEXED, Stores
@@ -94,6 +94,12 @@ class IndexBench:
         """Answer how many follow-ups of the index wait."""
         with self.store.tx() as tx:
             return len(tx.all(select(follow_ups).where(follow_ups.c.kind.in_(KINDS))))
+
+    def count_a_failure(self) -> None:
+        """Have the oldest follow-up of the index as one that failed."""
+        with self.store.tx() as tx:
+            oldest = select(func.min(follow_ups.c.seq)).where(follow_ups.c.kind.in_(KINDS)).scalar_subquery()
+            tx.run(update(follow_ups).where(follow_ups.c.seq == oldest).values(attempts=1))
 
     def documents(self) -> list[str]:
         with self.store.tx() as tx:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    select,
 )
 
 from hedgerow.core.events import Event
@@ -52,6 +53,20 @@ _CANCEL = delete(follow_ups).where(
     follow_ups.c.kind == bindparam("kind_"),
     follow_ups.c.key == bindparam("key_"),
 )
+_OTHERS = (
+    select(follow_ups.c.seq, follow_ups.c.body)
+    .where(
+        follow_ups.c.kind == bindparam("kind_"),
+        follow_ups.c.dead == 0,
+        follow_ups.c.due_at <= bindparam("now_"),
+        follow_ups.c.account == bindparam("account_"),
+        follow_ups.c.attempts == 0,
+    )
+    .order_by(follow_ups.c.due_at, follow_ups.c.seq)
+    .limit(bindparam("limit_"))
+    .with_for_update(skip_locked=True)
+)
+_TAKE = delete(follow_ups).where(follow_ups.c.seq.in_(bindparam("seqs", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +130,13 @@ class Tx:
     def cancel_follow_ups(self, kind: str, *, account: str, key: str) -> None:
         """Forget what was to happen later (a timer that is no longer wanted)."""
         self._connection.execute(_CANCEL, {"account_": account, "kind_": kind, "key_": key})
+
+    def take_follow_ups(self, kind: str, *, account: str, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Take over others of the kind that are due and never failed, the oldest first: answer their bodies.
+
+        For handlers that only look at how things are now, so that the order and number of rows is nothing to them.
+        """
+        rows = self.all(_OTHERS, kind_=kind, account_=account, now_=self.now, limit_=limit)
+        if rows:
+            self.run(_TAKE, seqs=[row.seq for row in rows])
+        return [json.loads(row.body) for row in rows]

@@ -2,13 +2,14 @@
 
 from hedgerow.core.fleetquery.errors import InvalidQuery
 from hedgerow.core.fleetquery.fields import Field, fields_of, number_in
-from hedgerow.core.fleetquery.finds import finds
+from hedgerow.core.fleetquery.finds import UNNAMED, finds
 from hedgerow.core.fleetquery.parser import DYNAMIC_GROUP_TERMS, QUERY_TERMS, parse
 from hedgerow.core.fleetquery.syntax import And, Bound, Every, Exists, Match, Node, Not, Or, Range, Wild, Word, show
 
 __all__ = [
     "DYNAMIC_GROUP_TERMS",
     "QUERY_TERMS",
+    "UNNAMED",
     "And",
     "Bound",
     "Every",

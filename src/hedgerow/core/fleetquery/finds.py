@@ -4,11 +4,13 @@ Dynamic groups ask it of one thing at a time.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from hedgerow.core.fleetquery.fields import Field, number_in
 from hedgerow.core.fleetquery.syntax import And, Bound, Every, Exists, Match, Node, Not, Or, Range, Wild, Word
 
-CONNECTIVITY = "connectivity."
+UNNAMED: Final = ("connectivity.", "registry.")
+"""Where a term without a field does not look."""
 
 
 def finds(node: Node, fields: Sequence[Field]) -> bool:
@@ -31,9 +33,9 @@ def finds(node: Node, fields: Sequence[Field]) -> bool:
 
 
 def _named(name: str | None, fields: Sequence[Field]) -> Iterable[Field]:
-    """A term without a field is looked for in registry, shadow and defender fields."""
+    """A term without a field is looked for in what is shown of the registry, in shadow and defender fields."""
     if name is None:
-        return (field for field in fields if not field.path.startswith(CONNECTIVITY))
+        return (field for field in fields if not field.path.startswith(UNNAMED))
     return (field for field in fields if field.path == name)
 
 

@@ -15,6 +15,7 @@ THING: dict[str, Any] = {
         "hasDelta": False,
     },
     "connectivity": {"connected": True, "timestamp": 1641508937000},
+    "registry": {"version": 3},
 }
 
 
@@ -70,6 +71,7 @@ def test_a_query_finds_a_thing(query: str) -> None:
         "shadow.reported.on:1",
         "connectivity.connected:false",
         "1641508937000",  # a term without a field is not looked for in connectivity
+        "3",  # nor in the version
         "NOT *",
     ],
 )

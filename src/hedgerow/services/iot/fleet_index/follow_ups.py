@@ -1,7 +1,16 @@
-"""What happens to the indexes later: documents are written anew, builds go on."""
+"""What happens to the indexes later: documents are written anew, builds go on.
 
-from hedgerow.services.iot.fleet_index.indexing import Indexing
+A document is written as things are now, so several changes are one writing, and what waits is done some at a time. One
+that failed is tried by itself, so that it holds up no other.
+"""
+
+from typing import Final
+
+from hedgerow.services.iot.fleet_index.indexing import CHANGED, Indexing
 from hedgerow.store import Answer, FollowUp, Tx
+
+OTHERS: Final = 31
+"""So many documents are written along with the first: some ten milliseconds."""
 
 
 class FleetIndexFollowUps:
@@ -11,7 +20,11 @@ class FleetIndexFollowUps:
         self._indexing = indexing
 
     def on_changed(self, tx: Tx, row: FollowUp) -> Answer:
-        self._indexing.write(tx, row.account, row.body["index"], row.body["name"])
+        waiting = [row.body]
+        if row.attempts == 0:
+            waiting += tx.take_follow_ups(CHANGED, account=row.account, limit=OTHERS)
+        for index, name in dict.fromkeys((body["index"], body["name"]) for body in waiting):
+            self._indexing.write(tx, row.account, index, name)
         return Answer()
 
     def on_build(self, tx: Tx, row: FollowUp) -> Answer:

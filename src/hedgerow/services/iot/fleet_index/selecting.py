@@ -8,10 +8,22 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Table, and_, false, not_, or_, select, true
 
-from hedgerow.core.fleetquery import And, Bound, Every, Exists, Match, Node, Not, Or, Range, Wild, Word, number_in
+from hedgerow.core.fleetquery import (
+    UNNAMED,
+    And,
+    Bound,
+    Every,
+    Exists,
+    Match,
+    Node,
+    Not,
+    Or,
+    Range,
+    Wild,
+    Word,
+    number_in,
+)
 
-UNNAMED: Final = ("connectivity.", "registry.")
-"""Where a term without a field does not look."""
 _LAST: Final = "\U0010ffff"
 _ESCAPE: Final = "\\"
 

@@ -101,8 +101,17 @@ _UPDATE = (
 _DELETE = delete(documents).where(_IN_INDEX, documents.c.name == _NAME)
 _NAMES = select(documents.c.name).where(_IN_INDEX).order_by(documents.c.name).limit(_LIMIT)
 _INSERT_FIELD = insert(fields)
-_DELETE_FIELDS = delete(fields).where(
-    fields.c.account == _ACCOUNT, fields.c.index_name == _INDEX, fields.c.name == _NAME
+_OF_DOCUMENT = (fields.c.account == _ACCOUNT) & (fields.c.index_name == _INDEX) & (fields.c.name == _NAME)
+_DELETE_FIELDS = delete(fields).where(_OF_DOCUMENT, fields.c.ordinal >= bindparam("from_"))
+_UPDATE_FIELD = (
+    update_rows(fields)
+    .where(
+        fields.c.account == bindparam("b_account"),
+        fields.c.index_name == bindparam("b_index_name"),
+        fields.c.name == bindparam("b_name"),
+        fields.c.ordinal == bindparam("b_ordinal"),
+    )
+    .values({name: bindparam(f"b_{name}") for name in ("path", "text", "number", "whole")})
 )
 _HERE = (fields.c.account == documents.c.account) & (fields.c.index_name == documents.c.index_name)
 _FOUND = select(documents).where(_IN_INDEX, documents.c.name > _AFTER).order_by(documents.c.name).limit(_LIMIT)
@@ -167,14 +176,19 @@ class FleetIndexStore:
         if known is None:
             tx.run(_INSERT, account=account, index_name=index, name=document.name, body=body, hidden=hidden)
         else:
-            tx.run(_DELETE_FIELDS, **key)
             tx.run(_UPDATE, **key, body_=body, hidden_=hidden)
-        tx.run_many(_INSERT_FIELD, _rows(account, index, document.name, document.fields()))
+        rows = _rows(account, index, document.name, document.fields())
+        before = [] if known is None else _rows(account, index, document.name, known.fields())
+        differing = [new for new, old in zip(rows, before, strict=False) if new != old]
+        tx.run_many(_UPDATE_FIELD, [{f"b_{column}": value for column, value in row.items()} for row in differing])
+        tx.run_many(_INSERT_FIELD, rows[len(before) :])
+        if len(rows) < len(before):
+            tx.run(_DELETE_FIELDS, **key, from_=len(rows))
         return True
 
     def remove(self, tx: Tx, account: str, index: str, name: str) -> bool:
         """Take the document out; tell whether it was there."""
-        tx.run(_DELETE_FIELDS, account_=account, index_=index, name_=name)
+        tx.run(_DELETE_FIELDS, account_=account, index_=index, name_=name, from_=0)
         return tx.run(_DELETE, account_=account, index_=index, name_=name) > 0
 
     def clear(self, tx: Tx, account: str, index: str, *, most: int) -> bool:

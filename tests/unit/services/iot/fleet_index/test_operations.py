@@ -72,6 +72,32 @@ def test_changes_of_the_registry_are_followed(bench: IndexBench) -> None:
     assert (first, second, found(bench, "*")) == (["a"], ([], ["a"]), [])
 
 
+def test_changes_that_wait_are_written_some_at_a_time_and_each_thing_once(bench: IndexBench) -> None:
+    configure(bench)
+    for number in range(20):
+        bench.thing(f"thing-{number:02}")
+        bench.registry_call("UpdateThing", thingName=f"thing-{number:02}", attributePayload={"attributes": {"a": "b"}})
+    bench.thing("other", caller=OTHER_ACCOUNT)
+    before = bench.waiting()
+
+    bench.step()
+
+    assert (before, bench.waiting(), len(found(bench, "attributes.a:b"))) == (40, 8, 16)
+
+
+def test_a_change_whose_writing_failed_is_tried_by_itself(bench: IndexBench) -> None:
+    configure(bench)
+    for number in range(4):
+        bench.thing(f"thing-{number}")
+    bench.count_a_failure()  # of the first
+
+    bench.step()
+    alone = found(bench, "*")
+    bench.step()
+
+    assert (alone, bench.waiting(), len(found(bench, "*"))) == (["thing-0"], 0, 4)
+
+
 def test_shadows_are_shown_as_text_and_found_by_their_leaves(bench: IndexBench) -> None:
     configure(bench, namedShadowIndexingMode="ON", filter={"namedShadowNames": ["config"]})
     bench.thing("a")

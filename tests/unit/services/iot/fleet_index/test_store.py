@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from sqlalchemy import event
+from hypothesis import strategies as st
+from sqlalchemy import event, select
 
 from hedgerow.core.fleetquery import Node, finds, parse
 from hedgerow.services.iot.fleet_index.model import THINGS, Document
-from hedgerow.services.iot.fleet_index.store import FleetIndexStore
+from hedgerow.services.iot.fleet_index.store import FleetIndexStore, fields
 from tests.support.store import CALLER, OTHER_ACCOUNT, MemoryStore
+from tests.unit.core.fleetquery.queries import documents as bodies
 from tests.unit.core.fleetquery.queries import fleets, trees
 
 ACCOUNT = CALLER.account
@@ -17,7 +19,9 @@ STORE = FleetIndexStore()
 
 
 def document(name: str, **body: Any) -> Document:
-    return Document(name=name, body={"thingName": name, **body}, hidden={"registry": {"version": 1}})
+    return Document(
+        name=name, body={"thingName": name, **body}, hidden={"registry": {"version": 7}}
+    )  # a number that queries look for
 
 
 @pytest.fixture
@@ -49,6 +53,22 @@ def test_the_select_finds_what_the_plain_evaluator_finds(fleet: dict[str, dict[s
         assert [one.name for one in documents if STORE.finds(tx, ACCOUNT, THINGS, tree, one.name)] == [
             one.name for one in documents if finds(tree, one.fields())
         ]
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(bodies, min_size=1, max_size=4))
+def test_a_document_that_was_changed_is_indexed_as_one_that_was_always_so(versions: list[dict[str, Any]]) -> None:
+    changed, fresh = MemoryStore(), MemoryStore()
+
+    with changed.tx() as tx:
+        for body in versions:
+            STORE.put(tx, ACCOUNT, THINGS, document("a", **body))
+        rows = tx.all(select(fields).order_by(fields.c.ordinal))
+    with fresh.tx() as tx:
+        STORE.put(tx, ACCOUNT, THINGS, document("a", **versions[-1]))
+        expected = tx.all(select(fields).order_by(fields.c.ordinal))
+
+    assert rows == expected
 
 
 def test_a_document_is_written_again_only_when_it_changed(store: MemoryStore) -> None:
