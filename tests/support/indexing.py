@@ -40,7 +40,12 @@ class IndexBench:
         pages, ids = Pages(Pager(b"key")), FakeIds()
         build_fleet_index(tables=self.tables, ids=ids, pager=Pager(b"key"), stores=stores)
         things = ThingOperations(
-            things=stores.things, types=stores.types, memberships=stores.groups, pages=pages, ids=ids
+            things=stores.things,
+            types=stores.types,
+            memberships=stores.groups,
+            billing=stores.billing,
+            pages=pages,
+            ids=ids,
         )
         groups = GroupOperations(
             groups=stores.groups, things=stores.things, policies=stores.policies, pages=pages, ids=ids

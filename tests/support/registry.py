@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from hedgerow.core.caller import Caller
 from hedgerow.core.paging import Pager
+from hedgerow.services.iot.billing_groups import BillingGroupOperations, BillingGroupStore
 from hedgerow.services.iot.ca_certificates import CaCertificateOperations, CaCertificateStore, RegistrationCodeStore
 from hedgerow.services.iot.certificates import (
     Certificate,
@@ -85,12 +86,13 @@ class Registry:
         self.pages = Pages(Pager(b"k" * 32))
         self.thing_store, self.type_store = ThingStore(), ThingTypeStore()
         self.group_store, self.certificate_store, self.policy_store = GroupStore(), CertificateStore(), PolicyStore()
-        self.ca_store = CaCertificateStore()
+        self.ca_store, self.billing_store = CaCertificateStore(), BillingGroupStore()
         self.effective = EffectivePolicies(policies=self.policy_store, things=self.thing_store, groups=self.group_store)
         self.things = ThingOperations(
             things=self.thing_store,
             types=self.type_store,
             memberships=self.group_store,
+            billing=self.billing_store,
             pages=self.pages,
             ids=self.ids,
         )
@@ -104,6 +106,9 @@ class Registry:
             policies=self.policy_store,
             pages=self.pages,
             ids=self.ids,
+        )
+        self.billing = BillingGroupOperations(
+            groups=self.billing_store, things=self.thing_store, pages=self.pages, ids=self.ids
         )
         self.certificates = CertificateOperations(
             certificates=self.certificate_store,

@@ -182,6 +182,23 @@ def test_work_is_sent_only_to_targets_that_its_sender_may_reach(hedgerow_cloud: 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["thing", "billing"])
+def test_a_denied_group_is_denied_by_its_arn_too(hedgerow_cloud: TestCloud, kind: str) -> None:
+    iot = hedgerow_cloud.client("iot")
+    iot.create_thing(thingName="t")
+    if kind == "thing":
+        arn, name = iot.create_thing_group(thingGroupName="closed")["thingGroupArn"], "add_thing_to_thing_group"
+    else:
+        arn, name = iot.create_billing_group(billingGroupName="closed")["billingGroupArn"], "add_thing_to_billing_group"
+    poor = user(hedgerow_cloud, "poor", statement("Allow", "iot:*"), statement("Deny", "iot:*", arn)).client("iot")
+
+    add = getattr(poor, name)
+
+    assert f"on resource: {arn}" in refused(lambda: add(thingName="t", **{f"{kind}GroupName": "closed"}))
+    assert f"on resource: {arn}" in refused(lambda: add(thingName="t", **{f"{kind}GroupArn": arn}))
+
+
+@pytest.mark.slow
 def test_nobody_else_may_read_or_write_what_the_cloud_keeps(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o755)
     before = os.umask(0)

@@ -23,6 +23,7 @@ def rule(iot: Any) -> str:
 MADE: dict[str, Callable[[Any], str]] = {
     "thing type": lambda iot: iot.create_thing_type(thingTypeName="t", tags=TAGS)["thingTypeArn"],
     "thing group": lambda iot: iot.create_thing_group(thingGroupName="g", tags=TAGS)["thingGroupArn"],
+    "billing group": lambda iot: iot.create_billing_group(billingGroupName="b", tags=TAGS)["billingGroupArn"],
     "rule": rule,
 }
 

@@ -152,8 +152,17 @@ def _name(text: str, prefix: str) -> str:
 def _every_arn(template: str, params: Mapping[str, Any], caller: Caller) -> Iterator[str]:
     """Answer the ARN for each value that the template's members have; none where one has no value."""
     names = [name for _, name in _parts(template) if name is not None and name not in ("region", "account")]
-    for values in product(*(tuple(_values(params, name.split("."))) for name in names)):
-        yield resource_arn(template, dict(zip(names, values, strict=True)), caller)
+    for chosen in product(*(_chosen(params, name) for name in names)):
+        yield resource_arn(template, dict(chosen), caller)
+
+
+def _chosen(params: Mapping[str, Any], names: str) -> Sequence[tuple[str, str]]:
+    """Answer each value with its member's name; of `one|other` those of the first that has any."""
+    for name in names.split("|"):
+        found = [(name, value) for value in _values(params, name.split("."))]
+        if found:
+            return found
+    return ()
 
 
 def _values(value: Any, path: Sequence[str]) -> Iterator[str]:

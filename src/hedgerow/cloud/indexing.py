@@ -29,6 +29,7 @@ def build_fleet_index(*, tables: Tables, ids: Ids, pager: Pager, stores: Stores)
         store=store,
         things=stores.things,
         groups=stores.groups,
+        billing=stores.billing,
         shadows=stores.shadows,
         connectivity=stores.connectivity,
         followers=members,

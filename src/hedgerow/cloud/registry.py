@@ -14,6 +14,7 @@ from hedgerow.cloud.rows import Tables
 from hedgerow.core.paging import Pager
 from hedgerow.services.hedgerow.accounts import AccountReader
 from hedgerow.services.iam.roles import RoleReader
+from hedgerow.services.iot.billing_groups import BillingGroupOperations, BillingGroupStore
 from hedgerow.services.iot.ca_certificates import (
     CaCertificateFlows,
     CaCertificateOperations,
@@ -62,6 +63,7 @@ class Stores:
     things: ThingStore = field(default_factory=lambda: ThingStore(changed=INDEXED.changed))
     types: ThingTypeStore = field(default_factory=ThingTypeStore)
     groups: GroupStore = field(default_factory=lambda: GroupStore(changed=INDEXED.group_changed, moved=INDEXED.changed))
+    billing: BillingGroupStore = field(default_factory=lambda: BillingGroupStore(moved=INDEXED.changed))
     connectivity: ConnectivityStore = field(default_factory=ConnectivityStore)
     shadows: ShadowStore = field(default_factory=lambda: ShadowStore(changed=_shadow_changed))
     certificates: CertificateStore = field(default_factory=CertificateStore)
@@ -119,7 +121,9 @@ def build_registry(
     registry = Registry(
         stores=stores,
         certificate_flows=CertificateFlows(run=run, certificates=certificates, authority=authority, anchors=anchors),
-        things=ThingOperations(things=things, types=stores.types, memberships=groups, pages=pages, ids=ids),
+        things=ThingOperations(
+            things=things, types=stores.types, memberships=groups, billing=stores.billing, pages=pages, ids=ids
+        ),
         principals=ThingPrincipalOperations(things=things, certificates=stores.certificates, pages=pages),
         groups=GroupOperations(groups=groups, things=things, policies=stores.policies, pages=pages, ids=ids),
         certificates=certificates,
@@ -141,6 +145,7 @@ def build_registry(
             principals=registry.principals,
             types=ThingTypeOperations(types=stores.types, things=things, pages=pages, ids=ids),
             groups=registry.groups,
+            billing=BillingGroupOperations(groups=stores.billing, things=things, pages=pages, ids=ids),
             certificates=certificates,
             certificate_flows=registry.certificate_flows,
             policies=registry.policies,

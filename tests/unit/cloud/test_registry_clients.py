@@ -52,6 +52,7 @@ def rows(cloud: Cloud) -> dict[tuple[str, str], Row]:
         principals=registry.principals,
         types=registry.types,
         groups=registry.groups,
+        billing=registry.billing,
         certificates=registry.certificates,
         certificate_flows=CertificateFlows(
             run=cloud.runner,
@@ -218,9 +219,10 @@ def test_an_endpoint_is_a_bare_host(iot: Any, kind: str) -> None:
 
 
 def test_what_is_not_honoured_is_refused_by_name(iot: Any) -> None:
-    with pytest.raises(ClientError, match="billingGroupName") as caught:
-        iot.create_thing(thingName="billed", billingGroupName="b")
+    propagating = {"propagatingAttributes": [{"userPropertyKey": "k", "connectionAttribute": "iot:ClientId"}]}
+    with pytest.raises(ClientError, match="mqtt5Configuration") as caught:
+        iot.create_thing_type(thingTypeName="telling", thingTypeProperties={"mqtt5Configuration": propagating})
 
     assert refused(caught) == ("NotImplementedException", 501)
     with pytest.raises(iot.exceptions.ResourceNotFoundException):
-        iot.describe_thing(thingName="billed")
+        iot.describe_thing_type(thingTypeName="telling")

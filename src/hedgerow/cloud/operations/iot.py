@@ -8,6 +8,7 @@ from collections.abc import Callable
 from hedgerow.api.operations import Also, Row, pass_role, read, write
 from hedgerow.cloud.operations.iot_certificates import certificate_rows
 from hedgerow.cloud.rows import TopicRow
+from hedgerow.services.iot.billing_groups import BillingGroupOperations
 from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations
 from hedgerow.services.iot.endpoints import EndpointOperations
 from hedgerow.services.iot.groups import GroupOperations
@@ -23,6 +24,10 @@ _OWN = "arn:aws:iot:{region}:{account}:"
 _THING = _OWN + "thing/{thingName}"
 _TYPE = _OWN + "thingtype/{thingTypeName}"
 _GROUP = _OWN + "thinggroup/{thingGroupName}"
+_JOINED = _OWN + "thinggroup/{thingGroupName|thingGroupArn}"
+_JOINING = _OWN + "thing/{thingName|thingArn}"
+_BILLING = _OWN + "billinggroup/{billingGroupName}"
+_BILLED = _OWN + "billinggroup/{billingGroupName|billingGroupArn}"
 _POLICY = _OWN + "policy/{policyName}"
 _ALIAS = _OWN + "rolealias/{roleAlias}"
 _TEMPLATE = _OWN + "provisioningtemplate/{templateName}"
@@ -37,6 +42,7 @@ def rows(
     principals: ThingPrincipalOperations,
     types: ThingTypeOperations,
     groups: GroupOperations,
+    billing: BillingGroupOperations,
     certificates: CertificateOperations,
     certificate_flows: CertificateFlows,
     policies: PolicyOperations,
@@ -48,6 +54,7 @@ def rows(
     return {
         **_thing_rows(things, principals, types),
         **_group_rows(groups),
+        **_billing_rows(billing),
         **certificate_rows(certificates, certificate_flows),
         **_policy_rows(policies, attachments),
         "CreateRoleAlias": write(role_aliases.create_role_alias, _ALIAS, also=_TO_ALIAS),
@@ -63,7 +70,7 @@ def _thing_rows(
     things: ThingOperations, principals: ThingPrincipalOperations, types: ThingTypeOperations
 ) -> dict[str, Row]:
     return {
-        "CreateThing": write(things.create_thing, _THING),
+        "CreateThing": write(things.create_thing, _THING, also=(Also("iot:AddThingToBillingGroup", _BILLING),)),
         "DescribeThing": read(things.describe_thing, _THING),
         "UpdateThing": write(things.update_thing, _THING),
         "DeleteThing": write(things.delete_thing, _THING),
@@ -76,6 +83,7 @@ def _thing_rows(
         "ListPrincipalThingsV2": read(principals.list_principal_things_v2),
         "CreateThingType": write(types.create_thing_type, _TYPE),
         "DescribeThingType": read(types.describe_thing_type, _TYPE),
+        "UpdateThingType": write(types.update_thing_type, _TYPE),
         "ListThingTypes": read(types.list_thing_types),
         "DeprecateThingType": write(types.deprecate_thing_type, _TYPE),
         "DeleteThingType": write(types.delete_thing_type, _TYPE),
@@ -90,10 +98,10 @@ def _group_rows(groups: GroupOperations) -> dict[str, Row]:
         "DeleteThingGroup": write(groups.delete_thing_group, _GROUP),
         "ListThingGroups": read(groups.list_thing_groups),
         "AddThingToThingGroup": write(
-            groups.add_thing_to_thing_group, _GROUP, also=(Also("iot:AddThingToThingGroup", _THING),)
+            groups.add_thing_to_thing_group, _JOINED, also=(Also("iot:AddThingToThingGroup", _JOINING),)
         ),
         "RemoveThingFromThingGroup": write(
-            groups.remove_thing_from_thing_group, _GROUP, also=(Also("iot:RemoveThingFromThingGroup", _THING),)
+            groups.remove_thing_from_thing_group, _JOINED, also=(Also("iot:RemoveThingFromThingGroup", _JOINING),)
         ),
         "UpdateThingGroupsForThing": write(
             groups.update_thing_groups_for_thing,
@@ -102,6 +110,23 @@ def _group_rows(groups: GroupOperations) -> dict[str, Row]:
         ),
         "ListThingsInThingGroup": read(groups.list_things_in_thing_group, _GROUP),
         "ListThingGroupsForThing": read(groups.list_thing_groups_for_thing, _THING),
+    }
+
+
+def _billing_rows(billing: BillingGroupOperations) -> dict[str, Row]:
+    return {
+        "CreateBillingGroup": write(billing.create_billing_group, _BILLING),
+        "DescribeBillingGroup": read(billing.describe_billing_group, _BILLING),
+        "UpdateBillingGroup": write(billing.update_billing_group, _BILLING),
+        "DeleteBillingGroup": write(billing.delete_billing_group, _BILLING),
+        "ListBillingGroups": read(billing.list_billing_groups),
+        "AddThingToBillingGroup": write(
+            billing.add_thing_to_billing_group, _BILLED, also=(Also("iot:AddThingToBillingGroup", _JOINING),)
+        ),
+        "RemoveThingFromBillingGroup": write(
+            billing.remove_thing_from_billing_group, _BILLED, also=(Also("iot:RemoveThingFromBillingGroup", _JOINING),)
+        ),
+        "ListThingsInBillingGroup": read(billing.list_things_in_billing_group, _BILLING),
     }
 
 

@@ -13,6 +13,7 @@ from hedgerow.cloud.operations import iot_authorizers as authorizer_rows
 from hedgerow.cloud.operations.iot import authorization_rows, follow_up_rows, rows, template_rows, topic_rows
 from hedgerow.cloud.operations.iot_certificates import ca_rows, provider_rows, transfer_rows
 from hedgerow.services.iot.authorizers import AuthorizerFlows, AuthorizerOperations
+from hedgerow.services.iot.billing_groups import BillingGroupOperations
 from hedgerow.services.iot.ca_certificates import CaCertificateFlows, CaCertificateOperations
 from hedgerow.services.iot.certificate_providers import CertificateProviderOperations
 from hedgerow.services.iot.certificates import CertificateFlows, CertificateOperations, CertificateTransferOperations
@@ -30,6 +31,7 @@ OPERATIONS: dict[str, type] = {
     "principals": ThingPrincipalOperations,
     "types": ThingTypeOperations,
     "groups": GroupOperations,
+    "billing": BillingGroupOperations,
     "certificates": CertificateOperations,
     "certificate_flows": CertificateFlows,
     "policies": PolicyOperations,

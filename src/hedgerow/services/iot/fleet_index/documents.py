@@ -68,6 +68,14 @@ class Groups(Protocol):
         ...
 
 
+class Billing(Protocol):
+    """The billing groups of an account."""
+
+    def of(self, tx: Tx, account: str, thing: str) -> str | None:
+        """Answer the billing group that the thing is in."""
+        ...
+
+
 class Shadows(Protocol):
     """The shadows of an account's things."""
 
@@ -99,6 +107,7 @@ def thing_document(
     *,
     setup: Setup,
     groups: Groups,
+    billing: Billing,
     shadows: Shadows,
     connectivity: Connectivity,
 ) -> Document:
@@ -106,9 +115,12 @@ def thing_document(
     body: dict[str, Any] = {"thingName": thing.name, "thingId": thing.id}
     if thing.type is not None:
         body["thingTypeName"] = thing.type
-    names = groups.groups_of(tx, account, thing.name)
+    names = list(groups.groups_of(tx, account, thing.name))
+    billed = billing.of(tx, account, thing.name)
+    if billed is not None and billed not in names:
+        names.append(billed)  # AWS lists it among the groups
     if names:
-        body["thingGroupNames"] = list(names)
+        body["thingGroupNames"] = names
     if thing.attributes:
         body["attributes"] = dict(thing.attributes)
     shadow = _shadows(tx, account, thing.name, setup, shadows)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from hedgerow.services.iot.fleet_index.documents import (
+    Billing,
     Connectivity,
     Followers,
     Groups,
@@ -60,6 +61,7 @@ class Indexing:
         store: FleetIndexStore,
         things: Things,
         groups: Groups,
+        billing: Billing,
         shadows: Shadows,
         connectivity: Connectivity,
         followers: Followers,
@@ -67,6 +69,7 @@ class Indexing:
         self._store = store
         self._things = things
         self._groups = groups
+        self._billing = billing
         self._shadows = shadows
         self._connectivity = connectivity
         self._followers = followers
@@ -129,6 +132,7 @@ class Indexing:
             thing,
             setup=setup,
             groups=self._groups,
+            billing=self._billing,
             shadows=self._shadows,
             connectivity=self._connectivity,
         )

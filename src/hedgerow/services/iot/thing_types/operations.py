@@ -1,10 +1,11 @@
-"""The operations on thing types: create, describe, list, deprecate, delete.
+"""The operations on thing types: create, describe, update, list, deprecate, delete.
 
 Whether a type is still in use is asked of the things. Propagating attributes (MQTT 5) are not honoured, so they are
 refused by name.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from hedgerow.base.ids import Ids
@@ -54,6 +55,18 @@ class ThingTypeOperations:
     def describe_thing_type(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         kind = self._get(tx, caller, request["thingTypeName"])
         return Answer({**_listed(caller, kind), "thingTypeId": kind.id})
+
+    def update_thing_type(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        kind = self._get(tx, caller, request["thingTypeName"])
+        properties = request.get("thingTypeProperties") or Request({})
+        description, searchable = properties.get("thingTypeDescription"), properties.take_all("searchableAttributes")
+        changed = replace(
+            kind,
+            description=kind.description if description is None else description,
+            searchable=kind.searchable if searchable is None else checked_searchable(searchable),
+        )
+        self._types.put(tx, caller.account, changed)
+        return Answer({})
 
     def list_thing_types(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         name = request.get("thingTypeName")

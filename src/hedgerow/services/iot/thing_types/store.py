@@ -29,6 +29,7 @@ _LIMIT: Final[Any] = bindparam("limit_")
 
 _GET_TYPE = select(thing_types).where(thing_types.c.account == _ACCOUNT, thing_types.c.name == _NAME)
 _INSERT_TYPE = insert(thing_types)
+_UPDATE_TYPE = update_rows(thing_types).where(thing_types.c.account == _ACCOUNT, thing_types.c.name == _NAME)
 _DEPRECATE_TYPE = update_rows(thing_types).where(thing_types.c.account == _ACCOUNT, thing_types.c.name == _NAME)
 _DELETE_TYPE = delete(thing_types).where(thing_types.c.account == _ACCOUNT, thing_types.c.name == _NAME)
 _LIST_TYPES = (
@@ -61,6 +62,11 @@ class ThingTypeStore:
             created_at=kind.created_at,
             deprecated_at=kind.deprecated_at,
         )
+
+    def put(self, tx: Tx, account: str, kind: ThingType) -> None:
+        """Write what may change of the type, but whether it is deprecated."""
+        changed = {"description": kind.description, "searchable": json.dumps(kind.searchable)}
+        tx.run(_UPDATE_TYPE, account_=account, name_=kind.name, **changed)
 
     def deprecate(self, tx: Tx, account: str, name: str, *, at: float | None) -> None:
         tx.run(_DEPRECATE_TYPE, account_=account, name_=name, deprecated_at=at)

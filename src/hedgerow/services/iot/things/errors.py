@@ -47,3 +47,10 @@ class PrincipalExclusive(InvalidRequest):
 
     def __init__(self, principal: str, thing: str) -> None:
         super().__init__(f"Principal {principal} is already attached to thing {thing}: the attachment is exclusive")
+
+
+class BillingGroupNotFound(ResourceNotFound):
+    """No billing group of that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Billing group {name} not found.")

@@ -1,8 +1,8 @@
 """The operations on things, and on which principals speak for them (both generations of the calls).
 
 Thing types are a subject of their own. Leaving groups when a thing goes is the groups' business and comes in as a
-Protocol; shadows and billing groups are not touched here. Attaching decides what policy variables and group policies
-count for a connection, so each change names the certificate in AuthorisationChanged.
+Protocol, and so are billing groups; shadows are not touched here. Attaching decides what policy variables and group
+policies count for a connection, so each change names the certificate in AuthorisationChanged.
 Spec: AWS IoT registry (CreateThing …), idempotent where every property is the same.
 """
 
@@ -17,6 +17,7 @@ from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.principals import certificate_arn, certificate_of
 from hedgerow.services.iot.things.errors import (
+    BillingGroupNotFound,
     PrincipalExclusive,
     PrincipalNotFound,
     ThingExists,
@@ -54,6 +55,26 @@ class Memberships(Protocol):
         ...
 
 
+class Billing(Protocol):
+    """What things need of billing groups."""
+
+    def get(self, tx: Tx, account: str, name: str) -> object | None:
+        """Answer the billing group, or None."""
+        ...
+
+    def of(self, tx: Tx, account: str, thing: str) -> str | None:
+        """Answer the billing group that the thing is in."""
+        ...
+
+    def join(self, tx: Tx, account: str, group: str, thing: str) -> None:
+        """Put the thing into the group."""
+        ...
+
+    def leave(self, tx: Tx, account: str, thing: str) -> None:
+        """Take the thing out of its group; nothing when it is in none."""
+        ...
+
+
 class Certificates(Protocol):
     """What things need of certificates."""
 
@@ -66,11 +87,19 @@ class ThingOperations:
     """The operations on things."""
 
     def __init__(
-        self, *, things: ThingStore, types: ThingTypes, memberships: Memberships, pages: Pages, ids: Ids
+        self,
+        *,
+        things: ThingStore,
+        types: ThingTypes,
+        memberships: Memberships,
+        billing: Billing,
+        pages: Pages,
+        ids: Ids,
     ) -> None:
         self._things = things
         self._types = types
         self._memberships = memberships
+        self._billing = billing
         self._pages = pages
         self._ids = ids
 
@@ -79,17 +108,25 @@ class ThingOperations:
         type_name = self._usable_type(tx, caller, request.get("thingTypeName"))
         given, _ = _payload(request)
         attributes = checked_attributes(given or {}, typed=type_name is not None)
+        billing = self._billing_group(tx, caller, request.get("billingGroupName"))
         thing = self._things.get(tx, caller.account, name)
         if thing is None:
             thing = Thing(name=name, id=self._ids.uuid(), type=type_name, attributes=attributes, version=1)
             self._things.add(tx, caller.account, thing)
-        elif (thing.type, thing.attributes) != (type_name, attributes):
+            if billing is not None:
+                self._billing.join(tx, caller.account, billing, name)
+        elif (thing.type, thing.attributes) != (type_name, attributes) or billing not in (
+            None,
+            self._billing.of(tx, caller.account, name),
+        ):
             raise ThingExists(name, thing_id=thing.id, thing_arn=thing_arn(caller, name))
         return Answer({"thingName": name, "thingArn": thing_arn(caller, name), "thingId": thing.id})
 
     def describe_thing(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         thing = self._get(tx, caller, request["thingName"])
-        return Answer({"defaultClientId": thing.name, "thingId": thing.id, **_listed(caller, thing)})
+        shown = {"defaultClientId": thing.name, "thingId": thing.id, **_listed(caller, thing)}
+        billing = self._billing.of(tx, caller.account, thing.name)
+        return Answer(shown if billing is None else {**shown, "billingGroupName": billing})
 
     def update_thing(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         thing = self._get(tx, caller, request["thingName"])
@@ -114,6 +151,7 @@ class ThingOperations:
         if self._things.principals_of(tx, caller.account, name, limit=1):
             raise ThingStillAttached(name)
         self._memberships.leave_all(tx, caller.account, name)
+        self._billing.leave(tx, caller.account, name)
         self._things.remove(tx, caller.account, name)
         return Answer({})
 
@@ -144,6 +182,11 @@ class ThingOperations:
         if thing is None:
             raise ThingNotFound(name)
         return thing
+
+    def _billing_group(self, tx: Tx, caller: Caller, name: str | None) -> str | None:
+        if name is not None and self._billing.get(tx, caller.account, name) is None:
+            raise BillingGroupNotFound(name)
+        return name
 
     def _usable_type(self, tx: Tx, caller: Caller, name: str | None) -> str | None:
         if name is None:

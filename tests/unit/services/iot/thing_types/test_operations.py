@@ -27,6 +27,21 @@ def test_the_same_type_again_is_the_same_and_another_of_the_name_is_refused(regi
         )
 
 
+def test_a_type_is_updated_in_what_is_given(registry: Registry) -> None:
+    before = {"thingTypeDescription": "a button", "searchableAttributes": ["serialNumber"]}
+    registry.store.run(registry.types.create_thing_type, {"thingTypeName": "Button", "thingTypeProperties": before})
+
+    for properties in ({"thingTypeDescription": "a big button"}, {"searchableAttributes": ["site"]}):
+        request = {"thingTypeName": "Button", "thingTypeProperties": properties}
+        registry.store.run(registry.types.update_thing_type, request)
+
+    described = registry.store.run(registry.types.describe_thing_type, {"thingTypeName": "Button"}).response
+    after = {"thingTypeDescription": "a big button", "searchableAttributes": ["site"]}
+    assert described["thingTypeProperties"] == after
+    with pytest.raises(ThingTypeNotFound):
+        registry.store.run(registry.types.update_thing_type, {"thingTypeName": "Other"})
+
+
 def test_a_fourth_searchable_attribute_is_refused(registry: Registry) -> None:
     with pytest.raises(InvalidRequest, match="3 searchable"):
         registry.store.run(
