@@ -1,5 +1,6 @@
 """What a stranger, or a client with a fault, sends to the API: refused in words, and the next call is answered."""
 
+import base64
 import gzip
 import time
 from collections.abc import Callable
@@ -224,6 +225,16 @@ def status(call: Callable[[], object]) -> int:
     with pytest.raises(ClientError) as caught:
         call()
     return int(caught.value.response["ResponseMetadata"]["HTTPStatusCode"])
+
+
+@pytest.mark.parametrize("properties", ["1", '"x"', "[1]", "{", '["a"]', '[{"a": "' + "b" * 70_000 + '"}]'])
+def test_user_properties_that_are_none_are_refused(raw: RawClient, properties: str) -> None:
+    headers = {"x-amz-mqtt5-user-properties": base64.b64encode(properties.encode()).decode()}
+
+    response = raw.send(raw.signed("POST", "/topics/a", b"x", service="iotdata", headers=headers))
+
+    assert response.status in (400, 431)
+    assert raw.well()
 
 
 SKEWED: dict[str, tuple[str, str, bytes, dict[str, str], str]] = {

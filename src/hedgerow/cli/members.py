@@ -59,12 +59,12 @@ class _RolledBack(Exception):
 class Trial:
     """Makes the calls."""
 
-    def __init__(self, cloud: Cloud, catalogue: Catalogue) -> None:
+    def __init__(self, cloud: Cloud, catalogue: Catalogue, samples: Samples | None = None) -> None:
         self._cloud = cloud
         self._catalogue = catalogue
         self.crashes: list[str] = []
         """What no client may ever see: exceptions that are nobody's refusal."""
-        self._samples = Samples(account=cloud.account, region=cloud.region)
+        self._samples = samples or Samples(account=cloud.account, region=cloud.region)
         self._root = self._caller = Caller(
             account=cloud.account,
             region=cloud.region,

@@ -193,7 +193,17 @@ def _properties(request: Request) -> bytes:
         except (binascii.Error, ValueError) as error:
             raise InvalidRequest("correlationData is not base64") from error
     if "userProperties" in request:
-        pairs = request.take_all("userProperties")
-        pairs = json.loads(pairs) if isinstance(pairs, str) else pairs
-        found[Property.USER_PROPERTY] = [(key, str(value)) for pair in pairs for key, value in pair.items()]
-    return write_properties(found)
+        found[Property.USER_PROPERTY] = _pairs(request.take_all("userProperties"))
+    try:
+        return write_properties(found)
+    except ValueError as error:  # a field that is longer than MQTT can say
+        raise InvalidRequest(f"The properties of the message do not fit: {error}") from error
+
+
+def _pairs(given: Any) -> list[tuple[str, str]]:
+    """Answer the user properties in `[{"name": "value"}, …]`, as JSON or as the shell has read it."""
+    try:
+        entries = json.loads(given) if isinstance(given, str) else given
+        return [(key, str(value)) for entry in entries for key, value in entry.items()]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InvalidRequest('userProperties must have the form [{"name": "value"}]') from error

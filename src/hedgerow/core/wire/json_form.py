@@ -6,6 +6,7 @@ Inside, blobs are bytes and timestamps are float seconds. What does not have its
 import base64
 import binascii
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from hedgerow.core.wire.errors import Malformed
 from hedgerow.core.wire.model import Member, Shape
 from hedgerow.core.wire.timestamps import read_timestamp, write_timestamp
 
+_HALVES = re.compile("[\ud800-\udfff]")
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -70,6 +72,7 @@ def _read_map(shape: Shape, value: Any, path: str, ignored: list[str]) -> dict[s
     for key, item in value.items():
         if not isinstance(key, str):  # CBOR knows others
             raise Malformed(path, "a map from text")
+        _whole(key, path)
         if item is not None:
             found[key] = read_value(element, item, f"{path}.{key}", ignored)
     return found
@@ -82,7 +85,14 @@ def _shown(name: object) -> str:
 def _read_string(shape: Shape, value: Any, path: str, ignored: list[str]) -> str:
     if not isinstance(value, str):
         raise Malformed(path, "a string")
-    return value
+    return _whole(value, path)
+
+
+def _whole(text: str, path: str) -> str:
+    """Answer the text; raise Malformed for halves of characters, which no encoding can hold."""
+    if not text.isascii() and _HALVES.search(text):
+        raise Malformed(path, "text of whole characters")
+    return text
 
 
 def _read_integer(shape: Shape, value: Any, path: str, ignored: list[str]) -> int:

@@ -184,3 +184,21 @@ def test_a_member_without_a_name_is_ignored_and_not_shown() -> None:
     given_ = read_input(made, HttpRequest("POST", "/", "", {}, cbor2.dumps({2**200_000: 1})), str)
 
     assert given_.ignored == ["(int)"]
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"thingTypeName": "\\ud800"}', b'{"attributePayload": {"attributes": {"\\udc00a": "b"}}}']
+)
+def test_half_a_character_is_refused(body: bytes) -> None:
+    made = call("iot", "CreateThing", "rest-json")
+
+    with pytest.raises(Malformed, match="whole characters"):
+        read_input(made, HttpRequest("POST", "/", "", {}, body), str)
+
+
+def test_a_whole_character_in_two_escapes_is_read() -> None:
+    made = call("iot", "CreateThing", "rest-json")
+
+    given_ = read_input(made, HttpRequest("POST", "/", "", {}, b'{"thingTypeName": "\\ud83d\\ude00"}'), str)
+
+    assert given_.params["thingTypeName"] == "\U0001f600"

@@ -119,6 +119,15 @@ async def test_an_upload_that_nobody_completes_is_forgotten(upload: Uploading) -
         await upload.part(2, b"y")
 
 
+async def test_a_page_of_parts_holds_one_at_least(upload: Uploading) -> None:
+    await upload.part(1, b"x")
+    await upload.part(2, b"y")
+
+    answer = upload.service.store.run(upload.service.uploads.list_parts, {**upload.key, "MaxParts": -1}).response
+
+    assert [part["PartNumber"] for part in answer["Parts"]] == [1]
+
+
 async def test_parts_are_listed_page_by_page(upload: Uploading) -> None:
     for number in (1, 2, 3):
         await upload.part(number, b"x" * number)

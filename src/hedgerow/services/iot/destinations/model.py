@@ -32,14 +32,20 @@ class Destination:
 
     def takes(self, url: str) -> bool:
         """Tell whether messages may be sent to this URL: it begins with the confirmed one, at the same place."""
-        mine, theirs = urlsplit(self.url), urlsplit(url)
+        try:
+            mine, theirs = urlsplit(self.url), urlsplit(url)
+        except ValueError:
+            return False
         same_place = (mine.scheme, mine.netloc.lower()) == (theirs.scheme, theirs.netloc.lower())
         return self.status is Status.ENABLED and same_place and url.startswith(self.url)
 
 
 def checked_url(url: str) -> str:
     """Answer the URL; raise InvalidDestination when nothing could be posted to it."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise InvalidDestination(f"the confirmation URL {url!r} is no URL: {error}") from error
     if len(url) > MAX_URL or parts.scheme not in ("https", "http") or not parts.hostname or parts.username is not None:
         raise InvalidDestination(
             f"the confirmation URL {url!r} must be an http or https URL of at most {MAX_URL} characters"

@@ -7,7 +7,7 @@ Spec: AWS IoT CreatePolicy …, AttachPolicy …; versions grow and are never us
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from hedgerow.base.errors import NotImplementedYet
 from hedgerow.base.ids import Ids
@@ -40,6 +40,8 @@ from hedgerow.services.iot.policies.model import (
 from hedgerow.services.iot.policies.store import EffectivePolicies, PolicyStore
 from hedgerow.services.iot.principals import CERTIFICATE, GROUP, certificate_arn, certificate_of, own_resource
 from hedgerow.store import Answer, Tx
+
+_DIGITS: Final = 18  # of a version's number: more fit in no column
 
 
 class Certificates(Protocol):
@@ -216,7 +218,8 @@ class PolicyOperations:
         return Answer({})
 
     def _version(self, tx: Tx, caller: Caller, name: str, version: str) -> PolicyVersion:
-        found = self._policies.version(tx, caller.account, name, int(version)) if version.isdecimal() else None
+        number = int(version) if version.isascii() and version.isdigit() and len(version) <= _DIGITS else 0
+        found = self._policies.version(tx, caller.account, name, number)
         if found is None:
             raise PolicyVersionNotFound(name, version)
         return found

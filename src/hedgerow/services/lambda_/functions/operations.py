@@ -181,7 +181,10 @@ class FunctionOperations:
             reason = dependent.in_the_way(tx, named.account, named.name, named.qualifier)
             if reason is not None:
                 raise FunctionConflict(reason)
-        self._store.drop_version(tx, named.account, named.name, int(named.qualifier))  # AWS answers 204 when it is gone
+        if (
+            self._store.get(tx, named.account, named.name, named.qualifier) is not None
+        ):  # AWS answers 204 when it is gone
+            self._store.drop_version(tx, named.account, named.name, int(named.qualifier))
 
     def _check_role(self, tx: Tx, version: Version) -> None:
         if not self._roles.assumable(tx, version.account, version.settings.role, "lambda.amazonaws.com"):

@@ -83,12 +83,15 @@ _PUT_VERSION = (
 _DROP_VERSION = delete(versions).where(_VERSION)
 _DROP_VERSIONS = delete(versions).where(_OF_FUNCTION)
 _DIGESTS = select(versions.c.digest).where(versions.c.account == bindparam("account_")).distinct()
+_DIGITS: Final = 18  # of a version's number: more fit in no column
 
 
 class FunctionStore:
     """Functions in the database. It holds nothing; one serves every transaction."""
 
     def get(self, tx: Tx, account: str, name: str, version: str = LATEST) -> Version | None:
+        if len(version) > _DIGITS:
+            return None
         number = 0 if version == LATEST else int(version)
         row = tx.one(_GET, account_=account, name_=name, number_=number)
         return None if row is None else _version(row)

@@ -73,7 +73,7 @@ class UploadOperations:
     def list_parts(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         upload = self.found(tx, request, caller)
         after = int(request.get("PartNumberMarker") or 0)
-        limit = min(int(request.get("MaxParts") or PAGE), PAGE)
+        limit = max(1, min(int(request.get("MaxParts") or PAGE), PAGE))
         parts = self._store.parts(tx, caller.account, upload.id, after=after, limit=limit + 1)
         answer: dict[str, Any] = {
             "Bucket": upload.bucket,

@@ -11,6 +11,7 @@ from hedgerow.services.iot.policies.errors import (
     PolicyExists,
     PolicyHasVersions,
     PolicyNotFound,
+    PolicyVersionNotFound,
     TargetNotFound,
     TooManyPolicies,
     TooManyVersions,
@@ -273,3 +274,11 @@ def test_policies_are_listed_newest_first(registry: Registry) -> None:
 
     assert [shown["policyName"] for shown in newest] == ["a", "b"]
     assert [shown["policyName"] for shown in oldest] == ["b", "a"]
+
+
+@pytest.mark.parametrize("version", ["0", "9" * 400, "9" * 5000, "\u0661", "-1", "x"])
+def test_a_version_of_no_number_that_was_given_is_not_there(registry: Registry, version: str) -> None:
+    registry.policy("p")
+
+    with pytest.raises(PolicyVersionNotFound):
+        registry.store.run(registry.policies.get_policy_version, {"policyName": "p", "policyVersionId": version})
