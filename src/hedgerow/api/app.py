@@ -25,6 +25,7 @@ BODY_LIMIT = 64 * 1024 * 1024
 STRANGERS_BODY_LIMIT = 64 * 1024  # of a request with neither signature nor client certificate
 BODIES_LIMIT = 256 * 1024 * 1024  # of all requests together; beyond it new bodies are answered with 503
 BODY_DEADLINE_S = 300.0  # for the whole body
+STRANGERS_BODY_DEADLINE_S = 20.0  # for the whole body of a request with neither signature nor client certificate
 TLS = "hedgerow.tls"
 CALLER = "hedgerow.caller"
 
@@ -117,7 +118,7 @@ class ApiApp:
         pieces: list[bytes] = []
         size = 0
         vouched = False
-        async with asyncio.timeout(BODY_DEADLINE_S):
+        async with asyncio.timeout(BODY_DEADLINE_S if known else STRANGERS_BODY_DEADLINE_S):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":

@@ -34,6 +34,7 @@ SEND_DEADLINE_MS = 120_000  # without the peer taking a byte
 PIPELINED = 256  # requests that wait for the one before them on a connection; beyond it the connection is closed
 CONNECTIONS = 10_000  # beyond it a new connection is closed at once
 _SERVER_NAME = "hedgerow_server_name"
+_REFUSED = "ASGI callable returned without completing handshake."  # an upgrade that we refused: no error of anybody's
 
 
 def _with_tls(app: Any, transport: asyncio.BaseTransport) -> Any:
@@ -69,6 +70,7 @@ def _forward_logs() -> None:
     theirs = logging.getLogger("uvicorn.error")
     if not any(isinstance(handler, _Forward) for handler in theirs.handlers):
         theirs.addHandler(_Forward())
+        theirs.addFilter(lambda record: record.msg != _REFUSED)
         theirs.propagate = False
         theirs.setLevel(logging.WARNING)
 

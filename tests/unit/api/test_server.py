@@ -134,6 +134,16 @@ def websocket_url(cloud: ToyCloud, *, secret: str = SECRET) -> str:
     return f"ws://{url.netloc}/mqtt?{query}"
 
 
+def test_an_upgrade_of_a_path_that_has_none_is_refused_without_an_error(
+    plain: ToyCloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        connect(plain.url.replace("http:", "ws:") + "/things")
+
+    assert caught.value.response.status_code == 404
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_a_signed_upgrade_reaches_the_mount_with_its_caller(plain: ToyCloud) -> None:
     with connect(websocket_url(plain), subprotocols=[Subprotocol("mqtt")]) as websocket:
         words = json.loads(websocket.recv())
@@ -292,6 +302,17 @@ def test_a_claimed_signature_is_looked_at_before_a_long_body_is_read(
     assert answer.startswith(b"HTTP/1.1 403")
     assert code in answer
     assert plain.app.buffered == 0
+
+
+@pytest.mark.parametrize("start", [SIGNED, SIGNED.replace(b"AWS4", b"x")])
+def test_a_body_that_does_not_come_is_not_waited_for(
+    plain: ToyCloud, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    monkeypatch.setattr(app_module, "BODY_DEADLINE_S" if start == SIGNED else "STRANGERS_BODY_DEADLINE_S", 0.05)
+
+    answer = raw(plain, start + b"content-length: 10\r\n\r\nabc")
+
+    assert answer.startswith(b"HTTP/1.1 408")
 
 
 def test_bodies_together_have_a_bound(plain: ToyCloud, monkeypatch: pytest.MonkeyPatch) -> None:
