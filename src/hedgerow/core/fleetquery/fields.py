@@ -42,11 +42,9 @@ def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
         for name, below in value.items():
             yield from _leaves(f"{prefix}.{name}" if prefix else str(name), below)
     elif isinstance(value, list | tuple):
-        seen: list[Any] = []
-        for each in value:
-            if not isinstance(each, Mapping | list | tuple) and each is not None and each not in seen:
-                seen.append(each)
-                yield prefix, each
+        scalars = (each for each in value if not isinstance(each, Mapping | list | tuple) and each is not None)
+        for _, each in dict.fromkeys((type(each), each) for each in scalars):  # True is not 1
+            yield prefix, each
     elif value is not None:
         yield prefix, value
 

@@ -87,6 +87,10 @@ def test_a_value_of_several_words_is_one_whole_and_its_words() -> None:
     ]
 
 
+def test_truth_values_and_numbers_of_an_array_are_different_values() -> None:
+    assert [field.text for field in fields_of({"d": [1, True, 1, True, 0, False]})] == ["1", "true", "0", "false"]
+
+
 def test_long_wildcards_take_no_time() -> None:
     fields = list(fields_of({"d": "a" * 1024}))
 

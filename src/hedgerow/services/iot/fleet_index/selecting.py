@@ -52,7 +52,8 @@ def condition(node: Node, columns: Columns) -> ColumnElement[bool]:
         case Exists(field):
             return _has(columns, field, true())
         case Match(field, words):
-            return _has(columns, field, _matching(words, columns.fields.c))
+            values = _matching(words, columns.fields.c)
+            return or_(*(_has(columns, field, value) for value in values))  # each by its own index
         case Range(field, low, high):
             return _has(columns, field, _between(low, high, columns.fields.c))
 
@@ -69,20 +70,39 @@ def _has(columns: Columns, path: str | None, value: ColumnElement[bool]) -> Colu
     return found
 
 
-def _matching(words: tuple[Word, ...], c: Any) -> ColumnElement[bool]:
+def led(node: Node) -> tuple[Match, tuple[Node, ...]] | None:
+    """Answer a term that all found documents have, with what else they have to have: led by it nothing is sorted.
+
+    It is one whole text of one field, so that the index has its documents in order. None when there is no such term.
+    """
+    parts = node.parts if isinstance(node, And) else (node,)
+    for at, part in enumerate(parts):
+        if isinstance(part, Match) and part.field is not None and exact(part) is not None:
+            return part, parts[:at] + parts[at + 1 :]
+    return None
+
+
+def exact(term: Match) -> str | None:
+    """Answer the text that a value must be, None when others would do, too."""
+    ((first, *others), *more) = term.words
+    alone = isinstance(first, str) and not others and not more and number_in(first) is None
+    return str(first) if alone else None
+
+
+def _matching(words: tuple[Word, ...], c: Any) -> list[ColumnElement[bool]]:
+    """Answer conditions on a value of which one must hold."""
     if len(words) > 1:
         phrase = " ".join("".join(part for part in word if isinstance(part, str)) for word in words)
-        return _phrase(c.text, phrase)
+        return [_phrase(c.text, phrase)]
     (word,) = words
     if len(word) == 1 and isinstance(word[0], str):
         number = number_in(word[0])
-        same: ColumnElement[bool] = c.text == word[0]
-        return same if number is None else or_(same, c.number == number)
+        return [c.text == word[0], *([] if number is None else [c.number == number])]
     one_word = not_(c.text.like("% %"))
     start = word[0]
     if isinstance(start, str):  # the composite index is used for what is fixed at the start
-        return and_(_starts(c.text, start), one_word, c.text.like(_pattern(word), escape=_ESCAPE))
-    return and_(one_word, c.text.like(_pattern(word), escape=_ESCAPE))
+        return [and_(_starts(c.text, start), one_word, c.text.like(_pattern(word), escape=_ESCAPE))]
+    return [and_(one_word, c.text.like(_pattern(word), escape=_ESCAPE))]
 
 
 def _phrase(text: Any, phrase: str) -> ColumnElement[bool]:

@@ -31,7 +31,7 @@ from sqlalchemy import update as update_rows
 
 from hedgerow.core.fleetquery import Field, Node
 from hedgerow.services.iot.fleet_index.model import OFF, THINGS, Document, Setup, Status
-from hedgerow.services.iot.fleet_index.selecting import Columns, condition
+from hedgerow.services.iot.fleet_index.selecting import Columns, condition, exact, led
 from hedgerow.store import Tx, metadata
 
 TEXT: Final = 800  # bytes
@@ -113,19 +113,18 @@ _UPDATE_FIELD = (
     )
     .values({name: bindparam(f"b_{name}") for name in ("path", "text", "number", "whole")})
 )
-_HERE = (fields.c.account == documents.c.account) & (fields.c.index_name == documents.c.index_name)
 _FOUND = select(documents).where(_IN_INDEX, documents.c.name > _AFTER).order_by(documents.c.name).limit(_LIMIT)
-_VALUES = (
-    select(fields.c.text, fields.c.number)
-    .join(documents, _HERE & (fields.c.name == documents.c.name))
-    .where(_IN_INDEX, fields.c.path == bindparam("path_"), fields.c.whole.is_(True))
+_VALUED = fields.alias("valued")
+_VALUES = select(_VALUED.c.text, _VALUED.c.number).where(
+    _VALUED.c.account == _ACCOUNT,
+    _VALUED.c.index_name == _INDEX,
+    _VALUED.c.path == bindparam("path_"),
+    _VALUED.c.whole.is_(True),
 )
-_COLUMNS = Columns(
-    document=documents.c.name,
-    account=_ACCOUNT,
-    index=_INDEX,
-    fields=fields,
-)
+_LED = fields.alias("led")
+_COLUMNS = Columns(document=documents.c.name, account=_ACCOUNT, index=_INDEX, fields=fields)
+_OF_LED = replace(_COLUMNS, document=_LED.c.name)
+_OF_VALUES = replace(_COLUMNS, document=_VALUED.c.name)
 
 
 class FleetIndexStore:
@@ -168,17 +167,17 @@ class FleetIndexStore:
 
     def put(self, tx: Tx, account: str, index: str, document: Document) -> bool:
         """Write the document with its values; tell whether it differs from what was there."""
-        known = self.get(tx, account, index, document.name)
-        if known == document:
-            return False
         key = {"account_": account, "index_": index, "name_": document.name}
+        known = tx.one(_GET, **key)
         body, hidden = _text(document.body), _text(document.hidden)
+        if known is not None and (known.body, known.hidden) == (body, hidden):
+            return False
         if known is None:
             tx.run(_INSERT, account=account, index_name=index, name=document.name, body=body, hidden=hidden)
         else:
             tx.run(_UPDATE, **key, body_=body, hidden_=hidden)
         rows = _rows(account, index, document.name, document.fields())
-        before = [] if known is None else _rows(account, index, document.name, known.fields())
+        before = [] if known is None else _rows(account, index, document.name, _document(known).fields())
         differing = [new for new, old in zip(rows, before, strict=False) if new != old]
         tx.run_many(_UPDATE_FIELD, [{f"b_{column}": value for column, value in row.items()} for row in differing])
         tx.run_many(_INSERT_FIELD, rows[len(before) :])
@@ -212,20 +211,20 @@ class FleetIndexStore:
 
     def values(self, tx: Tx, account: str, index: str, query: Node, path: str) -> Sequence[Row[Any]]:
         """Answer (text, number) of the field in every document that the query finds."""
-        return tx.all(_VALUES.where(condition(query, _COLUMNS)), account_=account, index_=index, path_=path)
+        return tx.all(_VALUES.where(condition(query, _OF_VALUES)), account_=account, index_=index, path_=path)
 
     def counts(
         self, tx: Tx, account: str, index: str, query: Node, path: str, *, limit: int
     ) -> tuple[int, int, Sequence[tuple[str, int]]]:
         """Answer how many values there are, how many different ones, and the most frequent with their counts."""
-        within = _VALUES.where(condition(query, _COLUMNS))
+        within = _VALUES.where(condition(query, _OF_VALUES))
         key = {"account_": account, "index_": index, "path_": path}
-        some = within.with_only_columns(func.count(), func.count(fields.c.text.distinct()), maintain_column_froms=True)
+        some = within.with_only_columns(func.count(), func.count(_VALUED.c.text.distinct()))
         total: Any = tx.one(some, **key)
         often = (
-            within.with_only_columns(fields.c.text, func.count().label("times"), maintain_column_froms=True)
-            .group_by(fields.c.text)
-            .order_by(func.count().desc(), fields.c.text)
+            within.with_only_columns(_VALUED.c.text, func.count().label("times"))
+            .group_by(_VALUED.c.text)
+            .order_by(func.count().desc(), _VALUED.c.text)
             .limit(_LIMIT)
         )
         found: Sequence[Any] = tx.all(often, **key, limit_=limit)
@@ -236,7 +235,23 @@ class FleetIndexStore:
 @lru_cache(maxsize=256)
 def _finding(query: Node) -> Select[Any]:
     """Answer the statement of a query; building it costs more than running it."""
-    return _FOUND.where(condition(query, _COLUMNS))
+    leading = led(query)
+    if leading is None:
+        return _FOUND.where(condition(query, _COLUMNS))
+    term, others = leading
+    names = (
+        select(_LED.c.name)
+        .distinct()
+        .where(_LED.c.account == _ACCOUNT, _LED.c.index_name == _INDEX, _LED.c.name > _AFTER)
+        .where(_LED.c.path == term.field, _LED.c.text == exact(term))
+        .where(*(condition(part, _OF_LED) for part in others))
+        .order_by(_LED.c.name)
+        .limit(_LIMIT)
+        .subquery()
+    )
+    same = _IN_INDEX & (documents.c.name == names.c.name)
+    # An outer join, though every value has its document: SQLite would go through all documents otherwise.
+    return select(documents).select_from(names.outerjoin(documents, same)).order_by(names.c.name)
 
 
 def _rows(account: str, index: str, name: str, found: Sequence[Field]) -> list[dict[str, Any]]:

@@ -82,6 +82,22 @@ def test_a_document_is_written_again_only_when_it_changed(store: MemoryStore) ->
     assert searched(store, "attributes.x:1") == []
 
 
+def test_a_truth_value_is_another_value_than_a_number(store: MemoryStore) -> None:
+    with store.tx() as tx:
+        STORE.put(tx, ACCOUNT, THINGS, document("a", shadow={"reported": {"on": 1}}))
+        STORE.put(tx, ACCOUNT, THINGS, document("a", shadow={"reported": {"on": True}}))
+
+    assert (searched(store, "shadow.reported.on:true"), searched(store, "shadow.reported.on:1")) == (["a"], [])
+
+
+def test_a_document_is_found_once_however_many_of_its_values_match(store: MemoryStore) -> None:
+    with store.tx() as tx:
+        for name in "ab":
+            STORE.put(tx, ACCOUNT, THINGS, document(name, shadow={"reported": {"tags": ["red blue", "red"]}}))
+
+    assert searched(store, "shadow.reported.tags:red", limit=2) == ["a", "b"]
+
+
 def test_what_was_taken_out_is_not_found(store: MemoryStore) -> None:
     with store.tx() as tx:
         STORE.put(tx, ACCOUNT, THINGS, document("a", attributes={"x": "1"}))
