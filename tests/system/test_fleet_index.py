@@ -140,3 +140,26 @@ def test_a_connection_that_a_kill_cut_is_no_longer_told_as_connected(tmp_path: P
         until("the end is told", finding(iot, "connectivity.connected:false", "box"))
     finally:
         process.stop()
+
+
+def test_a_fleet_metric_is_made_told_changed_and_deleted(cloud: TestCloud) -> None:
+    iot = indexed(cloud)
+    made = iot.create_fleet_metric(
+        metricName="floors",
+        queryString="thingName:*",
+        aggregationType={"name": "Statistics", "values": ["count", "average"]},
+        aggregationField="attributes.floor",
+        period=60,
+        indexName="AWS_Things",
+    )
+    iot.update_fleet_metric(metricName="floors", indexName="AWS_Things", period=300, expectedVersion=1)
+
+    told = iot.describe_fleet_metric(metricName="floors")
+    listed = iot.list_fleet_metrics()["fleetMetrics"]
+    iot.delete_fleet_metric(metricName="floors", expectedVersion=2)
+
+    assert (told["period"], told["version"], told["aggregationType"]["values"]) == (300, 2, ["count", "average"])
+    assert told["lastModifiedDate"] >= told["creationDate"]
+    assert listed == [{"metricName": "floors", "metricArn": made["metricArn"]}]
+    with pytest.raises(iot.exceptions.ResourceNotFoundException):
+        iot.describe_fleet_metric(metricName="floors")

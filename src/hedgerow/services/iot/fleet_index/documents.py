@@ -95,8 +95,8 @@ class Connectivity(Protocol):
 class Followers(Protocol):
     """Who goes by what is indexed of a thing."""
 
-    def follow(self, tx: Tx, account: str, thing: str, fields: Sequence[Field]) -> None:
-        """What is indexed of the thing has changed."""
+    def follow(self, tx: Tx, account: str, changed: Sequence[tuple[str, Sequence[Field]]]) -> None:
+        """What is indexed of these things has changed."""
         ...
 
 

@@ -7,6 +7,7 @@ that failed is tried by itself, so that it holds up no other.
 from typing import Final
 
 from hedgerow.services.iot.fleet_index.indexing import CHANGED, Indexing
+from hedgerow.services.iot.fleet_index.model import INDEXES
 from hedgerow.store import Answer, FollowUp, Tx
 
 OTHERS: Final = 31
@@ -23,8 +24,10 @@ class FleetIndexFollowUps:
         waiting = [row.body]
         if row.attempts == 0:
             waiting += tx.take_follow_ups(CHANGED, account=row.account, limit=OTHERS)
-        for index, name in dict.fromkeys((body["index"], body["name"]) for body in waiting):
-            self._indexing.write(tx, row.account, index, name)
+        for index in INDEXES:
+            names = dict.fromkeys(body["name"] for body in waiting if body["index"] == index)
+            if names:
+                self._indexing.write(tx, row.account, index, names)
         return Answer()
 
     def on_build(self, tx: Tx, row: FollowUp) -> Answer:

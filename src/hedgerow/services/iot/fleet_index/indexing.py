@@ -4,6 +4,7 @@ Other subjects call `changed` and `group_changed` in their own transaction; an i
 An index that is turned on, off or set up otherwise is first emptied, then filled, some rows at a time.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -13,7 +14,6 @@ from hedgerow.services.iot.fleet_index.documents import (
     Followers,
     Groups,
     Shadows,
-    ThingLike,
     Things,
     group_document,
     thing_document,
@@ -79,23 +79,22 @@ class Indexing:
         self._store.put_setup(tx, account, setup)
         self._go_on(tx, account, setup, CLEAR)
 
-    def write(self, tx: Tx, account: str, index: str, name: str) -> bool:
-        """Write the document as it is now, or take it out; tell whether that changed anything."""
+    def write(self, tx: Tx, account: str, index: str, names: Iterable[str]) -> None:
+        """Write the documents as things are now, or take them out."""
         setup = self._store.setup(tx, account, index)
         if not setup.on:
-            return False
-        if index == GROUPS:
-            group = self._groups.get(tx, account, name)
-            document = None if group is None else group_document(group)
-        else:
-            thing = self._things.get(tx, account, name)
-            document = None if thing is None else self._document(tx, account, thing, setup)
-        if document is None:
-            return self._store.remove(tx, account, index, name)
-        changed = self._store.put(tx, account, index, document)
+            return
+        changed = []
+        for name in names:
+            document = self._document(tx, account, setup, name)
+            if document is None:
+                self._store.remove(tx, account, index, name)
+                continue
+            fields = self._store.put(tx, account, index, document)
+            if fields is not None:
+                changed.append((name, fields))
         if changed and index == THINGS:
-            self._followers.follow(tx, account, name, document.fields())
-        return changed
+            self._followers.follow(tx, account, changed)
 
     def build(self, tx: Tx, account: str, index: str, *, generation: int, phase: str, after: str) -> None:
         """Do the next part of a build and see to the one after it; one that was overtaken by another setup ends."""
@@ -109,8 +108,7 @@ class Indexing:
                 self._go_on(tx, account, setup, FILL)
             return
         names = self._names(tx, account, index, after)
-        for name in names:
-            self.write(tx, account, index, name)
+        self.write(tx, account, index, names)
         if len(names) == AT_ONCE:
             self._go_on(tx, account, setup, FILL, names[-1])
         else:
@@ -125,7 +123,13 @@ class Indexing:
             return [group.name for group in self._groups.list(tx, account, after=after, limit=AT_ONCE)]
         return [thing.name for thing in self._things.list(tx, account, after=after, limit=AT_ONCE)]
 
-    def _document(self, tx: Tx, account: str, thing: ThingLike, setup: Setup) -> Document:
+    def _document(self, tx: Tx, account: str, setup: Setup, name: str) -> Document | None:
+        if setup.index == GROUPS:
+            group = self._groups.get(tx, account, name)
+            return None if group is None else group_document(group)
+        thing = self._things.get(tx, account, name)
+        if thing is None:
+            return None
         return thing_document(
             tx,
             account,

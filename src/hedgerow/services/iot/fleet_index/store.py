@@ -165,25 +165,26 @@ class FleetIndexStore:
         row = tx.one(_GET, account_=account, index_=index, name_=name)
         return None if row is None else _document(row)
 
-    def put(self, tx: Tx, account: str, index: str, document: Document) -> bool:
-        """Write the document with its values; tell whether it differs from what was there."""
+    def put(self, tx: Tx, account: str, index: str, document: Document) -> Sequence[Field] | None:
+        """Write the document with its values; answer these, None when nothing differs from what was there."""
         key = {"account_": account, "index_": index, "name_": document.name}
         known = tx.one(_GET, **key)
         body, hidden = _text(document.body), _text(document.hidden)
         if known is not None and (known.body, known.hidden) == (body, hidden):
-            return False
+            return None
+        found = document.fields()
         if known is None:
             tx.run(_INSERT, account=account, index_name=index, name=document.name, body=body, hidden=hidden)
         else:
             tx.run(_UPDATE, **key, body_=body, hidden_=hidden)
-        rows = _rows(account, index, document.name, document.fields())
+        rows = _rows(account, index, document.name, found)
         before = [] if known is None else _rows(account, index, document.name, _document(known).fields())
         differing = [new for new, old in zip(rows, before, strict=False) if new != old]
         tx.run_many(_UPDATE_FIELD, [{f"b_{column}": value for column, value in row.items()} for row in differing])
         tx.run_many(_INSERT_FIELD, rows[len(before) :])
         if len(rows) < len(before):
             tx.run(_DELETE_FIELDS, **key, from_=len(rows))
-        return True
+        return found
 
     def remove(self, tx: Tx, account: str, index: str, name: str) -> bool:
         """Take the document out; tell whether it was there."""

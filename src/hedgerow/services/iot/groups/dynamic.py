@@ -129,11 +129,12 @@ class DynamicMembers:
         self._groups = groups
         self._index = index
 
-    def follow(self, tx: Tx, account: str, thing: str, fields: Sequence[Field]) -> None:
-        """What is indexed of the thing has changed."""
+    def follow(self, tx: Tx, account: str, changed: Sequence[tuple[str, Sequence[Field]]]) -> None:
+        """What is indexed of these things has changed."""
         groups = self._groups.dynamic(tx, account)
         if groups:
-            self._decide(tx, account, thing, fields, groups, groups)
+            for thing, fields in changed:
+                self._decide(tx, account, thing, fields, groups, groups)
 
     def on_build(self, tx: Tx, row: FollowUp) -> Answer:
         """Handler of `dynamic-group-build`: ask one group about the next things."""
