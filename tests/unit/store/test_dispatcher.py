@@ -187,8 +187,8 @@ async def test_an_unknown_kind_is_kept_as_a_dead_letter(engine: Engine, caplog: 
         await here.write("unheard-of", "a1", "b1")
         letters = await until(lambda: here.dispatcher.dead_letters(ACCOUNT))
 
-        assert [letter.error for letter in letters] == ["no handler for the kind 'unheard-of'"] * 2
-        assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert [letter.error for letter in letters] == ["no handler for the kind 'unheard-of'"] * 2
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 async def test_a_row_with_a_due_time_waits_for_it(engine: Engine) -> None:
