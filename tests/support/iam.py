@@ -14,9 +14,11 @@ from hedgerow.services.iam.access_keys import AccessKeyOperations, AccessKeyRead
 from hedgerow.services.iam.entity_policies import (
     AttachmentReader,
     EntityPolicyReader,
+    GroupPolicyOperations,
     RolePolicyOperations,
     UserPolicyOperations,
 )
+from hedgerow.services.iam.groups import GroupOperations, GroupReader
 from hedgerow.services.iam.pages import Pages
 from hedgerow.services.iam.policies import ManagedPolicyReader, PolicyOperations, PolicyVersionOperations
 from hedgerow.services.iam.roles import RoleOperations, RoleReader
@@ -46,8 +48,9 @@ class Iam:
         self.store = MemoryStore()
         self.run = self.store.run
         self.managed = ManagedPolicyReader()
-        self.attachments = AttachmentReader()
-        self.documents = EntityPolicyReader(managed=self.managed)
+        self.attachments = AttachmentReader(managed=self.managed)
+        self.group_reader = GroupReader()
+        self.documents = EntityPolicyReader(managed=self.managed, groups=self.group_reader)
         self.role_reader, self.user_reader = RoleReader(), UserReader()
         self.key_reader = AccessKeyReader(vault=vault)
         self.session_reader = SessionReader(vault=vault)
@@ -60,7 +63,15 @@ class Iam:
             policies=self.attachments,
             principals=TrustedPrincipals(accounts=AccountReader(), users=self.user_reader, roles=self.role_reader),
         )
-        self.users = UserOperations(ids=ids, pages=pages, policies=self.attachments, access_keys=self.key_reader)
+        self.users = UserOperations(
+            ids=ids,
+            pages=pages,
+            policies=self.attachments,
+            access_keys=self.key_reader,
+            groups=self.group_reader,
+        )
+        self.groups = GroupOperations(ids=ids, pages=pages, policies=self.attachments, users=self.user_reader)
+        self.group_policies = GroupPolicyOperations(groups=self.group_reader, managed=self.managed, pages=pages)
         self.role_policies = RolePolicyOperations(roles=self.role_reader, managed=self.managed, pages=pages)
         self.user_policies = UserPolicyOperations(users=self.user_reader, managed=self.managed, pages=pages)
         self.keys = AccessKeyOperations(ids=ids, vault=vault, pages=pages, users=self.user_reader)

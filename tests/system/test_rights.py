@@ -223,3 +223,25 @@ def test_retaining_a_message_needs_its_own_right(hedgerow_cloud: TestCloud) -> N
     client.publish(topic="a", payload=b"1")
 
     assert "iot:RetainPublish" in refused(lambda: client.publish(topic="a", payload=b"1", retain=True))
+
+
+@pytest.mark.slow
+def test_groups_and_boundaries_count_for_live_keys(hedgerow_cloud: TestCloud) -> None:
+    iam = hedgerow_cloud.client("iam")
+    iot = user(hedgerow_cloud, "ann", statement("Allow", "s3:ListAllMyBuckets")).client("iot")
+    everything = {"Version": "2012-10-17", "Statement": [statement("Allow", "*")]}
+    things = {"Version": "2012-10-17", "Statement": [statement("Allow", "iot:ListThings")]}
+    iam.create_group(GroupName="admins")
+    iam.put_group_policy(GroupName="admins", PolicyName="all", PolicyDocument=json.dumps(everything))
+    bounds = iam.create_policy(PolicyName="bounds", PolicyDocument=json.dumps(things))["Policy"]["Arn"]
+
+    refused(iot.list_things)
+    iam.add_user_to_group(GroupName="admins", UserName="ann")
+    assert iot.list_things()["things"] == []
+    iam.put_user_permissions_boundary(UserName="ann", PermissionsBoundary=bounds)
+    assert iot.list_things()["things"] == []
+    assert "permissions boundary" in refused(lambda: iot.create_thing(thingName="t"))
+    iam.delete_user_permissions_boundary(UserName="ann")
+    iot.create_thing(thingName="t")
+    iam.remove_user_from_group(GroupName="admins", UserName="ann")
+    refused(iot.list_things)

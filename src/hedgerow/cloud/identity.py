@@ -23,9 +23,11 @@ from hedgerow.services.iam.access_keys import AccessKeyOperations, AccessKeyRead
 from hedgerow.services.iam.entity_policies import (
     AttachmentReader,
     EntityPolicyReader,
+    GroupPolicyOperations,
     RolePolicyOperations,
     UserPolicyOperations,
 )
+from hedgerow.services.iam.groups import GroupOperations, GroupReader
 from hedgerow.services.iam.oidc_providers import OidcProviderOperations, OidcProviderReader
 from hedgerow.services.iam.pages import Pages
 from hedgerow.services.iam.policies import ManagedPolicyReader, PolicyOperations, PolicyVersionOperations
@@ -65,7 +67,8 @@ def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: P
     """Build it and enter its rows."""
     pages = Pages(pager)
     account_reader = AccountReader()
-    roles, users, managed, attachments = RoleReader(), UserReader(), ManagedPolicyReader(), AttachmentReader()
+    roles, users, managed, groups = RoleReader(), UserReader(), ManagedPolicyReader(), GroupReader()
+    attachments = AttachmentReader(managed=managed)
     access_keys, sessions = AccessKeyReader(vault=vault), SessionReader(vault=vault)
     mint = SessionMint(ids=ids, vault=vault)
     trusted = TrustedPrincipals(accounts=account_reader, users=users, roles=roles)
@@ -75,15 +78,17 @@ def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: P
         "iam",
         iam_rows.rows(
             roles=RoleOperations(ids=ids, pages=pages, policies=attachments, principals=trusted),
-            users=UserOperations(ids=ids, pages=pages, policies=attachments, access_keys=access_keys),
+            users=UserOperations(ids=ids, pages=pages, policies=attachments, access_keys=access_keys, groups=groups),
+            groups=GroupOperations(ids=ids, pages=pages, policies=attachments, users=users),
             access_keys=AccessKeyOperations(ids=ids, vault=vault, pages=pages, users=users),
             policies=PolicyOperations(ids=ids, pages=pages, attachments=attachments),
             policy_versions=PolicyVersionOperations(pages=pages),
             role_policies=RolePolicyOperations(roles=roles, managed=managed, pages=pages),
             user_policies=UserPolicyOperations(users=users, managed=managed, pages=pages),
+            group_policies=GroupPolicyOperations(groups=groups, managed=managed, pages=pages),
         ),
     )
-    policies = EntityPolicyReader(managed=managed)
+    policies = EntityPolicyReader(managed=managed, groups=groups)
     standings = Standings(users=users, roles=roles, sessions=sessions, entity_policies=policies, managed=managed)
     session_operations = SessionOperations(
         users=users, access_keys=access_keys, standings=standings, managed=managed, mint=mint, sessions=sessions

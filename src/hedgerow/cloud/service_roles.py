@@ -31,7 +31,9 @@ class ServiceRoles:
         if role is None or not trusts_service(role.trust, account, service):
             return False
         documents = [document for _, document in self._policies.documents(tx, account, Kind.ROLE, role.name)]
-        return compile_policies(documents, dialect=Dialect.IAM).decide(action, resource).allowed
+        boundary = self._policies.boundary(tx, account, Kind.ROLE, role.name)
+        both = [documents] if boundary is None else [documents, [document for _, document in boundary]]
+        return all(compile_policies(one, dialect=Dialect.IAM).decide(action, resource).allowed for one in both)
 
     async def allows(self, account: str, role_arn: str, service: str, action: str, resource: str) -> bool:
         """Tell the same, from outside of a transaction."""

@@ -154,13 +154,13 @@ class Standings:
     def sources(self, tx: Tx, caller: Caller, session: Session | None) -> Sources:
         """Answer what the caller's rights are made of."""
         documents, of_root = self._documents(tx, caller, session), _answers_root(caller, session)
-        limits: tuple[tuple[str, Documents], ...] = ()
+        limits = self._boundary(tx, caller, session)
         handed_on: dict[str, str] = {}
         if session is not None:
             if session.mandate.restricted and caller.kind in _RESTRICTED:
                 documents = [*documents, _RESTRICTED[caller.kind]]
             if session.mandate.bounds is not None:
-                limits = (("the session policies", self._bounds(tx, caller.account, session.mandate.bounds)),)
+                limits += (("the session policies", self._bounds(tx, caller.account, session.mandate.bounds)),)
             handed_on = {key: session.variables[f"{TAG}{key}"] for key in session.mandate.transitive}
         return Sources(
             documents=documents,
@@ -183,6 +183,17 @@ class Standings:
             return []
         entity, name = entity_of(caller.principal)
         return self._entity_policies.documents(tx, account, entity, name)
+
+    def _boundary(self, tx: Tx, caller: Caller, session: Session | None) -> tuple[tuple[str, Documents], ...]:
+        """Answer the permissions boundary of the user or role whose rights these are."""
+        if caller.kind is Kind.FEDERATED and session is not None and session.name:
+            entity, name = Entity.USER, session.name
+        elif caller.kind in (Kind.USER, Kind.ROLE):
+            entity, name = entity_of(caller.principal)
+        else:
+            return ()
+        documents = self._entity_policies.boundary(tx, caller.account, entity, name)
+        return () if documents is None else (("the permissions boundary", documents),)
 
     def _bounds(self, tx: Tx, account: str, bounds: Bounds) -> Documents:
         """Answer the session policies; a managed one that is gone allows nothing any more."""

@@ -45,6 +45,8 @@ def rows(cloud: Cloud) -> dict[tuple[str, str], Row]:
             policy_versions=iam.versions,
             role_policies=iam.role_policies,
             user_policies=iam.user_policies,
+            groups=iam.groups,
+            group_policies=iam.group_policies,
         ),
         "sts": sts_rows.rows(sessions=iam.sts, roles=iam.role_sessions, web_identities=web_identities(cloud)),
         "hedgerow": hedgerow_rows.rows(accounts=iam.accounts, sign_ins=sign_ins),
@@ -151,13 +153,7 @@ def test_errors_are_the_classes_of_the_model(running: Running) -> None:
     with pytest.raises(iam.exceptions.MalformedPolicyDocumentException):
         iam.create_policy(PolicyName="bad", PolicyDocument="{}")
     with pytest.raises(ClientError, match="NotImplemented"):
-        iam.create_role(
-            RoleName="x",
-            AssumeRolePolicyDocument=TRUST_ACCOUNT,
-            PermissionsBoundary="arn:aws:iam::aws:policy/ReadOnlyAccess",
-        )
-    with pytest.raises(ClientError, match="NotImplemented"):
-        iam.create_group(GroupName="x")
+        iam.list_mfa_devices()
 
 
 @pytest.mark.spec("X-02", "DR-05")

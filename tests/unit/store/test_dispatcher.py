@@ -185,7 +185,12 @@ async def test_a_dead_letter_can_be_discarded(disk: Engine) -> None:
 async def test_an_unknown_kind_is_kept_as_a_dead_letter(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
     async with world(engine, {}) as here:
         await here.write("unheard-of", "a1", "b1")
-        letters = await until(lambda: here.dispatcher.dead_letters(ACCOUNT))
+
+        async def both() -> list[Any]:
+            found = list(await here.dispatcher.dead_letters(ACCOUNT))
+            return found if len(found) == 2 else []
+
+        letters = await until(both)
 
     assert [letter.error for letter in letters] == ["no handler for the kind 'unheard-of'"] * 2
     assert [record.levelname for record in caplog.records] == ["ERROR"]

@@ -2,7 +2,8 @@
 
 from hedgerow.api.operations import Row, read, write
 from hedgerow.services.iam.access_keys import AccessKeyOperations
-from hedgerow.services.iam.entity_policies import RolePolicyOperations, UserPolicyOperations
+from hedgerow.services.iam.entity_policies import GroupPolicyOperations, RolePolicyOperations, UserPolicyOperations
+from hedgerow.services.iam.groups import GroupOperations
 from hedgerow.services.iam.policies import PolicyOperations, PolicyVersionOperations
 from hedgerow.services.iam.roles import RoleOperations
 from hedgerow.services.iam.users import UserOperations
@@ -11,6 +12,8 @@ _ROLE = "arn:aws:iam::{account}:role/{RoleName}"
 _ROLES = "arn:aws:iam::{account}:role/"
 _USER = "arn:aws:iam::{account}:user/{UserName}"
 _USERS = "arn:aws:iam::{account}:user/"
+_GROUP = "arn:aws:iam::{account}:group/{GroupName}"
+_GROUPS = "arn:aws:iam::{account}:group/"
 _POLICY = "{PolicyArn}"
 
 
@@ -23,6 +26,8 @@ def rows(
     policy_versions: PolicyVersionOperations,
     role_policies: RolePolicyOperations,
     user_policies: UserPolicyOperations,
+    groups: GroupOperations,
+    group_policies: GroupPolicyOperations,
 ) -> dict[str, Row]:
     """Answer the rows of this service."""
     return {
@@ -47,7 +52,6 @@ def rows(
         "GetUser": read(users.get_user, _USER),
         "ListUsers": read(users.list_users, _USERS),
         "DeleteUser": write(users.delete_user, _USER),
-        "ListGroupsForUser": read(users.list_groups_for_user, _USER),
         "PutUserPolicy": write(user_policies.put_user_policy, _USER),
         "GetUserPolicy": read(user_policies.get_user_policy, _USER),
         "DeleteUserPolicy": write(user_policies.delete_user_policy, _USER),
@@ -55,6 +59,11 @@ def rows(
         "AttachUserPolicy": write(user_policies.attach_user_policy, _USER),
         "DetachUserPolicy": write(user_policies.detach_user_policy, _USER),
         "ListAttachedUserPolicies": read(user_policies.list_attached_user_policies, _USER),
+        "PutUserPermissionsBoundary": write(user_policies.put_user_permissions_boundary, _USER),
+        "DeleteUserPermissionsBoundary": write(user_policies.delete_user_permissions_boundary, _USER),
+        "PutRolePermissionsBoundary": write(role_policies.put_role_permissions_boundary, _ROLE),
+        "DeleteRolePermissionsBoundary": write(role_policies.delete_role_permissions_boundary, _ROLE),
+        **_group_rows(groups, group_policies),
         "CreateAccessKey": write(access_keys.create_access_key, _USER),
         "ListAccessKeys": read(access_keys.list_access_keys, _USER),
         "UpdateAccessKey": write(access_keys.update_access_key, _USER),
@@ -68,4 +77,24 @@ def rows(
         "ListPolicyVersions": read(policy_versions.list_policy_versions, _POLICY),
         "SetDefaultPolicyVersion": write(policy_versions.set_default_policy_version, _POLICY),
         "DeletePolicyVersion": write(policy_versions.delete_policy_version, _POLICY),
+    }
+
+
+def _group_rows(groups: GroupOperations, policies: GroupPolicyOperations) -> dict[str, Row]:
+    return {
+        "CreateGroup": write(groups.create_group, "arn:aws:iam::{account}:group{Path}{GroupName}"),
+        "GetGroup": read(groups.get_group, _GROUP),
+        "ListGroups": read(groups.list_groups, _GROUPS),
+        "ListGroupsForUser": read(groups.list_groups_for_user, _USER),
+        "UpdateGroup": write(groups.update_group, _GROUP),
+        "DeleteGroup": write(groups.delete_group, _GROUP),
+        "AddUserToGroup": write(groups.add_user_to_group, _GROUP),
+        "RemoveUserFromGroup": write(groups.remove_user_from_group, _GROUP),
+        "PutGroupPolicy": write(policies.put_group_policy, _GROUP),
+        "GetGroupPolicy": read(policies.get_group_policy, _GROUP),
+        "DeleteGroupPolicy": write(policies.delete_group_policy, _GROUP),
+        "ListGroupPolicies": read(policies.list_group_policies, _GROUP),
+        "AttachGroupPolicy": write(policies.attach_group_policy, _GROUP),
+        "DetachGroupPolicy": write(policies.detach_group_policy, _GROUP),
+        "ListAttachedGroupPolicies": read(policies.list_attached_group_policies, _GROUP),
     }

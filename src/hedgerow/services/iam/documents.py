@@ -11,6 +11,7 @@ MANAGED_SIZE: Final = 6144
 TRUST_SIZE: Final = 2048
 ROLE_INLINE_SIZE: Final = 10240  # of all inline policies together
 USER_INLINE_SIZE: Final = 2048
+GROUP_INLINE_SIZE: Final = 5120
 
 
 def checked(document: str, dialect: Dialect) -> str:

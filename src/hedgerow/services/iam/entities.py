@@ -1,4 +1,4 @@
-"""What has policies: roles and users."""
+"""What has policies: roles, users and groups of users."""
 
 from enum import Enum
 from typing import Protocol
@@ -11,10 +11,11 @@ class Kind(Enum):
 
     ROLE = "role"
     USER = "user"
+    GROUP = "group"
 
 
 class Entities(Protocol):
-    """Tells whether a role or user is there."""
+    """Tells whether a role, user or group is there."""
 
     def exists(self, tx: Tx, account: str, name: str) -> bool:
         """Answer whether the account has one of that name."""

@@ -55,3 +55,8 @@ def tags_of(request: Request, name: str = "Tags") -> dict[str, str]:
 def shown_tags(tags: dict[str, str]) -> list[dict[str, str]]:
     """Answer tags as IAM shows them."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def shown_boundary(arn: str) -> dict[str, str]:
+    """Answer a permissions boundary as IAM shows it."""
+    return {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}

@@ -1,6 +1,23 @@
-"""The policies of roles and users: inline ones, and the attachments of managed ones."""
+"""The policies of roles, users and groups: inline ones, attachments of managed ones, permissions boundaries."""
 
-from hedgerow.services.iam.entity_policies.operations import RolePolicyOperations, UserPolicyOperations
-from hedgerow.services.iam.entity_policies.store import AttachmentReader, EntityPolicyReader
+from hedgerow.services.iam.entity_policies.operations import (
+    GroupPolicyOperations,
+    RolePolicyOperations,
+    UserPolicyOperations,
+)
+from hedgerow.services.iam.entity_policies.store import (
+    AttachmentReader,
+    BoundaryStore,
+    EntityPolicyReader,
+    EntityPolicyStore,
+)
 
-__all__ = ["AttachmentReader", "EntityPolicyReader", "RolePolicyOperations", "UserPolicyOperations"]
+__all__ = [
+    "AttachmentReader",
+    "BoundaryStore",
+    "EntityPolicyReader",
+    "EntityPolicyStore",
+    "GroupPolicyOperations",
+    "RolePolicyOperations",
+    "UserPolicyOperations",
+]

@@ -25,6 +25,13 @@ class NotAttachable(NoSuchEntity):
         super().__init__(f"Policy {arn} does not exist or is not attachable.")
 
 
+class NoBoundary(NoSuchEntity):
+    """The role or user has no permissions boundary."""
+
+    def __init__(self, kind: Kind, name: str) -> None:
+        super().__init__(f"The {kind.value} with name {name} does not have a permissions boundary.")
+
+
 class NotAttached(NoSuchEntity):
     """The role or user does not have that managed policy."""
 

@@ -1,9 +1,9 @@
-"""What a role or user holds: named inline documents, and ARNs of managed policies."""
+"""What a role, user or group holds: named inline documents, and ARNs of managed policies."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from hedgerow.services.iam.documents import ROLE_INLINE_SIZE, USER_INLINE_SIZE
+from hedgerow.services.iam.documents import GROUP_INLINE_SIZE, ROLE_INLINE_SIZE, USER_INLINE_SIZE
 from hedgerow.services.iam.entities import Kind
 
 MOST_ATTACHED: Final = 10
@@ -20,4 +20,5 @@ class Limits:
 LIMITS: Final = {
     Kind.ROLE: Limits(ROLE_INLINE_SIZE, "PoliciesPerRole"),
     Kind.USER: Limits(USER_INLINE_SIZE, "PoliciesPerUser"),
+    Kind.GROUP: Limits(GROUP_INLINE_SIZE, "PoliciesPerGroup"),
 }

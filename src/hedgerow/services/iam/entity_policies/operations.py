@@ -1,4 +1,7 @@
-"""The operations on the policies of roles and users. One implementation; the two classes name AWS's operations."""
+"""The operations on the policies of roles, users and groups. One implementation; the classes name AWS's operations.
+
+A permissions boundary is a managed policy that must allow, too, whatever the role's or user's own policies allow.
+"""
 
 from typing import Any, Final, Protocol
 
@@ -12,16 +15,17 @@ from hedgerow.services.iam.entities import Entities, Kind
 from hedgerow.services.iam.entity_policies.errors import (
     EntityNotFound,
     InlinePolicyNotFound,
+    NoBoundary,
     NotAttachable,
     NotAttached,
     TooManyAttached,
 )
 from hedgerow.services.iam.entity_policies.model import LIMITS, MOST_ATTACHED
-from hedgerow.services.iam.entity_policies.store import EntityPolicyStore
+from hedgerow.services.iam.entity_policies.store import BoundaryStore, EntityPolicyStore
 from hedgerow.services.iam.pages import Pages
 from hedgerow.store import Answer, Tx
 
-_MEMBER: Final = {Kind.ROLE: "RoleName", Kind.USER: "UserName"}
+_MEMBER: Final = {Kind.ROLE: "RoleName", Kind.USER: "UserName", Kind.GROUP: "GroupName"}
 
 
 class ManagedPolicies(Protocol):
@@ -117,6 +121,20 @@ class _EntityPolicies:
             )
         )
 
+    def bound(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        _, entity = self._store(tx, request, caller)
+        arn = request["PermissionsBoundary"]
+        if not self._managed.exists(tx, caller.account, arn):
+            raise NotAttachable(arn)
+        BoundaryStore().put(tx, caller.account, self._kind, entity, arn)
+        return self._changed(tx, caller, entity)
+
+    def unbound(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        _, entity = self._store(tx, request, caller)
+        if not BoundaryStore().forget(tx, caller.account, self._kind, entity):
+            raise NoBoundary(self._kind, entity)
+        return self._changed(tx, caller, entity)
+
     def _store(self, tx: Tx, request: Request, caller: Caller) -> tuple[EntityPolicyStore, str]:
         entity = request[_MEMBER[self._kind]]
         if not self._entities.exists(tx, caller.account, entity):
@@ -124,7 +142,7 @@ class _EntityPolicies:
         return EntityPolicyStore(tx, caller.account, self._kind, entity), entity
 
     def _changed(self, tx: Tx, caller: Caller, entity: str) -> Answer:
-        # A role's sessions have names of their own, so everyone in the account is asked about again.
+        # A role's sessions and a group's members have names of their own: everyone in the account is asked about again.
         arn = self._entities.arn_of(tx, caller.account, entity) if self._kind is Kind.USER else None
         principals = frozenset() if arn is None else frozenset({arn})
         return Answer({}, (AuthorisationChanged(account=caller.account, principals=principals),))
@@ -157,6 +175,12 @@ class RolePolicyOperations:
     def list_attached_role_policies(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         return self._policies.list_attached(tx, request, caller, "ListAttachedRolePolicies")
 
+    def put_role_permissions_boundary(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        return self._policies.bound(tx, request, caller)
+
+    def delete_role_permissions_boundary(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        return self._policies.unbound(tx, request, caller)
+
 
 class UserPolicyOperations:
     """The policies of users."""
@@ -184,6 +208,40 @@ class UserPolicyOperations:
 
     def list_attached_user_policies(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         return self._policies.list_attached(tx, request, caller, "ListAttachedUserPolicies")
+
+    def put_user_permissions_boundary(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        return self._policies.bound(tx, request, caller)
+
+    def delete_user_permissions_boundary(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        return self._policies.unbound(tx, request, caller)
+
+
+class GroupPolicyOperations:
+    """The policies of groups. They have no boundaries."""
+
+    def __init__(self, *, groups: Entities, managed: ManagedPolicies, pages: Pages) -> None:
+        self._policies = _EntityPolicies(Kind.GROUP, entities=groups, managed=managed, pages=pages)
+
+    def put_group_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        return self._policies.put(tx, request, caller)
+
+    def get_group_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        return self._policies.get(tx, request, caller)
+
+    def delete_group_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        return self._policies.delete(tx, request, caller)
+
+    def list_group_policies(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        return self._policies.list_inline(tx, request, caller, "ListGroupPolicies")
+
+    def attach_group_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        return self._policies.attach(tx, request, caller)
+
+    def detach_group_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        return self._policies.detach(tx, request, caller)
+
+    def list_attached_group_policies(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        return self._policies.list_attached(tx, request, caller, "ListAttachedGroupPolicies")
 
 
 def _path(arn: str) -> str:

@@ -36,6 +36,10 @@ class Attachments(Protocol):
         """Answer the same for all policies that somebody has, by ARN."""
         ...
 
+    def bounds(self, tx: Tx, account: str) -> dict[str, int]:
+        """Answer how many roles and users of the account each policy bounds, by ARN."""
+        ...
+
 
 class PolicyOperations:
     """Managed policies as a whole."""
@@ -69,7 +73,8 @@ class PolicyOperations:
     def get_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         policy = _found(PolicyStore(tx, caller.account), request["PolicyArn"])
         count = self._attachments.count(tx, caller.account, policy.arn)
-        return Answer({"Policy": _shown(policy, count, full=True)})
+        bounds = self._attachments.bounds(tx, caller.account).get(policy.arn, 0)
+        return Answer({"Policy": _shown(policy, count, bounds=bounds, full=True)})
 
     def list_policies(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         scope, prefix = request.get("Scope") or "All", request.get("PathPrefix") or "/"
@@ -77,13 +82,13 @@ class PolicyOperations:
         usage = request.get("PolicyUsageFilter")
         own = PolicyStore(tx, caller.account).own() if scope in ("All", "Local") else []
         managed = [policy for policy, _ in MANAGED.values()] if scope in ("All", "AWS") else []
-        counts = self._attachments.counts(tx, caller.account)
+        counts, bounds = self._attachments.counts(tx, caller.account), self._attachments.bounds(tx, caller.account)
         found = [
             policy
             for policy in sorted((*own, *managed), key=lambda policy: policy.arn)
             if policy.path.startswith(prefix)
             and (not attached or policy.arn in counts)
-            and usage != "PermissionsBoundary"  # there are none
+            and (usage != "PermissionsBoundary" or policy.arn in bounds)
         ]
         return Answer(
             self._pages.answer(
@@ -93,7 +98,9 @@ class PolicyOperations:
                 name="Policies",
                 items=found,
                 key=lambda policy: policy.arn,
-                show=lambda policy: _shown(policy, counts.get(policy.arn, 0), full=False),
+                show=lambda policy: _shown(
+                    policy, counts.get(policy.arn, 0), bounds=bounds.get(policy.arn, 0), full=False
+                ),
                 of=f"{scope} {prefix} {attached} {usage}",
             )
         )
@@ -102,6 +109,8 @@ class PolicyOperations:
         store = PolicyStore(tx, caller.account)
         policy = _own(store, request["PolicyArn"])
         if self._attachments.count(tx, caller.account, policy.arn):
+            raise PolicyAttached
+        if policy.arn in self._attachments.bounds(tx, caller.account):
             raise PolicyAttached
         if len(store.versions(policy)) > 1:
             raise PolicyHasVersions
@@ -191,7 +200,7 @@ def _found_version(store: PolicyStore, policy: Policy, text: str) -> Version:
     return version
 
 
-def _shown(policy: Policy, attachments: int, *, full: bool) -> dict[str, Any]:
+def _shown(policy: Policy, attachments: int, *, bounds: int = 0, full: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "PolicyName": policy.name,
         "PolicyId": policy.id,
@@ -199,7 +208,7 @@ def _shown(policy: Policy, attachments: int, *, full: bool) -> dict[str, Any]:
         "Path": policy.path,
         "DefaultVersionId": f"v{policy.default_version}",
         "AttachmentCount": attachments,
-        "PermissionsBoundaryUsageCount": 0,
+        "PermissionsBoundaryUsageCount": bounds,
         "IsAttachable": True,
         "CreateDate": policy.created_at,
         "UpdateDate": policy.updated_at,

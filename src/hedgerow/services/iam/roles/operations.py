@@ -12,7 +12,7 @@ from hedgerow.core.request import Request
 from hedgerow.services.iam.documents import TRUST_SIZE, check_size, checked, on_the_wire
 from hedgerow.services.iam.entities import Kind
 from hedgerow.services.iam.errors import MalformedPolicyDocument
-from hedgerow.services.iam.pages import Pages, shown_tags, tags_of
+from hedgerow.services.iam.pages import Pages, shown_boundary, shown_tags, tags_of
 from hedgerow.services.iam.roles.errors import RoleExists, RoleInUse, RoleNotFound
 from hedgerow.services.iam.roles.model import DEFAULT_SESSION_S, Role
 from hedgerow.services.iam.roles.store import RoleStore
@@ -28,6 +28,14 @@ class Policies(Protocol):
 
     def has_inline(self, tx: Tx, account: str, kind: Kind, name: str) -> bool:
         """Answer whether it has an inline policy."""
+        ...
+
+    def boundary(self, tx: Tx, account: str, kind: Kind, name: str) -> str | None:
+        """Answer the ARN of the managed policy that bounds it, or None."""
+        ...
+
+    def bind(self, tx: Tx, account: str, kind: Kind, name: str, arn: str | None) -> None:
+        """Bound it, or (None) let it be bounded no longer; raises NoSuchEntity where there is no such policy."""
         ...
 
 
@@ -70,10 +78,14 @@ class RoleOperations:
             principal_ids=self._pinned(tx, trust),
         )
         store.add(role)
-        return Answer({"Role": _shown(role, full=True)})
+        boundary = request.get("PermissionsBoundary")
+        self._policies.bind(tx, caller.account, Kind.ROLE, name, boundary)
+        return Answer({"Role": _shown(role, boundary, full=True)})
 
     def get_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        return Answer({"Role": _shown(_found(tx, request, caller), full=True)})
+        role = _found(tx, request, caller)
+        boundary = self._policies.boundary(tx, caller.account, Kind.ROLE, role.name)
+        return Answer({"Role": _shown(role, boundary, full=True)})
 
     def list_roles(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         prefix = request.get("PathPrefix") or "/"
@@ -110,6 +122,7 @@ class RoleOperations:
             raise RoleInUse("Cannot delete entity, must detach all policies first.")
         if self._policies.has_inline(tx, caller.account, Kind.ROLE, role.name):
             raise RoleInUse("Cannot delete entity, must delete policies first.")
+        self._policies.bind(tx, caller.account, Kind.ROLE, role.name, None)
         RoleStore(tx, caller.account).delete(role.name)
         return Answer({}, (AuthorisationChanged(account=caller.account),))
 
@@ -178,7 +191,7 @@ def _found(tx: Tx, request: Request, caller: Caller) -> Role:
     return role
 
 
-def _shown(role: Role, *, full: bool) -> dict[str, Any]:
+def _shown(role: Role, boundary: str | None = None, *, full: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "Path": role.path,
         "RoleName": role.name,
@@ -192,4 +205,6 @@ def _shown(role: Role, *, full: bool) -> dict[str, Any]:
         shown["Description"] = role.description
     if full and role.tags:
         shown["Tags"] = shown_tags(role.tags)
+    if boundary is not None:
+        shown["PermissionsBoundary"] = shown_boundary(boundary)
     return shown

@@ -1,5 +1,6 @@
 """The operations of users."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from hedgerow.base.ids import Ids
@@ -8,7 +9,7 @@ from hedgerow.core.caller import Kind as CallerKind
 from hedgerow.core.events import AuthorisationChanged, PrincipalCut
 from hedgerow.core.request import Request
 from hedgerow.services.iam.entities import Kind
-from hedgerow.services.iam.pages import Pages, shown_tags, tags_of
+from hedgerow.services.iam.pages import Pages, shown_boundary, shown_tags, tags_of
 from hedgerow.services.iam.users.errors import NameNeeded, UserExists, UserInUse, UserNotFound
 from hedgerow.services.iam.users.model import User
 from hedgerow.services.iam.users.store import UserStore
@@ -26,6 +27,14 @@ class Policies(Protocol):
         """Answer whether it has an inline policy."""
         ...
 
+    def boundary(self, tx: Tx, account: str, kind: Kind, name: str) -> str | None:
+        """Answer the ARN of the managed policy that bounds it, or None."""
+        ...
+
+    def bind(self, tx: Tx, account: str, kind: Kind, name: str, arn: str | None) -> None:
+        """Bound it, or (None) let it be bounded no longer; raises NoSuchEntity where there is no such policy."""
+        ...
+
 
 class AccessKeys(Protocol):
     """Tells whether a user still has access keys."""
@@ -35,10 +44,21 @@ class AccessKeys(Protocol):
         ...
 
 
+class Memberships(Protocol):
+    """Knows the groups of users."""
+
+    def groups_of(self, tx: Tx, account: str, user: str) -> Sequence[str]:
+        """Answer the names of the groups that the user is in."""
+        ...
+
+
 class UserOperations:
     """Users."""
 
-    def __init__(self, *, ids: Ids, pages: Pages, policies: Policies, access_keys: AccessKeys) -> None:
+    def __init__(
+        self, *, ids: Ids, pages: Pages, policies: Policies, access_keys: AccessKeys, groups: Memberships
+    ) -> None:
+        self._groups = groups
         self._ids = ids
         self._pages = pages
         self._policies = policies
@@ -58,11 +78,14 @@ class UserOperations:
             created_at=tx.now,
         )
         store.add(user)
-        return Answer({"User": _shown(user)})
+        boundary = request.get("PermissionsBoundary")
+        self._policies.bind(tx, caller.account, Kind.USER, name, boundary)
+        return Answer({"User": _shown(user, boundary)})
 
     def get_user(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         name = request.get("UserName") or _own_name(caller)
-        return Answer({"User": _shown(_found(tx, caller, name))})
+        boundary = self._policies.boundary(tx, caller.account, Kind.USER, name)
+        return Answer({"User": _shown(_found(tx, caller, name), boundary)})
 
     def list_users(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         prefix = request.get("PathPrefix") or "/"
@@ -87,18 +110,12 @@ class UserOperations:
             raise UserInUse("Cannot delete entity, must detach all policies first.")
         if self._policies.has_inline(tx, caller.account, Kind.USER, user.name):
             raise UserInUse("Cannot delete entity, must delete policies first.")
+        if self._groups.groups_of(tx, caller.account, user.name):
+            raise UserInUse("Cannot delete entity, must remove users from group first.")
+        self._policies.bind(tx, caller.account, Kind.USER, user.name, None)
         UserStore(tx, caller.account).delete(user.name)
         changed = AuthorisationChanged(account=caller.account, principals=frozenset({user.arn}))
         return Answer({}, (changed, PrincipalCut(account=caller.account, principal=user.arn, reason="USER_DELETED")))
-
-    def list_groups_for_user(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        """There are no groups; tools ask before they delete a user."""
-        user = _found(tx, caller, request["UserName"])
-        return Answer(
-            self._pages.answer(
-                request, caller, "ListGroupsForUser", name="Groups", items=(), key=str, show=str, of=user.name
-            )
-        )
 
 
 def _own_name(caller: Caller) -> str:
@@ -114,7 +131,7 @@ def _found(tx: Tx, caller: Caller, name: str) -> User:
     return user
 
 
-def _shown(user: User) -> dict[str, Any]:
+def _shown(user: User, boundary: str | None = None) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "Path": user.path,
         "UserName": user.name,
@@ -124,4 +141,6 @@ def _shown(user: User) -> dict[str, Any]:
     }
     if user.tags:
         shown["Tags"] = shown_tags(user.tags)
+    if boundary is not None:
+        shown["PermissionsBoundary"] = shown_boundary(boundary)
     return shown
