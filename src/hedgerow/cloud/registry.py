@@ -151,7 +151,7 @@ def build_registry(
             policies=registry.policies,
             attachments=registry.attachments,
             role_aliases=RoleAliasOperations(role_aliases=stores.role_aliases, roles=roles, pages=pages),
-            endpoints=EndpointOperations(endpoints=endpoints),
+            endpoints=EndpointOperations(endpoints=endpoints, pages=pages),
         ),
     )
     tests = AuthorizationTestOperations(

@@ -66,7 +66,8 @@ def rows(cloud: Cloud) -> dict[tuple[str, str], Row]:
             role_aliases=RoleAliasStore(), roles=cloud.iam.role_reader, pages=registry.pages
         ),
         endpoints=EndpointOperations(
-            endpoints=Endpoints(data="data.test", credentials="credentials.test", jobs="jobs.test")
+            endpoints=Endpoints(data="data.test", credentials="credentials.test", jobs="jobs.test"),
+            pages=registry.pages,
         ),
     )
     templates = TemplateOperations(
