@@ -162,15 +162,16 @@ def test_a_member_that_an_operation_does_not_honour_is_refused_by_name_and_nothi
     hedgerow_cloud: TestCloud,
 ) -> None:
     iot = hedgerow_cloud.client("iot")
+    propagating = {"propagatingAttributes": [{"userPropertyKey": "k", "connectionAttribute": "iot:ClientId"}]}
 
     with pytest.raises(ClientError) as refused:
-        iot.create_thing(thingName="billed", billingGroupName="field-team")
+        iot.create_thing_type(thingTypeName="telling", thingTypeProperties={"mqtt5Configuration": propagating})
 
     error = refused.value.response
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 501
     assert error["Error"]["Code"] == "NotImplementedException"
-    assert "billingGroupName" in error["Error"]["Message"]
-    assert iot.list_things()["things"] == []
+    assert "mqtt5Configuration" in error["Error"]["Message"]
+    assert iot.list_thing_types()["thingTypes"] == []
 
 
 @pytest.mark.slow
