@@ -127,9 +127,7 @@ def thing_document(
     if shadow:
         body["shadow"] = shadow
     if setup.connectivity != "OFF":
-        known = connectivity.of(tx, account, thing.name)
-        if known is not None:
-            body["connectivity"] = dict(known)
+        body["connectivity"] = dict(connectivity.of(tx, account, thing.name) or {"connected": False})
     return Document(name=thing.name, body=body, hidden={"registry": {"version": thing.version}})
 
 

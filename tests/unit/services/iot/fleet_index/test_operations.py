@@ -339,11 +339,13 @@ def test_connectivity_is_asked_of_one_thing(bench: IndexBench) -> None:
     off = refused(bench, "GetThingConnectivityData", thingName="a")
     configure(bench)
     never = bench.call("GetThingConnectivityData", thingName="a")
+    offline = found(bench, "connectivity.connected:false")
     bench.presence("a", connected=True, at=1000.5, epoch=0)
     bench.settle()
 
     assert off.code == "IndexNotReadyException"
     assert never == {"thingName": "a", "connected": False, "disconnectReason": "UNKNOWN"}
+    assert offline == ["a"]
     assert bench.call("GetThingConnectivityData", thingName="a")["timestamp"] == 1000.5
     assert found(bench, "connectivity.connected:true AND connectivity.timestamp:1000500") == ["a"]
     with pytest.raises(NotImplementedYet):
