@@ -29,6 +29,7 @@ class Cloud:
             access_keys=self.iam.key_reader,
             sessions=self.iam.session_reader,
             users=self.iam.user_reader,
+            groups=self.iam.group_reader,
             roles=self.iam.role_reader,
             entity_policies=self.iam.documents,
             standings=self.iam.standings,

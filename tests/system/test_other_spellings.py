@@ -74,10 +74,13 @@ def test_a_component_is_known_by_the_name_in_its_recipe(hedgerow_cloud: TestClou
 def test_a_role_and_a_user_are_known_by_their_whole_arn(hedgerow_cloud: TestCloud) -> None:
     account = hedgerow_cloud.account
     hedgerow_cloud.client("iam").create_role(RoleName="r", Path="/deep/", AssumeRolePolicyDocument=TRUST)
-    iam = limited(hedgerow_cloud, f"arn:aws:iam::{account}:role/deep/*", f"arn:aws:iam::{account}:user/deep/*")("iam")
+    hedgerow_cloud.client("iam").create_group(GroupName="g", Path="/deep/")
+    denied = [f"arn:aws:iam::{account}:{kind}/deep/*" for kind in ("role", "user", "group")]
+    iam = limited(hedgerow_cloud, *denied)("iam")
     made = {"AssumeRolePolicyDocument": TRUST}
 
     assert code(lambda: iam.delete_role(RoleName="r")) == "AccessDenied"
+    assert code(lambda: iam.delete_group(GroupName="g")) == "AccessDenied"
     assert code(lambda: iam.create_access_key(UserName="limited")) == "AccessDenied"
     assert code(lambda: iam.create_access_key()) == "AccessDenied"
     assert code(lambda: iam.create_role(RoleName="s", Path="/deep/", **made)) == "AccessDenied"

@@ -448,6 +448,7 @@ class _Parts:
             access_keys=identity.access_keys,
             sessions=identity.sessions,
             users=identity.users,
+            groups=identity.groups,
             roles=identity.roles,
             entity_policies=identity.policies,
             standings=identity.standings,

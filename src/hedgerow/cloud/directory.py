@@ -20,7 +20,9 @@ from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.events import AuthorisationChanged, Event, PrincipalCut
 from hedgerow.core.policy import Dialect, compile_policies
 from hedgerow.services.iam.access_keys import AccessKeyReader
+from hedgerow.services.iam.entities import Entities
 from hedgerow.services.iam.entity_policies import EntityPolicyReader
+from hedgerow.services.iam.groups import GroupReader
 from hedgerow.services.iam.roles import Role, RoleReader
 from hedgerow.services.iam.users import User, UserReader
 from hedgerow.services.iot.ca_certificates import CaCertificateStore
@@ -49,6 +51,7 @@ class Readers:
     access_keys: AccessKeyReader
     sessions: SessionReader
     users: UserReader
+    groups: GroupReader
     roles: RoleReader
     entity_policies: EntityPolicyReader
     standings: Standings
@@ -104,15 +107,15 @@ class Directory:
     async def whole_arn(self, resource: str) -> str:
         named = parse(resource) if resource.startswith("arn:aws:iam::") else None
         kind, _, name = ("", "", "") if named is None else named.resource.partition("/")
-        if named is None or kind not in ("role", "user") or "/" in name or not name:
+        kinds: dict[str, Entities] = {
+            "role": self._readers.roles,
+            "user": self._readers.users,
+            "group": self._readers.groups,
+        }
+        readers = kinds.get(kind)
+        if named is None or readers is None or "/" in name or not name:
             return resource
-
-        def read(tx: Tx) -> str | None:
-            readers = self._readers.roles if kind == "role" else self._readers.users
-            found: Role | User | None = readers.find(tx, named.account, name)
-            return None if found is None else found.arn
-
-        return await self._run.read(read) or resource
+        return await self._run.read(lambda tx: readers.arn_of(tx, named.account, name)) or resource
 
     async def certificate(self, der: bytes, server_name: str | None, source_ip: str | None) -> Caller:
         certificate_id = hashlib.sha256(der).hexdigest()

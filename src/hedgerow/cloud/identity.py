@@ -56,6 +56,7 @@ class Identity:
     roles: RoleReader
     policies: EntityPolicyReader
     users: UserReader
+    groups: GroupReader
     access_keys: AccessKeyReader
     root_keys: RootKeys
     sessions: SessionReader
@@ -117,6 +118,7 @@ def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: P
         roles=roles,
         policies=policies,
         users=users,
+        groups=groups,
         access_keys=access_keys,
         root_keys=root_keys,
         sessions=sessions,
