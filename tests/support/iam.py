@@ -22,6 +22,7 @@ from hedgerow.services.iam.groups import GroupOperations, GroupReader
 from hedgerow.services.iam.pages import Pages
 from hedgerow.services.iam.policies import ManagedPolicyReader, PolicyOperations, PolicyVersionOperations
 from hedgerow.services.iam.roles import RoleOperations, RoleReader
+from hedgerow.services.iam.simulation import SimulationOperations
 from hedgerow.services.iam.users import UserOperations, UserReader
 from hedgerow.services.sts.sessions import RoleSessionOperations, SessionMint, SessionOperations, SessionReader
 from tests.support.clock import FakeIds
@@ -74,6 +75,13 @@ class Iam:
         self.group_policies = GroupPolicyOperations(groups=self.group_reader, managed=self.managed, pages=pages)
         self.role_policies = RolePolicyOperations(roles=self.role_reader, managed=self.managed, pages=pages)
         self.user_policies = UserPolicyOperations(users=self.user_reader, managed=self.managed, pages=pages)
+        self.simulations = SimulationOperations(
+            users=self.user_reader,
+            roles=self.role_reader,
+            groups=self.group_reader,
+            policies=self.documents,
+            pages=pages,
+        )
         self.keys = AccessKeyOperations(ids=ids, vault=vault, pages=pages, users=self.user_reader)
         self.standings = Standings(
             users=self.user_reader,

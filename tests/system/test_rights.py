@@ -245,3 +245,19 @@ def test_groups_and_boundaries_count_for_live_keys(hedgerow_cloud: TestCloud) ->
     iot.create_thing(thingName="t")
     iam.remove_user_from_group(GroupName="admins", UserName="ann")
     refused(iot.list_things)
+
+
+@pytest.mark.slow
+def test_a_simulation_agrees_with_the_call(hedgerow_cloud: TestCloud) -> None:
+    iam = hedgerow_cloud.client("iam")
+    thing = f"arn:aws:iot:{hedgerow_cloud.region}:{hedgerow_cloud.account}:thing/"
+    iot = user(hedgerow_cloud, "ann", statement("Allow", "iot:CreateThing", f"{thing}mine*")).client("iot")
+    source = f"arn:aws:iam::{hedgerow_cloud.account}:user/ann"
+
+    told = iam.simulate_principal_policy(
+        PolicySourceArn=source, ActionNames=["iot:CreateThing"], ResourceArns=[f"{thing}mine", f"{thing}other"]
+    )["EvaluationResults"]
+
+    assert [one["EvalDecision"] for one in told] == ["allowed", "implicitDeny"]
+    iot.create_thing(thingName="mine")
+    refused(lambda: iot.create_thing(thingName="other"))

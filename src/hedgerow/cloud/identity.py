@@ -32,6 +32,7 @@ from hedgerow.services.iam.oidc_providers import OidcProviderOperations, OidcPro
 from hedgerow.services.iam.pages import Pages
 from hedgerow.services.iam.policies import ManagedPolicyReader, PolicyOperations, PolicyVersionOperations
 from hedgerow.services.iam.roles import RoleOperations, RoleReader
+from hedgerow.services.iam.simulation import SimulationOperations
 from hedgerow.services.iam.users import UserOperations, UserReader
 from hedgerow.services.iot.role_aliases import RoleAliasStore
 from hedgerow.services.iot.things import ThingStore
@@ -98,6 +99,8 @@ def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: P
     web_identities = WebIdentityFlows(
         run=run, roles=roles, providers=OidcProviderReader(), keys=issuers, managed=managed, mint=mint
     )
+    simulations = SimulationOperations(users=users, roles=roles, groups=groups, policies=policies, pages=pages)
+    tables.serve("iam", iam_rows.simulation_rows(simulations=simulations))
     tables.serve("iam", iam_oidc_rows.rows(providers=OidcProviderOperations(pages=pages)))
     tables.serve("sts", sts_rows.rows(sessions=session_operations, roles=role_sessions, web_identities=web_identities))
     tables.refuse("sts", sts_rows.REFUSED)

@@ -6,6 +6,7 @@ from hedgerow.services.iam.entity_policies import GroupPolicyOperations, RolePol
 from hedgerow.services.iam.groups import GroupOperations
 from hedgerow.services.iam.policies import PolicyOperations, PolicyVersionOperations
 from hedgerow.services.iam.roles import RoleOperations
+from hedgerow.services.iam.simulation import SimulationOperations
 from hedgerow.services.iam.users import UserOperations
 
 _ROLE = "arn:aws:iam::{account}:role/{RoleName}"
@@ -77,6 +78,18 @@ def rows(
         "ListPolicyVersions": read(policy_versions.list_policy_versions, _POLICY),
         "SetDefaultPolicyVersion": write(policy_versions.set_default_policy_version, _POLICY),
         "DeletePolicyVersion": write(policy_versions.delete_policy_version, _POLICY),
+    }
+
+
+def simulation_rows(*, simulations: SimulationOperations) -> dict[str, Row]:
+    """Answer the rows of simulations."""
+    return {
+        "SimulatePrincipalPolicy": read(simulations.simulate_principal_policy, "{PolicySourceArn}"),
+        "SimulateCustomPolicy": read(simulations.simulate_custom_policy),
+        "GetContextKeysForPrincipalPolicy": read(
+            simulations.get_context_keys_for_principal_policy, "{PolicySourceArn}"
+        ),
+        "GetContextKeysForCustomPolicy": read(simulations.get_context_keys_for_custom_policy),
     }
 
 
