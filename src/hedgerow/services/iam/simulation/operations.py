@@ -16,6 +16,7 @@ from hedgerow.core.caller import Caller
 from hedgerow.core.policy import Dialect, Grants, MalformedPolicy, Reason, compile_policies
 from hedgerow.core.request import Request
 from hedgerow.services.iam.entities import Kind
+from hedgerow.services.iam.errors import InvalidInput
 from hedgerow.services.iam.pages import Pages
 from hedgerow.services.iam.simulation.errors import NoAction, NoPolicy, NoSuchSource
 from hedgerow.store import Answer, Tx
@@ -192,6 +193,8 @@ def _variables(account: str, kind: Kind, name: str, principal: Principal | None)
 
 def _context(request: Request) -> dict[str, str | Sequence[str]]:
     entries = request.take_all("ContextEntries") or ()
+    if not all("ContextKeyName" in entry for entry in entries):
+        raise InvalidInput("ContextEntries: each entry needs its ContextKeyName")
     return {entry["ContextKeyName"]: list(entry.get("ContextKeyValues") or ()) for entry in entries}
 
 
