@@ -36,6 +36,7 @@ def rows(
         "GetRole": read(roles.get_role, _ROLE),
         "ListRoles": read(roles.list_roles, _ROLES),
         "UpdateRole": write(roles.update_role, _ROLE),
+        "UpdateRoleDescription": write(roles.update_role_description, _ROLE),
         "UpdateAssumeRolePolicy": write(roles.update_assume_role_policy, _ROLE),
         "DeleteRole": write(roles.delete_role, _ROLE),
         "TagRole": write(roles.tag_role, _ROLE),

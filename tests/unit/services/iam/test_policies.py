@@ -131,3 +131,28 @@ def test_the_administrator_may_everything_and_the_s3_reader_reads_only() -> None
     assert admin.decide("iot:CreateThing", "arn:aws:iot:r:123456789012:thing/a").allowed
     assert reader.decide("s3:GetObject", "arn:aws:s3:::b/k").allowed
     assert not reader.decide("s3:PutObject", "arn:aws:s3:::b/k").allowed
+
+
+def test_a_power_user_may_everything_but_identities() -> None:
+    power = compile_policies([MANAGED["arn:aws:iam::aws:policy/PowerUserAccess"][1].document], dialect=Dialect.IAM)
+
+    assert power.decide("iot:CreateThing", "arn:aws:iot:r:123456789012:thing/a").allowed
+    assert power.decide("iam:ListRoles", "arn:aws:iam::123456789012:role/").allowed
+    assert not power.decide("iam:CreateUser", "arn:aws:iam::123456789012:user/ann").allowed
+
+
+@pytest.mark.parametrize(("service", "allowed"), [("lambda.amazonaws.com", True), ("iot.amazonaws.com", False)])
+def test_full_access_to_lambda_passes_roles_to_lambda_only(service: str, allowed: bool) -> None:
+    full = compile_policies([MANAGED["arn:aws:iam::aws:policy/AWSLambda_FullAccess"][1].document], dialect=Dialect.IAM)
+    role = "arn:aws:iam::123456789012:role/edge"
+
+    assert full.decide("iam:PassRole", role, {"iam:PassedToService": service}).allowed is allowed
+
+
+def test_the_lambda_role_calls_functions_only() -> None:
+    arn = "arn:aws:iam::aws:policy/service-role/AWSLambdaRole"
+    calls = compile_policies([MANAGED[arn][1].document], dialect=Dialect.IAM)
+    function = "arn:aws:lambda:r:123456789012:function:f"
+
+    assert calls.decide("lambda:InvokeFunction", function).allowed
+    assert not calls.decide("lambda:DeleteFunction", function).allowed

@@ -186,3 +186,12 @@ def test_the_description_and_the_longest_session_can_be_changed(iam: Iam) -> Non
     role = iam.run(iam.roles.get_role, {"RoleName": "edge"}, CALLER).response["Role"]
 
     assert (role["Description"], role["MaxSessionDuration"]) == ("new", 43200)
+
+
+def test_a_description_is_replaced_and_the_role_answered(iam: Iam) -> None:
+    changed = iam.run(iam.roles.update_role_description, {"RoleName": "edge", "Description": "new"}).response["Role"]
+
+    assert changed["Description"] == "new"
+    assert iam.run(iam.roles.get_role, {"RoleName": "edge"}).response["Role"] == changed
+    with pytest.raises(NoSuchEntity):
+        iam.run(iam.roles.update_role_description, {"RoleName": "edge", "Description": "x"}, OTHER_ACCOUNT)

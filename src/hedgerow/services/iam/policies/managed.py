@@ -17,6 +17,10 @@ _S3_READ: Final = ("s3:Get*", "s3:List*", "s3:Describe*")
 
 _POLICIES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {  # path and name: (description, actions on everything)
     "/AdministratorAccess": ("Everything in the account.", ("*",)),
+    "/PowerUserAccess": (
+        "Everything but identities.",
+        ("iam:CreateServiceLinkedRole", "iam:DeleteServiceLinkedRole", "iam:ListRoles"),
+    ),
     "/ReadOnlyAccess": (
         "Reading of everything.",
         (
@@ -71,6 +75,7 @@ _POLICIES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {  # path and name
         ("dynamodb:PutItem", "kinesis:PutRecord", "iot:Publish", "s3:PutObject", "sns:Publish", "sqs:SendMessage*"),
     ),
     "/service-role/AWSLambdaBasicExecutionRole": ("The log of a function.", _LOGS_WRITE),
+    "/service-role/AWSLambdaRole": ("Calling of functions.", ("lambda:InvokeFunction",)),
     "/AWSLambda_FullAccess": (
         "Everything of Lambda.",
         ("lambda:*", "logs:Describe*", "logs:FilterLogEvents", "logs:Get*", "iam:GetRole*", "iam:ListRole*"),
@@ -98,6 +103,14 @@ _POLICIES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {  # path and name
     ),
 }
 
+_MORE: Final[Mapping[str, Mapping[str, Any]]] = {  # what a list of actions cannot say: one more statement
+    "/PowerUserAccess": {"NotAction": ["iam:*", "organizations:*", "account:*"]},
+    "/AWSLambda_FullAccess": {
+        "Action": ["iam:PassRole"],
+        "Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+    },
+}
+
 
 def _policy(key: str, description: str) -> Policy:
     path, _, name = key.rpartition("/")
@@ -115,13 +128,18 @@ def _policy(key: str, description: str) -> Policy:
     )
 
 
-def _document(actions: tuple[str, ...]) -> str:
-    statement: dict[str, Any] = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+def _document(key: str, actions: tuple[str, ...]) -> str:
+    statements: list[Mapping[str, Any]] = [{"Action": list(actions)}, *([_MORE[key]] if key in _MORE else [])]
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Resource": "*", **statement} for statement in statements],
+        }
+    )
 
 
 MANAGED: Final[Mapping[str, tuple[Policy, Version]]] = {
-    policy.arn: (policy, Version(number=1, document=_document(actions), created_at=_SINCE))
+    policy.arn: (policy, Version(number=1, document=_document(key, actions), created_at=_SINCE))
     for key, (description, actions) in _POLICIES.items()
     for policy in (_policy(key, description),)
 }

@@ -110,6 +110,12 @@ class RoleOperations:
         RoleStore(tx, caller.account).put(changed)
         return Answer()
 
+    def update_role_description(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        role = dataclasses.replace(_found(tx, request, caller), description=request["Description"])
+        RoleStore(tx, caller.account).put(role)
+        boundary = self._policies.boundary(tx, caller.account, Kind.ROLE, role.name)
+        return Answer({"Role": _shown(role, boundary, full=True)})
+
     def update_assume_role_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         trust = _trust(request["PolicyDocument"])
         role, ids = _found(tx, request, caller), self._pinned(tx, trust)
