@@ -14,6 +14,7 @@ from hedgerow.services.iot.fleet_index import (
     FleetIndexFollowUps,
     FleetIndexOperations,
     Indexing,
+    Sources,
 )
 from hedgerow.services.iot.fleet_metrics import FleetMetricFollowUps, FleetMetricOperations, FleetMetricStore
 from hedgerow.services.iot.groups import DynamicGroupOperations, DynamicMembers
@@ -29,9 +30,13 @@ def build_fleet_index(*, tables: Tables, ids: Ids, pager: Pager, stores: Stores)
         store=store,
         things=stores.things,
         groups=stores.groups,
-        billing=stores.billing,
-        shadows=stores.shadows,
-        connectivity=stores.connectivity,
+        sources=Sources(
+            things=stores.things,
+            groups=stores.groups,
+            billing=stores.billing,
+            shadows=stores.shadows,
+            connectivity=stores.connectivity,
+        ),
         followers=members,
     )
     tables.serve(

@@ -1,7 +1,7 @@
 """Durable state: transactions, the runner, follow-ups, blobs, secrets at rest."""
 
 from hedgerow.store.blobs import Blob, BlobMissing, Blobs
-from hedgerow.store.dispatcher import Dispatcher, Handler, Policy
+from hedgerow.store.dispatcher import Dispatcher, Gathered, Handler, Policy
 from hedgerow.store.engine import open_engine
 from hedgerow.store.folder import Folder, Identity, open_folder, read_identity
 from hedgerow.store.follow_ups import DeadLetter, FollowUp
@@ -23,6 +23,7 @@ __all__ = [
     "Dispatcher",
     "Folder",
     "FollowUp",
+    "Gathered",
     "Handler",
     "Identity",
     "Policy",

@@ -46,6 +46,20 @@ class Scheduling(Run, Protocol):
     def when_scheduled(self, tell: Callable[[Mapping[str, float]], None]) -> None: ...
 
 
+class Gathered:
+    """An operation that takes over what else waits (`Tx.take_follow_ups`): called once at a time, with pauses between.
+
+    So what is written in the meantime is done together, and costs less.
+    """
+
+    def __init__(self, operation: Operation, *, pause_s: float) -> None:
+        self._operation = operation
+        self.pause_s = pause_s
+
+    def __call__(self, tx: Tx, row: FollowUp) -> Answer:
+        return self._operation(tx, row)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """How hard the dispatcher tries. `chance` answers a number from 0 to 1, so that not all come back together."""
@@ -172,6 +186,7 @@ class _Kind:
         self.busy: set[tuple[str, str]] = set()
         self.done = self.failed = self.buried = 0
         self._flow, self._operation = _told_apart(handler)
+        self._pause_s = handler.pause_s if isinstance(handler, Gathered) else None
         self._run = run
         self._clock = clock
         self._policy = policy
@@ -179,6 +194,7 @@ class _Kind:
         self._next_due: float | None = None
         self._touched: set[int] = set()  # since the last look began: what it says of these may be out of date
         self._stopping = False
+        self._stopped = asyncio.Event()
 
     def notice(self, due: float) -> None:
         """Look again, unless this is due only after what is waited for anyway."""
@@ -187,6 +203,7 @@ class _Kind:
 
     def stop(self) -> None:
         self._stopping = True
+        self._stopped.set()
         self._wake.set()
 
     async def settled(self) -> bool:
@@ -203,6 +220,9 @@ class _Kind:
                     log.warning("cannot read follow-ups", exc_info=True, extra={"fields": {"kind": self.name}})
                     await self._sleep(1.0)
                     continue
+                if heads and self._pause_s is not None:
+                    await self._gather(heads[0], self._pause_s)
+                    continue
                 for head in heads:
                     key = (head.row.account, head.row.key)
                     free = key not in self.busy and len(self.busy) < self._policy.at_once
@@ -210,6 +230,13 @@ class _Kind:
                         self.busy.add(key)
                         tasks.create_task(self._work_off(head))
                 await self._sleep(self._until_next())
+
+    async def _gather(self, head: Head, pause_s: float) -> None:
+        self.busy.add((head.row.account, head.row.key))
+        await self._work_off(head)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._stopped.wait()
 
     async def _look(self) -> Sequence[Head]:
         now = self._clock.now()
@@ -236,7 +263,7 @@ class _Kind:
         """Handle the due rows of one key in order, up to the first that fails."""
         try:
             rows = [head.row]
-            if head.due > 1:
+            if head.due > 1 and self._pause_s is None:  # else the first takes over the others
                 now = self._clock.now()
                 rows = list(
                     await self._run.read(lambda tx: follow_ups.due_of_key(tx, head.row, now=now, limit=_OF_ONE_KEY))

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
-from hedgerow.store import Answer, Dispatcher, FollowUp, Handler, Policy, Runner, Tx, open_engine
+from hedgerow.store import Answer, Dispatcher, FollowUp, Gathered, Handler, Policy, Runner, Tx, open_engine
 from hedgerow.store.tx import follow_ups
 from tests.support.clock import FakeClock
 from tests.unit.store.tables import ACCOUNT, names, note, tables
@@ -331,6 +331,44 @@ async def test_a_slow_kind_holds_up_no_other(disk: Engine) -> None:
         await until(lambda: done([0] * len(noting.texts), 1))
         release.set()
         await here.dispatcher.settled()
+
+    assert noting.texts == ["a1"]
+
+
+async def test_one_that_gathers_is_called_once_for_all_that_waits(engine: Engine) -> None:
+    groups: list[list[str]] = []
+
+    def gather(tx: Tx, row: FollowUp) -> Answer:
+        others = tx.take_follow_ups("note", account=row.account, limit=10)
+        groups.append([body["text"] for body in (row.body, *others)])
+        return Answer()
+
+    async with world(engine, {"note": Gathered(gather, pause_s=0.0)}) as here:
+        await here.write("note", "a1", "b1", "a2")
+        await here.write("note", "c1", account=OTHER)
+        await here.dispatcher.settled()
+
+    assert groups == [["a1", "b1", "a2"], ["c1"]]
+
+
+async def test_one_that_gathers_and_fails_holds_up_no_other_key(engine: Engine) -> None:
+    noting = Noting({"a1": 1})
+    async with world(engine, {"note": Gathered(noting, pause_s=0.0)}) as here:
+        await here.write("note", "a1", "b1", "c1")
+        await here.dispatcher.settled()
+        before = list(noting.texts)
+        here.clock.advance(1.0)
+        await here.dispatcher.settled()
+
+    assert (before, noting.texts) == (["b1", "c1"], ["b1", "c1", "a1"])
+
+
+async def test_a_pause_does_not_hold_up_the_end(disk: Engine) -> None:
+    noting = Noting()
+    async with asyncio.timeout(10):
+        async with world(disk, {"note": Gathered(noting, pause_s=60.0)}) as here:
+            await here.write("note", "a1")
+            await until(lambda: done([0] * len(noting.texts), 1))
 
     assert noting.texts == ["a1"]
 

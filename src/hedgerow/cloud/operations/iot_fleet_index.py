@@ -7,6 +7,7 @@ from hedgerow.services.iot.connectivity import ConnectivityOperations
 from hedgerow.services.iot.fleet_index import (
     BUILD,
     CHANGED,
+    PAUSE_S,
     AggregationOperations,
     FleetIndexFollowUps,
     FleetIndexOperations,
@@ -14,7 +15,7 @@ from hedgerow.services.iot.fleet_index import (
 from hedgerow.services.iot.fleet_metrics import DUE, MEASURED, FleetMetricFollowUps, FleetMetricOperations
 from hedgerow.services.iot.groups import BUILD as GROUP_BUILD
 from hedgerow.services.iot.groups import DynamicGroupOperations, DynamicMembers
-from hedgerow.store import Answer, FollowUp, Tx
+from hedgerow.store import Answer, FollowUp, Gathered, Tx
 
 _INDEX = "arn:aws:iot:{region}:{account}:index/{indexName|=AWS_Things}"
 _METRIC = "arn:aws:iot:{region}:{account}:fleetmetric/{metricName}"
@@ -52,7 +53,11 @@ def follow_up_rows(
     *, indexes: FleetIndexFollowUps, members: DynamicMembers
 ) -> dict[str, Callable[[Tx, FollowUp], Answer]]:
     """Answer what happens to the indexes and the dynamic groups later."""
-    return {CHANGED: indexes.on_changed, BUILD: indexes.on_build, GROUP_BUILD: members.on_build}
+    return {
+        CHANGED: Gathered(indexes.on_changed, pause_s=PAUSE_S),
+        BUILD: indexes.on_build,
+        GROUP_BUILD: members.on_build,
+    }
 
 
 def metric_rows(*, metrics: FleetMetricOperations) -> dict[str, Row]:

@@ -1,6 +1,6 @@
 """The rows of billing groups and of the things in them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Column, Float, Index, Integer, Row, String, Table, Text, bindparam, delete, func, insert, select
@@ -47,6 +47,9 @@ _LIST = (
 )
 _OF_THING: Final = (members.c.account == _ACCOUNT) & (members.c.thing == bindparam("thing_"))
 _OF = select(members.c.group_name).where(_OF_THING)
+_OF_SOME = select(members.c.thing, members.c.group_name).where(
+    members.c.account == _ACCOUNT, members.c.thing.in_(bindparam("things", expanding=True))
+)
 _LEAVE = delete(members).where(_OF_THING)
 _JOIN = insert(members)
 _THINGS = (
@@ -96,6 +99,11 @@ class BillingGroupStore:
         """Answer the billing group that the thing is in."""
         row = tx.one(_OF, account_=account, thing_=thing)
         return None if row is None else str(row[0])
+
+    def of_some(self, tx: Tx, account: str, things: Sequence[str]) -> Mapping[str, str]:
+        """Answer the billing group of each of the things that is in one; at most 500 things."""
+        rows = tx.all(_OF_SOME, account_=account, things=list(things)) if things else ()
+        return {row.thing: row.group_name for row in rows}
 
     def join(self, tx: Tx, account: str, group: str, thing: str) -> None:
         """Put the thing into the group, out of another one."""

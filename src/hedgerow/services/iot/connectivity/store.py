@@ -24,6 +24,9 @@ connectivity = Table(
 )
 _KEY: Final = (connectivity.c.account == bindparam("account_")) & (connectivity.c.thing == bindparam("thing_"))
 _GET = select(connectivity).where(_KEY)
+_GET_SOME = select(connectivity).where(
+    connectivity.c.account == bindparam("account_"), connectivity.c.thing.in_(bindparam("things", expanding=True))
+)
 _DELETE = delete(connectivity).where(_KEY)
 _CONNECTED = select(connectivity).where(connectivity.c.connected.is_(True)).limit(bindparam("limit_"))
 _INSERT = insert(connectivity)
@@ -55,6 +58,11 @@ class ConnectivityStore:
         """Answer the members of AWS's ThingConnectivity, None when nothing is known."""
         found = self.get(tx, account, thing)
         return None if found is None else found.members()
+
+    def of_some(self, tx: Tx, account: str, things: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Answer the same for each of the things of which something is known; at most 500 things."""
+        rows = tx.all(_GET_SOME, account_=account, things=list(things)) if things else ()
+        return {row.thing: _presence(row).members() for row in rows}
 
     def put(self, tx: Tx, account: str, new: Presence) -> bool:
         """Keep what is newer; tell whether it was."""

@@ -1,4 +1,4 @@
-"""What an index knows of a thing or a group, read from the subjects that own it.
+"""What an index knows of things and groups, read from the subjects that own it, of many things at once.
 
 Shadows: `desired`, `reported`, `delta` and `metadata` of the classic shadow, those of named ones below `name`.
 """
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from hedgerow.core.fleetquery import Field
 from hedgerow.core.shadow import Shadow, delta
-from hedgerow.services.iot.fleet_index.model import Document, Setup
+from hedgerow.services.iot.fleet_index.model import OFF, Document, Setup
 from hedgerow.store import Tx
 
 
@@ -47,7 +47,9 @@ class GroupLike(Protocol):
 class Things(Protocol):
     """The things of an account."""
 
-    def get(self, tx: Tx, account: str, name: str) -> ThingLike | None: ...
+    def some(self, tx: Tx, account: str, names: Sequence[str]) -> Mapping[str, ThingLike]:
+        """Answer those of the things that there are, by name."""
+        ...
 
     def list(self, tx: Tx, account: str, *, after: str, limit: int) -> Sequence[ThingLike]:
         """Answer things by name, those after `after`."""
@@ -63,32 +65,34 @@ class Groups(Protocol):
         """Answer groups by name, those after `after`."""
         ...
 
-    def groups_of(self, tx: Tx, account: str, thing: str) -> Sequence[str]:
-        """Answer the groups that the thing is directly in, by name."""
+    def groups_of_some(self, tx: Tx, account: str, things: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Answer the groups that each of the things is directly in, by name."""
         ...
 
 
 class Billing(Protocol):
     """The billing groups of an account."""
 
-    def of(self, tx: Tx, account: str, thing: str) -> str | None:
-        """Answer the billing group that the thing is in."""
+    def of_some(self, tx: Tx, account: str, things: Sequence[str]) -> Mapping[str, str]:
+        """Answer the billing group of each of the things that is in one."""
         ...
 
 
 class Shadows(Protocol):
     """The shadows of an account's things."""
 
-    def live(self, tx: Tx, account: str, thing: str, name: str) -> Shadow | None:
-        """Answer the shadow ("" is the classic one), None when there is none or it was deleted."""
+    def live_some(
+        self, tx: Tx, account: str, things: Sequence[str], names: Sequence[str]
+    ) -> Mapping[tuple[str, str], Shadow]:
+        """Answer by thing and name those of the shadows that there are ("" is the classic one)."""
         ...
 
 
 class Connectivity(Protocol):
     """Whether things are connected."""
 
-    def of(self, tx: Tx, account: str, thing: str) -> Mapping[str, Any] | None:
-        """Answer the members of AWS's ThingConnectivity, None when nothing is known."""
+    def of_some(self, tx: Tx, account: str, things: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Answer the members of AWS's ThingConnectivity for each of the things of which something is known."""
         ...
 
 
@@ -100,35 +104,55 @@ class Followers(Protocol):
         ...
 
 
-def thing_document(
-    tx: Tx,
-    account: str,
-    thing: ThingLike,
-    *,
-    setup: Setup,
-    groups: Groups,
-    billing: Billing,
-    shadows: Shadows,
-    connectivity: Connectivity,
-) -> Document:
-    """Answer what the index is to know of the thing."""
+class Sources:
+    """The subjects that the documents of things are made of."""
+
+    def __init__(
+        self, *, things: Things, groups: Groups, billing: Billing, shadows: Shadows, connectivity: Connectivity
+    ) -> None:
+        self._things = things
+        self._groups = groups
+        self._billing = billing
+        self._shadows = shadows
+        self._connectivity = connectivity
+
+    def documents(self, tx: Tx, account: str, setup: Setup, names: Sequence[str]) -> Sequence[Document]:
+        """Answer what the index is to know of those of the things that there are."""
+        found = self._things.some(tx, account, names)
+        there = list(found)
+        groups = self._groups.groups_of_some(tx, account, there)
+        billing = self._billing.of_some(tx, account, there)
+        wanted = setup.shadows()
+        shadows = self._shadows.live_some(tx, account, there, wanted)
+        indexed = setup.connectivity != OFF
+        connectivity = self._connectivity.of_some(tx, account, there) if indexed else {}
+        documents = []
+        for name, thing in found.items():
+            body = _registered(thing)
+            member_of = _with_billing(groups.get(name, ()), billing.get(name))
+            if member_of:
+                body["thingGroupNames"] = member_of
+            if thing.attributes:
+                body["attributes"] = dict(thing.attributes)
+            shadow = _shadows({each: shadows[name, each] for each in wanted if (name, each) in shadows})
+            if shadow:
+                body["shadow"] = shadow
+            if indexed:
+                body["connectivity"] = dict(connectivity.get(name) or {"connected": False})
+            documents.append(Document(name=name, body=body, hidden={"registry": {"version": thing.version}}))
+        return documents
+
+
+def _registered(thing: ThingLike) -> dict[str, Any]:
     body: dict[str, Any] = {"thingName": thing.name, "thingId": thing.id}
     if thing.type is not None:
         body["thingTypeName"] = thing.type
-    names = list(groups.groups_of(tx, account, thing.name))
-    billed = billing.of(tx, account, thing.name)
-    if billed is not None and billed not in names:
-        names.append(billed)  # AWS lists it among the groups
-    if names:
-        body["thingGroupNames"] = names
-    if thing.attributes:
-        body["attributes"] = dict(thing.attributes)
-    shadow = _shadows(tx, account, thing.name, setup, shadows)
-    if shadow:
-        body["shadow"] = shadow
-    if setup.connectivity != "OFF":
-        body["connectivity"] = dict(connectivity.of(tx, account, thing.name) or {"connected": False})
-    return Document(name=thing.name, body=body, hidden={"registry": {"version": thing.version}})
+    return body
+
+
+def _with_billing(groups: Sequence[str], billing: str | None) -> list[str]:
+    """AWS lists the billing group among the groups."""
+    return [*groups, billing] if billing is not None and billing not in groups else list(groups)
 
 
 def group_document(group: GroupLike) -> Document:
@@ -143,17 +167,9 @@ def group_document(group: GroupLike) -> Document:
     return Document(name=group.name, body=body, hidden={"registry": {"version": group.version}})
 
 
-def _shadows(tx: Tx, account: str, thing: str, setup: Setup, shadows: Shadows) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    named: dict[str, Any] = {}
-    for name in setup.shadows():
-        shadow = shadows.live(tx, account, thing, name)
-        if shadow is None:
-            continue
-        if name:
-            named[name] = _shown(shadow)
-        else:
-            found = _shown(shadow)
+def _shadows(shadows: Mapping[str, Shadow]) -> dict[str, Any]:
+    found = _shown(shadows[""]) if "" in shadows else {}
+    named = {name: _shown(shadow) for name, shadow in shadows.items() if name}
     return {**found, "name": named} if named else found
 
 

@@ -10,8 +10,10 @@ from hedgerow.services.iot.fleet_index.indexing import CHANGED, Indexing
 from hedgerow.services.iot.fleet_index.model import INDEXES
 from hedgerow.store import Answer, FollowUp, Tx
 
-OTHERS: Final = 31
+OTHERS: Final = 127
 """So many documents are written along with the first: some ten milliseconds."""
+PAUSE_S: Final = 0.04
+"""Between two writings, so that the second finds more to write at once; the index lags so much behind."""
 
 
 class FleetIndexFollowUps:
@@ -25,7 +27,7 @@ class FleetIndexFollowUps:
         if row.attempts == 0:
             waiting += tx.take_follow_ups(CHANGED, account=row.account, limit=OTHERS)
         for index in INDEXES:
-            names = dict.fromkeys(body["name"] for body in waiting if body["index"] == index)
+            names = list(dict.fromkeys(body["name"] for body in waiting if body["index"] == index))
             if names:
                 self._indexing.write(tx, row.account, index, names)
         return Answer()

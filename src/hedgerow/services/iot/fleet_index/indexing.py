@@ -4,20 +4,11 @@ Other subjects call `changed` and `group_changed` in their own transaction; an i
 An index that is turned on, off or set up otherwise is first emptied, then filled, some rows at a time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from hedgerow.services.iot.fleet_index.documents import (
-    Billing,
-    Connectivity,
-    Followers,
-    Groups,
-    Shadows,
-    Things,
-    group_document,
-    thing_document,
-)
+from hedgerow.services.iot.fleet_index.documents import Followers, Groups, Sources, Things, group_document
 from hedgerow.services.iot.fleet_index.model import GROUPS, THINGS, Document, Setup, Status
 from hedgerow.services.iot.fleet_index.store import FleetIndexStore
 from hedgerow.store import Tx
@@ -61,17 +52,13 @@ class Indexing:
         store: FleetIndexStore,
         things: Things,
         groups: Groups,
-        billing: Billing,
-        shadows: Shadows,
-        connectivity: Connectivity,
+        sources: Sources,
         followers: Followers,
     ) -> None:
         self._store = store
         self._things = things
         self._groups = groups
-        self._billing = billing
-        self._shadows = shadows
-        self._connectivity = connectivity
+        self._sources = sources
         self._followers = followers
 
     def begin(self, tx: Tx, account: str, setup: Setup) -> None:
@@ -79,20 +66,14 @@ class Indexing:
         self._store.put_setup(tx, account, setup)
         self._go_on(tx, account, setup, CLEAR)
 
-    def write(self, tx: Tx, account: str, index: str, names: Iterable[str]) -> None:
-        """Write the documents as things are now, or take them out."""
+    def write(self, tx: Tx, account: str, index: str, names: Sequence[str]) -> None:
+        """Write the documents as things are now, or take them out; each name once, 500 at most."""
         setup = self._store.setup(tx, account, index)
         if not setup.on:
             return
-        changed = []
-        for name in names:
-            document = self._document(tx, account, setup, name)
-            if document is None:
-                self._store.remove(tx, account, index, name)
-                continue
-            fields = self._store.put(tx, account, index, document)
-            if fields is not None:
-                changed.append((name, fields))
+        documents = self._documents(tx, account, setup, names)
+        self._store.remove(tx, account, index, sorted(set(names) - {document.name for document in documents}))
+        changed = self._store.put(tx, account, index, documents)
         if changed and index == THINGS:
             self._followers.follow(tx, account, changed)
 
@@ -123,20 +104,8 @@ class Indexing:
             return [group.name for group in self._groups.list(tx, account, after=after, limit=AT_ONCE)]
         return [thing.name for thing in self._things.list(tx, account, after=after, limit=AT_ONCE)]
 
-    def _document(self, tx: Tx, account: str, setup: Setup, name: str) -> Document | None:
-        if setup.index == GROUPS:
-            group = self._groups.get(tx, account, name)
-            return None if group is None else group_document(group)
-        thing = self._things.get(tx, account, name)
-        if thing is None:
-            return None
-        return thing_document(
-            tx,
-            account,
-            thing,
-            setup=setup,
-            groups=self._groups,
-            billing=self._billing,
-            shadows=self._shadows,
-            connectivity=self._connectivity,
-        )
+    def _documents(self, tx: Tx, account: str, setup: Setup, names: Sequence[str]) -> Sequence[Document]:
+        if setup.index == THINGS:
+            return self._sources.documents(tx, account, setup, names)
+        groups = (self._groups.get(tx, account, name) for name in names)
+        return [group_document(group) for group in groups if group is not None]

@@ -5,7 +5,7 @@ indexes begin with account, index and path. Values longer than `TEXT` bytes are 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
@@ -92,6 +92,7 @@ _UPDATE_SETUP = update_rows(setups).where(setups.c.account == _ACCOUNT, setups.c
 
 _IN_INDEX = (documents.c.account == _ACCOUNT) & (documents.c.index_name == _INDEX)
 _GET = select(documents).where(_IN_INDEX, documents.c.name == _NAME)
+_GET_SOME = select(documents).where(_IN_INDEX, documents.c.name.in_(bindparam("names", expanding=True)))
 _INSERT = insert(documents)
 _UPDATE = (
     update_rows(documents)
@@ -165,37 +166,31 @@ class FleetIndexStore:
         row = tx.one(_GET, account_=account, index_=index, name_=name)
         return None if row is None else _document(row)
 
-    def put(self, tx: Tx, account: str, index: str, document: Document) -> Sequence[Field] | None:
-        """Write the document with its values; answer these, None when nothing differs from what was there."""
-        key = {"account_": account, "index_": index, "name_": document.name}
-        known = tx.one(_GET, **key)
-        body, hidden = _text(document.body), _text(document.hidden)
-        if known is not None and (known.body, known.hidden) == (body, hidden):
-            return None
-        found = document.fields()
-        if known is None:
-            tx.run(_INSERT, account=account, index_name=index, name=document.name, body=body, hidden=hidden)
-        else:
-            tx.run(_UPDATE, **key, body_=body, hidden_=hidden)
-        rows = _rows(account, index, document.name, found)
-        before = [] if known is None else _rows(account, index, document.name, _document(known).fields())
-        differing = [new for new, old in zip(rows, before, strict=False) if new != old]
-        tx.run_many(_UPDATE_FIELD, [{f"b_{column}": value for column, value in row.items()} for row in differing])
-        tx.run_many(_INSERT_FIELD, rows[len(before) :])
-        if len(rows) < len(before):
-            tx.run(_DELETE_FIELDS, **key, from_=len(rows))
-        return found
+    def put(self, tx: Tx, account: str, index: str, found: Sequence[Document]) -> Sequence[tuple[str, Sequence[Field]]]:
+        """Write documents with their values; answer name and values of those that differ from what was there."""
+        key = {"account_": account, "index_": index}
+        names = [document.name for document in found]
+        known = {row.name: row for row in tx.all(_GET_SOME, **key, names=names)} if names else {}
+        changes = _Changes(account, index)
+        for document in found:
+            changes.add(document, known.get(document.name))
+        tx.run_many(_INSERT, changes.new)
+        tx.run_many(_UPDATE, changes.changed)
+        tx.run_many(_UPDATE_FIELD, changes.changed_fields)
+        tx.run_many(_INSERT_FIELD, changes.new_fields)
+        tx.run_many(_DELETE_FIELDS, changes.fewer_fields)
+        return changes.told
 
-    def remove(self, tx: Tx, account: str, index: str, name: str) -> bool:
-        """Take the document out; tell whether it was there."""
-        tx.run(_DELETE_FIELDS, account_=account, index_=index, name_=name, from_=0)
-        return tx.run(_DELETE, account_=account, index_=index, name_=name) > 0
+    def remove(self, tx: Tx, account: str, index: str, names: Sequence[str]) -> None:
+        """Take out those of the documents that are there."""
+        keys = [{"account_": account, "index_": index, "name_": name} for name in names]
+        tx.run_many(_DELETE_FIELDS, [{**key, "from_": 0} for key in keys])
+        tx.run_many(_DELETE, keys)
 
     def clear(self, tx: Tx, account: str, index: str, *, most: int) -> bool:
         """Take out some documents, `most` at once; tell whether there are none left."""
         found = tx.all(_NAMES, account_=account, index_=index, limit_=most)
-        for row in found:
-            self.remove(tx, account, index, row.name)
+        self.remove(tx, account, index, [row.name for row in found])
         return len(found) < most
 
     def search(
@@ -255,21 +250,57 @@ def _finding(query: Node) -> Select[Any]:
     return select(documents).select_from(names.outerjoin(documents, same)).order_by(names.c.name)
 
 
-def _rows(account: str, index: str, name: str, found: Sequence[Field]) -> list[dict[str, Any]]:
-    kept = [one for one in found if len(one.path.encode()) <= PATH]
-    return [
-        {
-            "account": account,
-            "index_name": index,
-            "name": name,
-            "ordinal": ordinal,
-            "path": one.path,
-            "text": one.text.encode()[:TEXT].decode(errors="ignore"),
-            "number": one.number,
-            "whole": one.whole,
+class _Changes:
+    """What has to be written for some documents: rows for each of the statements."""
+
+    def __init__(self, account: str, index: str) -> None:
+        self._account = account
+        self._index = index
+        self.new: list[Mapping[str, Any]] = []
+        self.changed: list[Mapping[str, Any]] = []
+        self.new_fields: list[Mapping[str, Any]] = []
+        self.changed_fields: list[Mapping[str, Any]] = []
+        self.fewer_fields: list[Mapping[str, Any]] = []
+        self.told: list[tuple[str, Sequence[Field]]] = []
+
+    def add(self, document: Document, known: Row[Any] | None) -> None:
+        name, body, hidden = document.name, _text(document.body), _text(document.hidden)
+        if known is not None and (known.body, known.hidden) == (body, hidden):
+            return
+        found = document.fields()
+        self.told.append((name, found))
+        rows, before = _kept(found), () if known is None else _kept(_document(known).fields())
+        if known is None:
+            row = {"account": self._account, "index_name": self._index, "name": name, "body": body, "hidden": hidden}
+            self.new.append(row)
+        else:
+            self.changed.append({**self._key(name), "body_": body, "hidden_": hidden})
+        for ordinal, (new, old) in enumerate(zip(rows, before, strict=False)):
+            if new != old:
+                self.changed_fields.append(self._field(name, ordinal, new, prefix="b_"))
+        for ordinal in range(len(before), len(rows)):
+            self.new_fields.append(self._field(name, ordinal, rows[ordinal]))
+        if len(rows) < len(before):
+            self.fewer_fields.append({**self._key(name), "from_": len(rows)})
+
+    def _key(self, name: str) -> dict[str, Any]:
+        return {"account_": self._account, "index_": self._index, "name_": name}
+
+    def _field(self, name: str, ordinal: int, one: Field, *, prefix: str = "") -> Mapping[str, Any]:
+        return {
+            f"{prefix}account": self._account,
+            f"{prefix}index_name": self._index,
+            f"{prefix}name": name,
+            f"{prefix}ordinal": ordinal,
+            f"{prefix}path": one.path,
+            f"{prefix}text": one.text.encode()[:TEXT].decode(errors="ignore"),
+            f"{prefix}number": one.number,
+            f"{prefix}whole": one.whole,
         }
-        for ordinal, one in enumerate(kept)
-    ]
+
+
+def _kept(found: Sequence[Field]) -> Sequence[Field]:
+    return [one for one in found if len(one.path.encode()) <= PATH]
 
 
 def _text(value: Any) -> str:

@@ -108,6 +108,11 @@ _MEMBERSHIPS = (
     .order_by(members.c.group_name)
     .limit(_LIMIT)
 )
+_MEMBERSHIPS_OF_SOME = (
+    select(members.c.thing, members.c.group_name)
+    .where(members.c.account == _ACCOUNT, members.c.thing.in_(bindparam("things", expanding=True)))
+    .order_by(members.c.group_name)
+)
 _MEMBERS = (
     select(members.c.thing)
     .where(members.c.account == _ACCOUNT, members.c.group_name == _NAME, members.c.thing > _AFTER)
@@ -252,6 +257,13 @@ class GroupStore:
     def groups_of(self, tx: Tx, account: str, thing: str) -> Sequence[str]:
         """Answer the groups that the thing is directly in, by name."""
         return [group for group, _ in self.memberships(tx, account, thing)]
+
+    def groups_of_some(self, tx: Tx, account: str, things: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Answer the groups that each of the things is directly in, by name; at most 500 things."""
+        found: dict[str, list[str]] = {}
+        for row in tx.all(_MEMBERSHIPS_OF_SOME, account_=account, things=list(things)) if things else ():
+            found.setdefault(row.thing, []).append(row.group_name)
+        return found
 
     def lines_of(self, tx: Tx, account: str, thing: str) -> Sequence[str]:
         """Answer the groups that the thing is in and all groups above them, by name."""

@@ -139,7 +139,7 @@ class ThingOperations:
         changed = thing.changed(
             attributes=attributes, merge=merge, type_name=self._usable_type(tx, caller, new_type), bare=bare
         )
-        self._things.put(tx, caller.account, changed)
+        self._things.put(tx, caller.account, changed, before=thing)
         return Answer({}, events=self._regrant(tx, caller, thing.name))
 
     def delete_thing(self, tx: Tx, request: Request, caller: Caller) -> Answer:

@@ -60,10 +60,18 @@ _AFTER: Final[Any] = bindparam("after")
 _LIMIT: Final[Any] = bindparam("limit_")
 
 _GET = select(things).where(things.c.account == _ACCOUNT, things.c.name == _NAME)
+_GET_SOME = select(things).where(things.c.account == _ACCOUNT, things.c.name.in_(bindparam("names", expanding=True)))
 _INSERT = insert(things)
 _UPDATE = update_rows(things).where(things.c.account == _ACCOUNT, things.c.name == _NAME)
 _DELETE = delete(things).where(things.c.account == _ACCOUNT, things.c.name == _NAME)
 _INSERT_ATTRIBUTE = insert(thing_attributes)
+_OF_ATTRIBUTE = (
+    (thing_attributes.c.account == _ACCOUNT)
+    & (thing_attributes.c.thing == bindparam("thing_"))
+    & (thing_attributes.c.name == _NAME)
+)
+_UPDATE_ATTRIBUTE = update_rows(thing_attributes).where(_OF_ATTRIBUTE).values(value=bindparam("value_"))
+_DELETE_ATTRIBUTE = delete(thing_attributes).where(_OF_ATTRIBUTE)
 _DELETE_ATTRIBUTES = delete(thing_attributes).where(
     thing_attributes.c.account == _ACCOUNT, thing_attributes.c.thing == _NAME
 )
@@ -138,6 +146,11 @@ class ThingStore:
         row = tx.one(_GET, account_=account, name_=name)
         return None if row is None else _thing(row)
 
+    def some(self, tx: Tx, account: str, names: Sequence[str]) -> Mapping[str, Thing]:
+        """Answer those of the things that there are, by name; at most 500 names."""
+        rows = tx.all(_GET_SOME, account_=account, names=list(names)) if names else ()
+        return {row.name: _thing(row) for row in rows}
+
     def exists(self, tx: Tx, account: str, name: str) -> bool:
         """Tell whether there is a thing of that name."""
         return tx.one(_GET, account_=account, name_=name) is not None
@@ -145,13 +158,20 @@ class ThingStore:
     def add(self, tx: Tx, account: str, thing: Thing) -> None:
         values = {"account": account, "id": thing.id, "created_at": tx.now, "name": thing.name}
         tx.run(_INSERT, **values, **_columns(thing))
-        self._write_attributes(tx, account, thing)
+        self._add_attributes(tx, account, thing.name, thing.attributes)
         self._tell(tx, account, thing.name)
 
-    def put(self, tx: Tx, account: str, thing: Thing) -> None:
+    def put(self, tx: Tx, account: str, thing: Thing, *, before: Thing) -> None:
+        """Write the thing, and those of its attributes that are not what they were before."""
+        new, old = thing.attributes, before.attributes
+        key = {"account_": account, "thing_": thing.name}
         tx.run(_UPDATE, account_=account, name_=thing.name, **_columns(thing))
-        tx.run(_DELETE_ATTRIBUTES, account_=account, name_=thing.name)
-        self._write_attributes(tx, account, thing)
+        for name in old.keys() - new.keys():
+            tx.run(_DELETE_ATTRIBUTE, **key, name_=name)
+        for name in new.keys() & old.keys():
+            if new[name] != old[name]:
+                tx.run(_UPDATE_ATTRIBUTE, **key, name_=name, value_=new[name])
+        self._add_attributes(tx, account, thing.name, {name: new[name] for name in new.keys() - old.keys()})
         self._tell(tx, account, thing.name)
 
     def remove(self, tx: Tx, account: str, name: str) -> None:
@@ -228,14 +248,11 @@ class ThingStore:
         rows = tx.all(_THINGS_OF, account_=account, principal_=principal, after=after, limit_=limit)
         return [_link(row) for row in rows]
 
-    def _write_attributes(self, tx: Tx, account: str, thing: Thing) -> None:
-        tx.run_many(
-            _INSERT_ATTRIBUTE,
-            [
-                {"account": account, "thing": thing.name, "name": name, "value": value}
-                for name, value in thing.attributes.items()
-            ],
-        )
+    def _add_attributes(self, tx: Tx, account: str, thing: str, attributes: Mapping[str, str]) -> None:
+        rows = [
+            {"account": account, "thing": thing, "name": name, "value": value} for name, value in attributes.items()
+        ]
+        tx.run_many(_INSERT_ATTRIBUTE, rows)
 
 
 def _columns(thing: Thing) -> Mapping[str, Any]:

@@ -74,7 +74,7 @@ def test_changes_of_the_registry_are_followed(bench: IndexBench) -> None:
 
 def test_changes_that_wait_are_written_some_at_a_time_and_each_thing_once(bench: IndexBench) -> None:
     configure(bench)
-    for number in range(20):
+    for number in range(70):
         bench.thing(f"thing-{number:02}")
         bench.registry_call("UpdateThing", thingName=f"thing-{number:02}", attributePayload={"attributes": {"a": "b"}})
     bench.thing("other", caller=OTHER_ACCOUNT)
@@ -82,7 +82,7 @@ def test_changes_that_wait_are_written_some_at_a_time_and_each_thing_once(bench:
 
     bench.step()
 
-    assert (before, bench.waiting(), len(found(bench, "attributes.a:b"))) == (40, 8, 16)
+    assert (before, bench.waiting(), len(found(bench, "attributes.a:b"))) == (140, 12, 64)
 
 
 def test_a_change_whose_writing_failed_is_tried_by_itself(bench: IndexBench) -> None:

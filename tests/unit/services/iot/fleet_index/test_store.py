@@ -44,8 +44,7 @@ def test_the_select_finds_what_the_plain_evaluator_finds(fleet: dict[str, dict[s
         for name, body in fleet.items()
     ]
     with store.tx() as tx:
-        for one in documents:
-            STORE.put(tx, ACCOUNT, THINGS, one)
+        STORE.put(tx, ACCOUNT, THINGS, documents)
 
     expected = sorted(one.name for one in documents if finds(tree, one.fields()))
     assert searched(store, tree) == expected
@@ -62,10 +61,10 @@ def test_a_document_that_was_changed_is_indexed_as_one_that_was_always_so(versio
 
     with changed.tx() as tx:
         for body in versions:
-            STORE.put(tx, ACCOUNT, THINGS, document("a", **body))
+            STORE.put(tx, ACCOUNT, THINGS, [document("a", **body)])
         rows = tx.all(select(fields).order_by(fields.c.ordinal))
     with fresh.tx() as tx:
-        STORE.put(tx, ACCOUNT, THINGS, document("a", **versions[-1]))
+        STORE.put(tx, ACCOUNT, THINGS, [document("a", **versions[-1])])
         expected = tx.all(select(fields).order_by(fields.c.ordinal))
 
     assert rows == expected
@@ -73,19 +72,19 @@ def test_a_document_that_was_changed_is_indexed_as_one_that_was_always_so(versio
 
 def test_a_document_is_written_again_only_when_it_changed(store: MemoryStore) -> None:
     with store.tx() as tx:
-        first = STORE.put(tx, ACCOUNT, THINGS, document("a", attributes={"x": "1"}))
-        again = STORE.put(tx, ACCOUNT, THINGS, document("a", attributes={"x": "1"}))
-        other = STORE.put(tx, ACCOUNT, THINGS, document("a", attributes={"x": "2"}))
+        first = STORE.put(tx, ACCOUNT, THINGS, [document("a", attributes={"x": "1"})])
+        again = STORE.put(tx, ACCOUNT, THINGS, [document("a", attributes={"x": "1"})])
+        other = STORE.put(tx, ACCOUNT, THINGS, [document("a", attributes={"x": "2"})])
 
-    assert (first is None, again is None, other is None) == (False, True, False)
+    assert ([name for name, _ in first], again, [name for name, _ in other]) == (["a"], [], ["a"])
     assert searched(store, "attributes.x:2") == ["a"]
     assert searched(store, "attributes.x:1") == []
 
 
 def test_a_truth_value_is_another_value_than_a_number(store: MemoryStore) -> None:
     with store.tx() as tx:
-        STORE.put(tx, ACCOUNT, THINGS, document("a", shadow={"reported": {"on": 1}}))
-        STORE.put(tx, ACCOUNT, THINGS, document("a", shadow={"reported": {"on": True}}))
+        STORE.put(tx, ACCOUNT, THINGS, [document("a", shadow={"reported": {"on": 1}})])
+        STORE.put(tx, ACCOUNT, THINGS, [document("a", shadow={"reported": {"on": True}})])
 
     assert (searched(store, "shadow.reported.on:true"), searched(store, "shadow.reported.on:1")) == (["a"], [])
 
@@ -93,24 +92,24 @@ def test_a_truth_value_is_another_value_than_a_number(store: MemoryStore) -> Non
 def test_a_document_is_found_once_however_many_of_its_values_match(store: MemoryStore) -> None:
     with store.tx() as tx:
         for name in "ab":
-            STORE.put(tx, ACCOUNT, THINGS, document(name, shadow={"reported": {"tags": ["red blue", "red"]}}))
+            STORE.put(tx, ACCOUNT, THINGS, [document(name, shadow={"reported": {"tags": ["red blue", "red"]}})])
 
     assert searched(store, "shadow.reported.tags:red", limit=2) == ["a", "b"]
 
 
 def test_what_was_taken_out_is_not_found(store: MemoryStore) -> None:
     with store.tx() as tx:
-        STORE.put(tx, ACCOUNT, THINGS, document("a", attributes={"x": "1"}))
-        STORE.remove(tx, ACCOUNT, THINGS, "a")
+        STORE.put(tx, ACCOUNT, THINGS, [document("a", attributes={"x": "1"})])
+        STORE.remove(tx, ACCOUNT, THINGS, ["a"])
 
     assert searched(store, "*") == searched(store, "attributes.x:1") == []
 
 
 def test_accounts_and_indexes_share_nothing(store: MemoryStore) -> None:
     with store.tx() as tx:
-        STORE.put(tx, ACCOUNT, THINGS, document("a", attributes={"x": "1"}))
-        STORE.put(tx, ACCOUNT, "AWS_ThingGroups", document("g", attributes={"x": "1"}))
-        STORE.put(tx, OTHER_ACCOUNT.account, THINGS, document("b", attributes={"x": "1"}))
+        STORE.put(tx, ACCOUNT, THINGS, [document("a", attributes={"x": "1"})])
+        STORE.put(tx, ACCOUNT, "AWS_ThingGroups", [document("g", attributes={"x": "1"})])
+        STORE.put(tx, OTHER_ACCOUNT.account, THINGS, [document("b", attributes={"x": "1"})])
 
     assert searched(store, "attributes.x:1") == ["a"]
     assert searched(store, "NOT attributes.x:2", OTHER_ACCOUNT.account) == ["b"]
@@ -119,12 +118,12 @@ def test_accounts_and_indexes_share_nothing(store: MemoryStore) -> None:
 def test_pages_go_on_after_a_name_whatever_came_or_went(store: MemoryStore) -> None:
     with store.tx() as tx:
         for name in "bdfh":
-            STORE.put(tx, ACCOUNT, THINGS, document(name))
+            STORE.put(tx, ACCOUNT, THINGS, [document(name)])
     first = searched(store, "*", limit=2)
     with store.tx() as tx:
-        STORE.remove(tx, ACCOUNT, THINGS, "d")
-        STORE.put(tx, ACCOUNT, THINGS, document("a"))
-        STORE.put(tx, ACCOUNT, THINGS, document("e"))
+        STORE.remove(tx, ACCOUNT, THINGS, ["d"])
+        STORE.put(tx, ACCOUNT, THINGS, [document("a")])
+        STORE.put(tx, ACCOUNT, THINGS, [document("e")])
 
     assert first == ["b", "d"]
     assert searched(store, "*", after="d", limit=2) == ["e", "f"]
@@ -134,7 +133,7 @@ def test_long_values_and_paths_do_no_harm(store: MemoryStore) -> None:
     body = {"reported": {"x" * 600: 1, "y": "ä" * 2000, "z": "w " * 3000}}
 
     with store.tx() as tx:
-        STORE.put(tx, ACCOUNT, THINGS, document("a", shadow=body))
+        STORE.put(tx, ACCOUNT, THINGS, [document("a", shadow=body)])
 
     assert searched(store, "shadow.reported.y:ä*") == ["a"]
     assert searched(store, "shadow.reported.z:w") == ["a"]
