@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from hedgerow.cloud.renaming import UserRenames
 from hedgerow.cloud.standing import Standings
 from hedgerow.cloud.trusted_principals import TrustedPrincipals
 from hedgerow.core.caller import Caller, Kind
@@ -70,6 +71,12 @@ class Iam:
             policies=self.attachments,
             access_keys=self.key_reader,
             groups=self.group_reader,
+            renames=UserRenames(
+                policies=self.attachments,
+                groups=self.group_reader,
+                access_keys=self.key_reader,
+                roles=self.role_reader,
+            ),
         )
         self.groups = GroupOperations(ids=ids, pages=pages, policies=self.attachments, users=self.user_reader)
         self.group_policies = GroupPolicyOperations(groups=self.group_reader, managed=self.managed, pages=pages)

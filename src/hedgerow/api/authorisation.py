@@ -150,7 +150,7 @@ def _name(text: str, prefix: str) -> str:
 
 
 def _every_arn(template: str, params: Mapping[str, Any], caller: Caller) -> Iterator[str]:
-    """Answer the ARN for each value that the template's members have; none where one has no value."""
+    """Answer the ARN for each value that the template's members have; none where one has neither value nor default."""
     names = [name for _, name in _parts(template) if name is not None and name not in ("region", "account")]
     for chosen in product(*(_chosen(params, name) for name in names)):
         yield resource_arn(template, dict(chosen), caller)
@@ -159,6 +159,8 @@ def _every_arn(template: str, params: Mapping[str, Any], caller: Caller) -> Iter
 def _chosen(params: Mapping[str, Any], names: str) -> Sequence[tuple[str, str]]:
     """Answer each value with its member's name; of `one|other` those of the first that has any."""
     for name in names.split("|"):
+        if name.startswith("="):
+            return [(names.partition("|")[0], name[1:])]
         found = [(name, value) for value in _values(params, name.split("."))]
         if found:
             return found

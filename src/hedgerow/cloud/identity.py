@@ -6,6 +6,7 @@ from hedgerow.base.ids import Ids
 from hedgerow.cloud.device_rights import DeviceRights
 from hedgerow.cloud.device_standing import DeviceStanding
 from hedgerow.cloud.directory import UsableKeys
+from hedgerow.cloud.identity_reports import Everybody, build_identity_reports
 from hedgerow.cloud.issuers import IssuerKeys
 from hedgerow.cloud.operations import hedgerow as hedgerow_rows
 from hedgerow.cloud.operations import hedgerow_device as device_rows
@@ -13,6 +14,7 @@ from hedgerow.cloud.operations import iam as iam_rows
 from hedgerow.cloud.operations import iam_oidc as iam_oidc_rows
 from hedgerow.cloud.operations import sts as sts_rows
 from hedgerow.cloud.registry import Stores
+from hedgerow.cloud.renaming import UserRenames
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.standing import Standings
 from hedgerow.cloud.trusted_principals import TrustedPrincipals
@@ -76,11 +78,14 @@ def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: P
     trusted = TrustedPrincipals(accounts=account_reader, users=users, roles=roles)
     root_keys = RootKeys(ids=ids, vault=vault)
     accounts = AccountOperations(ids=ids, pager=pager, root_keys=root_keys)
+    renames = UserRenames(policies=attachments, groups=groups, access_keys=access_keys, roles=roles)
     tables.serve(
         "iam",
         iam_rows.rows(
             roles=RoleOperations(ids=ids, pages=pages, policies=attachments, principals=trusted),
-            users=UserOperations(ids=ids, pages=pages, policies=attachments, access_keys=access_keys, groups=groups),
+            users=UserOperations(
+                ids=ids, pages=pages, policies=attachments, access_keys=access_keys, groups=groups, renames=renames
+            ),
             groups=GroupOperations(ids=ids, pages=pages, policies=attachments, users=users),
             access_keys=AccessKeyOperations(ids=ids, vault=vault, pages=pages, users=users),
             policies=PolicyOperations(ids=ids, pages=pages, attachments=attachments),
@@ -101,6 +106,10 @@ def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: P
     )
     simulations = SimulationOperations(users=users, roles=roles, groups=groups, policies=policies, pages=pages)
     tables.serve("iam", iam_rows.simulation_rows(simulations=simulations))
+    everybody = Everybody(
+        users=users, roles=roles, groups=groups, managed=managed, attachments=attachments, root_keys=root_keys
+    )
+    build_identity_reports(tables=tables, pages=pages, everybody=everybody)
     tables.serve("iam", iam_oidc_rows.rows(providers=OidcProviderOperations(pages=pages)))
     tables.serve("sts", sts_rows.rows(sessions=session_operations, roles=role_sessions, web_identities=web_identities))
     tables.refuse("sts", sts_rows.REFUSED)

@@ -1,6 +1,6 @@
 """The table of operations: IAM."""
 
-from hedgerow.api.operations import Row, read, write
+from hedgerow.api.operations import Also, Row, read, write
 from hedgerow.services.iam.access_keys import AccessKeyOperations
 from hedgerow.services.iam.entity_policies import GroupPolicyOperations, RolePolicyOperations, UserPolicyOperations
 from hedgerow.services.iam.groups import GroupOperations
@@ -16,6 +16,9 @@ _USERS = "arn:aws:iam::{account}:user/"
 _GROUP = "arn:aws:iam::{account}:group/{GroupName}"
 _GROUPS = "arn:aws:iam::{account}:group/"
 _POLICY = "{PolicyArn}"
+_NEW_ROLE = "arn:aws:iam::{account}:role{Path|=/}{RoleName}"
+_NEW_USER = "arn:aws:iam::{account}:user{Path|=/}{UserName}"
+_NEW_POLICY = "arn:aws:iam::{account}:policy{Path|=/}{PolicyName}"
 
 
 def rows(
@@ -32,7 +35,7 @@ def rows(
 ) -> dict[str, Row]:
     """Answer the rows of this service."""
     return {
-        "CreateRole": write(roles.create_role, "arn:aws:iam::{account}:role{Path}{RoleName}"),
+        "CreateRole": write(roles.create_role, _NEW_ROLE, also=_tagged("iam:TagRole", _NEW_ROLE)),
         "GetRole": read(roles.get_role, _ROLE),
         "ListRoles": read(roles.list_roles, _ROLES),
         "UpdateRole": write(roles.update_role, _ROLE),
@@ -50,9 +53,13 @@ def rows(
         "AttachRolePolicy": write(role_policies.attach_role_policy, _ROLE),
         "DetachRolePolicy": write(role_policies.detach_role_policy, _ROLE),
         "ListAttachedRolePolicies": read(role_policies.list_attached_role_policies, _ROLE),
-        "CreateUser": write(users.create_user, "arn:aws:iam::{account}:user{Path}{UserName}"),
+        "CreateUser": write(users.create_user, _NEW_USER, also=_tagged("iam:TagUser", _NEW_USER)),
         "GetUser": read(users.get_user, _USER),
         "ListUsers": read(users.list_users, _USERS),
+        "UpdateUser": write(users.update_user, _USER, also=_moved("iam:UpdateUser", "user", "UserName")),
+        "TagUser": write(users.tag_user, _USER),
+        "UntagUser": write(users.untag_user, _USER),
+        "ListUserTags": read(users.list_user_tags, _USER),
         "DeleteUser": write(users.delete_user, _USER),
         "PutUserPolicy": write(user_policies.put_user_policy, _USER),
         "GetUserPolicy": read(user_policies.get_user_policy, _USER),
@@ -70,9 +77,12 @@ def rows(
         "ListAccessKeys": read(access_keys.list_access_keys, _USER),
         "UpdateAccessKey": write(access_keys.update_access_key, _USER),
         "DeleteAccessKey": write(access_keys.delete_access_key, _USER),
-        "CreatePolicy": write(policies.create_policy, "arn:aws:iam::{account}:policy{Path}{PolicyName}"),
+        "CreatePolicy": write(policies.create_policy, _NEW_POLICY, also=_tagged("iam:TagPolicy", _NEW_POLICY)),
         "GetPolicy": read(policies.get_policy, _POLICY),
         "ListPolicies": read(policies.list_policies, "arn:aws:iam::{account}:policy/"),
+        "TagPolicy": write(policies.tag_policy, _POLICY),
+        "UntagPolicy": write(policies.untag_policy, _POLICY),
+        "ListPolicyTags": read(policies.list_policy_tags, _POLICY),
         "DeletePolicy": write(policies.delete_policy, _POLICY),
         "CreatePolicyVersion": write(policy_versions.create_policy_version, _POLICY),
         "GetPolicyVersion": read(policy_versions.get_policy_version, _POLICY),
@@ -80,6 +90,20 @@ def rows(
         "SetDefaultPolicyVersion": write(policy_versions.set_default_policy_version, _POLICY),
         "DeletePolicyVersion": write(policy_versions.delete_policy_version, _POLICY),
     }
+
+
+def _tagged(action: str, resource: str) -> tuple[Also, ...]:
+    """Whoever makes something with tags must be allowed to tag it."""
+    return (Also(action, resource, when="Tags"),)
+
+
+def _moved(action: str, kind: str, name: str) -> tuple[Also, ...]:
+    """Whoever renames something must be allowed to do so to what it will be; no new path is asked about as `/`."""
+    where = f"arn:aws:iam::{{account}}:{kind}"
+    return (
+        Also(action, f"{where}{{NewPath|=/}}{{New{name}}}"),
+        Also(action, f"{where}{{NewPath}}{{New{name}|{name}}}"),
+    )
 
 
 def simulation_rows(*, simulations: SimulationOperations) -> dict[str, Row]:
@@ -100,7 +124,7 @@ def _group_rows(groups: GroupOperations, policies: GroupPolicyOperations) -> dic
         "GetGroup": read(groups.get_group, _GROUP),
         "ListGroups": read(groups.list_groups, _GROUPS),
         "ListGroupsForUser": read(groups.list_groups_for_user, _USER),
-        "UpdateGroup": write(groups.update_group, _GROUP),
+        "UpdateGroup": write(groups.update_group, _GROUP, also=_moved("iam:UpdateGroup", "group", "GroupName")),
         "DeleteGroup": write(groups.delete_group, _GROUP),
         "AddUserToGroup": write(groups.add_user_to_group, _GROUP),
         "RemoveUserFromGroup": write(groups.remove_user_from_group, _GROUP),

@@ -1,7 +1,7 @@
 """Pages of IAM's lists: `MaxItems` and `Marker` in, `IsTruncated` and `Marker` out."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from hedgerow.core.caller import Caller
@@ -45,6 +45,21 @@ class Pages:
         if len(rest) > size:
             response["Marker"] = self._pager.token(scope, key(page[-1]))
         return response
+
+    def tags(
+        self, request: Request, caller: Caller, operation: str, tags: Mapping[str, str], *, of: str
+    ) -> dict[str, Any]:
+        """Answer the page of tags that the request asks for."""
+        return self.answer(
+            request,
+            caller,
+            operation,
+            name="Tags",
+            items=sorted(tags.items()),
+            key=lambda tag: tag[0],
+            show=lambda tag: {"Key": tag[0], "Value": tag[1]},
+            of=of,
+        )
 
 
 def tags_of(request: Request, name: str = "Tags") -> dict[str, str]:

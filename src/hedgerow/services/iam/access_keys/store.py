@@ -32,6 +32,7 @@ _LIST = select(access_keys).where(_OF_USER).order_by(access_keys.c.id)
 _GET = select(access_keys).where(_OF_USER, access_keys.c.id == _ID)
 _INSERT = insert(access_keys)
 _SET_STATUS = update(access_keys).where(_OF_USER, access_keys.c.id == _ID).values(status=bindparam("status_"))
+_MOVE = update(access_keys).where(_OF_USER).values(user=bindparam("new_user"))
 _DELETE = delete(access_keys).where(_OF_USER, access_keys.c.id == _ID)
 
 
@@ -87,6 +88,10 @@ class AccessKeyReader:
     def has_any(self, tx: Tx, account: str, user: str) -> bool:
         """Answer whether a user has a key, active or not."""
         return bool(AccessKeyStore(tx, account, user).all())
+
+    def rename_user(self, tx: Tx, account: str, user: str, new: str) -> None:
+        """The user is called otherwise from now on; the keys stay."""
+        tx.run(_MOVE, account_=account, user_=user, new_user=new)
 
 
 class RootKeys:

@@ -18,6 +18,13 @@ class InlinePolicyNotFound(NoSuchEntity):
         super().__init__(f"The {kind.value} policy with name {policy} cannot be found.")
 
 
+class PolicyNotFound(NoSuchEntity):
+    """There is no managed policy with that ARN."""
+
+    def __init__(self, arn: str) -> None:
+        super().__init__(f"Policy {arn} was not found.")
+
+
 class NotAttachable(NoSuchEntity):
     """There is no managed policy with that ARN."""
 

@@ -74,6 +74,10 @@ _COUNTS = (
     .group_by(attachments.c.policy)
 )
 _COUNT = select(func.count()).where(attachments.c.account == _ACCOUNT, attachments.c.policy == _NAME)
+_HOLDERS = tuple(
+    select(table.c.kind, table.c.entity).where(table.c.account == _ACCOUNT, table.c.policy == _NAME)
+    for table in (attachments, boundaries)
+)
 
 
 class EntityPolicyStore:
@@ -185,6 +189,23 @@ class AttachmentReader:
     def has_inline(self, tx: Tx, account: str, kind: Kind, name: str) -> bool:
         """Answer whether the role or user has an inline policy."""
         return bool(EntityPolicyStore(tx, account, kind, name).inline())
+
+
+class Holders:
+    """Finds who has a managed policy, and what somebody holds. It holds nothing itself."""
+
+    def of_policy(self, tx: Tx, account: str, arn: str, *, bounding: bool) -> list[tuple[Kind, str]]:
+        """Answer (kind, name) of those whom the policy is attached to, or (bounding) whom it bounds."""
+        statement = _HOLDERS[1 if bounding else 0]
+        return [(Kind(row.kind), row.entity) for row in tx.all(statement, account_=account, name_=arn)]
+
+    def inline(self, tx: Tx, account: str, kind: Kind, name: str) -> dict[str, str]:
+        """Answer the inline documents of a role, user or group, by name."""
+        return EntityPolicyStore(tx, account, kind, name).inline()
+
+    def attached(self, tx: Tx, account: str, kind: Kind, name: str) -> list[str]:
+        """Answer the ARNs of its managed policies."""
+        return EntityPolicyStore(tx, account, kind, name).attached()
 
 
 class Documents(Protocol):

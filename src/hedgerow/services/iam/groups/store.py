@@ -114,6 +114,18 @@ class GroupReader:
         """Answer the names of the groups that the user is in."""
         return GroupStore(tx, account).groups_of(user)
 
+    def find(self, tx: Tx, account: str, name: str) -> Group | None:
+        """Answer the group, or None."""
+        return GroupStore(tx, account).get(name)
+
+    def all(self, tx: Tx, account: str) -> list[Group]:
+        """Answer all groups, sorted by name."""
+        return GroupStore(tx, account).all()
+
+    def rename_user(self, tx: Tx, account: str, user: str, new: str) -> None:
+        """The user is called otherwise from now on, and stays in its groups."""
+        GroupStore(tx, account).rename_user(user, new)
+
 
 def _group(row: Row[Any]) -> Group:
     return Group(account=row.account, name=row.name, path=row.path, id=row.id, created_at=row.created_at)

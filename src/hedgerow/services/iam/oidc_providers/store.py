@@ -89,6 +89,10 @@ class OidcProviderStore:
 class OidcProviderReader:
     """What other subjects ask about providers."""
 
+    def count(self, tx: Tx, account: str) -> int:
+        """Answer how many providers the account has."""
+        return len(OidcProviderStore(tx, account).all())
+
     def of_issuer(self, tx: Tx, account: str, issuer: str) -> OidcProvider | None:
         """Answer the account's provider whose tokens name this issuer, or None."""
         if not issuer.startswith(SCHEME):

@@ -1,6 +1,6 @@
 """The operations of managed policies."""
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from hedgerow.base.ids import Ids
 from hedgerow.core.caller import Caller
@@ -22,7 +22,10 @@ from hedgerow.services.iam.policies.errors import (
 from hedgerow.services.iam.policies.managed import MANAGED
 from hedgerow.services.iam.policies.model import MOST_VERSIONS, Policy, Version, version_number
 from hedgerow.services.iam.policies.store import PolicyStore
+from hedgerow.services.iam.tags import tagged, untagged
 from hedgerow.store import Answer, Tx
+
+QUOTA: Final = "TagsPerPolicy"
 
 
 class Attachments(Protocol):
@@ -62,7 +65,7 @@ class PolicyOperations:
             path=request.get("Path") or "/",
             id="ANPA" + self._ids.upper(17),
             description=request.get("Description"),
-            tags=tags_of(request),
+            tags=tagged({}, tags_of(request), QUOTA),
             default_version=1,
             created_at=tx.now,
             updated_at=tx.now,
@@ -116,6 +119,22 @@ class PolicyOperations:
             raise PolicyHasVersions
         store.delete(policy.name)
         return Answer({}, _changed(caller))
+
+    def tag_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        store = PolicyStore(tx, caller.account)
+        policy = _own(store, request["PolicyArn"])
+        store.tag(policy.name, tagged(policy.tags, tags_of(request), QUOTA))
+        return Answer()
+
+    def untag_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        store = PolicyStore(tx, caller.account)
+        policy = _own(store, request["PolicyArn"])
+        store.tag(policy.name, untagged(policy.tags, request.take_all("TagKeys")))
+        return Answer()
+
+    def list_policy_tags(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        policy = _found(PolicyStore(tx, caller.account), request["PolicyArn"])
+        return Answer(self._pages.tags(request, caller, "ListPolicyTags", policy.tags, of=policy.arn))
 
 
 class PolicyVersionOperations:

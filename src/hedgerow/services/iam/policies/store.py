@@ -48,6 +48,7 @@ _SET = (
     .where(_OWN)
     .values(default_version=bindparam("default_"), last_version=bindparam("last_"), updated_at=bindparam("now_"))
 )
+_TAG = update(policies).where(_OWN).values(tags=bindparam("tags_"))
 _DELETE = delete(policies).where(_OWN)
 _GET_VERSION = select(versions).where(_VERSIONS, versions.c.number == _NUMBER)
 _LIST_VERSIONS = select(versions).where(_VERSIONS).order_by(versions.c.number.desc())
@@ -94,6 +95,10 @@ class PolicyStore:
             updated_at=policy.updated_at,
         )
         self._add_version(policy.name, 1, document)
+
+    def tag(self, name: str, tags: dict[str, str]) -> None:
+        """Give the policy these tags and no others."""
+        self._tx.run(_TAG, account_=self._account, name_=name, tags_=json.dumps(tags))
 
     def delete(self, name: str) -> None:
         self._tx.run(_DELETE_VERSIONS, account_=self._account, name_=name)
@@ -146,6 +151,20 @@ class ManagedPolicyReader:
     def exists(self, tx: Tx, account: str, arn: str) -> bool:
         """Answer whether the account sees a managed policy with this ARN."""
         return PolicyStore(tx, account).get(arn) is not None
+
+    def own(self, tx: Tx, account: str) -> list[Policy]:
+        """Answer the policies that the account made, sorted by name."""
+        return PolicyStore(tx, account).own()
+
+    def get(self, tx: Tx, account: str, arn: str) -> Policy | None:
+        """Answer the policy with this ARN, AWS's too, or None."""
+        return PolicyStore(tx, account).get(arn)
+
+    def versions(self, tx: Tx, account: str, arn: str) -> list[Version]:
+        """Answer the versions of a policy, newest first."""
+        store = PolicyStore(tx, account)
+        policy = store.get(arn)
+        return [] if policy is None else store.versions(policy)
 
     def default_document(self, tx: Tx, account: str, arn: str) -> str | None:
         """Answer the text of the default version, None when there is no such policy."""

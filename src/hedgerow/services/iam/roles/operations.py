@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from hedgerow.base.ids import Ids
 from hedgerow.core.caller import Caller
@@ -16,7 +16,10 @@ from hedgerow.services.iam.pages import Pages, shown_boundary, shown_tags, tags_
 from hedgerow.services.iam.roles.errors import RoleExists, RoleInUse, RoleNotFound
 from hedgerow.services.iam.roles.model import DEFAULT_SESSION_S, Role
 from hedgerow.services.iam.roles.store import RoleStore
+from hedgerow.services.iam.tags import tagged, untagged
 from hedgerow.store import Answer, Tx
+
+QUOTA: Final = "TagsPerRole"
 
 
 class Policies(Protocol):
@@ -73,7 +76,7 @@ class RoleOperations:
             trust=trust,
             description=request.get("Description"),
             max_session_s=request.get("MaxSessionDuration") or DEFAULT_SESSION_S,
-            tags=tags_of(request),
+            tags=tagged({}, tags_of(request), QUOTA),
             created_at=tx.now,
             principal_ids=self._pinned(tx, trust),
         )
@@ -134,30 +137,18 @@ class RoleOperations:
 
     def tag_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         role = _found(tx, request, caller)
-        RoleStore(tx, caller.account).put(dataclasses.replace(role, tags=role.tags | tags_of(request)))
+        RoleStore(tx, caller.account).put(dataclasses.replace(role, tags=tagged(role.tags, tags_of(request), QUOTA)))
         return Answer({}, (AuthorisationChanged(account=caller.account),))
 
     def untag_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         role = _found(tx, request, caller)
-        gone = set(request.take_all("TagKeys"))
-        kept = {key: value for key, value in role.tags.items() if key not in gone}
+        kept = untagged(role.tags, request.take_all("TagKeys"))
         RoleStore(tx, caller.account).put(dataclasses.replace(role, tags=kept))
         return Answer({}, (AuthorisationChanged(account=caller.account),))
 
     def list_role_tags(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         role = _found(tx, request, caller)
-        return Answer(
-            self._pages.answer(
-                request,
-                caller,
-                "ListRoleTags",
-                name="Tags",
-                items=sorted(role.tags.items()),
-                key=lambda tag: tag[0],
-                show=lambda tag: {"Key": tag[0], "Value": tag[1]},
-                of=role.name,
-            )
-        )
+        return Answer(self._pages.tags(request, caller, "ListRoleTags", role.tags, of=role.name))
 
     def list_instance_profiles_for_role(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         """There are no instance profiles; tools ask before they delete a role."""

@@ -41,6 +41,7 @@ _UPDATE = (
         tags=bindparam("tags_"),
     )
 )
+_TRUSTING = select(roles).where(roles.c.principal_ids.like(bindparam("like_")))  # of all accounts
 _DELETE = delete(roles).where(_OWN)
 
 
@@ -104,6 +105,17 @@ class RoleReader:
     def find(self, tx: Tx, account: str, name: str) -> Role | None:
         """Answer the role, or None."""
         return RoleStore(tx, account).get(name)
+
+    def all(self, tx: Tx, account: str) -> list[Role]:
+        """Answer all roles, sorted by name."""
+        return RoleStore(tx, account).all()
+
+    def rename_principal(self, tx: Tx, identifier: str, *, old: str, new: str) -> None:
+        """Let the trust policies of all accounts that mean this principal call it by its new ARN."""
+        for row in tx.all(_TRUSTING, like_=f'%"{identifier}"%'):
+            role = _role(row)
+            if role.principal_ids.get(old) == identifier:
+                RoleStore(tx, role.account).put(role.trusting(old, new))
 
     def by_arn(self, tx: Tx, account: str, arn: str) -> Role | None:
         """Answer the account's role with this ARN, or None."""

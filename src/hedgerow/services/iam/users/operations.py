@@ -1,7 +1,12 @@
-"""The operations of users."""
+"""The operations of users.
+
+A user that is renamed stays the same one, by its id: what belongs to it follows. Live connections were made under the
+old name and end; the next is made under the new one with the same key.
+"""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any, Final, Protocol
 
 from hedgerow.base.ids import Ids
 from hedgerow.core.caller import Caller
@@ -10,10 +15,13 @@ from hedgerow.core.events import AuthorisationChanged, PrincipalCut
 from hedgerow.core.request import Request
 from hedgerow.services.iam.entities import Kind
 from hedgerow.services.iam.pages import Pages, shown_boundary, shown_tags, tags_of
+from hedgerow.services.iam.tags import tagged, untagged
 from hedgerow.services.iam.users.errors import NameNeeded, UserExists, UserInUse, UserNotFound
 from hedgerow.services.iam.users.model import User
 from hedgerow.services.iam.users.store import UserStore
 from hedgerow.store import Answer, Tx
+
+QUOTA: Final = "TagsPerUser"
 
 
 class Policies(Protocol):
@@ -52,12 +60,28 @@ class Memberships(Protocol):
         ...
 
 
+class Renames(Protocol):
+    """Lets everything that belongs to a user, or names it as principal, follow when it is called otherwise."""
+
+    def renamed(self, tx: Tx, old: User, new: User) -> None:
+        """The old user is the new one from now on; name, path or both are others."""
+        ...
+
+
 class UserOperations:
-    """Users."""
+    """Users and their tags."""
 
     def __init__(
-        self, *, ids: Ids, pages: Pages, policies: Policies, access_keys: AccessKeys, groups: Memberships
+        self,
+        *,
+        ids: Ids,
+        pages: Pages,
+        policies: Policies,
+        access_keys: AccessKeys,
+        groups: Memberships,
+        renames: Renames,
     ) -> None:
+        self._renames = renames
         self._groups = groups
         self._ids = ids
         self._pages = pages
@@ -74,7 +98,7 @@ class UserOperations:
             name=name,
             path=request.get("Path") or "/",
             id="AIDA" + self._ids.upper(17),
-            tags=tags_of(request),
+            tags=tagged({}, tags_of(request), QUOTA),
             created_at=tx.now,
         )
         store.add(user)
@@ -102,6 +126,31 @@ class UserOperations:
             )
         )
 
+    def update_user(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        store, old = UserStore(tx, caller.account), _found(tx, caller, request["UserName"])
+        new = replace(old, name=request.get("NewUserName") or old.name, path=request.get("NewPath") or old.path)
+        if new.name != old.name and store.get(new.name) is not None:
+            raise UserExists(new.name)
+        if new == old:
+            return Answer()
+        store.rename(old.name, new)
+        self._renames.renamed(tx, old, new)
+        return _changed(old)
+
+    def tag_user(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        user = _found(tx, caller, request["UserName"])
+        UserStore(tx, caller.account).tag(user.name, tagged(user.tags, tags_of(request), QUOTA))
+        return _changed(user)
+
+    def untag_user(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        user = _found(tx, caller, request["UserName"])
+        UserStore(tx, caller.account).tag(user.name, untagged(user.tags, request.take_all("TagKeys")))
+        return _changed(user)
+
+    def list_user_tags(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        user = _found(tx, caller, request["UserName"])
+        return Answer(self._pages.tags(request, caller, "ListUserTags", user.tags, of=user.name))
+
     def delete_user(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         user = _found(tx, caller, request["UserName"])
         if self._access_keys.has_any(tx, caller.account, user.name):
@@ -116,6 +165,10 @@ class UserOperations:
         UserStore(tx, caller.account).delete(user.name)
         changed = AuthorisationChanged(account=caller.account, principals=frozenset({user.arn}))
         return Answer({}, (changed, PrincipalCut(account=caller.account, principal=user.arn, reason="USER_DELETED")))
+
+
+def _changed(user: User) -> Answer:
+    return Answer({}, (AuthorisationChanged(account=user.account, principals=frozenset({user.arn})),))
 
 
 def _own_name(caller: Caller) -> str:

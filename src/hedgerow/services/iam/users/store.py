@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from sqlalchemy import Column, Float, Row, String, Table, Text, bindparam, delete, insert, select
+from sqlalchemy import Column, Float, Row, String, Table, Text, bindparam, delete, insert, select, update
 
 from hedgerow.services.iam.users.model import User
 from hedgerow.store import Tx, metadata
@@ -25,6 +25,8 @@ _OWN = (users.c.account == _ACCOUNT) & (users.c.name == bindparam("name_"))
 _GET = select(users).where(_OWN)
 _LIST = select(users).where(users.c.account == _ACCOUNT).order_by(users.c.name)
 _INSERT = insert(users)
+_RENAME = update(users).where(_OWN).values(name=bindparam("new_name"), path=bindparam("new_path"))
+_TAG = update(users).where(_OWN).values(tags=bindparam("tags_"))
 _DELETE = delete(users).where(_OWN)
 
 
@@ -53,6 +55,14 @@ class UserStore:
             created_at=user.created_at,
         )
 
+    def rename(self, name: str, new: User) -> None:
+        """Give the user another name and path."""
+        self._tx.run(_RENAME, account_=self._account, name_=name, new_name=new.name, new_path=new.path)
+
+    def tag(self, name: str, tags: dict[str, str]) -> None:
+        """Give the user these tags and no others."""
+        self._tx.run(_TAG, account_=self._account, name_=name, tags_=json.dumps(tags))
+
     def delete(self, name: str) -> None:
         self._tx.run(_DELETE, account_=self._account, name_=name)
 
@@ -68,6 +78,10 @@ class UserReader:
         """Answer the user's ARN, or None."""
         user = self.find(tx, account, name)
         return None if user is None else user.arn
+
+    def all(self, tx: Tx, account: str) -> list[User]:
+        """Answer all users, sorted by name."""
+        return UserStore(tx, account).all()
 
     def find(self, tx: Tx, account: str, name: str) -> User | None:
         """Answer the user, or None."""

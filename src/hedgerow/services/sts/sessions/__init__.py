@@ -6,7 +6,7 @@ from hedgerow.services.sts.sessions.flows import KeysRefused, WebIdentityFlows
 from hedgerow.services.sts.sessions.follow_ups import SessionFollowUps
 from hedgerow.services.sts.sessions.model import TAG, TEMPORARY, Bounds, Mandate, Session, SessionKind
 from hedgerow.services.sts.sessions.operations import SessionOperations
-from hedgerow.services.sts.sessions.store import SessionMint, SessionReader
+from hedgerow.services.sts.sessions.store import SessionMint, SessionReader, UserSessions
 
 __all__ = [
     "TAG",
@@ -22,5 +22,6 @@ __all__ = [
     "SessionMint",
     "SessionOperations",
     "SessionReader",
+    "UserSessions",
     "WebIdentityFlows",
 ]

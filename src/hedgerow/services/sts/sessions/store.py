@@ -18,6 +18,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    update,
 )
 
 from hedgerow.base.ids import Ids
@@ -58,6 +59,13 @@ Index("uq_sts_session_id", sessions.c.id, unique=True)
 _FIND = select(sessions).where(sessions.c.id == bindparam("id_"))
 _INSERT = insert(sessions)
 _DELETE = delete(sessions).where(sessions.c.account == bindparam("account_"), sessions.c.id == bindparam("id_"))
+_OF_USER: Final = (sessions.c.account == bindparam("account_")) & (sessions.c.name == bindparam("name_"))
+_RENAMES = (
+    update(sessions)
+    .where(_OF_USER, sessions.c.kind == SessionKind.USER.value)
+    .values(name=bindparam("new_name"), principal=bindparam("new_principal")),
+    update(sessions).where(_OF_USER, sessions.c.kind == SessionKind.FEDERATED.value).values(name=bindparam("new_name")),
+)
 
 
 class Vault(Protocol):
@@ -130,6 +138,16 @@ class SessionReader:
             secret=secret,
             token=token,
         )
+
+
+class UserSessions:
+    """What users do to sessions."""
+
+    def rename_user(self, tx: Tx, account: str, name: str, *, new: str, arn: str) -> None:
+        """The user is called otherwise from now on: their own sessions, and those they answer for, stay."""
+        own, federated = _RENAMES
+        tx.run(own, account_=account, name_=name, new_name=new, new_principal=arn)
+        tx.run(federated, account_=account, name_=name, new_name=new)
 
 
 def forget(tx: Tx, account: str, access_key_id: str) -> None:

@@ -1,0 +1,1 @@
+"""What can be wrong with a report: nothing that reports alone know."""
