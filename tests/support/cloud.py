@@ -1,14 +1,17 @@
 """Identities and registry over one store in memory, with the directory and admission that the cloud makes of them."""
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from hedgerow.cloud.admission import Admission
 from hedgerow.cloud.credentials import Credentials
+from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.directory import Directory, Readers
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
+from hedgerow.services.iot.authorizers import AuthorizerOperations, AuthorizerStore, CustomAuthentication
 from hedgerow.services.iot.ca_certificates import JustInTimeRegistration
 from hedgerow.store import Answer, Tx
 from tests.support.iam import Iam
@@ -45,8 +48,21 @@ class Cloud:
         just_in_time = JustInTimeRegistration(
             cas=self.registry.ca_store, certificates=self.registry.certificates, region="eu-central-1"
         )
+        self.function = Deciding()
+        self.authorizers = AuthorizerOperations(authorizers=AuthorizerStore(), pages=self.registry.pages)
+        self.strangers = Strangers(
+            authentication=CustomAuthentication(
+                run=self.runner, authorizers=AuthorizerStore(), invoker=self.function, region="eu-central-1"
+            ),
+            first_account=CALLER.account,
+            clock=self.store.clock,
+        )
         self.admission = Admission(
-            run=self.runner, credentials=credentials, readers=self.readers, just_in_time=just_in_time
+            run=self.runner,
+            credentials=credentials,
+            readers=self.readers,
+            just_in_time=just_in_time,
+            strangers=self.strangers,
         )
 
     def run(
@@ -60,6 +76,22 @@ class Cloud:
         for event in answer.events:
             self.directory.announce(event)
         return answer.response
+
+
+class Deciding:
+    """The function of custom authorizers: answers what it is told to, remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.result: object = {"isAuthenticated": False}
+        self.asked: list[dict[str, Any]] = []
+        self.sources: list[str] = []
+
+    async def invoke(self, *, account: str, function_arn: str, payload: bytes, source_arn: str) -> bytes:
+        self.asked.append(json.loads(payload))
+        self.sources.append(source_arn)
+        if isinstance(self.result, Exception):
+            raise self.result
+        return self.result if isinstance(self.result, bytes) else json.dumps(self.result).encode()
 
 
 class CountingRun(MemoryRun):

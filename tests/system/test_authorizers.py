@@ -1,72 +1,237 @@
-"""Custom authorizers by boto3, with a function that really runs."""
+"""Custom authorizers as a whole: a function that really runs lets clients of stock tools in, and keeps others out."""
 
+import base64
 import io
 import json
-import shutil
+import ssl
 import subprocess
 import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
 
+import paho.mqtt.client as paho
 import pytest
 from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from paho.mqtt.enums import CallbackAPIVersion
 
 from hedgerow.testing import TestCloud
+from tests.support.mqtt import Connected
+from tests.support.waiting import until
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("mosquitto_pub") is None, reason="needs Debian's mosquitto-clients"),
-]
+pytestmark = [pytest.mark.slow]
 
 HANDLER = """
+import json
+
+
 def decide(event, context):
-    mqtt = event["protocolData"]["mqtt"]
-    statement = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
-    policy = {"Version": "2012-10-17", "Statement": [statement]}
-    let_in = mqtt["password"] == "b3BlbiBzZXNhbWU="
-    return {"isAuthenticated": let_in, "principalId": mqtt["clientId"], "policyDocuments": [policy]}
+    data = event["protocolData"]
+    mqtt, http = data.get("mqtt", {}), data.get("http", {})
+    allowed = [
+        {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*:client/${iot:ClientId}"},
+        {"Effect": "Allow", "Action": ["iot:Publish", "iot:Receive"], "Resource": "*:topic/${iot:ClientId}/*"},
+        {"Effect": "Allow", "Action": "iot:Subscribe", "Resource": "*:topicfilter/${iot:ClientId}/*"},
+    ]
+    if not mqtt:
+        allowed = [{"Effect": "Allow", "Action": "iot:Publish", "Resource": "*:topic/by/http"}]
+    passwords = mqtt.get("password"), http.get("headers", {}).get("x-secret"), event.get("token")
+    wanted = "b3BlbiBzZXNhbWU=", "open sesame", "open-sesame"
+    return {
+        "isAuthenticated": any(given == known for given, known in zip(passwords, wanted)),
+        "principalId": "somebody",
+        "policyDocuments": [{"Version": "2012-10-17", "Statement": allowed}],
+        "disconnectAfterInSeconds": 300,
+        "refreshAfterInSeconds": 300,
+    }
 """
+NAME = "x-amz-customauthorizer-name"
 
 
-def function(cloud: TestCloud) -> str:
+def function(cloud: TestCloud, name: str = "decide") -> str:
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    role = cloud.client("iam").create_role(RoleName="f", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    role = cloud.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as package:
         package.writestr("m.py", HANDLER)
     options = {"Runtime": "python3.11", "Handler": "m.decide", "Role": role["Role"]["Arn"]}
-    made = cloud.client("lambda").create_function(FunctionName="decide", Code={"ZipFile": data.getvalue()}, **options)
+    made = cloud.client("lambda").create_function(FunctionName=name, Code={"ZipFile": data.getvalue()}, **options)
     return str(made["FunctionArn"])
 
 
-def test_a_function_is_tested_as_an_authorizer_and_opens_nothing(hedgerow_cloud: TestCloud) -> None:
-    iot = hedgerow_cloud.client("iot")
-    made = iot.create_authorizer(
-        authorizerName="door", authorizerFunctionArn=function(hedgerow_cloud), signingDisabled=True
+def authorizer(cloud: TestCloud, name: str = "door", *, permitted: bool = True, **more: Any) -> None:
+    more = more or {"signingDisabled": True}
+    made = cloud.client("iot").create_authorizer(
+        authorizerName=name, authorizerFunctionArn=function(cloud, f"decides-{name}"), **more
     )
-    asked = {"authorizerName": "door", "mqttContext": {"clientId": "lamp", "password": b"open sesame"}}
-    with pytest.raises(ClientError, match="AddPermission"):
-        iot.test_invoke_authorizer(**asked)
-    hedgerow_cloud.client("lambda").add_permission(
-        FunctionName="decide",
+    if permitted:
+        permit(cloud, name, made["authorizerArn"])
+
+
+def permit(cloud: TestCloud, name: str, arn: str) -> None:
+    cloud.client("lambda").add_permission(
+        FunctionName=f"decides-{name}",
         StatementId="iot",
         Action="lambda:InvokeFunction",
         Principal="iot.amazonaws.com",
-        SourceArn=made["authorizerArn"],
+        SourceArn=arn,
     )
 
-    yes = iot.test_invoke_authorizer(**asked)
-    no = iot.test_invoke_authorizer(authorizerName="door", mqttContext={"clientId": "lamp", "password": b"open"})
 
-    assert (yes["isAuthenticated"], yes["principalId"], no["isAuthenticated"]) == (True, "lamp", False)
-    assert json.loads(yes["policyDocuments"][0])["Version"] == "2012-10-17"
-    with pytest.raises(ClientError) as caught:
-        iot.set_default_authorizer(authorizerName="door")
-    assert caught.value.response["Error"]["Code"] == "NotImplementedException"
-    assert connects_without_certificate(hedgerow_cloud) != 0  # listeners do not ask it yet
+class Named(ssl.SSLContext):
+    """Says the account in the server name, whatever address is connected to."""
+
+    def __new__(cls, cloud: TestCloud) -> "Named":
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(self, cloud: TestCloud) -> None:
+        self._name = f"{cloud.account}.{cloud.host}"
+        self.check_hostname = False  # OpenSSL takes no *.localhost
+        self.load_verify_locations(cloud.process.ready["ca_file"])
+
+    def wrap_socket(self, sock: Any, *_: Any, **options: Any) -> ssl.SSLSocket:
+        return super().wrap_socket(sock, **{**options, "server_hostname": self._name})
+
+
+class Attempted(Connected):
+    """A connection that may be refused."""
+
+    def __init__(self, client: paho.Client) -> None:
+        super().__init__(client)
+        self.said: list[str] = []
+
+    def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
+        self.said.append(reason.getName())
+        super()._on_connect(client, data, flags, reason, properties)
+
+
+@contextmanager
+def by_websocket(
+    cloud: TestCloud,
+    client_id: str = "lamp",
+    *,
+    headers: Mapping[str, str] | None = None,
+    query: str = "",
+    username: str = "lamp",
+    password: str | None = None,
+) -> Iterator[Attempted]:
+    """Connect with MQTT 5 over a WebSocket that nothing was signed for."""
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        transport="websockets",
+        protocol=paho.MQTTv5,
+        reconnect_on_failure=False,
+    )
+    client.tls_set_context(Named(cloud))
+    client.ws_set_options(path=f"/mqtt{query}", headers=None if headers is None else dict(headers))
+    client.username_pw_set(username, password)
+    connection = Attempted(client)
+    client.connect(cloud.host, cloud.process.ready["https_port"], keepalive=60)
+    client.loop_start()
+    try:
+        until("an answer to CONNECT", lambda: connection.said)
+        yield connection
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+@pytest.mark.spec("JB-35")
+def test_a_function_lets_clients_in_by_websocket_with_what_it_grants(hedgerow_cloud: TestCloud) -> None:
+    cloud = hedgerow_cloud
+    authorizer(cloud)
+    iot = cloud.client("iot")
+
+    with by_websocket(cloud, username=f"lamp?SDK=PythonV2&{NAME}=door", password="open sesame") as lamp:
+        granted = lamp.subscribe("lamp/#"), lamp.subscribe("other/#")
+        lamp.publish("lamp/a", "1")
+        heard = lamp.payloads(1)
+    with by_websocket(cloud, headers={NAME: "door", "X-Secret": "open sesame"}) as by_header:
+        pass
+    with by_websocket(cloud, query=f"?{NAME}=door", password="open sesame") as by_query:
+        pass
+    with by_websocket(cloud, query=f"?{NAME}=door", password="open") as wrong:
+        pass
+    with by_websocket(cloud, password="open sesame") as unnamed:
+        pass
+    iot.set_default_authorizer(authorizerName="door")
+    with by_websocket(cloud, password="open sesame") as by_default:
+        pass
+    iot.update_authorizer(authorizerName="door", status="INACTIVE")
+    iot.create_authorizer(  # so that upgrades are let through to CONNECT at all
+        authorizerName="other", authorizerFunctionArn=f"{function_arn(cloud)}", signingDisabled=True
+    )
+    with by_websocket(cloud, password="open sesame") as closed:
+        pass
+
+    assert (granted, heard) == (([1], [135]), [b"1"])
+    said = [each.said for each in (lamp, by_header, by_query, wrong, unnamed, by_default, closed)]
+    yes, no = ["Success"], ["Not authorized"]
+    assert said == [yes, yes, yes, no, no, yes, no]
+    log = cloud.process.log.read_text("utf-8")
+    assert "the function of authorizer door does not let it in" in log
+    assert "authorizer door is INACTIVE" in log
+    assert "open sesame" not in log
+
+
+def function_arn(cloud: TestCloud) -> str:
+    return f"arn:aws:lambda:{cloud.region}:{cloud.account}:function:decides-door"
+
+
+def test_a_token_must_be_signed_before_the_function_is_asked(hedgerow_cloud: TestCloud) -> None:
+    cloud, key = hedgerow_cloud, rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    public = key.public_key().public_bytes(*form).decode("ascii")
+    authorizer(cloud, tokenKeyName="Ticket", tokenSigningPublicKeys={"one": public})
+    signature = base64.b64encode(key.sign(b"open-sesame", padding.PKCS1v15(), hashes.SHA256())).decode()
+    signed = "x-amz-customauthorizer-signature"
+
+    with by_websocket(cloud, headers={NAME: "door", "ticket": "open-sesame", signed: signature}) as by_header:
+        pass
+    name = f"?{NAME}=door&Ticket=open-sesame&{signed}="
+    with by_websocket(cloud, username=name + quote(signature, safe="")) as quoted:
+        pass
+    with by_websocket(cloud, username=name + signature) as plain:
+        pass
+    with by_websocket(cloud, username=name.replace("sesame", "door") + signature) as wrong:
+        pass
+    with by_websocket(cloud, username=f"?{NAME}=door&Ticket=open-sesame") as unsigned:
+        pass
+
+    assert [each.said for each in (by_header, quoted, plain)] == [["Success"]] * 3
+    assert [each.said for each in (wrong, unsigned)] == [["Not authorized"]] * 2
+    log = cloud.process.log.read_text("utf-8")
+    assert "the signature is not one of the token by a key of authorizer door" in log
+    assert signature not in log
+
+
+def test_without_the_functions_permission_nobody_comes_in(hedgerow_cloud: TestCloud) -> None:
+    cloud = hedgerow_cloud
+    authorizer(cloud, permitted=False)
+    asked = {"authorizerName": "door", "mqttContext": {"clientId": "lamp", "password": b"open sesame"}}
+
+    with pytest.raises(ClientError, match="AddPermission"):
+        cloud.client("iot").test_invoke_authorizer(**asked)
+    with by_websocket(cloud, query=f"?{NAME}=door", password="open sesame") as refused:
+        pass
+    iot = cloud.client("iot")
+    permit(cloud, "door", iot.describe_authorizer(authorizerName="door")["authorizerDescription"]["authorizerArn"])
+    with by_websocket(cloud, query=f"?{NAME}=door", password="open sesame") as let_in:
+        pass
+    tested = cloud.client("iot").test_invoke_authorizer(**asked)
+
+    assert (refused.said, let_in.said) == (["Not authorized"], ["Success"])
+    assert (tested["isAuthenticated"], tested["principalId"]) == (True, "somebody")
+    assert connects_without_certificate(cloud) != 0  # not on 8883
 
 
 def connects_without_certificate(cloud: TestCloud) -> int:
     ready = cloud.process.ready
-    where = ["--cafile", ready["ca_file"], "-h", "localhost", "-p", str(ready["mqtt_port"])]
-    who = ["-i", "lamp", "-u", "lamp?x-amz-customauthorizer-name=door", "-P", "open sesame"]
-    command = ["mosquitto_pub", *where, *who, "-t", "a", "-m", "x"]
+    where = ["--cafile", ready["ca_file"], "-h", cloud.host, "-p", str(ready["mqtt_port"])]
+    who = ["-i", "lamp", "-u", f"lamp?{NAME}=door", "-P", "open sesame"]
+    command = ["mosquitto_pub", *where, *who, "-t", "lamp/a", "-m", "x"]
     return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode

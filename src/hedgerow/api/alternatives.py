@@ -19,7 +19,6 @@ _IOT: Final[Sequence[tuple[str, str]]] = (
     ("Package|Sbom", "keep software versions in thing attributes, or as Greengrass V2 components"),
     ("Command", "publish to a topic of the device's own, or create a job"),
     ("JobTemplate", "give the document to CreateJob"),
-    ("DefaultAuthorizer", "no listener asks authorizers yet: connect with certificates, or sign with SigV4"),
     ("DomainConfiguration|EncryptionConfiguration", "start the cloud with `--host NAME` and its own settings"),
     ("ThingRegistrationTask|RegisterThing|ProvisioningClaim", "make things one by one, or provision them by claim"),
     ("Logging|V2Logging", "the cloud logs every denial and failure by itself, as lines of JSON"),

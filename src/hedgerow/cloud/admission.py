@@ -2,8 +2,9 @@
 
 A certificate gets its IoT policies and, when its thing is known, those of the thing's groups. The thing is the one that
 is attached exclusively, else the one whose name is the client id and that the certificate is attached to. A signed
-caller (WebSocket) gets its IAM policies. Anything else is not admitted: there are no custom authorizers yet.
-Every connection asks anew; nothing is remembered here. One that is refused may set off just-in-time registration.
+caller (WebSocket) gets its IAM policies. Whoever has neither, and came where one is not demanded, is what a custom
+authorizer says. Every connection asks anew; nothing is remembered here. One that is refused may set off just-in-time
+registration.
 """
 
 import hashlib
@@ -15,13 +16,14 @@ from hedgerow.base.clock import Clock
 from hedgerow.base.errors import ServiceError
 from hedgerow.base.log import get_logger
 from hedgerow.cloud.credentials import Credentials, Refused
+from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.device_standing import DeviceStanding
 from hedgerow.cloud.directory import Readers, is_owner_there
 from hedgerow.cloud.standing import entity_of
 from hedgerow.core.arn import parse
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.policy import AllOf, Context, Dialect, Rights, Verdict, compile_policies
-from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
+from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Way
 from hedgerow.services.iot.ca_certificates import JustInTimeRegistration
 from hedgerow.services.sts.sessions import Session
 from hedgerow.store import Run, Tx
@@ -35,12 +37,19 @@ class Admission:
     """Answers `Admit`."""
 
     def __init__(
-        self, *, run: Run, credentials: Credentials, readers: Readers, just_in_time: JustInTimeRegistration
+        self,
+        *,
+        run: Run,
+        credentials: Credentials,
+        readers: Readers,
+        just_in_time: JustInTimeRegistration,
+        strangers: Strangers,
     ) -> None:
         self._run = run
         self._credentials = credentials
         self._readers = readers
         self._just_in_time = just_in_time
+        self._strangers = strangers
         self._standing = DeviceStanding(certificates=readers.certificates, things=readers.things)
 
     async def admit(self, question: Admit) -> Admitted | NotAdmitted:
@@ -54,9 +63,11 @@ class Admission:
         if question.signed_by is not None and question.signed_account is not None:
             principal, account = question.signed_by, question.signed_account
             return await self._run.read(lambda tx: self._by_signature(tx, question, principal, account))
-        detail = "the client showed no certificate and signed nothing"
+        if question.way is not Way.CERTIFICATE:
+            return await self._strangers.admit(question, _network(question))
+        detail = "the client showed no certificate"
         if "x-amz-customauthorizer-" in (question.username or "").lower():
-            detail += "; custom authorizers are not asked yet"
+            detail += "; custom authorizers are not asked on this port: use MQTT over WebSocket"
         return NotAdmitted(reason="NOT_AUTHENTICATED", detail=detail)
 
     async def _register(self, question: Admit, der: bytes) -> None:

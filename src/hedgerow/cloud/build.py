@@ -26,6 +26,7 @@ from hedgerow.cloud.connections import ConnectionFlows
 from hedgerow.cloud.console import Console, running_console
 from hedgerow.cloud.control import CloudControl, TopicTable
 from hedgerow.cloud.credentials import Credentials
+from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.directory import Directory, Readers
 from hedgerow.cloud.enrolment import build_enrolment
@@ -273,7 +274,7 @@ class _Parts:
             rights=CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock),
         )
         build_fleet_index(tables=tables, ids=ids, pager=pager, stores=registry.stores)
-        build_enrolment(
+        authentication = build_enrolment(
             tables=tables,
             run=run,
             ids=ids,
@@ -289,7 +290,16 @@ class _Parts:
             anchors=self.anchors,
         )
         credentials, readers = Credentials(clock=clock), self._readers()
-        admission = Admission(run=run, credentials=credentials, readers=readers, just_in_time=registry.just_in_time)
+        self.strangers = Strangers(
+            authentication=authentication, first_account=self.folder.identity.account, clock=clock
+        )
+        admission = Admission(
+            run=run,
+            credentials=credentials,
+            readers=readers,
+            just_in_time=registry.just_in_time,
+            strangers=self.strangers,
+        )
         self.directory = Directory(run=run, credentials=credentials, readers=readers, region=self.region)
         self.broker.listen(self.directory.announce)
         self.control = CloudControl(
@@ -425,7 +435,7 @@ class _Parts:
         return ApiApp(
             pipeline,
             ids=self.ids,
-            mounts={"/mqtt": MqttWebSocket(gateway)},
+            mounts={"/mqtt": MqttWebSocket(gateway, is_open=self.strangers.is_open)},
             health=lambda: {"account": self.folder.identity.account, "region": self.region},
             metrics=lambda: self._metrics(gateway),
         )

@@ -98,7 +98,9 @@ class CloudControl:
 
     def _caller(self, question: Asked) -> Caller:
         message = question.message
-        by_certificate = len(message.principal) == CERTIFICATE_ID_LENGTH and ":" not in message.principal
+        by_certificate = (
+            question.by_certificate and len(message.principal) == CERTIFICATE_ID_LENGTH and ":" not in message.principal
+        )
         return Caller(
             account=message.account,
             region=self._region,

@@ -12,7 +12,12 @@ from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.service_roles import IOT, ServiceRoles
 from hedgerow.core.paging import Pager
 from hedgerow.services.iam.roles import RoleReader
-from hedgerow.services.iot.authorizers import AuthorizerFlows, AuthorizerOperations, AuthorizerStore
+from hedgerow.services.iot.authorizers import (
+    AuthorizerFlows,
+    AuthorizerOperations,
+    AuthorizerStore,
+    CustomAuthentication,
+)
 from hedgerow.services.iot.certificate_providers import (
     CertificateProviderFlows,
     CertificateProviderOperations,
@@ -49,8 +54,8 @@ def build_enrolment(
     functions: LambdaFlows,
     versions: FunctionReader,
     anchors: Anchors,
-) -> None:
-    """Build it and enter its rows."""
+) -> CustomAuthentication:
+    """Build it and enter its rows; answer what lets clients in by custom authorizers."""
     stores, templates = registry.stores, TemplateStore()
     hooks = _Hooks(region=region, versions=versions)
     tables.serve(
@@ -111,6 +116,7 @@ def build_enrolment(
     tables.answer(iot_rows.topic_rows(provisioning=flows))
     follow_ups = ProvisioningFollowUps(certificates=stores.certificates, things=stores.things, policies=stores.policies)
     tables.follow(iot_rows.follow_up_rows(provisioning=follow_ups))
+    return CustomAuthentication(run=run, authorizers=authorizers, invoker=_Invoker(functions), region=region)
 
 
 class _Hooks:

@@ -18,7 +18,7 @@ from hedgerow.gateway import presence, recovery
 from hedgerow.gateway.account import Account
 from hedgerow.gateway.connection import Connection, State
 from hedgerow.gateway.grants import Permissions
-from hedgerow.gateway.ports import Admit, Admitted, Cut, Message, NotAdmitted
+from hedgerow.gateway.ports import Admit, Admitted, Cut, Message, NotAdmitted, Way
 
 if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
@@ -77,6 +77,9 @@ async def _admit(gateway: "Gateway", connection: Connection, connect: Connect) -
         signed_by=peer.signed_by,
         signed_account=peer.signed_account,
         signed_key=peer.signed_key,
+        way=peer.way,
+        upgrade=peer.upgrade,
+        connection_id="" if peer.way is Way.CERTIFICATE else gateway.ids.uuid(),
     )
     connection.asked = gateway.commands.obeyed
     try:

@@ -21,6 +21,7 @@ async def ask(gateway: "Gateway", connection: Connection, message: Message, pack
         message=message,
         server_name=connection.peer.server_name,
         peer=connection.peer.address,
+        by_certificate=connection.peer.certificate is not None,
         variables=connection.admitted.variables,
     )
     ok = False

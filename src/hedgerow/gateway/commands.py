@@ -1,6 +1,7 @@
 """Commands from control: cut connections, ask again what somebody may do. They may come late and twice."""
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from hedgerow.base.errors import Unavailable
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 log = get_logger("gateway")
 
 DEADLINE_S: Final = 5.0
+REFRESH_WITHIN_S: Final = 15.0
+REFRESHES: Final = 16  # of custom authorizers' answers under way; who is due besides waits for the next second
 PER_TURN: Final = 8  # grants compiled before the loop goes on
 CODES: Final = {"DUPLICATE_CLIENTID": Reason.SESSION_TAKEN_OVER}
 
@@ -26,10 +29,24 @@ class Commands:
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
         self.obeyed = 0
+        self._refreshing: set[Connection] = set()
 
     def review(self, connection: Connection) -> None:
         """A command came while this connection was being admitted: what control said of it may be out of date."""
-        self._gateway.spawn(self._regrant([connection]))
+        if not connection.admitted.fixed:
+            self._gateway.spawn(self._regrant([connection]))
+
+    def refresh(self, connection: Connection) -> None:
+        """The time has come to ask the connection's custom authorizer again."""
+        if connection not in self._refreshing and len(self._refreshing) < REFRESHES:
+            self._refreshing.add(connection)
+            self._gateway.spawn(self._refresh(connection))
+
+    async def _refresh(self, connection: Connection) -> None:
+        try:
+            await self._regrant([connection], within_s=REFRESH_WITHIN_S)
+        finally:
+            self._refreshing.discard(connection)
 
     def obey(self, command: Command) -> None:
         self.obeyed += 1
@@ -87,17 +104,18 @@ class Commands:
             connection
             for connection in account.connections.values()
             if connection.state is State.OPEN
+            and not connection.admitted.fixed
             and (not command.principals or connection.admitted.principal in command.principals)
         ]
 
-    async def _regrant(self, connections: list[Connection]) -> None:
+    async def _regrant(self, connections: list[Connection], *, within_s: float = DEADLINE_S) -> None:
         for count, connection in enumerate(connections):
             if count % PER_TURN == PER_TURN - 1:
                 await asyncio.sleep(0)  # let the others have their turn
             if not _is_open(connection):
                 continue
             try:
-                await self._ask_again(connection)
+                await self._ask_again(connection, within_s)
             except Unavailable as error:
                 connection.fail(Reason.NOT_AUTHORIZED, "SERVER_ERROR", f"its rights could not be read again: {error}")
             except Exception:  # one connection's grants must not keep the others from theirs
@@ -106,14 +124,17 @@ class Commands:
                 )
                 connection.fail(Reason.NOT_AUTHORIZED, "SERVER_ERROR", "its rights could not be compiled")
 
-    async def _ask_again(self, connection: Connection) -> None:
-        reply = await self._gateway.control.ask(connection.question, deadline_s=DEADLINE_S)
+    async def _ask_again(self, connection: Connection, within_s: float) -> None:
+        reply = await self._gateway.control.ask(connection.question, deadline_s=within_s)
         if not _is_open(connection):
             return
         if isinstance(reply, NotAdmitted):
             connection.fail(Reason.NOT_AUTHORIZED, "FORBIDDEN_ACCESS", reply.detail)
-        elif isinstance(reply, Admitted):
+        elif isinstance(reply, Admitted) and not reply.fixed:
             self._replace(connection, reply)
+        elif isinstance(reply, Admitted):  # who it is, and when it ends, was said when it came
+            known = connection.admitted
+            self._replace(connection, replace(known, policies=reply.policies, refresh_at=reply.refresh_at))
 
     def _replace(self, connection: Connection, admitted: Admitted) -> None:
         gateway = self._gateway

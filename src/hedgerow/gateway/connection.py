@@ -36,7 +36,7 @@ from hedgerow.core.mqtt.topics import BASIC_INGEST, is_name
 from hedgerow.gateway import exactly_once
 from hedgerow.gateway.account import Account, Route
 from hedgerow.gateway.grants import Permissions
-from hedgerow.gateway.ports import Admit, Admitted, Message
+from hedgerow.gateway.ports import Admit, Admitted, Message, Upgrade, Way
 
 if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
@@ -69,6 +69,8 @@ class Peer(NamedTuple):
     signed_by: str | None = None
     signed_account: str | None = None
     signed_key: str | None = None
+    way: Way = Way.CERTIFICATE
+    upgrade: Upgrade | None = None
 
 
 class State(Enum):

@@ -167,6 +167,8 @@ class Gateway:
                     connection.fail(Reason.KEEP_ALIVE_TIMEOUT, "MQTT_KEEP_ALIVE_TIMEOUT", "nothing was heard")
                 elif connection.admitted.ends_at is not None and connection.admitted.ends_at <= now:
                     connection.fail(Reason.MAXIMUM_CONNECT_TIME, _ending(connection.peer), "the admission has ended")
+                elif connection.admitted.refresh_at is not None and connection.admitted.refresh_at <= now:
+                    self.commands.refresh(connection)
             elif ticks - connection.created > CONNECT_WITHIN_S:
                 self.end(connection, "CONNECTION_LOST", "no CONNECT in time")
         self.sessions.expire(now)

@@ -5,6 +5,7 @@ Promises: order per publisher; late and twice are possible; a gap in sequence nu
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Protocol
 
 
@@ -24,6 +25,23 @@ class Message:
     hops: int = 0  # by how many rules it was republished; counted in control alone
 
 
+class Way(Enum):
+    """What may speak for a client on the way that it took."""
+
+    CERTIFICATE = "certificate"  # nothing but a client certificate
+    CUSTOM = "custom"  # no certificate was asked for: a custom authorizer (ALPN `mqtt`)
+    WEBSOCKET = "websocket"  # a certificate, a signature, or a custom authorizer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """The HTTP request that became a WebSocket."""
+
+    headers: Mapping[str, str] = field(repr=False)  # lower-case names
+    query: str = field(default="", repr=False)  # as it came
+    secure: bool = True  # over TLS
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admit:
     """The question at CONNECT: who is this, and what may it do?"""
@@ -32,11 +50,14 @@ class Admit:
     peer: str  # IP address
     server_name: str | None  # SNI
     certificate: bytes | None  # DER, possession proved by the handshake
-    username: str | None = None
-    password: bytes | None = None
+    username: str | None = field(default=None, repr=False)
+    password: bytes | None = field(default=None, repr=False)
     signed_by: str | None = None  # principal ARN, when a WebSocket upgrade was signed (SigV4)
     signed_account: str | None = None
     signed_key: str | None = None  # the access key that it was signed with
+    way: Way = Way.CERTIFICATE
+    upgrade: Upgrade | None = None  # of a WebSocket that neither a certificate nor a signature speaks for
+    connection_id: str = ""  # where a custom authorizer may be asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +65,7 @@ class Admitted:
     """The answer: let in, as this principal, with these documents."""
 
     account: str
-    principal: str  # certificate id, or the ARN of a signed caller
+    principal: str  # certificate id, the ARN of a signed caller, or what a custom authorizer calls the client
     policies: tuple[str, ...]  # policy documents (JSON text)
     limits: tuple[tuple[str, ...], ...] = ()  # further sets of documents, each of which must allow, too
     dialect: str = "iot"  # which policy language the documents are in: "iot" or "iam"
@@ -52,6 +73,8 @@ class Admitted:
     ends_at: float | None = None  # seconds since the epoch; the connection is cut then
     epoch: int | None = None  # grows per (account, client id); needed where several gateways serve one control
     thing: str | None = None  # the exclusively attached thing, named in lifecycle events
+    fixed: bool = False  # a custom authorizer said so: nothing but a refresh changes it
+    refresh_at: float | None = None  # seconds since the epoch; the policies are asked for again then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +92,7 @@ class Asked:
     message: Message
     server_name: str | None = None
     peer: str = ""
+    by_certificate: bool = True  # whether the message's principal is a certificate's id
     variables: Mapping[str, str] = field(default_factory=dict)
 
 

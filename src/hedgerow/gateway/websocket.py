@@ -1,8 +1,9 @@
 """MQTT over WebSocket: an ASGI application that pumps bytes into the same connections as the TLS port.
 
 Who calls is decided before: `scope["hedgerow.caller"]` (a `Caller`) when the upgrade was signed, or
-`scope["extensions"]["hedgerow.tls"]["certificate"]` (DER) from mutual TLS; with neither the upgrade is refused. It
-must run on the gateway's loop. Binary frames may split and join packets. Spec: MQTT 5.0 section 6.
+`scope["extensions"]["hedgerow.tls"]["certificate"]` (DER) from mutual TLS. With neither a custom authorizer decides at
+CONNECT, where one may be asked; else the upgrade is refused. It must run on the gateway's loop. Binary frames may split
+and join packets. Spec: MQTT 5.0 section 6.
 """
 
 import asyncio
@@ -12,10 +13,12 @@ from typing import Any, Final
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.gateway.connection import Connection, Peer
 from hedgerow.gateway.gateway import Gateway
+from hedgerow.gateway.ports import Upgrade, Way
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+IsOpen = Callable[[str | None], Awaitable[bool]]
 
 SUBPROTOCOLS: Final = ("mqtt", "mqttv3.1")
 BUFFERED: Final = 1_048_576  # bytes that wait for a slow reader; above, QoS 0 is dropped and QoS 1 waits in the session
@@ -25,15 +28,17 @@ ABNORMAL: Final = 1006  # the transport broke, nobody said good-bye
 class MqttWebSocket:
     """See the module."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, *, is_open: IsOpen | None = None) -> None:
+        """`is_open` tells whether custom authorizers may let somebody in who came to this server name."""
         self._gateway = gateway
+        self._is_open = is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
             await _send_away(send)
             return
         await receive()  # websocket.connect
-        peer = _peer(scope)
+        peer = _peer(scope) or await self._stranger(scope)
         offered = scope.get("subprotocols") or []
         chosen = next((one for one in offered if one in SUBPROTOCOLS), None)
         if peer is None or (offered and chosen is None):
@@ -51,6 +56,22 @@ class MqttWebSocket:
         finally:
             pipe.gone = True
             connection.lost()
+
+    async def _stranger(self, scope: Scope) -> Peer | None:
+        """Answer the peer of whom nothing is known but what an authorizer may judge; None when none is asked."""
+        if self._is_open is None:
+            return None
+        headers: dict[str, str] = {}
+        for raw, value in scope["headers"]:
+            name = raw.decode("latin-1").lower()
+            headers[name] = (f"{headers[name]}," if name in headers else "") + value.decode("latin-1")
+        tls = (scope.get("extensions") or {}).get("hedgerow.tls")
+        asked = _name(headers.get("host", "")) if tls is None else tls.get("server_name")
+        if not await self._is_open(asked):
+            return None
+        host, port = scope.get("client") or ("", 0)
+        upgrade = Upgrade(headers=headers, query=scope["query_string"].decode("latin-1"), secure=tls is not None)
+        return Peer(address=host, port=port, server_name=asked, way=Way.WEBSOCKET, upgrade=upgrade)
 
 
 async def _send_away(send: Send) -> None:
@@ -73,10 +94,16 @@ def _peer(scope: Scope) -> Peer | None:
         port=port,
         server_name=tls.get("server_name"),
         certificate=certificate,
+        way=Way.WEBSOCKET,
         signed_by=None if signed is None else signed.principal,
         signed_account=None if signed is None else signed.account,
         signed_key=None if signed is None else signed.access_key_id,
     )
+
+
+def _name(host: str) -> str:
+    """Answer a Host header's name without its port."""
+    return host if host.endswith("]") else host.rpartition(":")[0] or host
 
 
 class _Pipe:

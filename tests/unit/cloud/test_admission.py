@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from hedgerow.cloud.admission import GrantsCompiler
 from hedgerow.core import pki
-from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
+from hedgerow.core.caller import Caller
+from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Upgrade, Way
 from hedgerow.services.iot.ca_certificates.model import CaMode, parsed_ca
 from hedgerow.services.iot.certificates import Certificate, Mode, Status
 from tests.support import authorities
@@ -318,3 +319,69 @@ def test_a_right_that_ends_with_a_date_ends_for_live_connections(cloud: Cloud) -
 
     assert (before.allowed, before.cacheable) == (True, False)
     assert not after.allowed
+
+
+# --- custom authorizers
+
+FUNCTION = "arn:aws:lambda:eu-central-1:{}:function:decide"
+LET_IN = {"isAuthenticated": True, "principalId": "lamp1", "disconnectAfterInSeconds": 300}
+ON_A = policy(allow("iot:Publish", "*:topic/${iot:ClientId}/${aws:SourceIp}"))
+
+
+def door(cloud: Cloud, caller: Caller = CALLER) -> None:
+    """An authorizer of this account whose function lets everyone in."""
+    terms = {"authorizerFunctionArn": FUNCTION.format(caller.account), "signingDisabled": True}
+    cloud.run(cloud.authorizers.create_authorizer, {"authorizerName": "door", **terms}, caller)
+    cloud.function.result = {**LET_IN, "policyDocuments": [ON_A], "refreshAfterInSeconds": 400}
+
+
+def stranger(cloud: Cloud, way: Way = Way.CUSTOM, **more: Any) -> Admitted | NotAdmitted:
+    username = "ann?x-amz-customauthorizer-name=door"
+    return ask(cloud, certificate=None, way=way, username=username, connection_id="1", **more)
+
+
+@pytest.mark.spec("JB-35")
+def test_an_authorizer_says_who_a_stranger_is_and_what_it_may(cloud: Cloud) -> None:
+    door(cloud)
+
+    found = stranger(cloud, password=b"secret")
+
+    now = cloud.store.clock.now()
+    assert isinstance(found, Admitted)
+    assert (found.account, found.principal, found.thing) == (CALLER.account, "lamp1", None)
+    assert (found.ends_at, found.refresh_at, found.fixed) == (now + 300, now + 400, True)
+    assert may(cloud, found, "iot:Publish", "topic/pump-1/192.0.2.1")
+    assert not may(cloud, found, "iot:Publish", "topic/pump-2/192.0.2.1")
+
+
+def test_the_server_name_says_whose_authorizers_are_asked(cloud: Cloud) -> None:
+    door(cloud, OTHER_ACCOUNT)
+
+    theirs = stranger(cloud, server_name=f"{OTHER_ACCOUNT.account}.cloud.example.org")
+    first = stranger(cloud, server_name=None)
+
+    assert isinstance(theirs, Admitted)
+    assert theirs.account == OTHER_ACCOUNT.account
+    assert isinstance(first, NotAdmitted)
+    assert first.reason == "CUSTOM_AUTHORIZER_NOT_FOUND"
+    assert cloud.function.sources == [f"arn:aws:iot:eu-central-1:{OTHER_ACCOUNT.account}:authorizer/door"]
+
+
+def test_where_a_certificate_is_demanded_no_authorizer_is_asked(cloud: Cloud) -> None:
+    door(cloud)
+
+    found = stranger(cloud, Way.CERTIFICATE)
+
+    assert isinstance(found, NotAdmitted)
+    assert (found.reason, cloud.function.asked) == ("NOT_AUTHENTICATED", [])
+
+
+def test_what_the_upgrade_brought_is_shown_to_the_function(cloud: Cloud) -> None:
+    door(cloud)
+    upgrade = Upgrade(headers={"x-a": "b"}, query="c=d", secure=False)
+
+    assert isinstance(stranger(cloud, Way.WEBSOCKET, upgrade=upgrade), Admitted)
+
+    (event,) = cloud.function.asked
+    assert event["protocols"] == ["http", "mqtt"]
+    assert event["protocolData"]["http"] == {"headers": {"x-a": "b"}, "queryString": "?c=d"}

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,6 +77,21 @@ def test_an_operation_gets_the_caller_and_the_parts_and_its_replies_come_back() 
     assert request.parts == ("pump",)
     assert (caller.kind, caller.certificate_id, caller.thing) == (Kind.CERTIFICATE, CERTIFICATE, "pump")
     assert caller.principal == f"arn:aws:iot:eu-central-1:{ACCOUNT}:cert/{CERTIFICATE}"
+
+
+def test_a_custom_principal_that_looks_like_a_certificate_is_none() -> None:
+    seen: list[Caller] = []
+
+    def get(tx: Tx, request: TopicRequest, caller: Caller) -> Answer:
+        seen.append(caller)
+        return Answer({})
+
+    row = TopicRow("$aws/things/+/shadow/get", operation=get)
+    ask(control(row), replace(asked("$aws/things/pump/shadow/get"), by_certificate=False))
+
+    ((caller),) = seen
+    assert (caller.certificate_id, caller.principal) == (None, CERTIFICATE)
+    assert caller.kind is not Kind.CERTIFICATE
 
 
 def test_a_signed_caller_keeps_its_own_name() -> None:

@@ -15,7 +15,7 @@ from tests.unit.gateway.world import World
 class Socket:
     """One upgraded request, as an ASGI server would serve it."""
 
-    def __init__(self, world: World, **scope: Any) -> None:
+    def __init__(self, world: World, *, is_open: Any = None, **scope: Any) -> None:
         self.scope = {
             "type": "websocket",
             "path": "/mqtt",
@@ -25,7 +25,7 @@ class Socket:
         }
         self.incoming: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
         self.sent: list[MutableMapping[str, Any]] = []
-        self._application = MqttWebSocket(world.gateways[0])
+        self._application = MqttWebSocket(world.gateways[0], is_open=is_open)
         self._world = world
 
     async def _send(self, event: MutableMapping[str, Any]) -> None:

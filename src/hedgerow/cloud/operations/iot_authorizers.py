@@ -1,4 +1,4 @@
-"""The rows of the service `iot` for custom authorizers. SetDefaultAuthorizer is left out: no listener asks them yet."""
+"""The rows of the service `iot` for custom authorizers."""
 
 from hedgerow.api.operations import Row, flow, read, write
 from hedgerow.services.iot.authorizers import AuthorizerFlows, AuthorizerOperations
@@ -14,6 +14,7 @@ def rows(*, authorizers: AuthorizerOperations, flows: AuthorizerFlows) -> dict[s
         "ListAuthorizers": read(authorizers.list_authorizers),
         "UpdateAuthorizer": write(authorizers.update_authorizer, _AUTHORIZER),
         "DeleteAuthorizer": write(authorizers.delete_authorizer, _AUTHORIZER),
+        "SetDefaultAuthorizer": write(authorizers.set_default_authorizer, _AUTHORIZER),
         "DescribeDefaultAuthorizer": read(authorizers.describe_default_authorizer),
         "ClearDefaultAuthorizer": write(authorizers.clear_default_authorizer),
         "TestInvokeAuthorizer": flow(flows.test_invoke_authorizer, _AUTHORIZER),

@@ -1,6 +1,6 @@
 """What can be wrong with a request about custom authorizers, and with what an authorizer's function answers."""
 
-from hedgerow.base.errors import ServiceError
+from hedgerow.base.errors import HedgerowError, ServiceError
 from hedgerow.services.iot.errors import DeleteConflict, LimitExceeded, ResourceAlreadyExists, ResourceNotFound
 
 
@@ -32,6 +32,13 @@ class AuthorizerActive(DeleteConflict):
         super().__init__(f"Authorizer {name} must be INACTIVE before it is deleted")
 
 
+class AuthorizerIsDefault(DeleteConflict):
+    """The default authorizer cannot be deleted."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Authorizer {name} is the default one: clear or change the default before it is deleted")
+
+
 class TooManyAuthorizers(LimitExceeded):
     """One has to go, or to be inactive, first."""
 
@@ -40,3 +47,12 @@ class InvalidResponse(ServiceError):
     """The function failed, or what it answered is not what an authorizer must answer."""
 
     code = "InvalidResponseException"
+
+
+class NotLetIn(HedgerowError):
+    """A client is not let in: AWS's word for it, and a sentence for logs that holds no secret."""
+
+    def __init__(self, word: str, detail: str) -> None:
+        super().__init__(detail)
+        self.word = word
+        self.detail = detail

@@ -6,26 +6,19 @@ With signing the token's signature is verified first; when it is wrong the funct
 import asyncio
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from hedgerow.base.errors import HedgerowError, ServiceError
 from hedgerow.base.ids import Ids
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
+from hedgerow.services.iot.authorizers.asking import Invoker
 from hedgerow.services.iot.authorizers.errors import InvalidResponse
 from hedgerow.services.iot.authorizers.model import INVOKED_WITHIN_S, Authorizer, checked_answer, event
 from hedgerow.services.iot.authorizers.operations import authorizer_arn, found_authorizer
 from hedgerow.services.iot.authorizers.store import AuthorizerStore
 from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.store import Run
-
-
-class Invoker(Protocol):
-    """Invokes functions for AWS IoT."""
-
-    async def invoke(self, *, account: str, function_arn: str, payload: bytes, source_arn: str) -> bytes:
-        """Answer what the function returned; a ServiceError when it may not be invoked, else a HedgerowError."""
-        ...
 
 
 class AuthorizerFlows:

@@ -1,9 +1,7 @@
-"""The operations on custom authorizers. Testing one is in `flows.py`.
+"""The operations on custom authorizers. Testing one is in `flows.py`, asking them about clients in `asking.py`.
 
-Not in force yet: no listener asks an authorizer, so that a client without certificate and signature is refused however
-many authorizers there are. For that reason none can be made the default one (SetDefaultAuthorizer is not served, and
-there is none to describe or to clear), and caching for HTTP is refused by name.
-Spec: AWS IoT CreateAuthorizer …; DeleteAuthorizer only when it is INACTIVE.
+The default authorizer may be made INACTIVE; then it lets nobody in, as any other. Caching for HTTP is refused by name.
+Spec: AWS IoT CreateAuthorizer …; DeleteAuthorizer only when it is INACTIVE and not the default one.
 """
 
 from typing import Any
@@ -15,6 +13,7 @@ from hedgerow.core.request import Request
 from hedgerow.services.iot.authorizers.errors import (
     AuthorizerActive,
     AuthorizerExists,
+    AuthorizerIsDefault,
     AuthorizerNotFound,
     NoDefaultAuthorizer,
     TooManyAuthorizers,
@@ -61,7 +60,9 @@ class AuthorizerOperations:
         return Answer(_named(caller, name))
 
     def describe_authorizer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        authorizer = found_authorizer(self._authorizers, tx, caller, request["authorizerName"])
+        return self._described(found_authorizer(self._authorizers, tx, caller, request["authorizerName"]), caller)
+
+    def _described(self, authorizer: Authorizer, caller: Caller) -> Answer:
         described = {
             **_named(caller, authorizer.name),
             "authorizerFunctionArn": authorizer.function_arn,
@@ -114,14 +115,30 @@ class AuthorizerOperations:
         authorizer = found_authorizer(self._authorizers, tx, caller, request["authorizerName"])
         if authorizer.active:
             raise AuthorizerActive(authorizer.name)
+        if self._authorizers.default(tx, caller.account) == authorizer.name:
+            raise AuthorizerIsDefault(authorizer.name)
         self._authorizers.remove(tx, caller.account, authorizer.name)
         return Answer({})
 
+    def set_default_authorizer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        authorizer = found_authorizer(self._authorizers, tx, caller, request["authorizerName"])
+        self._authorizers.make_default(tx, caller.account, authorizer.name)
+        return Answer(_named(caller, authorizer.name))
+
     def describe_default_authorizer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        raise NoDefaultAuthorizer
+        name = self._default(tx, caller)
+        return self._described(found_authorizer(self._authorizers, tx, caller, name), caller)
 
     def clear_default_authorizer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        raise NoDefaultAuthorizer
+        self._default(tx, caller)
+        self._authorizers.make_default(tx, caller.account, None)
+        return Answer({})
+
+    def _default(self, tx: Tx, caller: Caller) -> str:
+        name = self._authorizers.default(tx, caller.account)
+        if name is None:
+            raise NoDefaultAuthorizer
+        return name
 
     def _check_active(self, tx: Tx, caller: Caller, authorizer: Authorizer) -> None:
         if authorizer.active and self._authorizers.count_active(tx, caller.account) >= MOST_ACTIVE:

@@ -39,6 +39,12 @@ authorizers = Table(
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
 )
+defaults = Table(
+    "iot_default_authorizer",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("name", String(128), nullable=False),
+)
 Index("ix_iot_authorizer_created_at", authorizers.c.account, authorizers.c.created_at, authorizers.c.name)
 
 _ACCOUNT: Final[Any] = bindparam("account_")
@@ -52,6 +58,9 @@ _UPDATE = update_rows(authorizers).where(authorizers.c.account == _ACCOUNT, auth
 _DELETE = delete(authorizers).where(authorizers.c.account == _ACCOUNT, authorizers.c.name == _NAME)
 _COUNT = select(func.count()).select_from(authorizers).where(authorizers.c.account == _ACCOUNT)
 _COUNT_OF = _COUNT.where(authorizers.c.status == bindparam("status_"))
+_DEFAULT = select(defaults.c.name).where(defaults.c.account == _ACCOUNT)
+_SET_DEFAULT = insert(defaults)
+_CLEAR_DEFAULT = delete(defaults).where(defaults.c.account == _ACCOUNT)
 _LIST = (
     select(authorizers)
     .where(authorizers.c.account == _ACCOUNT, authorizers.c.status.in_(bindparam("statuses", expanding=True)))
@@ -95,6 +104,17 @@ class AuthorizerStore:
         """Answer how many of them are active."""
         row = tx.one(_COUNT_OF, account_=account, status_=AuthorizerStatus.ACTIVE.value)
         return 0 if row is None else int(row[0])
+
+    def default(self, tx: Tx, account: str) -> str | None:
+        """Answer the name of the account's default authorizer, or None."""
+        row = tx.one(_DEFAULT, account_=account)
+        return None if row is None else str(row[0])
+
+    def make_default(self, tx: Tx, account: str, name: str | None) -> None:
+        """Make an authorizer the default one instead of another; None: there is none."""
+        tx.run(_CLEAR_DEFAULT, account_=account)
+        if name is not None:
+            tx.run(_SET_DEFAULT, account=account, name=name)
 
     def list(
         self,

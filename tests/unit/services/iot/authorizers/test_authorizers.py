@@ -16,6 +16,7 @@ from hedgerow.services.iot.authorizers import AuthorizerFlows, AuthorizerOperati
 from hedgerow.services.iot.authorizers.errors import (
     AuthorizerActive,
     AuthorizerExists,
+    AuthorizerIsDefault,
     AuthorizerNotFound,
     InvalidResponse,
     NoDefaultAuthorizer,
@@ -179,7 +180,43 @@ def test_authorizers_are_listed_by_status_page_by_page(bench: Bench) -> None:
     assert [a["authorizerName"] for page in (first, second) for a in page["authorizers"]] == ["a3", "a2", "a0"]
 
 
-def test_there_is_no_default_authorizer(bench: Bench) -> None:
+def test_one_authorizer_is_the_default_until_it_is_cleared(bench: Bench) -> None:
+    bench.create()
+    bench.create("gate")
+    bench.call("set_default_authorizer", authorizerName="door")
+
+    answer = bench.call("set_default_authorizer", authorizerName="gate")
+    described = bench.call("describe_default_authorizer")["authorizerDescription"]
+    bench.call("clear_default_authorizer")
+
+    assert answer == {
+        "authorizerName": "gate",
+        "authorizerArn": "arn:aws:iot:eu-central-1:123456789012:authorizer/gate",
+    }
+    assert described["authorizerName"] == "gate"
+    with pytest.raises(NoDefaultAuthorizer):
+        bench.call("describe_default_authorizer")
+
+
+def test_the_default_authorizer_is_not_deleted(bench: Bench) -> None:
+    bench.create(status="INACTIVE")
+    bench.call("set_default_authorizer", authorizerName="door")
+
+    with pytest.raises(AuthorizerIsDefault):
+        bench.call("delete_authorizer", authorizerName="door")
+
+
+def test_a_default_is_of_its_own_account_and_must_be_there(bench: Bench) -> None:
+    bench.create()
+    bench.call("set_default_authorizer", authorizerName="door")
+
+    with pytest.raises(AuthorizerNotFound):
+        bench.call("set_default_authorizer", OTHER_ACCOUNT, authorizerName="door")
+    with pytest.raises(NoDefaultAuthorizer):
+        bench.call("describe_default_authorizer", OTHER_ACCOUNT)
+
+
+def test_without_a_default_authorizer_there_is_none_to_describe(bench: Bench) -> None:
     bench.create()
 
     with pytest.raises(NoDefaultAuthorizer):

@@ -1,0 +1,151 @@
+"""Letting clients in by custom authorizers: which one is asked, whether it may be, and what it said.
+
+Nothing is remembered. Invocations are bounded per account, so that one account's slow functions are its own matter;
+who waits, waits no longer than the asker's deadline.
+Spec: AWS IoT custom authentication: the signature is verified before the function is invoked; 5 s per invocation.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from hedgerow.base.errors import HedgerowError, ServiceError
+from hedgerow.core.arn import arn
+from hedgerow.services.iot.authorizers.attempts import NAME, SIGNATURE, Attempt
+from hedgerow.services.iot.authorizers.errors import InvalidResponse, NotLetIn
+from hedgerow.services.iot.authorizers.model import INVOKED_WITHIN_S, Authorizer, checked_answer, event
+from hedgerow.services.iot.authorizers.store import AuthorizerStore
+from hedgerow.store import Run, Tx
+
+AT_ONCE: Final = 32  # invocations of authorizers under way, per account
+WAITING: Final = 2048  # that wait for their turn, per account; beyond it the client is refused
+LONGEST_S: Final = 86_400  # of a connection, unless the function says less
+
+
+class Invoker(Protocol):
+    """Invokes functions for AWS IoT."""
+
+    async def invoke(self, *, account: str, function_arn: str, payload: bytes, source_arn: str) -> bytes:
+        """Answer what the function returned; a ServiceError when it may not be invoked, else a HedgerowError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetIn:
+    """What an authorizer's function said of a client that may come in."""
+
+    principal: str
+    policies: tuple[str, ...]
+    disconnect_after_s: int
+    refresh_after_s: int | None
+
+
+class CustomAuthentication:
+    """Asks authorizers about clients. Lives on the loop."""
+
+    def __init__(self, *, run: Run, authorizers: AuthorizerStore, invoker: Invoker, region: str) -> None:
+        self._run = run
+        self._authorizers = authorizers
+        self._invoker = invoker
+        self._region = region
+        self._turns: dict[str, _Turns] = {}
+
+    async def is_open(self, account: str) -> bool:
+        """Tell whether the account lets anybody in by an authorizer."""
+        return await self._run.read(lambda tx: self._authorizers.count_active(tx, account) > 0)
+
+    async def ask(self, account: str, attempt: Attempt) -> LetIn:
+        """Answer what the account's authorizer says; raise NotLetIn with AWS's word and a sentence for logs."""
+        authorizer = await self._run.read(lambda tx: self._chosen(tx, account, attempt))
+        token = _verified(authorizer, attempt)
+        asked = event(token=token, http=attempt.http(), mqtt=attempt.mqtt(), tls=attempt.tls())
+        payload = json.dumps({**asked, "connectionMetadata": {"id": attempt.connection_id}}).encode()
+        async with self._turn(account):
+            said = await self._invoke(account, authorizer, payload)
+        try:
+            answer = checked_answer(said)
+        except InvalidResponse as error:
+            raise _failed(authorizer, error.message) from error
+        if not answer["isAuthenticated"]:
+            raise NotLetIn("NOT_AUTHENTICATED", f"the function of authorizer {authorizer.name} does not let it in")
+        return LetIn(
+            principal=answer["principalId"],
+            policies=tuple(answer["policyDocuments"]),
+            disconnect_after_s=answer.get("disconnectAfterInSeconds", LONGEST_S),
+            refresh_after_s=answer.get("refreshAfterInSeconds"),
+        )
+
+    def _chosen(self, tx: Tx, account: str, attempt: Attempt) -> Authorizer:
+        name = attempt.said(NAME)
+        if name is None:
+            name = self._authorizers.default(tx, account)
+            if name is None:
+                detail = f"the client names no custom authorizer, and account {account} has no default one"
+                raise NotLetIn("NOT_AUTHENTICATED", detail)
+        authorizer = self._authorizers.get(tx, account, name)
+        if authorizer is None:
+            raise NotLetIn("CUSTOM_AUTHORIZER_NOT_FOUND", f"account {account} has no authorizer {name[:128]!r}")
+        if not authorizer.active:
+            raise NotLetIn("CUSTOM_AUTHORIZER_NOT_FOUND", f"authorizer {name} is INACTIVE")
+        return authorizer
+
+    async def _invoke(self, account: str, authorizer: Authorizer, payload: bytes) -> bytes:
+        try:
+            async with asyncio.timeout(INVOKED_WITHIN_S):
+                return await self._invoker.invoke(
+                    account=account,
+                    function_arn=authorizer.function_arn,
+                    payload=payload,
+                    source_arn=arn("iot", self._region, account, f"authorizer/{authorizer.name}"),
+                )
+        except TimeoutError as error:
+            raise _failed(authorizer, f"it took longer than {INVOKED_WITHIN_S:g} s") from error
+        except ServiceError as error:
+            raise _failed(authorizer, error.message) from error
+        except HedgerowError as error:
+            raise _failed(authorizer, str(error)) from error
+
+    @asynccontextmanager
+    async def _turn(self, account: str) -> AsyncIterator[None]:
+        turns = self._turns.setdefault(account, _Turns())
+        if turns.waiting >= WAITING:
+            raise NotLetIn("CUSTOM_AUTHORIZER_LAMBDA_EXECUTION_ERROR", f"{WAITING} clients wait for authorizers")
+        turns.waiting += 1
+        try:
+            async with turns.free:
+                yield
+        finally:
+            turns.waiting -= 1
+            if not turns.waiting:
+                self._turns.pop(account, None)
+
+
+class _Turns:
+    """One account's invocations: those under way, and all that wait or are under way."""
+
+    def __init__(self) -> None:
+        self.free = asyncio.Semaphore(AT_ONCE)
+        self.waiting = 0
+
+
+def _verified(authorizer: Authorizer, attempt: Attempt) -> str | None:
+    """Answer the token that the function is handed; raise NotLetIn when it is not signed as it must be."""
+    if authorizer.signing_disabled:
+        return None
+    token, signature = attempt.said(authorizer.token_key_name or ""), attempt.said(SIGNATURE)
+    if token is None or signature is None:
+        missing = SIGNATURE if token is not None else f"the token in {authorizer.token_key_name}"
+        detail = f"authorizer {authorizer.name} demands a signed token, and there is no {missing}"
+        raise NotLetIn("CUSTOM_AUTHORIZER_PARAMETER_INVALID", detail)
+    if not authorizer.signed(token, signature):
+        detail = f"the signature is not one of the token by a key of authorizer {authorizer.name}"
+        raise NotLetIn("SECURITY_TOKEN_SIGNATURE_MISMATCH", detail)
+    return token
+
+
+def _failed(authorizer: Authorizer, why: str) -> NotLetIn:
+    detail = f"the function of authorizer {authorizer.name} gave no answer that counts: {why}"
+    return NotLetIn("CUSTOM_AUTHORIZER_LAMBDA_EXECUTION_ERROR", detail)
