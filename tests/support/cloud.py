@@ -9,10 +9,12 @@ from hedgerow.cloud.admission import Admission
 from hedgerow.cloud.credentials import Credentials
 from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.directory import Directory, Readers
+from hedgerow.cloud.just_in_time import JustInTimeProvisioner
+from hedgerow.cloud.service_roles import ServiceRoles
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
 from hedgerow.services.iot.authorizers import AuthorizerOperations, AuthorizerStore, CustomAuthentication
-from hedgerow.services.iot.ca_certificates import JustInTimeRegistration
+from hedgerow.services.iot.ca_certificates import JustInTimeFlows, JustInTimeRegistration
 from hedgerow.store import Answer, Tx
 from tests.support.iam import Iam
 from tests.support.registry import Registry
@@ -45,8 +47,19 @@ class Cloud:
         self.directory = Directory(
             run=self.runner, credentials=credentials, readers=self.readers, region="eu-central-1"
         )
-        just_in_time = JustInTimeRegistration(
-            cas=self.registry.ca_store, certificates=self.registry.certificates, region="eu-central-1"
+        service_roles = ServiceRoles(run=self.runner, roles=self.iam.role_reader, policies=self.iam.documents)
+        self.just_in_time = JustInTimeFlows(
+            run=self.runner,
+            registration=JustInTimeRegistration(
+                cas=self.registry.ca_store,
+                certificates=self.registry.certificates,
+                provisioner=JustInTimeProvisioner(
+                    templates=self.registry.template_store,
+                    registration=self.registry.registration(rights=service_roles),
+                ),
+                region="eu-central-1",
+                ids=self.registry.ids,
+            ),
         )
         self.function = Deciding()
         self.authorizers = AuthorizerOperations(authorizers=AuthorizerStore(), pages=self.registry.pages)
@@ -61,7 +74,7 @@ class Cloud:
             run=self.runner,
             credentials=credentials,
             readers=self.readers,
-            just_in_time=just_in_time,
+            just_in_time=self.just_in_time,
             strangers=self.strangers,
         )
 

@@ -32,6 +32,8 @@ from hedgerow.services.iot.policies import (
     PolicyOperations,
     PolicyStore,
 )
+from hedgerow.services.iot.provisioning import Registration, Rights, Steps
+from hedgerow.services.iot.provisioning_templates import TemplateStore
 from hedgerow.services.iot.thing_types import ThingTypeOperations, ThingTypeStore
 from hedgerow.services.iot.things import ThingOperations, ThingPrincipalOperations, ThingStore
 from hedgerow.store import Tx, metadata
@@ -76,6 +78,13 @@ class KnownAccounts:
 
     def exists(self, tx: Tx, account: str) -> bool:
         return account in self._ids
+
+
+class KnownRoles:
+    """Every role of the account exists."""
+
+    def by_arn(self, tx: Tx, account: str, arn: str) -> object | None:
+        return arn if arn.startswith(f"arn:aws:iam::{account}:role/") else None
 
 
 class Registry:
@@ -128,7 +137,15 @@ class Registry:
             pages=self.pages,
         )
         self.codes = RegistrationCodeStore()
-        self.cas = CaCertificateOperations(cas=self.ca_store, codes=self.codes, pages=self.pages, ids=self.ids)
+        self.template_store, self.roles = TemplateStore(), KnownRoles()
+        self.cas = CaCertificateOperations(
+            cas=self.ca_store,
+            codes=self.codes,
+            templates=self.template_store,
+            roles=self.roles,
+            pages=self.pages,
+            ids=self.ids,
+        )
         self.policies = PolicyOperations(
             policies=self.policy_store,
             groups=self.group_store,
@@ -145,6 +162,29 @@ class Registry:
             pages=self.pages,
         )
         self.store = MemoryStore()
+
+    def registration(self, *, rights: Rights, names_may_be_taken: bool = False) -> Registration:
+        """Answer what applies templates, with a role's rights."""
+        return Registration(
+            steps=Steps(
+                create_thing=self.things.create_thing,
+                update_thing=self.things.update_thing,
+                attach_thing_principal=self.principals.attach_thing_principal,
+                add_thing_to_thing_group=self.groups.add_thing_to_thing_group,
+                remove_thing_from_thing_group=self.groups.remove_thing_from_thing_group,
+                add_thing_to_billing_group=self.billing.add_thing_to_billing_group,
+                create_policy=self.policies.create_policy,
+                attach_policy=self.attachments.attach_policy,
+                update_certificate=self.certificates.update_certificate,
+            ),
+            certificates=self.certificate_store,
+            things=self.thing_store,
+            groups=self.group_store,
+            billing=self.billing_store,
+            policies=self.policy_store,
+            rights=rights,
+            names_may_be_taken=names_may_be_taken,
+        )
 
     def thing(self, name: str, caller: Caller = CALLER, **more: Any) -> Mapping[str, Any]:
         return self.store.run(self.things.create_thing, {"thingName": name, **more}, caller).response

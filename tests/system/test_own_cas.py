@@ -4,7 +4,6 @@ import http.client
 import json
 import shutil
 import ssl
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from botocore.exceptions import ClientError
 from hedgerow.testing import TestCloud, start_cloud
 from tests.support.mqtt import connected
 from tests.support.openssl import OpenSsl, Pair
+from tests.support.own_cas import publish, register_ca
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,28 +31,10 @@ def openssl(tmp_path: Path) -> OpenSsl:
     return OpenSsl(folder)
 
 
-def register_ca(cloud: TestCloud, openssl: OpenSsl, ca: Pair, **more: Any) -> str:
-    iot = cloud.client("iot")
-    code = iot.get_registration_code()["registrationCode"]
-    proof = openssl.signed(ca, f"/CN={code}")
-    made = iot.register_ca_certificate(caCertificate=ca.pem, verificationCertificate=proof.pem, **more)
-    return str(made["certificateId"])
-
-
 def allow(cloud: TestCloud, certificate_arn: str) -> None:
     iot = cloud.client("iot")
     iot.create_policy(policyName="anything", policyDocument=json.dumps(ANYTHING))
     iot.attach_policy(policyName="anything", target=certificate_arn)
-
-
-def publish(cloud: TestCloud, pair: Pair, host: str = "localhost") -> int:
-    """Publish once with mosquitto and answer its exit status."""
-    ready = cloud.process.ready
-    files = ["--cafile", ready["ca_file"], "--cert", str(pair.certificate), "--key", str(pair.key)]
-    where = ["-h", host, "-p", str(ready["mqtt_port"])]
-    what = ["-i", "lamp", "-t", "a", "-m", "x", "-q", "1"]
-    command = ["mosquitto_pub", *files, *where, *what]
-    return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode
 
 
 def post(cloud: TestCloud, pair: Pair) -> int:

@@ -4,7 +4,7 @@ A certificate gets its IoT policies and, when its thing is known, those of the t
 is attached exclusively, else the one whose name is the client id and that the certificate is attached to. A signed
 caller (WebSocket) gets its IAM policies. Whoever has neither, and came where one is not demanded, is what a custom
 authorizer says. Every connection asks anew; nothing is remembered here. One that is refused may set off just-in-time
-registration.
+registration or provisioning.
 """
 
 import hashlib
@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from hedgerow.base.clock import Clock
-from hedgerow.base.errors import ServiceError
-from hedgerow.base.log import get_logger
 from hedgerow.cloud.credentials import Credentials, Refused
 from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.device_standing import DeviceStanding
@@ -24,11 +22,9 @@ from hedgerow.core.arn import parse
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.policy import AllOf, Context, Dialect, Rights, Verdict, compile_policies
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Way
-from hedgerow.services.iot.ca_certificates import JustInTimeRegistration
+from hedgerow.services.iot.ca_certificates import JustInTimeFlows
 from hedgerow.services.sts.sessions import Session
 from hedgerow.store import Run, Tx
-
-log = get_logger("admission")
 
 _TIMES: Final = ("aws:currenttime", "aws:epochtime")
 
@@ -42,7 +38,7 @@ class Admission:
         run: Run,
         credentials: Credentials,
         readers: Readers,
-        just_in_time: JustInTimeRegistration,
+        just_in_time: JustInTimeFlows,
         strangers: Strangers,
     ) -> None:
         self._run = run
@@ -58,7 +54,7 @@ class Admission:
             der = question.certificate
             reply = await self._run.read(lambda tx: self._by_certificate(tx, question, der))
             if isinstance(reply, NotAdmitted):
-                await self._register(question, der)
+                await self._just_in_time.refused(der, question.server_name, question.peer)
             return reply
         if question.signed_by is not None and question.signed_account is not None:
             principal, account = question.signed_by, question.signed_account
@@ -69,16 +65,6 @@ class Admission:
         if "x-amz-customauthorizer-" in (question.username or "").lower():
             detail += "; custom authorizers are not asked on this port: use MQTT over WebSocket"
         return NotAdmitted(reason="NOT_AUTHENTICATED", detail=detail)
-
-    async def _register(self, question: Admit, der: bytes) -> None:
-        """A certificate that nobody registered, of a CA whose account wants to know: the next connection may do."""
-        registrar, name = self._just_in_time, question.server_name
-        if await self._run.read(lambda tx: registrar.ca_of(tx, der, name)) is None:
-            return
-        try:
-            await self._run.write(lambda tx: registrar.register(tx, der, name, question.peer))
-        except ServiceError as error:
-            log.info("a certificate of a registered CA is not registered", extra={"fields": {"cause": error.message}})
 
     def _by_certificate(self, tx: Tx, question: Admit, der: bytes) -> Admitted | NotAdmitted:
         certificate_id = hashlib.sha256(der).hexdigest()

@@ -237,7 +237,6 @@ class _Parts:
             tables=tables,
             run=run,
             clock=clock,
-            region=self.region,
             ids=ids,
             pager=pager,
             roles=identity.roles,
@@ -274,7 +273,7 @@ class _Parts:
             rights=CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock),
         )
         build_fleet_index(tables=tables, ids=ids, pager=pager, stores=registry.stores)
-        authentication = build_enrolment(
+        enrolment = build_enrolment(
             tables=tables,
             run=run,
             ids=ids,
@@ -291,13 +290,13 @@ class _Parts:
         )
         credentials, readers = Credentials(clock=clock), self._readers()
         self.strangers = Strangers(
-            authentication=authentication, first_account=self.folder.identity.account, clock=clock
+            authentication=enrolment.authentication, first_account=self.folder.identity.account, clock=clock
         )
         admission = Admission(
             run=run,
             credentials=credentials,
             readers=readers,
-            just_in_time=registry.just_in_time,
+            just_in_time=enrolment.just_in_time,
             strangers=self.strangers,
         )
         self.directory = Directory(run=run, credentials=credentials, readers=readers, region=self.region)

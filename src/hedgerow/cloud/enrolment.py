@@ -1,9 +1,12 @@
 """Builds how devices enrol themselves (templates, the claim flow, certificate providers), and custom authorizers."""
 
+from dataclasses import dataclass
+
 from hedgerow.base.errors import ServiceError
 from hedgerow.base.ids import Ids
 from hedgerow.cloud.anchors import Anchors
 from hedgerow.cloud.device_authority import DeviceAuthority
+from hedgerow.cloud.just_in_time import JustInTimeProvisioner
 from hedgerow.cloud.operations import iot as iot_rows
 from hedgerow.cloud.operations import iot_authorizers as authorizer_rows
 from hedgerow.cloud.operations import iot_certificates as certificate_rows
@@ -18,6 +21,7 @@ from hedgerow.services.iot.authorizers import (
     AuthorizerStore,
     CustomAuthentication,
 )
+from hedgerow.services.iot.ca_certificates import JustInTimeFlows, JustInTimeRegistration
 from hedgerow.services.iot.certificate_providers import (
     CertificateProviderFlows,
     CertificateProviderOperations,
@@ -32,11 +36,19 @@ from hedgerow.services.iot.provisioning import (
     Steps,
     Tokens,
 )
-from hedgerow.services.iot.provisioning_templates import TemplateOperations, TemplateStore
+from hedgerow.services.iot.provisioning_templates import TemplateOperations
 from hedgerow.services.lambda_.functions import FunctionReader, LambdaFlows
 from hedgerow.services.lambda_.functions.model import read_name
 from hedgerow.services.lambda_.permissions import PermissionOperations
 from hedgerow.store import Run, Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """What other parts need of it."""
+
+    authentication: CustomAuthentication  # lets clients in by custom authorizers
+    just_in_time: JustInTimeFlows  # what refused connections set off
 
 
 def build_enrolment(
@@ -54,14 +66,16 @@ def build_enrolment(
     functions: LambdaFlows,
     versions: FunctionReader,
     anchors: Anchors,
-) -> CustomAuthentication:
-    """Build it and enter its rows; answer what lets clients in by custom authorizers."""
-    stores, templates = registry.stores, TemplateStore()
+) -> Enrolment:
+    """Build it and enter its rows."""
+    stores, templates = registry.stores, registry.stores.templates
     hooks = _Hooks(region=region, versions=versions)
     tables.serve(
         "iot",
         iot_rows.template_rows(
-            templates=TemplateOperations(templates=templates, roles=roles, hooks=hooks, pages=Pages(pager))
+            templates=TemplateOperations(
+                templates=templates, authorities=stores.cas, roles=roles, hooks=hooks, pages=Pages(pager)
+            )
         ),
     )
     providers = CertificateProviderStore()
@@ -86,6 +100,7 @@ def build_enrolment(
             attach_thing_principal=registry.principals.attach_thing_principal,
             add_thing_to_thing_group=registry.groups.add_thing_to_thing_group,
             remove_thing_from_thing_group=registry.groups.remove_thing_from_thing_group,
+            add_thing_to_billing_group=registry.billing.add_thing_to_billing_group,
             create_policy=registry.policies.create_policy,
             attach_policy=registry.attachments.attach_policy,
             update_certificate=registry.certificates.update_certificate,
@@ -93,6 +108,7 @@ def build_enrolment(
         certificates=stores.certificates,
         things=stores.things,
         groups=stores.groups,
+        billing=stores.billing,
         policies=stores.policies,
         rights=rights,
     )
@@ -116,7 +132,21 @@ def build_enrolment(
     tables.answer(iot_rows.topic_rows(provisioning=flows))
     follow_ups = ProvisioningFollowUps(certificates=stores.certificates, things=stores.things, policies=stores.policies)
     tables.follow(iot_rows.follow_up_rows(provisioning=follow_ups))
-    return CustomAuthentication(run=run, authorizers=authorizers, invoker=_Invoker(functions), region=region)
+    return Enrolment(
+        authentication=CustomAuthentication(
+            run=run, authorizers=authorizers, invoker=_Invoker(functions), region=region
+        ),
+        just_in_time=JustInTimeFlows(
+            run=run,
+            registration=JustInTimeRegistration(
+                cas=stores.cas,
+                certificates=registry.certificates,
+                provisioner=JustInTimeProvisioner(templates=templates, registration=registration),
+                region=region,
+                ids=ids,
+            ),
+        ),
+    )
 
 
 class _Hooks:

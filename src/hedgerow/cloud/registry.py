@@ -19,7 +19,6 @@ from hedgerow.services.iot.ca_certificates import (
     CaCertificateFlows,
     CaCertificateOperations,
     CaCertificateStore,
-    JustInTimeRegistration,
     RegistrationCodeStore,
 )
 from hedgerow.services.iot.certificates import (
@@ -41,6 +40,7 @@ from hedgerow.services.iot.policies import (
     PolicyOperations,
     PolicyStore,
 )
+from hedgerow.services.iot.provisioning_templates import TemplateStore
 from hedgerow.services.iot.role_aliases import RoleAliasOperations, RoleAliasStore
 from hedgerow.services.iot.shadows import ShadowKey, ShadowStore
 from hedgerow.services.iot.thing_types import ThingTypeOperations, ThingTypeStore
@@ -69,6 +69,7 @@ class Stores:
     certificates: CertificateStore = field(default_factory=CertificateStore)
     cas: CaCertificateStore = field(default_factory=CaCertificateStore)
     policies: PolicyStore = field(default_factory=PolicyStore)
+    templates: TemplateStore = field(default_factory=TemplateStore)
     role_aliases: RoleAliasStore = field(default_factory=RoleAliasStore)
 
     def effective(self) -> EffectivePolicies:
@@ -86,7 +87,7 @@ class Registry:
     principals: ThingPrincipalOperations
     groups: GroupOperations
     certificates: CertificateOperations
-    just_in_time: JustInTimeRegistration
+    billing: BillingGroupOperations
     policies: PolicyOperations
     attachments: PolicyAttachmentOperations
 
@@ -96,7 +97,6 @@ def build_registry(
     tables: Tables,
     run: Run,
     clock: Clock,
-    region: str,
     ids: Ids,
     pager: Pager,
     roles: RoleReader,
@@ -117,7 +117,9 @@ def build_registry(
         ids=ids,
     )
     codes = RegistrationCodeStore()
-    cas = CaCertificateOperations(cas=stores.cas, codes=codes, pages=pages, ids=ids)
+    cas = CaCertificateOperations(
+        cas=stores.cas, codes=codes, templates=stores.templates, roles=roles, pages=pages, ids=ids
+    )
     registry = Registry(
         stores=stores,
         certificate_flows=CertificateFlows(run=run, certificates=certificates, authority=authority, anchors=anchors),
@@ -127,7 +129,7 @@ def build_registry(
         principals=ThingPrincipalOperations(things=things, certificates=stores.certificates, pages=pages),
         groups=GroupOperations(groups=groups, things=things, policies=stores.policies, pages=pages, ids=ids),
         certificates=certificates,
-        just_in_time=JustInTimeRegistration(cas=stores.cas, certificates=certificates, region=region),
+        billing=BillingGroupOperations(groups=stores.billing, things=things, pages=pages, ids=ids),
         policies=PolicyOperations(policies=stores.policies, groups=groups, things=things, pages=pages, ids=ids),
         attachments=PolicyAttachmentOperations(
             policies=stores.policies,
@@ -145,7 +147,7 @@ def build_registry(
             principals=registry.principals,
             types=ThingTypeOperations(types=stores.types, things=things, pages=pages, ids=ids),
             groups=registry.groups,
-            billing=BillingGroupOperations(groups=stores.billing, things=things, pages=pages, ids=ids),
+            billing=registry.billing,
             certificates=certificates,
             certificate_flows=registry.certificate_flows,
             policies=registry.policies,

@@ -71,7 +71,11 @@ def rows(cloud: Cloud) -> dict[tuple[str, str], Row]:
         ),
     )
     templates = TemplateOperations(
-        templates=TemplateStore(), roles=cloud.iam.role_reader, hooks=FakeFunctions(), pages=registry.pages
+        templates=TemplateStore(),
+        authorities=registry.ca_store,
+        roles=cloud.iam.role_reader,
+        hooks=FakeFunctions(),
+        pages=registry.pages,
     )
     return {("iot", name): row for name, row in (table | iot_rows.template_rows(templates=templates)).items()}
 

@@ -2,6 +2,7 @@
 
 from hedgerow.core.template.document import (
     CERTIFICATE_ID,
+    SUBJECT_PARTS,
     BadTemplate,
     Certificate,
     Override,
@@ -9,9 +10,10 @@ from hedgerow.core.template.document import (
     PrincipalType,
     Template,
     Thing,
+    Use,
     read,
 )
-from hedgerow.core.template.functions import BadFunction, CannotResolve, TooLong
+from hedgerow.core.template.functions import BadFunction, CannotResolve, TooLong, UnsafeValue
 from hedgerow.core.template.resolution import (
     BadValue,
     Resolved,
@@ -24,6 +26,7 @@ from hedgerow.core.template.resolution import (
 
 __all__ = [
     "CERTIFICATE_ID",
+    "SUBJECT_PARTS",
     "BadFunction",
     "BadTemplate",
     "BadValue",
@@ -39,6 +42,8 @@ __all__ = [
     "Template",
     "Thing",
     "TooLong",
+    "UnsafeValue",
+    "Use",
     "policy_name",
     "read",
     "resolve",

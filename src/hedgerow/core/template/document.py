@@ -1,10 +1,12 @@
 """A provisioning template as it was written: read and checked, not yet filled in.
 
-A fleet template has one certificate (`CertificateId` refers to the one that the device owns), at most one thing, and
-any number of policies. What we cannot honour (billing groups, package versions, sections of other template
-languages) is refused by name when the template is made, not when a device comes. `DependsOn` is let pass: the order is
-the service's, not the template's.
-Spec: AWS IoT provisioning templates; at most 10,240 characters.
+A template has one certificate, at most one thing, and any number of policies. Who uses it decides about the rest: a
+device that comes by itself (`CLAIM`, `JUST_IN_TIME`) owns the certificate already, and `CertificateId` refers to it;
+just in time every value comes from that certificate or is a default. An operator (`OPERATOR`) names a certificate,
+sends one, or sends a signing request.
+What we cannot honour (package versions, sections of other template languages) is refused by name when the template is
+made, not when a device comes. `DependsOn` is let pass: the order is the service's, not the template's.
+Spec: AWS IoT provisioning templates; at most 10,240 characters; just-in-time provisioning's parameters.
 """
 
 import json
@@ -17,13 +19,25 @@ from hedgerow.base.errors import HedgerowError
 from hedgerow.core.template import functions
 
 CERTIFICATE_ID: Final = "AWS::IoT::Certificate::Id"
+OF_CERTIFICATE: Final = "AWS::IoT::Certificate::"
+SUBJECT_PARTS: Final = (
+    "Country",
+    "Organization",
+    "OrganizationalUnit",
+    "DistinguishedNameQualifier",
+    "StateName",
+    "CommonName",
+    "SerialNumber",
+)
+"""Just in time a template may refer to these, after `OF_CERTIFICATE`: what the certificate's subject says."""
 LONGEST: Final = 10240
 
 _SECTIONS: Final = frozenset({"Parameters", "Mappings", "Resources", "DeviceConfiguration"})
 _PARTS: Final = frozenset({"Type", "Properties", "OverrideSettings", "DependsOn"})
-_NOT_HONOURED: Final = {"BillingGroup": "billing groups", "PackageVersions": "software packages"}
-_THING: Final = frozenset({"ThingName", "AttributePayload", "ThingTypeName", "ThingGroups"})
+_NOT_HONOURED: Final = {"PackageVersions": "software packages"}
+_THING: Final = frozenset({"ThingName", "AttributePayload", "ThingTypeName", "ThingGroups", "BillingGroup"})
 _CERTIFICATE: Final = frozenset({"CertificateId", "Status", "ThingPrincipalType"})
+_SOURCES: Final = ("CertificateId", "CertificatePem", "CertificateSigningRequest")
 _POLICY: Final = frozenset({"PolicyName", "PolicyDocument"})
 _ALIASES: Final = {
     "ATTRIBUTE_PAYLOAD": "AttributePayload",
@@ -34,6 +48,14 @@ _ALIASES: Final = {
 
 class BadTemplate(HedgerowError):
     """The text is no template that we can honour; the message says why."""
+
+
+class Use(Enum):
+    """Who uses a template."""
+
+    CLAIM = "claim"  # a device that has a certificate of ours already: fleet provisioning
+    JUST_IN_TIME = "just in time"  # a device that connects with a certificate of a registered CA
+    OPERATOR = "operator"  # RegisterThing, and registration in bulk
 
 
 class Override(Enum):
@@ -61,12 +83,17 @@ class Thing:
     type: Any | None
     groups: Any | None
     overrides: Mapping[str, Override]
+    billing_group: Any | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """The certificate resource."""
+    """The certificate resource. Exactly one of `id`, `pem` and `signing_request` is written."""
 
+    id: Any | None = None
+    pem: Any | None = None
+    ca_pem: Any | None = None
+    signing_request: Any | None = None
     status: Any | None
     principal_type: Any | None
     override: Override | None
@@ -74,8 +101,9 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A policy resource: exactly one of both is written."""
+    """A policy resource: exactly one of `name` and `document` is written."""
 
+    resource: str  # what the template calls it
     name: Any | None
     document: Any | None
 
@@ -90,10 +118,12 @@ class Template:
     certificate: Certificate
     policies: tuple[Policy, ...]
     device_configuration: Mapping[str, Any]
+    thing_resource: str = ""  # what the template calls them
+    certificate_resource: str = ""
 
 
-def read(text: str) -> Template:
-    """Read a fleet provisioning template; raises BadTemplate with the reason when it is none that we can honour."""
+def read(text: str, use: Use = Use.CLAIM) -> Template:
+    """Read a provisioning template; raises BadTemplate with the reason when it is none that we can honour."""
     if len(text) > LONGEST:
         raise BadTemplate(f"A template may have {LONGEST} characters at most")
     try:
@@ -107,15 +137,36 @@ def read(text: str) -> Template:
         functions.check({name: part for name, part in body.items() if name != "Mappings"})
     except functions.BadFunction as error:
         raise BadTemplate(f"Template has an invalid {error.name}") from error
-    thing, certificate, policies = _resources(body.get("Resources"))
-    return Template(
+    if use is not Use.CLAIM and "DeviceConfiguration" in body:
+        raise BadTemplate("DeviceConfiguration reaches no device this way, only in fleet provisioning: leave it out")
+    found = _Resources(_mapping(body.get("Resources"), "Resources"), use)
+    template = Template(
         defaults=_defaults(body.get("Parameters", {})),
         mappings=_mappings(body.get("Mappings", {})),
-        thing=thing,
-        certificate=certificate,
-        policies=policies,
+        thing=found.things[0] if found.things else None,
+        certificate=found.certificates[0],
+        policies=tuple(found.policies),
         device_configuration=_configuration(body.get("DeviceConfiguration", {})),
+        thing_resource=found.names.get("thing", ""),
+        certificate_resource=found.names["certificate"],
     )
+    if use is Use.JUST_IN_TIME:
+        _check_references(body, template)
+    return template
+
+
+def _check_references(body: Mapping[str, Any], template: Template) -> None:
+    """Refuse what nothing can ever fill in when only the certificate speaks: no device sends parameters."""
+    for name, default in template.defaults.items():
+        part = name.removeprefix(OF_CERTIFICATE) if name.startswith(OF_CERTIFICATE) else None
+        if part is not None and part != "Id" and part not in SUBJECT_PARTS:
+            known = ", ".join(("Id", *SUBJECT_PARTS))
+            raise BadTemplate(f"Parameter {name} is not known; after {OF_CERTIFICATE} there may be: {known}")
+        if part is None and default is None:
+            raise BadTemplate(f"Parameter {name} needs a Default: just in time no device sends parameters")
+    for path, name in functions.references(body.get("Resources"), "Resources"):
+        if name != CERTIFICATE_ID and name not in template.defaults:
+            raise BadTemplate(f"{path} refers to {name}, which must be declared under Parameters")
 
 
 def _only(given: Mapping[str, Any], known: frozenset[str], what: str) -> None:
@@ -163,11 +214,24 @@ def _configuration(configuration: Any) -> Mapping[str, Any]:
     return _mapping(configuration, "DeviceConfiguration")
 
 
-def _resources(resources: Any) -> tuple[Thing | None, Certificate, tuple[Policy, ...]]:
-    things: list[Thing] = []
-    certificates: list[Certificate] = []
-    policies: list[Policy] = []
-    for name, resource in _mapping(resources, "Resources").items():
+class _Resources:
+    """What stands under Resources; raises BadTemplate."""
+
+    def __init__(self, resources: Mapping[str, Any], use: Use) -> None:
+        self.things: list[Thing] = []
+        self.certificates: list[Certificate] = []
+        self.policies: list[Policy] = []
+        self.names: dict[str, str] = {}
+        for name, resource in resources.items():
+            self._read(name, resource, use)
+        if not self.certificates:
+            raise BadTemplate("Template must have certificate resource.")
+        if len(self.certificates) > 1:
+            raise BadTemplate("Only one certificate resource can be defined")
+        if len(self.things) > 1:
+            raise BadTemplate("Only one thing resource can be defined")
+
+    def _read(self, name: str, resource: Any, use: Use) -> None:
         what = f"Resource {name}"
         _only(_mapping(resource, what), _PARTS, what)
         properties, settings = resource.get("Properties"), resource.get("OverrideSettings") or {}
@@ -175,20 +239,15 @@ def _resources(resources: Any) -> tuple[Thing | None, Certificate, tuple[Policy,
             raise BadTemplate("Properties of a resource cannot be null.")
         match resource.get("Type"):
             case "AWS::IoT::Thing":
-                things.append(_thing(what, properties, settings))
+                self.things.append(_thing(what, properties, settings))
+                self.names["thing"] = name
             case "AWS::IoT::Certificate":
-                certificates.append(_certificate(what, properties, settings))
+                self.certificates.append(_certificate(what, properties, settings, use))
+                self.names["certificate"] = name
             case "AWS::IoT::Policy":
-                policies.append(_policy(what, properties, settings))
+                self.policies.append(_policy(name, properties, settings))
             case other:
                 raise BadTemplate(f"{what} has the Type {other}, which is none of Thing, Certificate and Policy")
-    if not certificates:
-        raise BadTemplate("Template must have certificate resource.")
-    if len(certificates) > 1:
-        raise BadTemplate("Only one certificate resource can be defined")
-    if len(things) > 1:
-        raise BadTemplate("Only one thing resource can be defined")
-    return things[0] if things else None, certificates[0], tuple(policies)
 
 
 def _thing(what: str, properties: Mapping[str, Any], settings: Any) -> Thing:
@@ -207,13 +266,12 @@ def _thing(what: str, properties: Mapping[str, Any], settings: Any) -> Thing:
         type=properties.get("ThingTypeName"),
         groups=properties.get("ThingGroups"),
         overrides=overrides,
+        billing_group=properties.get("BillingGroup"),
     )
 
 
-def _certificate(what: str, properties: Mapping[str, Any], settings: Any) -> Certificate:
-    if properties.get("CertificateId") != {"Ref": CERTIFICATE_ID}:
-        raise BadTemplate(f"CertificateId must contain a reference to {CERTIFICATE_ID}")
-    _only(properties, _CERTIFICATE, what)
+def _certificate(what: str, properties: Mapping[str, Any], settings: Any, use: Use) -> Certificate:
+    _check_source(what, properties, use)
     status, kind = properties.get("Status"), properties.get("ThingPrincipalType")
     if isinstance(status, str) and status.upper() not in ("ACTIVE", "INACTIVE"):
         raise BadTemplate('A certificate resource must specify a Status of either "Active" or "Inactive"')
@@ -222,16 +280,41 @@ def _certificate(what: str, properties: Mapping[str, Any], settings: Any) -> Cer
     given = _mapping(settings, f"OverrideSettings of {what}")
     _only(given, frozenset({"Status"}), f"OverrideSettings of {what}")
     override = _override(what, "Status", given["Status"], merges=False) if "Status" in given else None
-    return Certificate(status=status, principal_type=kind, override=override)
+    return Certificate(
+        id=properties.get("CertificateId"),
+        pem=properties.get("CertificatePem"),
+        ca_pem=properties.get("CACertificatePem"),
+        signing_request=properties.get("CertificateSigningRequest"),
+        status=status,
+        principal_type=kind,
+        override=override,
+    )
 
 
-def _policy(what: str, properties: Mapping[str, Any], settings: Any) -> Policy:
+def _check_source(what: str, properties: Mapping[str, Any], use: Use) -> None:
+    """Check where the certificate comes from."""
+    if use is not Use.OPERATOR:
+        if properties.get("CertificateId") != {"Ref": CERTIFICATE_ID}:
+            raise BadTemplate(f"CertificateId must contain a reference to {CERTIFICATE_ID}")
+        return _only(properties, _CERTIFICATE, what)
+    _only(properties, _CERTIFICATE | {*_SOURCES, "CACertificatePem"}, what)
+    if sum(source in properties for source in _SOURCES) != 1:
+        raise BadTemplate(f"{what} must have exactly one of {', '.join(_SOURCES)}")
+    if "CACertificatePem" in properties and "CertificatePem" not in properties:
+        raise BadTemplate(f"{what} has CACertificatePem, which goes with CertificatePem only")
+    if CERTIFICATE_ID in (name for _, name in functions.references(dict(properties), what)):
+        raise BadTemplate(f"{what} refers to {CERTIFICATE_ID}, which is known only to a device that has a certificate")
+    return None
+
+
+def _policy(name: str, properties: Mapping[str, Any], settings: Any) -> Policy:
+    what = f"Resource {name}"
     _only(properties, _POLICY, what)
     if settings:
         raise BadTemplate(f"{what} is a policy and can have no OverrideSettings")
     if ("PolicyName" in properties) == ("PolicyDocument" in properties):
         raise BadTemplate(f"{what} must have either PolicyName or PolicyDocument")
-    return Policy(name=properties.get("PolicyName"), document=properties.get("PolicyDocument"))
+    return Policy(resource=name, name=properties.get("PolicyName"), document=properties.get("PolicyDocument"))
 
 
 def _override(what: str, name: str, value: Any, *, merges: bool) -> Override:

@@ -6,7 +6,7 @@ Spec: AWS IoT provisioning templates; `${!X}` in Fn::Sub stands for a literal `$
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,6 +33,13 @@ class CannotResolve(HedgerowError):
         self.name = name
 
 
+class UnsafeValue(HedgerowError):
+    """A device's own text would become part of a policy and change what the policy says."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'the value of {name} may not become part of a policy: it has one of * ? $ {{ }} " \\ in it')
+
+
 class TooLong(HedgerowError):
     """A text would be longer than any text may be."""
 
@@ -50,6 +57,23 @@ class Scope:
             return self.values[name]
         except KeyError:
             raise CannotResolve(name) from None
+
+
+_CHANGES_A_POLICY: Final = re.compile(r'[*?${}"\\\x00-\x1f]')
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedScope(Scope):
+    """A scope for policy documents: what a device says of itself may be a name in them, but no pattern and no JSON."""
+
+    own: Mapping[str, str]  # what the device says
+
+    def value(self, name: str) -> str:
+        """Answer what the name stands for; raise UnsafeValue for what would change the policy's meaning."""
+        found = Scope.value(self, name)
+        if name in self.own and _CHANGES_A_POLICY.search(found):
+            raise UnsafeValue(name)
+        return found
 
 
 def function_of(value: Any) -> tuple[str, Any] | None:
@@ -80,6 +104,26 @@ def check(value: Any, depth: int = 0) -> None:
     elif isinstance(value, list):
         for part in value:
             check(part, depth + 1)
+
+
+def references(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Answer (path, name) of everything that the value, whose form was checked, refers to; `path` says where it is."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            here = f"{path}.{key}"
+            if key == "Ref":
+                yield path, str(part)
+            elif key == "Fn::Sub":
+                text, given = (part, {}) if isinstance(part, str) else (part[0], part[1])
+                for literal, name in _PLACE.findall(text):
+                    if not literal and name not in given:
+                        yield here, name
+                yield from references(given, here)
+            else:
+                yield from references(part, here)
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from references(part, f"{path}[{index}]")
 
 
 def evaluate(value: Any, scope: Scope, depth: int = 0) -> Any:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedgerow.core.template import BadTemplate, Override, read
+from hedgerow.core.template import BadTemplate, Override, Use, read
 from tests.unit.core.template.templates import CERTIFICATE, template
 
 
@@ -48,7 +48,7 @@ def changed(**properties: Any) -> dict[str, Any]:
         (template(resources={"certificate": {"Type": "AWS::IoT::Certificate"}}), "Properties of a resource cannot be"),
         (template({"ThingName": None}), "Properties of a resource cannot be null"),
         (template({}), "must have a ThingName"),
-        (template({"ThingName": "a", "BillingGroup": "b"}), "billing groups are not supported"),
+        (template({"ThingName": "a", "PackageVersions": {}}), "software packages are not supported"),
         (template({"ThingName": "a", "Colour": "red"}), "Colour, which is not supported"),
         (template({"ThingName": "a"}, overrides={"ThingTypeName": "MERGE"}), "one of DO_NOTHING, FAIL, REPLACE"),
         (template({"ThingName": "a"}, overrides={"ThingName": "REPLACE"}), "cannot be overridden"),
@@ -122,3 +122,43 @@ def test_any_json_is_a_template_or_is_refused(resources: Any, section: Any) -> N
             read(json.dumps(body))
         except BadTemplate:
             continue
+
+
+OF = "AWS::IoT::Certificate::"
+
+
+@pytest.mark.spec("AL-32", "AL-37")
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            template({"ThingName": {"Ref": OF + "CommonName"}}),
+            r"Resources\.thing\.Properties\.ThingName refers to .*Com",
+        ),
+        (template({"ThingName": {"Fn::Sub": "a-${X}"}}), r"ThingName\.Fn::Sub refers to X, which must be declared"),
+        (template(Parameters={OF + "Colour": {"Type": "String"}}), "Colour is not known; .*CommonName"),
+        (template(Parameters={"Serial": {"Type": "String"}}), "Serial needs a Default"),
+        (template(DeviceConfiguration={"a": "b"}), "DeviceConfiguration reaches no device"),
+    ],
+)
+def test_a_template_that_could_never_be_filled_in_just_in_time_is_refused(text: str, why: str) -> None:
+    with pytest.raises(BadTemplate, match=why):
+        read(text, Use.JUST_IN_TIME)
+
+
+def certificate_of(**properties: object) -> str:
+    return json.dumps({"Resources": {"c": {"Type": "AWS::IoT::Certificate", "Properties": properties}}})
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (certificate_of(Status="ACTIVE"), "exactly one of CertificateId, CertificatePem, CertificateSigningRequest"),
+        (certificate_of(CertificateId="a", CertificatePem="b"), "exactly one of"),
+        (certificate_of(CertificateId="a", CACertificatePem="b"), "goes with CertificatePem only"),
+        (template(), "known only to a device"),
+    ],
+)
+def test_an_operators_template_says_where_the_certificate_comes_from(text: str, why: str) -> None:
+    with pytest.raises(BadTemplate, match=why):
+        read(text, Use.OPERATOR)

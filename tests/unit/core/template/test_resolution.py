@@ -11,6 +11,7 @@ from hedgerow.core.template import (
     CannotResolve,
     Resolved,
     TooLong,
+    UnsafeValue,
     policy_name,
     read,
     resolve,
@@ -200,3 +201,25 @@ def test_the_name_of_a_policy_does_not_depend_on_spelling(document: dict[str, An
     turned = dict(reversed(document.items()))
 
     assert policy_name(json.dumps(document)) == policy_name(json.dumps(turned, indent=indent))
+
+
+def with_policy(document: Any) -> dict[str, Any]:
+    return {"policy": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyDocument": document}}}
+
+
+@given(
+    value=st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+    written=st.sampled_from(['{"Resource": "client/${Name}"}', {"Resource": "client/${Name}"}]),
+)
+def test_what_a_device_says_is_a_plain_text_in_a_policy_or_refused(value: str, written: Any) -> None:
+    document = {"Fn::Sub": written} if isinstance(written, str) else {"Resource": {"Fn::Sub": written["Resource"]}}
+    read_template = read(template({"ThingName": "a"}, resources=with_policy(document)))
+
+    try:
+        found = resolve(read_template, {"Name": value}, certificate_id="c" * 64).policies[0].document
+    except UnsafeValue:
+        return
+
+    assert found is not None
+    assert json.loads(found) == {"Resource": f"client/{value}"}
+    assert not set(value) & set("*?${}")

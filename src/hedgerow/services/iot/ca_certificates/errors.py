@@ -1,7 +1,7 @@
 """What can be wrong with a request about CA certificates."""
 
-from hedgerow.base.errors import ServiceError
-from hedgerow.services.iot.errors import LimitExceeded, ResourceAlreadyExists, ResourceNotFound
+from hedgerow.base.errors import HedgerowError, ServiceError
+from hedgerow.services.iot.errors import InvalidRequest, LimitExceeded, ResourceAlreadyExists, ResourceNotFound
 
 
 class CaNotFound(ResourceNotFound):
@@ -65,3 +65,18 @@ class TooManyOfOneName(LimitExceeded):
 
     def __init__(self, most: int) -> None:
         super().__init__(f"There are {most} CA certificates with the same subject already, which is the most")
+
+
+class InvalidRegistrationConfig(InvalidRequest):
+    """The registrationConfig cannot be honoured; the message says why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"registrationConfig: {why}")
+
+
+class NotProvisioned(HedgerowError):
+    """A device that connected for the first time was not provisioned; `code` and the message say why."""
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(why)
+        self.code = code

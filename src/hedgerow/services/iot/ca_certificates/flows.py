@@ -8,7 +8,7 @@ from hedgerow.base.clock import Clock
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
 from hedgerow.services.iot.ca_certificates.model import CaMode, ParsedCa, parsed_ca, verify
-from hedgerow.services.iot.ca_certificates.operations import CaCertificateOperations, ca_arn, no_templates
+from hedgerow.services.iot.ca_certificates.operations import CaCertificateOperations, ca_arn, read_provisioning
 from hedgerow.services.iot.ca_certificates.store import RegistrationCodeStore
 from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.store import Answer, Run, Tx
@@ -44,14 +44,16 @@ class CaCertificateFlows:
         self._clock = clock
 
     async def register_ca_certificate(self, request: Request, caller: Caller) -> Mapping[str, Any]:
-        no_templates(request)
+        provisioning = read_provisioning(request)
         mode = CaMode(request.get("certificateMode", "DEFAULT"))
         active, auto = bool(request.get("setAsActive")), bool(request.get("allowAutoRegistration"))
         read = parsed_ca(request["caCertificate"], now=self._clock.now())
         await self._verify(read, mode, request.get("verificationCertificate"), caller)
 
         def step(tx: Tx) -> Answer:
-            ca = self._operations.enter(tx, caller, read, mode=mode, active=active, auto_registration=auto)
+            ca = self._operations.enter(
+                tx, caller, read, mode=mode, active=active, auto_registration=auto, provisioning=provisioning
+            )
             return Answer({"certificateArn": ca_arn(caller, ca.id), "certificateId": ca.id})
 
         async with self._anchors.joining(read.pem, account=caller.account, ca=True):

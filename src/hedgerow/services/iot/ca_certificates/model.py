@@ -2,6 +2,7 @@
 
 Its id is the SHA-256 of its DER. In DEFAULT mode the owner proved that it has the CA's key, and no other account has
 the CA in that mode; in SNI_ONLY mode nothing is proved, and devices name the account by the server name.
+With a `Provisioning` (registrationConfig) its devices are provisioned by a template when they first connect.
 Spec: AWS IoT RegisterCACertificate, UpdateCACertificate; 10 CA certificates of one subject in an account.
 """
 
@@ -33,6 +34,15 @@ class CaMode(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Provisioning:
+    """By which template: one of the account's by its name, or a body with the role whose rights are used."""
+
+    template: str | None
+    body: str | None
+    role_arn: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaCertificate:
     """One CA certificate of an account."""
 
@@ -48,6 +58,7 @@ class CaCertificate:
     not_after: float
     created_at: float
     updated_at: float
+    provisioning: Provisioning | None = None
 
     @property
     def active(self) -> bool:
@@ -59,10 +70,17 @@ class CaCertificate:
         """Whether the account did not prove that it has the CA's key."""
         return self.mode is CaMode.SNI_ONLY
 
-    def changed(self, *, status: CaStatus, auto_registration: bool, now: float) -> "CaCertificate":
+    def changed(
+        self, *, status: CaStatus, auto_registration: bool, provisioning: Provisioning | None, now: float
+    ) -> "CaCertificate":
         """Answer it with another status and another answer to unknown certificates."""
         return replace(
-            self, status=status, auto_registration=auto_registration, version=self.version + 1, updated_at=now
+            self,
+            status=status,
+            auto_registration=auto_registration,
+            provisioning=provisioning,
+            version=self.version + 1,
+            updated_at=now,
         )
 
     def signed(self, certificate: x509.Certificate) -> bool:

@@ -1,10 +1,16 @@
-"""Just-in-time registration: what a device's first connection with a certificate of a registered CA sets off.
+"""What a device's first connection with a certificate of a registered CA sets off: registration, or provisioning.
 
-The certificate is registered PENDING_ACTIVATION and an event says so; this connection and all that follow are refused
-until somebody activates it. The event is sent again at each of them.
+The certificate is registered PENDING_ACTIVATION, and this connection is refused. Then, by the CA:
+
+- without a template (JITR) an event says so, and all connections are refused until somebody activates the certificate;
+  the event is sent again at each of them.
+- with a template (JITP) thing, policies and attachments are made in the same transaction, and the next connection is
+  let in. When that fails nothing of it is done: the certificate stays PENDING_ACTIVATION, a line in the log says why,
+  and the next connection tries again. No event is sent: who listens for those activates what was announced.
+
 A CA in DEFAULT mode speaks for its account whatever name the device connects to; one in SNI_ONLY mode, which proves
 nothing, only when the device names the account (`<account>.<host>`).
-Spec: AWS IoT just-in-time registration; `$aws/events/certificates/registered/<caCertificateId>`.
+Spec: AWS IoT just-in-time registration and provisioning; `$aws/events/certificates/registered/<caCertificateId>`.
 """
 
 import json
@@ -13,15 +19,20 @@ from typing import Final, Protocol
 
 from cryptography import x509
 
+from hedgerow.base.errors import ServiceError
+from hedgerow.base.ids import Ids
+from hedgerow.base.log import get_logger
 from hedgerow.core import pki
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.events import Published
-from hedgerow.services.iot.ca_certificates.model import CaCertificate
+from hedgerow.services.iot.ca_certificates.errors import NotProvisioned
+from hedgerow.services.iot.ca_certificates.model import CaCertificate, Provisioning
 from hedgerow.services.iot.ca_certificates.store import CaCertificateStore
-from hedgerow.store import Answer, Tx
+from hedgerow.store import Answer, Run, Tx
 
 TOPIC: Final = "$aws/events/certificates/registered/"
 _ACCOUNT_HOST: Final = re.compile(r"([0-9]{12})\.")
+_log = get_logger("services.iot.just_in_time")
 
 
 class Entered(Protocol):
@@ -50,19 +61,46 @@ class Certificates(Protocol):
         ...
 
 
-class JustInTimeRegistration:
-    """Registers unknown certificates of active CAs that allow it."""
+class Provisioner(Protocol):
+    """Provisions devices by templates."""
 
-    def __init__(self, *, cas: CaCertificateStore, certificates: Certificates, region: str) -> None:
+    def provision(self, tx: Tx, caller: Caller, by: Provisioning, certificate: x509.Certificate) -> Answer:
+        """Provision the device of this certificate, which is registered and PENDING_ACTIVATION.
+
+        Raises NotProvisioned; then the transaction must not be committed.
+        """
+        ...
+
+    def failed(self, tx: Tx, caller: Caller, certificate: x509.Certificate, why: NotProvisioned) -> Answer:
+        """Write down that this did not succeed."""
+        ...
+
+
+class JustInTimeRegistration:
+    """Registers unknown certificates of active CAs that allow it, and provisions their devices."""
+
+    def __init__(
+        self,
+        *,
+        cas: CaCertificateStore,
+        certificates: Certificates,
+        provisioner: Provisioner,
+        region: str,
+        ids: Ids,
+    ) -> None:
         self._cas = cas
         self._certificates = certificates
+        self._provisioner = provisioner
         self._region = region
+        self._ids = ids
 
     def ca_of(self, tx: Tx, der: bytes, server_name: str | None) -> tuple[str, CaCertificate] | None:
-        """Answer (account, CA) when a connection with this certificate is to be registered or announced, else None."""
+        """Answer (account, CA) when a connection with this certificate is to set anything off, else None."""
         try:
             certificate = pki.read_der(der)
         except pki.BadCertificate:
+            return None
+        if not certificate.not_valid_before_utc.timestamp() <= tx.now <= certificate.not_valid_after_utc.timestamp():
             return None
         named = _ACCOUNT_HOST.match(server_name or "")
         for account, ca in self._cas.anywhere(tx, pki.name_key(certificate.issuer)):
@@ -73,15 +111,18 @@ class JustInTimeRegistration:
         return None
 
     def register(self, tx: Tx, der: bytes, server_name: str | None, source_ip: str) -> Answer:
-        """Register the certificate, unless it is there and waits, and announce it."""
+        """Register the certificate, unless it is there and waits; then provision its device, or announce it.
+
+        Raises a ServiceError for a certificate that cannot be registered, NotProvisioned when that fails.
+        """
         home = self.ca_of(tx, der, server_name)
         if home is None:
             return Answer({})
         account, ca = home
-        certificate = pki.read_der(der)
-        found = self._certificates.find(tx, account, pki.certificate_id(certificate))
-        if found is None:
-            self._enter(tx, account, ca, certificate)
+        certificate, caller = pki.read_der(der), self._caller(account, source_ip)
+        found = self._entered(tx, caller, ca, certificate)
+        if ca.provisioning is not None:
+            return self._provisioner.provision(tx, caller, ca.provisioning, certificate)
         event = {
             "certificateId": pki.certificate_id(certificate),
             "caCertificateId": ca.id,
@@ -94,12 +135,66 @@ class JustInTimeRegistration:
         message = Published(account=account, topic=TOPIC + ca.id, payload=json.dumps(event).encode())
         return Answer({}, events=(message,))
 
-    def _enter(self, tx: Tx, account: str, ca: CaCertificate, certificate: x509.Certificate) -> None:
-        caller = Caller(
+    def leave(self, tx: Tx, der: bytes, server_name: str | None, source_ip: str, why: NotProvisioned) -> Answer:
+        """Register the certificate and no more, since its device could not be provisioned."""
+        home = self.ca_of(tx, der, server_name)
+        if home is None:
+            return Answer({})
+        account, ca = home
+        certificate, caller = pki.read_der(der), self._caller(account, source_ip)
+        self._entered(tx, caller, ca, certificate)
+        return self._provisioner.failed(tx, caller, certificate, why)
+
+    def _entered(self, tx: Tx, caller: Caller, ca: CaCertificate, certificate: x509.Certificate) -> Entered | None:
+        """Write the certificate into the registry; answer what was there before."""
+        found = self._certificates.find(tx, caller.account, pki.certificate_id(certificate))
+        if found is None:
+            pem = pki.pem_of(certificate)
+            self._certificates.enter_of_ca(tx, caller, pem, ca_id=ca.id, sni_only=ca.sni_only)
+        return found
+
+    def _caller(self, account: str, source_ip: str) -> Caller:
+        return Caller(
             account=account,
             region=self._region,
             principal="iot.amazonaws.com",
             kind=Kind.SERVICE,
-            request_id="",
+            request_id=self._ids.uuid(),
+            source_ip=source_ip,
         )
-        self._certificates.enter_of_ca(tx, caller, pki.pem_of(certificate), ca_id=ca.id, sni_only=ca.sni_only)
+
+
+class JustInTimeFlows:
+    """What happens beside a refused connection."""
+
+    def __init__(self, *, run: Run, registration: JustInTimeRegistration) -> None:
+        self._run = run
+        self._registration = registration
+
+    async def refused(self, der: bytes, server_name: str | None, source_ip: str) -> None:
+        """Take notice of a connection that was refused; the next with this certificate may be let in."""
+        registration = self._registration
+        home = await self._run.read(lambda tx: registration.ca_of(tx, der, server_name))
+        if home is None:
+            return
+        fields = {
+            "account": home[0],
+            "ca": home[1].id,
+            "certificate": pki.certificate_id(der),
+            "remote": source_ip,
+        }
+        try:
+            await self._run.write(lambda tx: registration.register(tx, der, server_name, source_ip))
+        except ServiceError as error:
+            _log.info("a certificate of a registered CA is not registered", extra={"fields": _with(fields, error)})
+        except NotProvisioned as error:
+            why = error  # the name is gone after the block
+            _log.warning("a device is not provisioned just in time", extra={"fields": _with(fields, error)})
+            await self._run.write(lambda tx: registration.leave(tx, der, server_name, source_ip, why))
+        else:
+            done = "registered" if home[1].provisioning is None else "provisioned"
+            _log.info("first connection of a device of a registered CA", extra={"fields": {**fields, "done": done}})
+
+
+def _with(fields: dict[str, str], error: Exception) -> dict[str, str]:
+    return {**fields, "cause": str(error)}

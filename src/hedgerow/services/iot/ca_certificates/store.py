@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy import update as update_rows
 
 from hedgerow.core.pki import name_key
-from hedgerow.services.iot.ca_certificates.model import CaCertificate, CaMode, CaStatus
+from hedgerow.services.iot.ca_certificates.model import CaCertificate, CaMode, CaStatus, Provisioning
 from hedgerow.store import Tx, metadata
 
 cas = Table(
@@ -43,7 +43,11 @@ cas = Table(
     Column("not_after", Float, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
+    Column("template_name", String(36)),
+    Column("template_body", Text),
+    Column("template_role", String(2048)),
 )
+Index("ix_iot_ca_certificate_template", cas.c.account, cas.c.template_name)
 Index("ix_iot_ca_certificate_created_at", cas.c.account, cas.c.created_at, cas.c.id)
 # These two do not begin with the account: a CA in DEFAULT mode is one account's, and a handshake names no account.
 Index("ix_iot_ca_certificate_subject", cas.c.subject, cas.c.account)
@@ -70,11 +74,17 @@ _OF_SUBJECT = select(cas).where(cas.c.account == _ACCOUNT, cas.c.subject == _SUB
 _ANYWHERE = select(cas).where(cas.c.subject == _SUBJECT).order_by(cas.c.created_at, cas.c.account)
 _ELSEWHERE = select(cas.c.account).where(cas.c.id == _ID, cas.c.account != _ACCOUNT, cas.c.mode == "DEFAULT")
 _ALL = select(cas.c.account, cas.c.id, cas.c.pem).order_by(cas.c.created_at)
-_LIST = select(cas).where(cas.c.account == _ACCOUNT).limit(bindparam("limit_"))
+_TEMPLATE: Final[Any] = bindparam("template_")
+_LIST = (
+    select(cas)
+    .where(cas.c.account == _ACCOUNT, or_(_TEMPLATE == "", cas.c.template_name == _TEMPLATE))
+    .limit(bindparam("limit_"))
+)
 _NEWEST = _LIST.order_by(cas.c.created_at.desc(), cas.c.id.desc())
 _NEWEST_AFTER = _NEWEST.where(or_(cas.c.created_at < _AT, and_(cas.c.created_at == _AT, cas.c.id < _AFTER)))
 _OLDEST = _LIST.order_by(cas.c.created_at, cas.c.id)
 _OLDEST_AFTER = _OLDEST.where(or_(cas.c.created_at > _AT, and_(cas.c.created_at == _AT, cas.c.id > _AFTER)))
+_USES_TEMPLATE = select(cas.c.id).where(cas.c.account == _ACCOUNT, cas.c.template_name == _TEMPLATE).limit(1)
 _CODE = select(codes.c.code).where(codes.c.account == _ACCOUNT)
 _ADD_CODE = insert(codes)
 _DELETE_CODE = delete(codes).where(codes.c.account == _ACCOUNT)
@@ -109,6 +119,10 @@ class CaCertificateStore:
         found = self.anywhere(tx, name_key(certificate.issuer))
         return next((account for account, ca in found if not ca.sni_only and ca.signed(certificate)), None)
 
+    def use_template(self, tx: Tx, account: str, name: str) -> bool:
+        """Tell whether a CA certificate of the account has its devices provisioned by this template."""
+        return tx.one(_USES_TEMPLATE, account_=account, template_=name) is not None
+
     def add(self, tx: Tx, account: str, ca: CaCertificate) -> None:
         tx.run(_INSERT, account=account, id=ca.id, pem=ca.pem, subject=ca.subject, mode=ca.mode.value, **_columns(ca))
 
@@ -119,10 +133,20 @@ class CaCertificateStore:
         tx.run(_DELETE, account_=account, id_=certificate_id)
 
     def list(
-        self, tx: Tx, account: str, *, after: tuple[Any, ...], limit: int, ascending: bool = False
+        self,
+        tx: Tx,
+        account: str,
+        *,
+        after: tuple[Any, ...],
+        limit: int,
+        ascending: bool = False,
+        template: str | None = None,
     ) -> Sequence[CaCertificate]:
-        """Answer them, newest first unless `ascending`, those after (created_at, id); () is the beginning."""
-        values: dict[str, Any] = {"account_": account, "limit_": limit}
+        """Answer them, newest first unless `ascending`, those after (created_at, id); () is the beginning.
+
+        With a template only those that provision by it.
+        """
+        values: dict[str, Any] = {"account_": account, "limit_": limit, "template_": template or ""}
         statement: Any = _OLDEST if ascending else _NEWEST
         if after:
             statement = _OLDEST_AFTER if ascending else _NEWEST_AFTER
@@ -150,7 +174,11 @@ class RegistrationCodeStore:
 
 
 def _columns(ca: CaCertificate) -> dict[str, Any]:
+    provisioning = ca.provisioning
     return {
+        "template_name": None if provisioning is None else provisioning.template,
+        "template_body": None if provisioning is None else provisioning.body,
+        "template_role": None if provisioning is None else provisioning.role_arn,
         "status": ca.status.value,
         "auto_registration": ca.auto_registration,
         "generation": ca.generation,
@@ -163,6 +191,7 @@ def _columns(ca: CaCertificate) -> dict[str, Any]:
 
 
 def _ca(row: Row[Any]) -> CaCertificate:
+    by_template = row.template_name is not None or row.template_body is not None
     return CaCertificate(
         id=row.id,
         pem=row.pem,
@@ -176,4 +205,9 @@ def _ca(row: Row[Any]) -> CaCertificate:
         not_after=row.not_after,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        provisioning=(
+            Provisioning(template=row.template_name, body=row.template_body, role_arn=row.template_role)
+            if by_template
+            else None
+        ),
     )

@@ -4,13 +4,14 @@ from hedgerow.services.iot.provisioning.errors import HookFailed, Rejection
 from hedgerow.services.iot.provisioning.flows import Invoker, ProvisioningFlows
 from hedgerow.services.iot.provisioning.follow_ups import ProvisioningFollowUps
 from hedgerow.services.iot.provisioning.model import Tokens
-from hedgerow.services.iot.provisioning.operations import Registration, Steps
+from hedgerow.services.iot.provisioning.operations import Order, Registration, Steps
 from hedgerow.services.iot.provisioning.store import UNCLAIMED, Rights
 
 __all__ = [
     "UNCLAIMED",
     "HookFailed",
     "Invoker",
+    "Order",
     "ProvisioningFlows",
     "ProvisioningFollowUps",
     "Registration",

@@ -134,6 +134,11 @@ class Template(Protocol):
     """What enrolment looks at in a template."""
 
     @property
+    def just_in_time(self) -> bool:
+        """Whether it is for devices that connect with a certificate of a registered CA, and no other."""
+        ...
+
+    @property
     def enabled(self) -> bool:
         """Whether it provisions devices."""
         ...
@@ -301,6 +306,8 @@ class ProvisioningFlows:
         template = self._templates.get(tx, caller.account, name)
         if template is None:
             raise InvalidTemplate(f"Template with name {name} does not exist.")
+        if template.just_in_time:
+            raise InvalidTemplate(f"Template {name} is of type JITP, which is not for this.")
         if not template.enabled:
             raise InvalidTemplate(f"Template {name} is not enabled.")
         token = body.get("certificateOwnershipToken")

@@ -1,11 +1,11 @@
 """Provisioning a device, the part inside one transaction: everything that the template says, or nothing.
 
-Every step is an operation of a sibling subject, done as the template's role, whose rights are asked before each. The
-hook and the form of the messages are the flow's business; `model.py` says whose a name is.
+Every step is an operation of a sibling subject, done as the template's role (or as the operator who asks), whose rights
+are asked before each. The hook and the form of the messages are the flow's business; `model.py` says whose a name is.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -25,7 +25,15 @@ from hedgerow.services.iot.provisioning.errors import (
     ProvisioningFailed,
 )
 from hedgerow.services.iot.provisioning.model import Change, Existing, change_of, same_key
-from hedgerow.services.iot.provisioning.store import UNCLAIMED, Certificates, Groups, Policies, Rights, Things
+from hedgerow.services.iot.provisioning.store import (
+    UNCLAIMED,
+    Billing,
+    Certificates,
+    Groups,
+    Policies,
+    Rights,
+    Things,
+)
 from hedgerow.store import Answer, Tx
 
 _ENDED: Final = "Register thing workflow execution terminates due to: "
@@ -48,6 +56,7 @@ class Steps:
     attach_thing_principal: Operation
     add_thing_to_thing_group: Operation
     remove_thing_from_thing_group: Operation
+    add_thing_to_billing_group: Operation
     create_policy: Operation
     attach_policy: Operation
     update_certificate: Operation
@@ -55,14 +64,17 @@ class Steps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be done: for which certificate, by which template, with which parameters."""
+    """What is to be done: for which certificate, by which template, with which parameters, and in whose name."""
 
     certificate_id: str
     template: str
     body: str
-    role_arn: str
+    role_arn: str | None  # None: in the caller's own name, and `may` says what the caller may do
     parameters: Mapping[str, str]
     approved: bool  # a hook allowed it
+    facts: Mapping[str, str] | None = None  # what the certificate's subject says
+    use: language.Use = language.Use.CLAIM
+    may: Callable[[str, str], bool] | None = None  # (action, resource)
 
 
 class Registration:
@@ -75,6 +87,7 @@ class Registration:
         certificates: Certificates,
         things: Things,
         groups: Groups,
+        billing: Billing,
         policies: Policies,
         rights: Rights,
         names_may_be_taken: bool = False,
@@ -83,6 +96,7 @@ class Registration:
         self._certificates = certificates
         self._things = things
         self._groups = groups
+        self._billing = billing
         self._policies = policies
         self._rights = rights
         self._names_may_be_taken = names_may_be_taken
@@ -92,7 +106,10 @@ class Registration:
 
         May be repeated with the same certificate: the template is applied again.
         """
-        wanted = resolved(order)
+        return self.apply(tx, order, resolved(order), caller)
+
+    def apply(self, tx: Tx, order: Order, wanted: language.Resolved, caller: Caller) -> Answer:
+        """Do the same with a template that is filled in already."""
         self._check_certificate(tx, order, caller.account, active=wanted.certificate.active)
         work = _Work(self._steps, self._rights, tx, order, caller)
         try:
@@ -117,6 +134,7 @@ class Registration:
         if thing is not None and change is not None:
             self._attach(work, thing.name, wanted.certificate.principal_type)
             work.join(thing.name, change)
+            self._bill(work, thing)
         work.set_status("ACTIVE" if wanted.certificate.active else "INACTIVE")
 
     def _check_certificate(self, tx: Tx, order: Order, account: str, *, active: bool) -> None:
@@ -186,6 +204,17 @@ class Registration:
         if kind is not None or not any(link.thing == thing for link in links):
             work.attach(thing, (kind or language.PrincipalType.SHARED).value)
 
+    def _bill(self, work: "_Work", thing: language.ResolvedThing) -> None:
+        """Put the thing into its billing group; raise Conflict when it is in another."""
+        group = thing.billing_group
+        if group is None:
+            return
+        there = self._billing.of(work.tx, work.caller.account, thing.name)
+        if there is None:
+            work.bill(thing.name, group)
+        elif there != group:
+            raise Conflict(f"Existing BillingGroup: {there} conflicts with BillingGroup: {group} in Template.")
+
     def _put_policy(self, work: "_Work", policy: language.ResolvedPolicy) -> None:
         if self._policies.get(work.tx, work.caller.account, policy.name) is None:
             if policy.document is None:
@@ -203,7 +232,8 @@ class _Work:
         self.tx = tx
         self.order = order
         self.caller = caller
-        self._as_role = dataclasses.replace(caller, principal=order.role_arn, kind=Kind.SERVICE)
+        role = order.role_arn
+        self._doer = caller if role is None else dataclasses.replace(caller, principal=role, kind=Kind.SERVICE)
         self._certificate = self._own(f"cert/{order.certificate_id}")
         self.events: list[Event] = []
 
@@ -244,14 +274,26 @@ class _Work:
             for name in names:
                 self._do(steps, action, self._own(f"thinggroup/{name}"), {"thingGroupName": name, "thingName": thing})
 
+    def bill(self, thing: str, group: str) -> None:
+        request = {"billingGroupName": group, "thingName": thing}
+        resource = self._own(f"billinggroup/{group}")
+        self._do(self._steps.add_thing_to_billing_group, "iot:AddThingToBillingGroup", resource, request)
+
     def set_status(self, status: str) -> None:
         request = {"certificateId": self.order.certificate_id, "newStatus": status}
         self._do(self._steps.update_certificate, "iot:UpdateCertificate", self._certificate, request)
 
     def _do(self, step: Operation, action: str, resource: str, request: Mapping[str, Any]) -> None:
-        if not self._rights.role_allows(self.tx, self.caller.account, self.order.role_arn, action, resource):
-            raise Denied(f"Access Denied: the provisioning role may not {action} on {resource}")
-        self.events.extend(step(self.tx, Request(request), self._as_role).events)
+        if not self._may(action, resource):
+            who = "caller" if self.order.role_arn is None else "provisioning role"
+            raise Denied(f"Access Denied: the {who} may not {action} on {resource}")
+        self.events.extend(step(self.tx, Request(request), self._doer).events)
+
+    def _may(self, action: str, resource: str) -> bool:
+        role, may = self.order.role_arn, self.order.may
+        if role is not None:
+            return self._rights.role_allows(self.tx, self.caller.account, role, action, resource)
+        return may is not None and may(action, resource)
 
     def _thing(self, name: str) -> str:
         return self._own(f"thing/{name}")
@@ -263,11 +305,15 @@ class _Work:
 def resolved(order: Order) -> language.Resolved:
     """Fill the template in; raise the Rejection that says what is wrong with it or with the parameters."""
     try:
-        template = language.read(order.body)
-        return language.resolve(template, order.parameters, certificate_id=order.certificate_id)
+        template = language.read(order.body, order.use)
+        return language.resolve(
+            template, order.parameters, certificate_id=order.certificate_id, facts=order.facts, use=order.use
+        )
     except language.CannotResolve as error:
         raise InvalidParameters(str(error)) from error
     except language.BadFunction as error:
         raise InvalidTemplate(f"Template {order.template} has an invalid {error.name}.") from error
+    except language.UnsafeValue as error:
+        raise InvalidParameters(f"Template {order.template} cannot be filled in: {error}") from error
     except (language.BadTemplate, language.BadValue, language.TooLong) as error:
         raise InvalidTemplate(f"Template {order.template} cannot be filled in: {error}") from error

@@ -99,6 +99,14 @@ class Groups(Protocol):
         ...
 
 
+class Billing(Protocol):
+    """Who is in which billing group."""
+
+    def of(self, tx: Tx, account: str, thing: str) -> str | None:
+        """Answer the billing group that the thing is in."""
+        ...
+
+
 class Policies(Protocol):
     """The rows of policies."""
 

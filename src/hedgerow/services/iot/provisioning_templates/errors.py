@@ -1,6 +1,7 @@
 """What can be wrong with a request about provisioning templates."""
 
 from hedgerow.services.iot.errors import (
+    DeleteConflict,
     InvalidRequest,
     LimitExceeded,
     ResourceAlreadyExists,
@@ -28,6 +29,16 @@ class TemplateExists(ResourceAlreadyExists):
 
     def __init__(self, name: str, *, template_arn: str) -> None:
         super().__init__(f"Template with name {name} already exists", resourceId=name, resourceArn=template_arn)
+
+
+class TemplateInUse(DeleteConflict):
+    """CA certificates have their devices provisioned by it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Template {name} is attached to a CA certificate: change the registrationConfig there first "
+            "(ListCACertificates with templateName finds it)"
+        )
 
 
 class InvalidTemplateBody(InvalidRequest):

@@ -1,7 +1,8 @@
 """A provisioning template in the registry: versions of a body, one of them the default, a role and maybe a hook.
 
 What a body means is `core/template`'s business.
-Spec: at most 5 versions, whose numbers grow and are never used again; the type never changes.
+Spec: at most 5 versions, whose numbers grow and are never used again; the type never changes. One of type JITP hangs on
+CA certificates, has no hook, and cannot be deleted while it does.
 """
 
 import re
@@ -16,6 +17,7 @@ VERSIONS: Final = 5
 MOST: Final = 256
 HOOK_VERSION: Final = "2020-04-01"
 FLEET: Final = "FLEET_PROVISIONING"
+JUST_IN_TIME: Final = "JITP"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,12 @@ class ProvisioningTemplate:
     last_version: int
     created_at: float
     updated_at: float
+    type: str = FLEET  # never changes
+
+    @property
+    def just_in_time(self) -> bool:
+        """Whether it is for devices that connect with a certificate of a registered CA."""
+        return self.type == JUST_IN_TIME
 
     def with_version(self, *, default: bool, now: float) -> "ProvisioningTemplate":
         """Answer it with one version more."""

@@ -1,13 +1,12 @@
 """The operations on provisioning templates and their versions.
 
-A body is checked when it is made. A hook that could not be asked is refused here with the reason; so is the type JITP.
+A body is checked when it is made. A hook that could not be asked is refused here with the reason.
 Spec: AWS IoT CreateProvisioningTemplate ….
 """
 
 from dataclasses import replace
 from typing import Any, Protocol
 
-from hedgerow.base.errors import NotImplementedYet
 from hedgerow.core import template as language
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
@@ -20,6 +19,7 @@ from hedgerow.services.iot.provisioning_templates.errors import (
     InvalidTemplateBody,
     RoleUnusable,
     TemplateExists,
+    TemplateInUse,
     TemplateNotFound,
     TemplateVersionNotFound,
     TooManyTemplates,
@@ -27,6 +27,7 @@ from hedgerow.services.iot.provisioning_templates.errors import (
 )
 from hedgerow.services.iot.provisioning_templates.model import (
     FLEET,
+    JUST_IN_TIME,
     MOST,
     VERSIONS,
     Hook,
@@ -55,26 +56,37 @@ class Hooks(Protocol):
         ...
 
 
+class Authorities(Protocol):
+    """What templates need of CA certificates."""
+
+    def use_template(self, tx: Tx, account: str, name: str) -> bool:
+        """Tell whether a CA certificate of the account has its devices provisioned by this template."""
+        ...
+
+
 class TemplateOperations:
     """The operations on provisioning templates."""
 
-    def __init__(self, *, templates: TemplateStore, roles: Roles, hooks: Hooks, pages: Pages) -> None:
+    def __init__(
+        self, *, templates: TemplateStore, authorities: Authorities, roles: Roles, hooks: Hooks, pages: Pages
+    ) -> None:
         self._templates = templates
+        self._authorities = authorities
         self._roles = roles
         self._hooks = hooks
         self._pages = pages
 
     def create_provisioning_template(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         name = checked_name(request["templateName"])
-        if request.get("type", FLEET) != FLEET:
-            raise NotImplementedYet("Templates of type JITP are not supported: use FLEET_PROVISIONING")
-        body = _checked_body(request["templateBody"])
+        kind = request.get("type", FLEET)
+        body = _checked_body(request["templateBody"], kind)
         template = ProvisioningTemplate(
             name=name,
             description=request.get("description"),
             enabled=bool(request.get("enabled")),
             role_arn=self._role(tx, caller, request["provisioningRoleArn"]),
-            hook=self._hook(tx, caller, name, request.get("preProvisioningHook")),
+            hook=self._hook(tx, caller, name, kind, request.get("preProvisioningHook")),
+            type=kind,
             default_version=1,
             last_version=1,
             created_at=tx.now,
@@ -123,18 +135,20 @@ class TemplateOperations:
         if "defaultVersionId" in request:
             changes["default_version"] = self._possible_default(tx, caller, template, request["defaultVersionId"])
         if hook is not None or remove:
-            changes["hook"] = self._hook(tx, caller, template.name, hook)
+            changes["hook"] = self._hook(tx, caller, template.name, template.type, hook)
         self._templates.put(tx, caller.account, replace(template, **changes))
         return Answer({})
 
     def delete_provisioning_template(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         template = self._get(tx, caller, request["templateName"])
+        if template.just_in_time and self._authorities.use_template(tx, caller.account, template.name):
+            raise TemplateInUse(template.name)
         self._templates.remove(tx, caller.account, template.name)
         return Answer({})
 
     def create_provisioning_template_version(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         template = self._get(tx, caller, request["templateName"])
-        body, default = _checked_body(request["templateBody"]), bool(request.get("setAsDefault"))
+        body, default = _checked_body(request["templateBody"], template.type), bool(request.get("setAsDefault"))
         if len(self._templates.versions(tx, caller.account, template.name)) >= VERSIONS:
             raise TooManyVersions(template.name, VERSIONS)
         changed = template.with_version(default=default, now=tx.now)
@@ -185,9 +199,11 @@ class TemplateOperations:
             raise RoleUnusable(f"The provisioning role {role_arn} does not exist in account {caller.account}")
         return role_arn
 
-    def _hook(self, tx: Tx, caller: Caller, name: str, written: Request | None) -> Hook | None:
+    def _hook(self, tx: Tx, caller: Caller, name: str, kind: str, written: Request | None) -> Hook | None:
         if written is None:
             return None
+        if kind != FLEET:
+            raise InvalidHook(f"Provisioning hook is not supported for template type: {kind}")
         hook = checked_hook(written["targetArn"], written.get("payloadVersion"))
         why = self._hooks.refusal(tx, caller.account, hook.function_arn, template_arn=template_arn(caller, name))
         if why is not None:
@@ -200,9 +216,9 @@ def template_arn(caller: Caller, name: str) -> str:
     return arn("iot", caller.region, caller.account, f"provisioningtemplate/{name}")
 
 
-def _checked_body(body: str) -> str:
+def _checked_body(body: str, kind: str) -> str:
     try:
-        language.read(body)
+        language.read(body, language.Use.JUST_IN_TIME if kind == JUST_IN_TIME else language.Use.CLAIM)
     except language.BadTemplate as error:
         raise InvalidTemplateBody(str(error)) from error
     return body
@@ -218,7 +234,7 @@ def _listed(caller: Caller, template: ProvisioningTemplate) -> dict[str, Any]:
         "creationDate": template.created_at,
         "lastModifiedDate": template.updated_at,
         "enabled": template.enabled,
-        "type": FLEET,
+        "type": template.type,
     }
     if template.description is not None:
         listed["description"] = template.description

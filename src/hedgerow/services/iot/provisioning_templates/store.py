@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Column, Float, Integer, Row, String, Table, Text, bindparam, delete, func, insert, select
 from sqlalchemy import update as update_rows
 
-from hedgerow.services.iot.provisioning_templates.model import Hook, ProvisioningTemplate, TemplateVersion
+from hedgerow.services.iot.provisioning_templates.model import FLEET, Hook, ProvisioningTemplate, TemplateVersion
 from hedgerow.store import Tx, metadata
 
 templates = Table(
@@ -23,6 +23,7 @@ templates = Table(
     Column("last_version", Integer, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
+    Column("type", String(20), nullable=False, server_default=FLEET),
 )
 
 versions = Table(
@@ -82,7 +83,14 @@ class TemplateStore:
 
     def add(self, tx: Tx, account: str, template: ProvisioningTemplate, body: str) -> None:
         """Write a new template with its first version."""
-        tx.run(_INSERT, account=account, name=template.name, created_at=template.created_at, **_columns(template))
+        tx.run(
+            _INSERT,
+            account=account,
+            name=template.name,
+            type=template.type,
+            created_at=template.created_at,
+            **_columns(template),
+        )
         self.add_version(tx, account, template.name, template.last_version, body)
 
     def put(self, tx: Tx, account: str, template: ProvisioningTemplate) -> None:
@@ -139,6 +147,7 @@ def _template(row: Row[Any]) -> ProvisioningTemplate:
         last_version=row.last_version,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        type=row.type,
     )
 
 

@@ -11,11 +11,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-from hedgerow.base.errors import NotImplementedYet, ServiceError
+from hedgerow.base.errors import ServiceError
+from hedgerow.core import pki
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import Published
 from hedgerow.core.request import Request
-from hedgerow.services.iot.ca_certificates import CaCertificateFlows, JustInTimeRegistration
+from hedgerow.services.iot.ca_certificates import (
+    CaCertificateFlows,
+    JustInTimeFlows,
+    JustInTimeRegistration,
+    NotProvisioned,
+    Provisioning,
+)
 from hedgerow.services.iot.ca_certificates.errors import (
     CaActive,
     CaElsewhere,
@@ -32,13 +39,20 @@ from hedgerow.services.iot.certificates.errors import (
     CertificateState,
     CertificateValidation,
 )
-from hedgerow.services.iot.errors import InvalidRequest
+from hedgerow.services.iot.errors import InvalidRequest, ResourceNotFound
+from hedgerow.services.iot.provisioning_templates.model import JUST_IN_TIME, ProvisioningTemplate
+from hedgerow.store import Answer, Tx
 from tests.support.authorities import Signed, signed
 from tests.support.openssl import OpenSsl
 from tests.support.registry import Registry
 from tests.support.store import CALLER, OTHER_ACCOUNT, MemoryRun
+from tests.unit.core.template.templates import template
 
 ACME = signed("Acme CA", ca=True)
+ROLE = "arn:aws:iam::123456789012:role/fleet"
+COMMON_NAME = "AWS::IoT::Certificate::CommonName"
+BODY = template({"ThingName": {"Ref": COMMON_NAME}}, Parameters={COMMON_NAME: {"Type": "String"}})
+BY_BODY = {"templateBody": BODY, "roleArn": ROLE}
 
 
 class Listening:
@@ -53,6 +67,25 @@ class Listening:
         self.trusted.append(certificate_pem)
 
 
+class FakeProvisioner:
+    """Provisions whoever comes, or fails as it is told to."""
+
+    def __init__(self) -> None:
+        self.why_not: NotProvisioned | None = None
+        self.done: list[tuple[str, Provisioning]] = []
+        self.failures: list[str] = []
+
+    def provision(self, tx: Tx, caller: Caller, by: Provisioning, certificate: x509.Certificate) -> Answer:
+        if self.why_not is not None:
+            raise self.why_not
+        self.done.append((pki.certificate_id(certificate), by))
+        return Answer({})
+
+    def failed(self, tx: Tx, caller: Caller, certificate: x509.Certificate, why: NotProvisioned) -> Answer:
+        self.failures.append(f"{why.code}: {why} ({caller.source_ip})")
+        return Answer({})
+
+
 class Bench:
     def __init__(self, registry: Registry) -> None:
         self.registry, self.listening = registry, Listening()
@@ -64,8 +97,13 @@ class Bench:
             anchors=self.listening,
             clock=registry.store.clock,
         )
+        self.provisioner = FakeProvisioner()
         self.just_in_time = JustInTimeRegistration(
-            cas=registry.ca_store, certificates=registry.certificates, region=CALLER.region
+            cas=registry.ca_store,
+            certificates=registry.certificates,
+            provisioner=self.provisioner,
+            region=CALLER.region,
+            ids=registry.ids,
         )
 
     def register(self, request: Mapping[str, Any], caller: Caller = CALLER) -> str:
@@ -78,6 +116,23 @@ class Bench:
         """Register a CA with its verification certificate."""
         proof = signed(self.code(caller), ca)
         return self.register({"caCertificate": ca.pem, "verificationCertificate": proof.pem, **more}, caller)
+
+    def template(self, name: str, kind: str = JUST_IN_TIME, caller: Caller = CALLER) -> None:
+        """Enter a provisioning template."""
+        made = ProvisioningTemplate(
+            name=name,
+            description=None,
+            enabled=True,
+            role_arn=ROLE,
+            hook=None,
+            default_version=1,
+            last_version=1,
+            created_at=0.0,
+            updated_at=0.0,
+            type=kind,
+        )
+        with self.registry.store.tx() as tx:
+            self.registry.template_store.add(tx, caller.account, made, BODY)
 
     def code(self, caller: Caller = CALLER) -> str:
         return str(
@@ -152,7 +207,6 @@ def test_set_as_active_and_auto_registration_are_honoured(bench: Bench) -> None:
         ({"certificateMode": "SNI_ONLY", "verificationCertificate": ACME.pem}, InvalidRequest),
         ({"verificationCertificate": signed("wrong", ACME).pem}, RegistrationCodeValidation),
         ({"verificationCertificate": "nothing"}, CaValidation),
-        ({"registrationConfig": {"templateName": "t"}}, NotImplementedYet),
     ],
 )
 def test_a_ca_without_proof_is_refused(bench: Bench, more: dict[str, Any], error: type[ServiceError]) -> None:
@@ -274,13 +328,13 @@ def test_status_and_auto_registration_are_changed_one_by_one(bench: Bench) -> No
     assert bench.describe(ca_id)["autoRegistrationStatus"] == "DISABLE"
 
 
-def test_contradictions_and_templates_are_refused(bench: Bench) -> None:
+def test_contradictions_are_refused(bench: Bench) -> None:
     ca_id = bench.proved(ACME)
 
     with pytest.raises(InvalidRequest):
         bench.update(ca_id, removeAutoRegistration=True, newAutoRegistrationStatus="ENABLE")
-    with pytest.raises(NotImplementedYet, match="by claim"):
-        bench.update(ca_id, registrationConfig={"templateName": "t"})
+    with pytest.raises(InvalidRequest):
+        bench.update(ca_id, removeAutoRegistration=True, registrationConfig=BY_BODY)
 
 
 def test_a_ca_is_deleted_only_when_it_is_inactive(bench: Bench) -> None:
@@ -496,3 +550,125 @@ def test_a_proved_ca_goes_before_one_that_is_only_named(bench: Bench) -> None:
     (told,) = bench.connect(signed("lamp", ACME))
 
     assert told["account"] == CALLER.account
+
+
+# --- provisioning just in time
+
+
+def config(bench: Bench, ca_id: str) -> Mapping[str, Any] | None:
+    request = {"certificateId": ca_id}
+    described = bench.registry.store.run(bench.operations.describe_ca_certificate, request).response
+    found: Mapping[str, Any] | None = described.get("registrationConfig")
+    return found
+
+
+@pytest.mark.spec("AL-31", "AL-32")
+def test_a_ca_is_registered_with_a_template_that_is_changed_and_taken_away(bench: Bench) -> None:
+    bench.template("jitp")
+
+    ca_id = bench.proved(ACME, registrationConfig=BY_BODY)
+
+    assert config(bench, ca_id) == BY_BODY
+    bench.update(ca_id, registrationConfig={"templateName": "jitp"})
+    assert config(bench, ca_id) == {"templateName": "jitp"}
+    bench.update(ca_id, newStatus="ACTIVE")
+    assert config(bench, ca_id) == {"templateName": "jitp"}
+    bench.update(ca_id, removeAutoRegistration=True)
+    assert config(bench, ca_id) is None
+
+
+BAD_CONFIGS: dict[str, tuple[dict[str, str], type[ServiceError], str]] = {
+    "nothing": ({}, InvalidRequest, "templateName, or templateBody and roleArn"),
+    "no role": ({"templateBody": BODY}, InvalidRequest, "templateBody and roleArn"),
+    "both": ({"templateName": "jitp", "templateBody": BODY}, InvalidRequest, "leave templateBody"),
+    "a role beside a name": ({"templateName": "jitp", "roleArn": ROLE}, InvalidRequest, "leave templateBody"),
+    "no such template": ({"templateName": "none"}, ResourceNotFound, "named none"),
+    "a fleet template": ({"templateName": "fleet"}, InvalidRequest, "of type JITP"),
+    "another account's template": ({"templateName": "theirs"}, ResourceNotFound, "named theirs"),
+    "another account's role": (
+        {"templateBody": BODY, "roleArn": "arn:aws:iam::210987654321:role/fleet"},
+        InvalidRequest,
+        "does not exist in account",
+    ),
+    "no JSON": ({"templateBody": '{"Resources":\n {', "roleArn": ROLE}, InvalidRequest, "line 2 column"),
+}
+
+
+@pytest.mark.spec("AL-32", "AL-37")
+@pytest.mark.parametrize("kind", BAD_CONFIGS)
+def test_a_registration_config_that_could_provision_no_device_is_refused(bench: Bench, kind: str) -> None:
+    bench.template("jitp")
+    bench.template("fleet", "FLEET_PROVISIONING")
+    bench.template("theirs", caller=OTHER_ACCOUNT)
+    ca_id = bench.proved(signed("Other CA", ca=True))
+    written, error, why = BAD_CONFIGS[kind]
+
+    with pytest.raises(error, match=why):
+        bench.proved(ACME, registrationConfig=written)
+    with pytest.raises(error, match=why):
+        bench.update(ca_id, registrationConfig=written)
+
+    assert config(bench, ca_id) is None
+    with pytest.raises(CaNotFound):
+        bench.describe(ACME.id)
+
+
+def test_cas_are_listed_by_the_template_that_provisions_their_devices(bench: Bench) -> None:
+    bench.template("jitp")
+    wanted = [bench.proved(signed("One", ca=True), registrationConfig={"templateName": "jitp"}) for _ in range(3)]
+    bench.proved(ACME, registrationConfig=BY_BODY)
+
+    first = bench.registry.store.run(
+        bench.operations.list_ca_certificates, {"templateName": "jitp", "pageSize": 2, "ascendingOrder": True}
+    ).response
+    more = {"templateName": "jitp", "marker": first["nextMarker"], "ascendingOrder": True}
+    second = bench.registry.store.run(bench.operations.list_ca_certificates, more).response
+    foreign = bench.registry.store.run(
+        bench.operations.list_ca_certificates, {"templateName": "jitp"}, OTHER_ACCOUNT
+    ).response
+
+    shown = [ca["certificateId"] for page in (first, second) for ca in page["certificates"]]
+    assert sorted(shown) == sorted(wanted)
+    assert foreign == {"certificates": []}
+
+
+@pytest.mark.spec("AL-31")
+def test_the_first_connection_provisions_once_and_announces_nothing(bench: Bench) -> None:
+    bench.proved(ACME, setAsActive=True, allowAutoRegistration=True, registrationConfig=BY_BODY)
+    leaf = signed("lamp", ACME)
+
+    told = bench.connect(leaf)
+
+    assert told == []
+    assert bench.provisioner.done == [(leaf.id, Provisioning(template=None, body=BODY, role_arn=ROLE))]
+
+
+def refused(bench: Bench, leaf: Signed) -> None:
+    flows = JustInTimeFlows(run=MemoryRun(bench.registry.store), registration=bench.just_in_time)
+    asyncio.run(flows.refused(leaf.der, "cloud.test", "192.0.2.1"))
+
+
+def test_who_cannot_be_provisioned_is_registered_noted_and_tried_again(bench: Bench) -> None:
+    ca_id = bench.proved(ACME, setAsActive=True, allowAutoRegistration=True, registrationConfig=BY_BODY)
+    leaf = signed("lamp", ACME)
+    bench.provisioner.why_not = NotProvisioned("AccessDenied", "no rights")
+
+    refused(bench, leaf)
+
+    assert bench.provisioner.failures == ["AccessDenied: no rights (192.0.2.1)"]
+    listed = bench.registry.store.run(
+        bench.registry.certificates.list_certificates_by_ca, {"caCertificateId": ca_id}
+    ).response["certificates"]
+    assert [(each["certificateId"], each["status"]) for each in listed] == [(leaf.id, "PENDING_ACTIVATION")]
+    bench.provisioner.why_not = None
+    refused(bench, leaf)
+    assert [done[0] for done in bench.provisioner.done] == [leaf.id]
+
+
+@pytest.mark.parametrize("dates", [{"end": PAST}, {"begin": FUTURE}])
+def test_a_certificate_that_is_not_valid_now_sets_nothing_off(bench: Bench, dates: dict[str, Any]) -> None:
+    bench.proved(ACME, setAsActive=True, allowAutoRegistration=True, registrationConfig=BY_BODY)
+
+    bench.connect(signed("lamp", ACME, **dates))
+
+    assert bench.provisioner.done == []

@@ -18,12 +18,10 @@ from hedgerow.services.iot.certificates import InvalidSigningRequest
 from hedgerow.services.iot.provisioning import (
     ProvisioningFlows,
     ProvisioningFollowUps,
-    Registration,
     Rights,
-    Steps,
     Tokens,
 )
-from hedgerow.services.iot.provisioning_templates import TemplateOperations, TemplateStore
+from hedgerow.services.iot.provisioning_templates import TemplateOperations
 from hedgerow.store import Answer, Run, Tx
 from tests.support.registry import Registry, certificate_pem, contents
 from tests.support.store import CALLER
@@ -139,28 +137,15 @@ class Bench:
         self.roles, self.functions, self.run = FakeRoles(), FakeFunctions(), DirectRun(registry)
         self.authority = FakeAuthority()
         self.providers, self.anchors = CertificateProviderStore(), FakeAnchors()
-        templates = TemplateStore()
+        templates = registry.template_store
         self.templates = TemplateOperations(
-            templates=templates, roles=self.roles, hooks=self.functions, pages=registry.pages
+            templates=templates,
+            authorities=registry.ca_store,
+            roles=self.roles,
+            hooks=self.functions,
+            pages=registry.pages,
         )
-        self.registration = Registration(
-            steps=Steps(
-                create_thing=registry.things.create_thing,
-                update_thing=registry.things.update_thing,
-                attach_thing_principal=registry.principals.attach_thing_principal,
-                add_thing_to_thing_group=registry.groups.add_thing_to_thing_group,
-                remove_thing_from_thing_group=registry.groups.remove_thing_from_thing_group,
-                create_policy=registry.policies.create_policy,
-                attach_policy=registry.attachments.attach_policy,
-                update_certificate=registry.certificates.update_certificate,
-            ),
-            certificates=registry.certificate_store,
-            things=registry.thing_store,
-            groups=registry.group_store,
-            policies=registry.policy_store,
-            rights=rights or self.roles,
-            names_may_be_taken=names_may_be_taken,
-        )
+        self.registration = registry.registration(rights=rights or self.roles, names_may_be_taken=names_may_be_taken)
         self.flows = ProvisioningFlows(
             run=run or self.run,
             authority=self.authority,

@@ -2,7 +2,6 @@ from typing import Any
 
 import pytest
 
-from hedgerow.base.errors import NotImplementedYet
 from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.services.iot.provisioning_templates import TemplateOperations, TemplateStore
 from hedgerow.services.iot.provisioning_templates.errors import (
@@ -11,10 +10,12 @@ from hedgerow.services.iot.provisioning_templates.errors import (
     InvalidTemplateBody,
     RoleUnusable,
     TemplateExists,
+    TemplateInUse,
     TemplateNotFound,
     TemplateVersionNotFound,
     TooManyVersions,
 )
+from hedgerow.store import Tx
 from tests.support.registry import Registry
 from tests.support.store import OTHER_ACCOUNT
 from tests.unit.core.template.templates import template
@@ -27,9 +28,18 @@ class Bench:
     def __init__(self, registry: Registry) -> None:
         self.store = registry.store
         self.functions = FakeFunctions()
+        self.in_use: set[tuple[str, str]] = set()
         self.operations = TemplateOperations(
-            templates=TemplateStore(), roles=FakeRoles(), hooks=self.functions, pages=registry.pages
+            templates=TemplateStore(),
+            authorities=self,
+            roles=FakeRoles(),
+            hooks=self.functions,
+            pages=registry.pages,
         )
+
+    def use_template(self, tx: Tx, account: str, name: str) -> bool:
+        """Answer as the CA certificates do."""
+        return (account, name) in self.in_use
 
     def create(self, name: str = "fleet", **more: Any) -> dict[str, Any]:
         request = {"templateName": name, "templateBody": BODY, "provisioningRoleArn": ROLE, **more}
@@ -86,8 +96,8 @@ def test_a_body_that_cannot_be_honoured_is_refused_when_it_is_made(bench: Bench)
     with pytest.raises(InvalidTemplateBody, match="The template body is invalid: Template must have certificate"):
         bench.create(templateBody='{"Resources": {}}')
     bench.create()
-    with pytest.raises(InvalidTemplateBody, match="billing groups are not supported"):
-        bench.version(templateBody=template({"ThingName": "a", "BillingGroup": "b"}))
+    with pytest.raises(InvalidTemplateBody, match="software packages are not supported"):
+        bench.version(templateBody=template({"ThingName": "a", "PackageVersions": {}}))
 
 
 def test_a_role_that_is_not_there_is_refused(bench: Bench) -> None:
@@ -95,9 +105,38 @@ def test_a_role_that_is_not_there_is_refused(bench: Bench) -> None:
         bench.create(provisioningRoleArn="arn:aws:iam::123456789012:role/none")
 
 
-def test_the_type_jitp_is_refused_by_name(bench: Bench) -> None:
-    with pytest.raises(NotImplementedYet, match="JITP"):
-        bench.create(type="JITP")
+@pytest.mark.spec("AL-32", "JB-27")
+def test_a_template_for_first_connections_keeps_its_type_and_has_no_hook(bench: Bench) -> None:
+    bench.create(type="JITP")
+
+    assert bench.describe()["type"] == "JITP"
+    listed = bench.store.run(bench.operations.list_provisioning_templates, {}).response["templates"]
+    assert [each["type"] for each in listed] == ["JITP"]
+    for call in (
+        lambda: bench.create("other", type="JITP", preProvisioningHook={"targetArn": HOOK}),
+        lambda: bench.update(preProvisioningHook={"targetArn": HOOK}),
+    ):
+        with pytest.raises(InvalidHook, match="not supported for template type: JITP"):
+            call()
+
+
+def test_a_version_of_a_template_for_first_connections_must_do_without_parameters(bench: Bench) -> None:
+    bench.create(type="JITP")
+
+    with pytest.raises(InvalidTemplateBody, match="Serial needs a Default"):
+        bench.version(
+            templateBody=template({"ThingName": {"Ref": "Serial"}}, Parameters={"Serial": {"Type": "String"}})
+        )
+
+
+def test_a_template_that_ca_certificates_use_is_not_deleted(bench: Bench) -> None:
+    bench.create(type="JITP")
+    bench.in_use = {("123456789012", "fleet")}
+
+    with pytest.raises(TemplateInUse, match="attached to a CA certificate"):
+        bench.store.run(bench.operations.delete_provisioning_template, {"templateName": "fleet"})
+    bench.in_use = set()
+    bench.store.run(bench.operations.delete_provisioning_template, {"templateName": "fleet"})
 
 
 @pytest.mark.spec("AL-09")

@@ -1,0 +1,197 @@
+"""Devices of an own CA that are provisioned at their first connection: from admission to the thing."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import NameOID
+
+from hedgerow.cloud.just_in_time import facts_of
+from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
+from hedgerow.services.iot.ca_certificates.model import CaMode, Provisioning, parsed_ca
+from tests.support import authorities
+from tests.support.cloud import Cloud, wait
+from tests.support.registry import arn_of
+from tests.support.store import CALLER
+from tests.unit.core.template.templates import template
+
+ROLE = f"arn:aws:iam::{CALLER.account}:role/fleet"
+REGISTRATION = "arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration"
+OF = "AWS::IoT::Certificate::"
+CA = authorities.signed("Acme CA", ca=True)
+
+
+def trust(service: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def body(name: object = None, **sections: Any) -> str:
+    """A template that names the thing after the certificate's common name."""
+    declared = {OF + "CommonName": {"Type": "String"}, OF + "Id": {"Type": "String"}}
+    thing = {"ThingName": name or {"Ref": OF + "CommonName"}}
+    statement = {
+        "Effect": "Allow",
+        "Action": "iot:Connect",
+        "Resource": {"Fn::Sub": "arn:aws:iot:eu-central-1:123456789012:client/${" + OF + "CommonName}"},
+    }
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    policy = {"policy": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyDocument": document}}}
+    return template(thing, Parameters=declared, resources=policy, **sections)
+
+
+class Bench:
+    def __init__(self, text: str | None = None, *, service: str = "iot.amazonaws.com") -> None:
+        self.cloud = Cloud()
+        self.registry = self.cloud.registry
+        self.cloud.run(
+            self.cloud.iam.roles.create_role, {"RoleName": "fleet", "AssumeRolePolicyDocument": trust(service)}
+        )
+        self.cloud.run(
+            self.cloud.iam.role_policies.attach_role_policy, {"RoleName": "fleet", "PolicyArn": REGISTRATION}
+        )
+        by = Provisioning(template=None, body=text or body(), role_arn=ROLE)
+        read = parsed_ca(CA.pem, now=self.cloud.store.clock.now())
+        with self.cloud.store.tx() as tx:
+            self.registry.cas.enter(
+                tx, CALLER, read, mode=CaMode.DEFAULT, active=True, auto_registration=True, provisioning=by
+            )
+
+    def connect(self, leaf: authorities.Signed, name: str | None = None) -> Admitted | NotAdmitted:
+        question = Admit(client_id="lamp", peer="192.0.2.1", server_name=name, certificate=leaf.der)
+        return wait(self.cloud.admission.admit(question))
+
+    def status(self, leaf: authorities.Signed) -> str:
+        with self.cloud.store.tx() as tx:
+            found = self.registry.certificate_store.get(tx, CALLER.account, leaf.id)
+        assert found is not None
+        return found.status.value
+
+    def things(self) -> list[str]:
+        return [each["thingName"] for each in self.cloud.run(self.registry.things.list_things)["things"]]
+
+    def principals(self, thing: str) -> Mapping[str, Any]:
+        return self.cloud.run(self.registry.principals.list_thing_principals, {"thingName": thing})
+
+
+@pytest.mark.spec("AL-31", "AL-33", "AL-34")
+def test_the_second_connection_finds_thing_policy_and_certificate() -> None:
+    bench, leaf = Bench(), authorities.signed("lamp", CA)
+
+    first, second = bench.connect(leaf), bench.connect(leaf)
+
+    assert isinstance(first, NotAdmitted)
+    assert isinstance(second, Admitted)
+    assert (second.account, second.principal) == (CALLER.account, leaf.id)
+    assert json.loads(second.policies[0])["Statement"][0]["Resource"].endswith(":client/lamp")
+    with bench.cloud.store.tx() as tx:
+        certificate = bench.registry.certificate_store.get(tx, CALLER.account, leaf.id)
+    assert certificate is not None
+    assert bench.principals("lamp")["principals"] == [arn_of(certificate)]
+
+
+@pytest.mark.spec("AL-36")
+def test_a_second_device_of_the_same_name_does_not_get_the_first_ones_thing() -> None:
+    bench = Bench()
+    mine, thief = authorities.signed("lamp", CA), authorities.signed("lamp", CA)
+    bench.connect(mine)
+
+    answers = [bench.connect(thief) for _ in range(2)]
+
+    assert all(isinstance(answer, NotAdmitted) for answer in answers)
+    assert bench.status(thief) == "PENDING_ACTIVATION"
+    assert len(bench.principals("lamp")["principals"]) == 1
+    assert isinstance(bench.connect(mine), Admitted)
+
+
+@pytest.mark.parametrize(
+    ("bench", "name"),
+    [
+        (lambda: Bench(service="lambda.amazonaws.com"), "lamp"),  # the role does not trust AWS IoT
+        (lambda: Bench(), "no thing is called so"),
+        (lambda: Bench(), "*"),
+        (lambda: Bench(body(name="fixed")), 'x","Action":"*'),
+        (lambda: Bench(body(name="fixed")), "*"),
+        (lambda: Bench(body(name="fixed")), "${iot:ClientId}"),
+    ],
+)
+def test_what_fails_leaves_a_pending_certificate_and_nothing_else(bench: Any, name: str) -> None:
+    there, leaf = bench(), authorities.signed(name, CA)
+
+    answers = [there.connect(leaf) for _ in range(2)]
+
+    assert all(isinstance(answer, NotAdmitted) for answer in answers)
+    assert there.things() == []
+    assert there.cloud.run(there.registry.policies.list_policies)["policies"] == []
+    assert there.status(leaf) == "PENDING_ACTIVATION"
+
+
+def test_a_certificate_that_lacks_what_the_template_declares_is_not_provisioned() -> None:
+    declared = {OF + "Country": {"Type": "String", "Default": "DE"}}
+    bench = Bench(template({"ThingName": {"Ref": OF + "Country"}}, Parameters=declared))
+
+    bench.connect(authorities.signed("lamp", CA))
+
+    assert bench.things() == []
+
+
+def test_what_was_mended_is_provisioned_at_the_next_connection() -> None:
+    bench, leaf = Bench(template({"ThingName": "lamp", "ThingTypeName": "none"})), authorities.signed("lamp", CA)
+    bench.connect(leaf)
+
+    bench.cloud.run(bench.registry.types.create_thing_type, {"thingTypeName": "none"})
+    bench.connect(leaf)
+
+    assert isinstance(bench.connect(leaf), Admitted)
+    assert bench.things() == ["lamp"]
+
+
+def test_a_named_template_is_taken_as_it_is_at_that_moment() -> None:
+    bench = Bench()
+    by_name = Provisioning(template="gone", body=None, role_arn=None)
+    with bench.cloud.store.tx() as tx:
+        ca = bench.registry.ca_store.get(tx, CALLER.account, CA.id)
+        assert ca is not None
+        changed = ca.changed(status=ca.status, auto_registration=True, provisioning=by_name, now=tx.now)
+        bench.registry.ca_store.put(tx, CALLER.account, changed)
+    leaf = authorities.signed("lamp", CA)
+
+    bench.connect(leaf)
+
+    assert bench.status(leaf) == "PENDING_ACTIVATION"
+    assert bench.things() == []
+
+
+def test_the_serial_number_is_the_subjects_and_not_the_certificates() -> None:
+    parts = {
+        NameOID.COUNTRY_NAME: "DE",
+        NameOID.ORGANIZATION_NAME: "Acme",
+        NameOID.ORGANIZATIONAL_UNIT_NAME: "Lamps",
+        NameOID.DN_QUALIFIER: "q",
+        NameOID.STATE_OR_PROVINCE_NAME: "Hessen",
+        NameOID.SERIAL_NUMBER: "4711",
+    }
+    subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in parts.items()])
+    leaf = authorities.signed("lamp", CA)
+    certificate = (
+        x509.CertificateBuilder(
+            subject_name=subject,
+            issuer_name=CA.certificate.subject,
+            public_key=leaf.key.public_key(),
+            serial_number=1,
+            not_valid_before=authorities.BEGIN,
+            not_valid_after=authorities.END,
+        )
+    ).sign(CA.key, hashes.SHA256())
+
+    assert facts_of(certificate) == {
+        "Country": "DE",
+        "Organization": "Acme",
+        "OrganizationalUnit": "Lamps",
+        "DistinguishedNameQualifier": "q",
+        "StateName": "Hessen",
+        "SerialNumber": "4711",
+    }
