@@ -1,7 +1,7 @@
 """The edge's configuration, in the form of the Greengrass nucleus' `config.yaml`.
 
-`system`, and under `services` the configurations of `aws.greengrass.Nucleus` and
-`aws.greengrass.FleetProvisioningByClaim`.
+`system`, and under `services` the configurations of `aws.greengrass.Nucleus`,
+`aws.greengrass.FleetProvisioningByClaim` and our own `hedgerow.Jobs`.
 Unknown keys are warned of; what is missing or wrong is said all at once (Unusable). Endpoints may carry `:port`.
 Leaves to others: the identity that enrolment gives (`state.py`), what is done with the values.
 """
@@ -16,6 +16,7 @@ from hedgerow.edge.section import Report, Section
 
 NUCLEUS: Final = "aws.greengrass.Nucleus"
 CLAIM_PLUGIN: Final = "aws.greengrass.FleetProvisioningByClaim"
+JOBS: Final = "hedgerow.Jobs"
 _HOST_AND_PORT = re.compile(
     r"(?P<host>\[[0-9A-Fa-f:]+\]|[^:/]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:]*)(:(?P<port>\d{1,5}))?"
 )
@@ -73,6 +74,15 @@ class Logging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobSettings:
+    """Whether jobs are run, where their handlers are, and what restarts the machine ("" for what it has)."""
+
+    enabled: bool = True
+    handlers: Path | None = None
+    reboot_command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """An identity that was made elsewhere: nothing to enrol."""
 
@@ -94,6 +104,7 @@ class Configuration:
     credentials: Endpoint | None
     mqtt: Mqtt = field(default_factory=Mqtt)
     logging: Logging = field(default_factory=Logging)
+    jobs: JobSettings = field(default_factory=JobSettings)
     claim: Claim | None = None
     given: Given | None = None
     default_user: str = ""
@@ -179,6 +190,7 @@ def _configuration(top: Section, root: Path, report: Report) -> Configuration:
         claim=_claim(plugin, root, values["mqtt_endpoint"], report) if given is None else None,
         ipc_socket=_path(root, ipc_socket) if ipc_socket else None,
         environment={key: str(value) for key, value in top.mapping("setenv").items()},
+        jobs=_jobs(services.section(JOBS).section("configuration"), root),
         **values,
         **_nucleus(nucleus, root),
     )
@@ -287,6 +299,15 @@ def _mqtt(mqtt: Section) -> Mqtt:
         max_message_bytes=mqtt.number("maxMessageSizeInBytes", 131_072, least=1024, most=268_435_455),
         spool_bytes=spooler.number("maxSizeInBytes", 2_621_440, least=1),
         keep_qos0_when_offline=spooler.flag("keepQos0WhenOffline"),
+    )
+
+
+def _jobs(jobs: Section, root: Path) -> JobSettings:
+    folder = jobs.text("handlerPath")
+    return JobSettings(
+        enabled=jobs.flag("enabled", default=True),
+        handlers=_path(root, folder) if folder else None,
+        reboot_command=tuple(jobs.text("rebootCommand").split()),
     )
 
 

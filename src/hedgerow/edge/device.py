@@ -24,7 +24,7 @@ from hedgerow.edge.components.local_bus import LocalBus
 from hedgerow.edge.components.output import ComponentLogs
 from hedgerow.edge.components.script import ScriptKind
 from hedgerow.edge.components.supervisor import Supervisor
-from hedgerow.edge.configuration import Configuration
+from hedgerow.edge.configuration import JOBS, Configuration
 from hedgerow.edge.connection import Connection
 from hedgerow.edge.credentials import CredentialProvider
 from hedgerow.edge.deployments import jobs, shadow
@@ -38,6 +38,7 @@ from hedgerow.edge.identity import Identity
 from hedgerow.edge.ipc.credential_server import CredentialServer
 from hedgerow.edge.ipc.operations import Failed, Operations
 from hedgerow.edge.ipc.server import IpcServer
+from hedgerow.edge.jobs.compose import job_channel_of
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console
 from hedgerow.edge.spool import Spool
@@ -154,6 +155,20 @@ class Device:
             self.connection.on_connected(listener)
         for part in (job_channel, shadow_channel, self.engine, reports, health, self.connection):
             tasks.create_task(self._steadily(part.run))
+        if self._settings.jobs.enabled:
+            own_jobs = job_channel_of(
+                settings=self._settings,
+                identity=self._identity,
+                layout=self._layout,
+                state=self._state,
+                ids=self._ids,
+                console=self._console,
+                connection=self.connection,
+                attributes=self._attributes,
+                on_line=lambda line: self.logs.write(JOBS, line),
+            )
+            self.connection.on_connected(own_jobs.ask)
+            tasks.create_task(self._steadily(own_jobs.run))
 
     async def _steadily(self, run: Callable[[], Awaitable[None]]) -> None:
         """Run a part again when the disk or the state kept it from its work: the components must run on meanwhile."""
