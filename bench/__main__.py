@@ -9,7 +9,8 @@ BENCHES = {
     "api": [sys.executable, "-m", "bench.api"],
     "cloud": [sys.executable, "-m", "bench.cloud"],
     "index": [sys.executable, "-m", "bench.index"],
-    "mqtt": [sys.executable, str(HERE / "mqtt.py")],
+    "mqtt": [sys.executable, "-m", "bench.mqtt"],
+    "mqtt_busy": [sys.executable, "-m", "bench.mqtt_busy"],
     "functions": [sys.executable, str(HERE / "functions.py")],
 }
 

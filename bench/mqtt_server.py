@@ -1,7 +1,9 @@
 """The gateway alone, as a server for `bench/mqtt.py`: python bench/mqtt_server.py FOLDER; prints its port."""
 
 import asyncio
+import gc
 import json
+import resource
 import ssl
 import sys
 from pathlib import Path
@@ -70,6 +72,8 @@ async def main(folder: Path) -> None:
         ) as gateway,
         listen(gateway, context, host="127.0.0.1") as listener,
     ):
+        gc.collect()
+        gc.freeze()  # as the cloud does
         print(listener.ports[0], flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     print(json.dumps(gateway.statistics()), file=sys.stderr)
@@ -78,6 +82,8 @@ async def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     sys.setswitchinterval(0.0005)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if "--asyncio" in sys.argv:
         asyncio.run(main(Path(sys.argv[1])))
     else:
