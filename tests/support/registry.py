@@ -90,11 +90,18 @@ class KnownRoles:
 class Registry:
     """All registry subjects over one store."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        things: ThingStore | None = None,
+        types: ThingTypeStore | None = None,
+        groups: GroupStore | None = None,
+    ) -> None:
         self.ids = FakeIds()
         self.pages = Pages(Pager(b"k" * 32))
-        self.thing_store, self.type_store = ThingStore(), ThingTypeStore()
-        self.group_store, self.certificate_store, self.policy_store = GroupStore(), CertificateStore(), PolicyStore()
+        self.thing_store, self.type_store = things or ThingStore(), types or ThingTypeStore()
+        self.group_store = groups or GroupStore()
+        self.certificate_store, self.policy_store = CertificateStore(), PolicyStore()
         self.ca_store, self.billing_store = CaCertificateStore(), BillingGroupStore()
         self.effective = EffectivePolicies(policies=self.policy_store, things=self.thing_store, groups=self.group_store)
         self.things = ThingOperations(

@@ -7,7 +7,15 @@ to every gateway and to the rules as well.
 from collections.abc import Callable, Sequence
 
 from hedgerow.cloud.rules import RuleEngine
-from hedgerow.core.events import AuthorisationChanged, ClientCut, Event, PrincipalCut, Published, RulesChanged
+from hedgerow.core.events import (
+    AuthorisationChanged,
+    ClientCut,
+    Event,
+    EventsConfigured,
+    PrincipalCut,
+    Published,
+    RulesChanged,
+)
 from hedgerow.gateway.bus import Hub
 from hedgerow.gateway.ports import Command, Cut, Message, Regrant, Stored
 
@@ -96,6 +104,8 @@ class Broker:
                 )
             case RulesChanged():
                 self._hub.interest_changed()
+            case EventsConfigured():
+                pass  # for listeners alone
 
     def _on_message(self, message: Message, stored: Stored | None) -> None:
         for wants, hearer in self._hearers:

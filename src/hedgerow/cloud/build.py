@@ -39,6 +39,7 @@ from hedgerow.cloud.operations import iot_connections as connection_rows
 from hedgerow.cloud.ports import last_ports, preferred
 from hedgerow.cloud.presence import PresenceRecorder, wants
 from hedgerow.cloud.registry import INDEXED, Registry, build_registry
+from hedgerow.cloud.registry_events import EventsPart, build_registry_events
 from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.sealed_keys import sealed_key
@@ -122,6 +123,7 @@ class _Parts:
     runner: Runner
     telemetry_runner: Runner
     identity: Identity
+    events: EventsPart
     registry: Registry
     compute: Compute
     telemetry: Telemetry
@@ -233,8 +235,11 @@ class _Parts:
         )
         self.anchors = Anchors(trust=self.trust)
         authority = DeviceAuthority(authority=self.trust.device_authority, clock=clock, host_names=self.trust.names)
+        self.events = build_registry_events(tables=tables, ids=ids, region=self.region, bus=self.broker)
+        self.broker.listen(self.events.telling.on_committed)
         self.registry = registry = build_registry(
             tables=tables,
+            stores=self.events.stores,
             run=run,
             clock=clock,
             ids=ids,
@@ -331,6 +336,7 @@ class _Parts:
         await self.stack.enter_async_context(self.compute.functions)
         engine = self.telemetry.engine
         await engine.load()
+        await self.events.load(self.runner)
         await self._record_presence()
         self.broker.connect(engine)
         await self._task(engine.run())

@@ -95,6 +95,7 @@ class Registry:
 def build_registry(
     *,
     tables: Tables,
+    stores: Stores,
     run: Run,
     clock: Clock,
     ids: Ids,
@@ -106,7 +107,7 @@ def build_registry(
     endpoints: Endpoints,
 ) -> Registry:
     """Build it and enter its rows."""
-    stores, pages = Stores(), Pages(pager)
+    pages = Pages(pager)
     things, groups = stores.things, stores.groups
     certificates = CertificateOperations(
         certificates=stores.certificates,

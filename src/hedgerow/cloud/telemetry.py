@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from hedgerow.base.clock import Clock
-from hedgerow.base.errors import Unavailable
 from hedgerow.base.ids import Ids
 from hedgerow.cloud.operations import cloudwatch as cloudwatch_rows
 from hedgerow.cloud.operations import iot_rules as rule_rows
 from hedgerow.cloud.operations import logs as log_rows
+from hedgerow.cloud.publishing import STORED_WITHIN_S, publish_stored
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.rules import RuleEngine
 from hedgerow.cloud.service_roles import ServiceRoles
@@ -26,7 +26,6 @@ from hedgerow.services.logs.groups import LogOperations
 from hedgerow.services.logs.groups.follow_ups import LogFollowUps
 from hedgerow.store import Run
 
-STORED_WITHIN_S: Final = 10.0
 FORGET_EVERY_S: Final = 600.0
 
 
@@ -123,20 +122,7 @@ class _Messages:
         if qos == 0:
             self._bus.publish(message)
             return
-        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-
-        def on_stored(ok: bool) -> None:
-            if not stored.done():
-                stored.set_result(ok)
-
-        self._bus.publish(message, on_stored)
-        try:
-            async with asyncio.timeout(STORED_WITHIN_S):
-                ok = await stored
-        except TimeoutError as error:
-            raise Unavailable(f"the message to {topic} was not stored within {STORED_WITHIN_S:g} s") from error
-        if not ok:
-            raise Unavailable(f"the message to {topic} could not be stored")
+        await publish_stored(self._bus, message)
 
 
 class _Metrics:

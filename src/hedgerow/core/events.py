@@ -55,4 +55,12 @@ class RulesChanged:
     account: str
 
 
-Event = Published | AuthorisationChanged | PrincipalCut | ClientCut | RulesChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventsConfigured:
+    """The account has these kinds of registry events switched on from now on, and no others."""
+
+    account: str
+    kinds: frozenset[str] = frozenset()
+
+
+Event = Published | AuthorisationChanged | PrincipalCut | ClientCut | RulesChanged | EventsConfigured

@@ -6,8 +6,9 @@ thing; body: thing, group, joined), for deployments and continuous jobs.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Column, Float, Index, Integer, Row, String, Table, Text, bindparam, delete, func, insert, select
 from sqlalchemy import update as update_rows
@@ -140,18 +141,55 @@ _LINE = select(lines.c.above).where(lines.c.account == _ACCOUNT, lines.c.below =
 ALL: Final = 1_000_000  # as a page size: no paging wanted
 
 
+class Watcher(Protocol):
+    """Who is told of changes, with what was and what is."""
+
+    def wants_groups(self, account: str) -> bool:
+        """Tell whether `group_changed` is to be called."""
+        ...
+
+    def group_changed(
+        self, tx: Tx, account: str, before: ThingGroup | None, after: ThingGroup | None, line: Sequence[ThingGroup]
+    ) -> None:
+        """A group was made (nothing before), changed or deleted (nothing after); `line` are those above it."""
+        ...
+
+    def wants_members(self, account: str) -> bool:
+        """Tell whether `members_moved` is to be called."""
+        ...
+
+    def members_moved(self, tx: Tx, account: str, group: ThingGroup, things: Sequence[str], *, joined: bool) -> None:
+        """Things have joined the group, or left it."""
+        ...
+
+
 class GroupStore:
     """Thing groups in the database. It holds nothing; one serves every transaction.
 
     `changed` is told, in the same transaction, of every group that is made, changed or deleted; `moved` of every thing
-    that joins or leaves one.
+    that joins or leaves one; the watcher of both, where it wants to.
     """
 
-    def __init__(self, *, changed: Told | None = None, moved: Told | None = None) -> None:
+    def __init__(
+        self, *, changed: Told | None = None, moved: Told | None = None, watcher: Watcher | None = None
+    ) -> None:
         self._changed = changed
         self._moved = moved
+        self._watcher = watcher
 
-    def _tell(self, tx: Tx, account: str, name: str) -> None:
+    @contextmanager
+    def _telling(self, tx: Tx, account: str, name: str) -> Iterator[None]:
+        """Tell of the group after the block; the watcher, where it wants to know, how it stood before and after."""
+        watcher = self._watcher
+        if watcher is None or not watcher.wants_groups(account):
+            yield
+        else:
+            before = self.get(tx, account, name)
+            yield
+            after = self.get(tx, account, name)
+            group = after or before
+            line = [self.get(tx, account, above) for above in (group.line if group is not None else ())]
+            watcher.group_changed(tx, account, before, after, [above for above in line if above is not None])
         if self._changed is not None:
             self._changed(tx, account, name)
 
@@ -165,33 +203,33 @@ class GroupStore:
         return tx.one(_GET, account_=account, name_=name) is not None
 
     def add(self, tx: Tx, account: str, group: ThingGroup) -> None:
-        tx.run(
-            _INSERT,
-            account=account,
-            name=group.name,
-            id=group.id,
-            parent=group.parent or "",
-            line=json.dumps(group.line),
-            created_at=group.created_at,
-            **_columns(group),
-        )
-        tx.run_many(
-            _INSERT_LINE,
-            [{"account": account, "above": above, "below": group.name} for above in (*group.line, group.name)],
-        )
-        self._tell(tx, account, group.name)
+        with self._telling(tx, account, group.name):
+            tx.run(
+                _INSERT,
+                account=account,
+                name=group.name,
+                id=group.id,
+                parent=group.parent or "",
+                line=json.dumps(group.line),
+                created_at=group.created_at,
+                **_columns(group),
+            )
+            tx.run_many(
+                _INSERT_LINE,
+                [{"account": account, "above": above, "below": group.name} for above in (*group.line, group.name)],
+            )
 
     def put(self, tx: Tx, account: str, group: ThingGroup) -> None:
-        tx.run(_UPDATE, account_=account, name_=group.name, **_columns(group))
-        self._tell(tx, account, group.name)
+        with self._telling(tx, account, group.name):
+            tx.run(_UPDATE, account_=account, name_=group.name, **_columns(group))
 
     def remove(self, tx: Tx, account: str, name: str) -> None:
         """Delete a group without children; its members leave it."""
-        self._move(tx, account, name, self.things_in(tx, account, name), joined=False)
-        tx.run(_DELETE_MEMBERS, account_=account, name_=name)
-        tx.run(_DELETE_LINES, account_=account, name_=name)
-        tx.run(_DELETE, account_=account, name_=name)
-        self._tell(tx, account, name)
+        with self._telling(tx, account, name):
+            self._move(tx, account, name, self.things_in(tx, account, name), joined=False)
+            tx.run(_DELETE_MEMBERS, account_=account, name_=name)
+            tx.run(_DELETE_LINES, account_=account, name_=name)
+            tx.run(_DELETE, account_=account, name_=name)
 
     def dynamic(self, tx: Tx, account: str) -> Sequence[ThingGroup]:
         """Answer the dynamic groups, the oldest first."""
@@ -286,6 +324,10 @@ class GroupStore:
         if self._moved is not None:
             for thing in things:
                 self._moved(tx, account, thing)
+        if self._watcher is not None and things and self._watcher.wants_members(account):
+            there = self.get(tx, account, group)
+            if there is not None:
+                self._watcher.members_moved(tx, account, there, things, joined=joined)
 
 
 def _columns(group: ThingGroup) -> Mapping[str, Any]:

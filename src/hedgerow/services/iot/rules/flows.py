@@ -13,7 +13,7 @@ from hedgerow.base.clock import Clock
 from hedgerow.base.errors import HedgerowError, Unavailable
 from hedgerow.base.log import get_logger
 from hedgerow.core.arn import arn
-from hedgerow.services.iot.rules.model import Job
+from hedgerow.services.iot.rules.model import EVENTS, Job
 from hedgerow.services.iot.rules.operations import SERVICE_PRINCIPAL
 from hedgerow.store import Answer, FollowUp, Run, Tx
 
@@ -205,7 +205,10 @@ class ActionFlows:
 
 def _topic(values: Mapping[str, Any]) -> str:
     topic = str(values["topic"])
-    return topic[1:] if topic.startswith("$$") else topic
+    topic = topic[1:] if topic.startswith("$$") else topic
+    if topic.startswith(EVENTS):
+        raise ActionFailed(f"a rule cannot republish to {topic}: events are the cloud's own to tell")
+    return topic
 
 
 def _log_events(job: Job, now_ms: int) -> Sequence[tuple[int, str]]:

@@ -15,6 +15,7 @@ from hedgerow.core.rulesql.values import Undefined
 from hedgerow.services.iot.rules.errors import ActionRefused, InvalidAction
 
 MAX_ACTIONS: Final = 10
+EVENTS: Final = "$aws/events/"  # nobody publishes there but the cloud itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +230,8 @@ def _check_republish(members: Mapping[str, Any]) -> None:
     topic = str(members["topic"])
     if topic.startswith("$") and not topic.startswith("$$aws/") and not topic.startswith("${"):
         raise InvalidAction(f"a rule cannot republish to {topic}; write $$aws/… for a topic that begins with $aws/")
+    if topic.startswith("$" + EVENTS):
+        raise InvalidAction(f"a rule cannot republish to {topic}: events are the cloud's own to tell")
     if members.get("qos", 0) not in (0, 1):
         raise InvalidAction("a republish action has qos 0 or 1")
 

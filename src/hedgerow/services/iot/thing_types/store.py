@@ -1,8 +1,9 @@
 """The rows of thing types; also what other subjects may ask about them."""
 
 import json
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Column, Float, Row, String, Table, Text, bindparam, delete, insert, select
 from sqlalchemy import update as update_rows
@@ -43,8 +44,23 @@ _LIST_TYPES = (
 ALL: Final = 1_000_000  # as a page size: no paging wanted
 
 
+class Watcher(Protocol):
+    """Who is told of changes, with what was and what is."""
+
+    def wants_types(self, account: str) -> bool:
+        """Tell whether `type_changed` is to be called."""
+        ...
+
+    def type_changed(self, tx: Tx, account: str, before: ThingType | None, after: ThingType | None) -> None:
+        """A thing type was made (nothing before), changed or deleted (nothing after)."""
+        ...
+
+
 class ThingTypeStore:
-    """Thing types in the database."""
+    """Thing types in the database. The watcher is told, in the same transaction, of each that changes."""
+
+    def __init__(self, *, watcher: Watcher | None = None) -> None:
+        self._watcher = watcher
 
     def get(self, tx: Tx, account: str, name: str) -> ThingType | None:
         """Answer the thing type, or None."""
@@ -52,30 +68,45 @@ class ThingTypeStore:
         return None if row is None else _type(row)
 
     def add(self, tx: Tx, account: str, kind: ThingType) -> None:
-        tx.run(
-            _INSERT_TYPE,
-            account=account,
-            name=kind.name,
-            id=kind.id,
-            description=kind.description,
-            searchable=json.dumps(kind.searchable),
-            created_at=kind.created_at,
-            deprecated_at=kind.deprecated_at,
-        )
+        with self._watched(tx, account, kind.name):
+            tx.run(
+                _INSERT_TYPE,
+                account=account,
+                name=kind.name,
+                id=kind.id,
+                description=kind.description,
+                searchable=json.dumps(kind.searchable),
+                created_at=kind.created_at,
+                deprecated_at=kind.deprecated_at,
+            )
 
     def put(self, tx: Tx, account: str, kind: ThingType) -> None:
         """Write what may change of the type, but whether it is deprecated."""
         changed = {"description": kind.description, "searchable": json.dumps(kind.searchable)}
-        tx.run(_UPDATE_TYPE, account_=account, name_=kind.name, **changed)
+        with self._watched(tx, account, kind.name):
+            tx.run(_UPDATE_TYPE, account_=account, name_=kind.name, **changed)
 
     def deprecate(self, tx: Tx, account: str, name: str, *, at: float | None) -> None:
-        tx.run(_DEPRECATE_TYPE, account_=account, name_=name, deprecated_at=at)
+        with self._watched(tx, account, name):
+            tx.run(_DEPRECATE_TYPE, account_=account, name_=name, deprecated_at=at)
 
     def remove(self, tx: Tx, account: str, name: str) -> None:
-        tx.run(_DELETE_TYPE, account_=account, name_=name)
+        with self._watched(tx, account, name):
+            tx.run(_DELETE_TYPE, account_=account, name_=name)
 
     def list(self, tx: Tx, account: str, *, after: str = "", limit: int = ALL) -> Sequence[ThingType]:
         return [_type(row) for row in tx.all(_LIST_TYPES, account_=account, after=after, limit_=limit)]
+
+    @contextmanager
+    def _watched(self, tx: Tx, account: str, name: str) -> Iterator[None]:
+        """Tell the watcher, where it wants to know, how the type stood before and after the block."""
+        watcher = self._watcher
+        if watcher is None or not watcher.wants_types(account):
+            yield
+            return
+        before = self.get(tx, account, name)
+        yield
+        watcher.type_changed(tx, account, before, self.get(tx, account, name))
 
 
 def _type(row: Row[Any]) -> ThingType:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Column, Float, Index, Integer, Row, String, Table, Text, bindparam, delete, func, insert, select
 from sqlalchemy import update as update_rows
@@ -61,6 +61,9 @@ _LIMIT: Final[Any] = bindparam("limit_")
 
 _GET = select(things).where(things.c.account == _ACCOUNT, things.c.name == _NAME)
 _GET_SOME = select(things).where(things.c.account == _ACCOUNT, things.c.name.in_(bindparam("names", expanding=True)))
+_IDS = select(things.c.name, things.c.id).where(
+    things.c.account == _ACCOUNT, things.c.name.in_(bindparam("names", expanding=True))
+)
 _INSERT = insert(things)
 _UPDATE = update_rows(things).where(things.c.account == _ACCOUNT, things.c.name == _NAME)
 _DELETE = delete(things).where(things.c.account == _ACCOUNT, things.c.name == _NAME)
@@ -128,18 +131,38 @@ ALL: Final = 1_000_000  # as a page size: no paging wanted
 _AT_ONCE: Final = 500  # values in one IN list
 
 
+class Watcher(Protocol):
+    """Who is told of changes, with what was and what is."""
+
+    def wants_things(self, account: str) -> bool:
+        """Tell whether `thing_changed` is to be called."""
+        ...
+
+    def thing_changed(self, tx: Tx, account: str, before: Thing | None, after: Thing | None) -> None:
+        """A thing was made (nothing before), changed or deleted (nothing after)."""
+        ...
+
+
 class ThingStore:
     """Things in the database. It holds nothing; one serves every transaction.
 
-    `changed` is told, in the same transaction, of every thing that is made, changed or deleted.
+    `changed` and the watcher are told, in the same transaction, of every thing that is made, changed or deleted.
     """
 
-    def __init__(self, *, changed: Callable[[Tx, str, str], None] | None = None) -> None:
+    def __init__(
+        self, *, changed: Callable[[Tx, str, str], None] | None = None, watcher: Watcher | None = None
+    ) -> None:
         self._changed = changed
+        self._watcher = watcher
 
     def _tell(self, tx: Tx, account: str, name: str) -> None:
         if self._changed is not None:
             self._changed(tx, account, name)
+
+    def _watching(self, account: str) -> Watcher | None:
+        """Answer the watcher when it wants to know: asked once for each change, as its mind may change meanwhile."""
+        watcher = self._watcher
+        return watcher if watcher is not None and watcher.wants_things(account) else None
 
     def get(self, tx: Tx, account: str, name: str) -> Thing | None:
         """Answer the thing, or None."""
@@ -160,6 +183,8 @@ class ThingStore:
         tx.run(_INSERT, **values, **_columns(thing))
         self._add_attributes(tx, account, thing.name, thing.attributes)
         self._tell(tx, account, thing.name)
+        if (watcher := self._watching(account)) is not None:
+            watcher.thing_changed(tx, account, None, thing)
 
     def put(self, tx: Tx, account: str, thing: Thing, *, before: Thing) -> None:
         """Write the thing, and those of its attributes that are not what they were before."""
@@ -173,11 +198,25 @@ class ThingStore:
                 tx.run(_UPDATE_ATTRIBUTE, **key, name_=name, value_=new[name])
         self._add_attributes(tx, account, thing.name, {name: new[name] for name in new.keys() - old.keys()})
         self._tell(tx, account, thing.name)
+        if (watcher := self._watching(account)) is not None:
+            watcher.thing_changed(tx, account, before, thing)
 
     def remove(self, tx: Tx, account: str, name: str) -> None:
+        watcher = self._watching(account)
+        before = None if watcher is None else self.get(tx, account, name)
         tx.run(_DELETE_ATTRIBUTES, account_=account, name_=name)
         tx.run(_DELETE, account_=account, name_=name)
         self._tell(tx, account, name)
+        if watcher is not None:
+            watcher.thing_changed(tx, account, before, None)
+
+    def ids_of(self, tx: Tx, account: str, names: Sequence[str]) -> Mapping[str, str]:
+        """Answer the ids of those things that are there, by name."""
+        found: dict[str, str] = {}
+        for start in range(0, len(names), _AT_ONCE):
+            chunk = list(names[start : start + _AT_ONCE])
+            found.update((row.name, row.id) for row in tx.all(_IDS, account_=account, names=chunk))
+        return found
 
     def list(
         self,

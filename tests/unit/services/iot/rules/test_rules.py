@@ -69,6 +69,7 @@ def test_a_rule_that_is_missing_is_answered_as_aws_does(store: MemoryStore, rule
         ({"actions": [{"cloudwatchLogs": {"roleArn": "arn:x", "logGroupName": "g"}}]}, ServiceError, "does not trust"),
         ({"actions": [{"republish": {"roleArn": ROLE, "topic": "sites/a/faults"}}]}, ServiceError, "topic space"),
         ({"actions": [{"republish": {"roleArn": ROLE, "topic": "$aws/x"}}]}, ServiceError, r"\$\$aws"),
+        ({"actions": [{"republish": {"roleArn": ROLE, "topic": "$$aws/events/a"}}]}, ServiceError, "cloud's own"),
         ({"actions": [{"http": {"url": "https://a/${x}"}}]}, ServiceError, "confirmationUrl"),
         ({"actions": [LOGS] * 11}, ServiceError, "at most 10"),
         ({"actions": [{"lambda": {"functionArn": "${"}}]}, SqlParseError, "closed"),
@@ -267,6 +268,13 @@ def test_a_metric_that_is_no_number_fails_for_good(actions: ActionFlows) -> None
 def test_a_role_without_the_right_is_named(actions: ActionFlows, ports: Recorder) -> None:
     with pytest.raises(ActionFailed, match=r"iot:Publish on arn:aws:iot:eu-central-1:123456789012:topic/x"):
         run(do(actions, job("republish", roleArn="arn:other", topic="x")))
+
+    assert ports.calls == []
+
+
+def test_what_a_template_makes_an_event_is_not_republished(actions: ActionFlows, ports: Recorder) -> None:
+    with pytest.raises(ActionFailed, match="cloud's own"):
+        run(do(actions, job("republish", roleArn=ROLE, topic="$$aws/events/thing/a/created", qos=1)))
 
     assert ports.calls == []
 
