@@ -19,6 +19,7 @@ from hedgerow.core.paging import Pager
 from hedgerow.core.request import Request
 from hedgerow.core.topics import TopicRequest
 from hedgerow.services.iot.groups.model import ThingGroup
+from hedgerow.services.iot.registry_events import EVENT, RegistryEvents
 from hedgerow.services.iot.things.model import Thing
 from hedgerow.services.lambda_.functions import FunctionReader
 from hedgerow.services.lambda_.functions.model import Code, Settings, Version
@@ -79,16 +80,18 @@ class FleetBench:
         self.store = MemoryStore()
         self.stores = Stores()
         self.tables = Tables()
-        run = MemoryRun(self.store)
+        run, ids = MemoryRun(self.store), FakeIds()
+        self.telling = RegistryEvents(things=self.stores.things, ids=ids, region=CALLER.region)
         self.fleet = build_fleet(
             tables=self.tables,
             run=run,
-            ids=FakeIds(),
+            ids=ids,
             pager=Pager(b"key"),
             stores=self.stores,
             functions=Functions(),
             objects=Links(),
             rights=CallerRights(grants=_everything, clock=FakeClock(0.0)),
+            telling=self.telling,
         )
         self.told: dict[str, Any] = {}  # what was published last, by topic
 
@@ -118,11 +121,19 @@ class FleetBench:
                 return replies | _messages(answer)
         raise AssertionError(f"nobody answers {topic}")
 
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        """Answer topic and message of the events that were written down, in order."""
+        with self.store.tx() as tx:
+            rows = tx.all(select(follow_ups).where(follow_ups.c.kind == EVENT).order_by(follow_ups.c.seq))
+        bodies = [json.loads(row.body) for row in rows]
+        return [(body["topic"].removeprefix("$aws/events/"), body["message"]) for body in bodies]
+
     def catch_up(self) -> None:
-        """Hand all follow-ups that are due to their handlers."""
+        """Hand all follow-ups that are due to their handlers, but for events."""
         while True:
             with self.store.tx() as tx:
-                row = tx.one(select(follow_ups).where(follow_ups.c.due_at <= tx.now).order_by(follow_ups.c.seq))
+                due = select(follow_ups).where(follow_ups.c.due_at <= tx.now, follow_ups.c.kind != EVENT)
+                row = tx.one(due.order_by(follow_ups.c.seq))
                 if row is None:
                     return
                 found = FollowUp(

@@ -67,7 +67,10 @@ def test_changes_of_the_registry_are_heard_by_a_subscriber_and_a_rule_once_they_
 def test_nobody_publishes_events_but_the_cloud(hedgerow_cloud: TestCloud) -> None:
     iot = hedgerow_cloud.client("iot")
     forger = hedgerow_cloud.device("forger", policy=watcher_policy(hedgerow_cloud))
-    action = {"topic": "$$aws/events/thing/lamp/created", "roleArn": f"arn:aws:iam::{hedgerow_cloud.account}:role/rules"}
+    action = {
+        "topic": "$$aws/events/thing/lamp/created",
+        "roleArn": f"arn:aws:iam::{hedgerow_cloud.account}:role/rules",
+    }
 
     with connected(forger) as forging:
         forging.client.publish("$aws/events/thing/lamp/created", b"{}", 1)

@@ -276,6 +276,7 @@ class _Parts:
             functions=self.compute.versions,
             objects=self.compute.objects,
             rights=CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock),
+            telling=self.events.telling,
         )
         build_fleet_index(tables=tables, ids=ids, pager=pager, stores=registry.stores)
         enrolment = build_enrolment(

@@ -28,6 +28,7 @@ from hedgerow.services.greengrassv2.tags import Tagged, TagOperations
 from hedgerow.services.iot.jobs import (
     DeviceDesk,
     JobDataOperations,
+    JobEvents,
     JobExecutionOperations,
     JobFollowUps,
     JobLimits,
@@ -37,6 +38,7 @@ from hedgerow.services.iot.jobs import (
     JobTopics,
 )
 from hedgerow.services.iot.pages import Pages
+from hedgerow.services.iot.registry_events import RegistryEvents
 from hedgerow.services.iot.shadows import (
     ShadowFollowUps,
     ShadowLimits,
@@ -68,10 +70,12 @@ def build_fleet(
     functions: FunctionReader,
     objects: ObjectFlows,
     rights: CallerRights,
+    telling: RegistryEvents,
 ) -> Fleet:
     """Build it and enter its rows."""
     pages, shadows, job_store = Pages(pager), _shadows(tables, pager, stores), JobStore()
-    jobs = Jobs(store=job_store, things=stores.things, groups=stores.groups, limits=JobLimits())
+    told = JobEvents(telling=telling)
+    jobs = Jobs(store=job_store, things=stores.things, groups=stores.groups, limits=JobLimits(), told=told)
     _serve_jobs(tables, pages, jobs, job_store)
     components = ComponentStore()
     flows = ComponentFlows(

@@ -3,6 +3,7 @@
 from hedgerow.services.iot.jobs.changes import JobLimits, Jobs
 from hedgerow.services.iot.jobs.device import DeviceDesk
 from hedgerow.services.iot.jobs.device_operations import JobDataOperations
+from hedgerow.services.iot.jobs.events import JobEvents
 from hedgerow.services.iot.jobs.execution_operations import JobExecutionOperations
 from hedgerow.services.iot.jobs.follow_ups import JobFollowUps
 from hedgerow.services.iot.jobs.model import Execution, Job, JobStatus, Selection, Status
@@ -15,6 +16,7 @@ __all__ = [
     "Execution",
     "Job",
     "JobDataOperations",
+    "JobEvents",
     "JobExecutionOperations",
     "JobFollowUps",
     "JobLimits",

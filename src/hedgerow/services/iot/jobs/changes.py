@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from hedgerow.core.events import Published
 from hedgerow.services.iot.errors import InvalidRequest, LimitExceeded, ResourceAlreadyExists, ResourceNotFound
 from hedgerow.services.iot.jobs.errors import InvalidTransition
+from hedgerow.services.iot.jobs.events import JobEvents
 from hedgerow.services.iot.jobs.messages import execution_message, notice, topic
 from hedgerow.services.iot.jobs.model import LONGEST_DOCUMENT, Execution, Job, JobStatus, Selection, Status
 from hedgerow.services.iot.jobs.store import JobStore
@@ -75,7 +76,8 @@ class JobLimits:
 class Jobs:
     """All jobs. It holds no state; one serves every transaction."""
 
-    def __init__(self, *, store: JobStore, things: Things, groups: Groups, limits: JobLimits) -> None:
+    def __init__(self, *, store: JobStore, things: Things, groups: Groups, limits: JobLimits, told: JobEvents) -> None:
+        self._told = told
         self._store = store
         self._things = things
         self._groups = groups
@@ -222,6 +224,7 @@ class Jobs:
             job.ended(JobStatus.CANCELED, tx.now), reason_code=reason_code, comment=comment, forced=force
         )
         self._store.put(tx, account, canceled)
+        self._told.job(tx, account, canceled, "cancellation_in_progress")
         return canceled, self.cancel_batch(tx, account, job_id, force=force)
 
     def cancel_batch(self, tx: Tx, account: str, job_id: str, *, force: bool) -> Events:
@@ -234,6 +237,8 @@ class Jobs:
             events += self.put(tx, account, replace(one.moved(Status.CANCELED, tx.now), forced=force))
         if len(batch) == BATCH:
             tx.follow_up(CANCELLATION, account=account, key=job_id, body={"job": job_id, "force": force})
+        elif (job := self._store.get(tx, account, job_id)) is not None:
+            self._told.job(tx, account, job, "canceled")
         return events
 
     def delete(self, tx: Tx, account: str, job_id: str, *, force: bool) -> Events:
@@ -241,7 +246,9 @@ class Jobs:
         job = self.present(tx, account, job_id)
         if job.status is JobStatus.IN_PROGRESS and not force:
             raise InvalidTransition(f"Job {job_id} is IN_PROGRESS: cancel it first, or use force.")
-        self._store.put(tx, account, job.ended(JobStatus.DELETION_IN_PROGRESS, tx.now))
+        going = job.ended(JobStatus.DELETION_IN_PROGRESS, tx.now)
+        self._store.put(tx, account, going)
+        self._told.job(tx, account, going, "deletion_in_progress")
         return self.delete_batch(tx, account, job_id)
 
     def delete_batch(self, tx: Tx, account: str, job_id: str) -> Events:
@@ -252,14 +259,16 @@ class Jobs:
             events += self.forget(tx, account, one)
         if len(batch) == BATCH:
             tx.follow_up(DELETION, account=account, key=job_id, body={"job": job_id})
-        else:
+        elif (job := self._store.get(tx, account, job_id)) is not None:
             self._store.remove(tx, account, job_id)
+            self._told.job(tx, account, job, "deleted")
         return events
 
     def forget(self, tx: Tx, account: str, one: Execution) -> Events:
         """Delete an execution."""
         before = self._store.executions.pending(tx, account, one.thing, one.namespace)
         self._store.executions.remove(tx, account, one)
+        self._told.execution(tx, account, one, deleted=True)
         tx.cancel_follow_ups(TIMEOUT, account=account, key=_timer_key(one))
         self._maybe_complete(tx, account, one.job)
         return self._notices(tx, account, one.thing, one.namespace, before)
@@ -283,6 +292,7 @@ class Jobs:
             body = {"job": changed.job, "thing": changed.thing, "number": changed.number}
             tx.follow_up(TIMEOUT, account=account, key=_timer_key(changed), body=body, due_at=changed.ends_at)
         if not changed.status.pending:
+            self._told.execution(tx, account, changed)
             self._maybe_complete(tx, account, changed.job)
         return self._notices(tx, account, changed.thing, changed.namespace, before, later=later)
 
@@ -299,8 +309,11 @@ class Jobs:
             return
         if job.selection is Selection.CONTINUOUS:
             return
-        if not any(status.pending for status in self._store.executions.counts(tx, account, job_id)):
-            self._store.put(tx, account, job.ended(JobStatus.COMPLETED, tx.now))
+        counts = self._store.executions.counts(tx, account, job_id)
+        if not any(status.pending for status in counts):
+            completed = job.ended(JobStatus.COMPLETED, tx.now)
+            self._store.put(tx, account, completed)
+            self._told.job(tx, account, completed, "completed", counts)
 
     def _notices(
         self,

@@ -82,7 +82,7 @@ class RegistryEvents:
     def __init__(self, *, things: Things, ids: Ids, region: str) -> None:
         self._things = things
         self._ids = ids
-        self._region = region
+        self.region = region
         self._enabled: dict[str, frozenset[str]] = {}
 
     def load(self, configurations: Mapping[str, Configuration]) -> None:
@@ -102,7 +102,10 @@ class RegistryEvents:
         return enabled is not None and not enabled.isdisjoint(kinds)
 
     def tell(self, tx: Tx, account: str, key: str, topic: str, message: Mapping[str, Any]) -> None:
-        """Write an event down; those with the same key are sent in order."""
+        """Write an event of another subject down, with an id; those with the same key are sent in order."""
+        self._write(tx, account, key, topic, {"eventId": self._ids.uuid(), **message})
+
+    def _write(self, tx: Tx, account: str, key: str, topic: str, message: Mapping[str, Any]) -> None:
         body = {"topic": TOPICS + topic, "message": message}
         tx.follow_up(EVENT, account=account, key=key, body=body)
 
@@ -124,7 +127,7 @@ class RegistryEvents:
                 "thingTypeName": thing.type,
                 "attributes": dict(thing.attributes),
             }
-            self.tell(tx, account, key, f"thing/{thing.name}/{_what(before, after)}", message)
+            self._write(tx, account, key, f"thing/{thing.name}/{_what(before, after)}", message)
         old, new = (None if one is None else one.type for one in (before, after))
         if old != new and self.wants(account, Kind.THING_TYPE_ASSOCIATION.value):
             for kind, operation in ((old, "removed"), (new, "added")):
@@ -138,7 +141,7 @@ class RegistryEvents:
             "thingTypeName": kind,
         }
         topic = f"thingTypeAssociation/thing/{thing.name}/thingType/{kind}/{operation}"
-        self.tell(tx, account, f"thing/{thing.name}", topic, message)
+        self._write(tx, account, f"thing/{thing.name}", topic, message)
 
     def wants_types(self, account: str) -> bool:
         """Tell whether `type_changed` has anything to do."""
@@ -159,7 +162,7 @@ class RegistryEvents:
             "propagatingAttributes": [],
             "description": kind.description,
         }
-        self.tell(tx, account, f"type/{kind.name}", f"thingType/{kind.name}/{operation}", message)
+        self._write(tx, account, f"type/{kind.name}", f"thingType/{kind.name}/{operation}", message)
 
     def wants_groups(self, account: str) -> bool:
         """Tell whether `group_changed` has anything to do."""
@@ -188,7 +191,7 @@ class RegistryEvents:
                 "attributes": dict(group.attributes),
                 "dynamicGroupMappingId": group.id if group.dynamic else None,
             }
-            self.tell(tx, account, f"group/{group.name}", f"thingGroup/{group.name}/{operation}", message)
+            self._write(tx, account, f"group/{group.name}", f"thingGroup/{group.name}/{operation}", message)
         if parent is not None and operation != "updated" and self.wants(account, Kind.THING_GROUP_HIERARCHY.value):
             self._hierarchy(tx, account, parent, group, "added" if operation == "created" else "removed")
 
@@ -200,7 +203,7 @@ class RegistryEvents:
             "childGroupName": child.name,
         }
         topic = f"thingGroupHierarchy/thingGroup/{parent.name}/childThingGroup/{child.name}/{operation}"
-        self.tell(tx, account, f"group/{child.name}", topic, message)
+        self._write(tx, account, f"group/{child.name}", topic, message)
 
     def wants_members(self, account: str) -> bool:
         """Tell whether `members_moved` has anything to do."""
@@ -218,7 +221,7 @@ class RegistryEvents:
                 "membershipId": _membership(group.id, thing_id),
             }
             topic = f"thingGroupMembership/thingGroup/{group.name}/thing/{thing}/{operation}"
-            self.tell(tx, account, f"thing/{thing}", topic, message)
+            self._write(tx, account, f"thing/{thing}", topic, message)
 
     def _head(self, tx: Tx, account: str, kind: str, operation: str) -> Message:
         return {
@@ -230,7 +233,7 @@ class RegistryEvents:
         }
 
     def _arn(self, account: str, resource: str) -> str:
-        return arn("iot", self._region, account, resource)
+        return arn("iot", self.region, account, resource)
 
 
 def _what(before: object | None, after: object | None) -> str:

@@ -1,148 +1,19 @@
 import json
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, select
 
 from hedgerow.base.errors import ServiceError
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import Published
-from hedgerow.core.paging import Pager
-from hedgerow.core.topics import TopicRequest
-from hedgerow.services.iot.jobs import (
-    DeviceDesk,
-    JobDataOperations,
-    JobExecutionOperations,
-    JobFollowUps,
-    JobLimits,
-    JobOperations,
-    Jobs,
-    JobStore,
-    JobTopics,
-)
 from hedgerow.services.iot.jobs.changes import BATCH
-from hedgerow.services.iot.pages import Pages
-from hedgerow.store import Answer, FollowUp, Tx
-from hedgerow.store.tx import follow_ups
-from tests.support.store import CALLER, OTHER_ACCOUNT, MemoryStore
-
-ARN = f"arn:aws:iot:{CALLER.region}:{CALLER.account}:"
-NAMESPACE = "aws-gg-deployment"
-
-
-class Registry:
-    """Every thing of ours exists; groups are a dictionary, `sub` stands below `top`."""
-
-    def __init__(self) -> None:
-        self.members: dict[str, set[str]] = {"top": set(), "sub": set()}
-
-    def exists(self, tx: Tx, account: str, name: str) -> bool:
-        return name != "missing"
-
-    def lines_of(self, tx: Tx, account: str, thing: str) -> Sequence[str]:
-        direct = [name for name, things in self.members.items() if thing in things]
-        return sorted({above for name in direct for above in self.line_of(tx, account, name)})
-
-    def line_of(self, tx: Tx, account: str, group: str) -> Sequence[str]:
-        return ["sub", "top"] if group == "sub" else [group] if group in self.members else []
-
-    def things_in(
-        self, tx: Tx, account: str, group: str, *, recursive: bool = False, after: str = "", limit: int = 10**6
-    ) -> Sequence[str]:
-        groups = ["top", "sub"] if recursive and group == "top" else [group]
-        names = {thing for name in groups for thing in self.members[name]}
-        return sorted(name for name in names if name > after)[:limit]
-
-
-class Cloud:
-    """The job subject on a store in memory, with a dispatcher of its own."""
-
-    def __init__(self) -> None:
-        self.store = MemoryStore()
-        self.registry = Registry()
-        rows = JobStore()
-        self.jobs = Jobs(store=rows, things=self.registry, groups=self.registry, limits=JobLimits())
-        desk = DeviceDesk(jobs=self.jobs, store=rows)
-        self.api = JobOperations(jobs=self.jobs, store=rows, pages=Pages(Pager(b"key")))
-        self.executions = JobExecutionOperations(jobs=self.jobs, store=rows, pages=Pages(Pager(b"key")))
-        self.data = JobDataOperations(desk=desk)
-        self.topics = JobTopics(desk=desk)
-        handlers = JobFollowUps(jobs=self.jobs)
-        self.handlers = {
-            "job-timeout": handlers.on_timeout,
-            "job-rollout": handlers.on_rollout,
-            "job-cancellation": handlers.on_cancellation,
-            "job-deletion": handlers.on_deletion,
-            "job-notice": handlers.on_notice,
-            "thing-group-membership": handlers.on_membership,
-        }
-
-    def create(self, job: str = "j", *, thing: str = "T", group: str | None = None, **members: Any) -> Answer:
-        target = f"{ARN}thinggroup/{group}" if group else f"{ARN}thing/{thing}"
-        request = {"jobId": job, "targets": [target], "document": '{"do":"it"}', **members}
-        return self.store.run(self.api.create_job, request)
-
-    def publish(self, topic: str, body: Any = None, *, thing: str = "T") -> Any:
-        """Ask as the device does; answer (accepted or rejected, the reply, what was published after it)."""
-        *middle, last = topic.split("/")
-        method = {
-            "get": self.topics.describe if middle else self.topics.get_pending,
-            "start-next": self.topics.start_next,
-            "update": self.topics.update,
-        }[last]
-        payload = b"" if body is None else json.dumps(body).encode()
-        name = f"$aws/things/{thing}/jobs/{topic}"
-        request = TopicRequest(topic=name, parts=(thing, *middle), payload=payload)
-        with self.store.tx() as tx:
-            answer = method(tx, request, CALLER)
-        assert answer.events == ()  # the reply comes first
-        ((reply_topic, reply),) = answer.response["replies"]
-        assert reply_topic.startswith(name + "/")
-        return reply_topic.rsplit("/", 1)[1], json.loads(reply), self.catch_up()
-
-    def status(self, job: str = "j", thing: str = "T") -> str:
-        answer = self.store.run(self.executions.describe_job_execution, {"jobId": job, "thingName": thing})
-        return str(answer.response["execution"]["status"])
-
-    def job(self, job: str = "j") -> Mapping[str, Any]:
-        answer: Mapping[str, Any] = self.store.run(self.api.describe_job, {"jobId": job}).response["job"]
-        return answer
-
-    def catch_up(self) -> dict[str, Any]:
-        """Hand all follow-ups that are due to their handlers."""
-        told: dict[str, Any] = {}
-        while True:
-            with self.store.tx() as tx:
-                row = tx.one(select(follow_ups).where(follow_ups.c.due_at <= tx.now).order_by(follow_ups.c.seq))
-                if row is None:
-                    return told
-                found = FollowUp(
-                    seq=row.seq,
-                    account=row.account,
-                    kind=row.kind,
-                    key=row.key,
-                    due_at=row.due_at,
-                    body=json.loads(row.body),
-                )
-                told |= messages(self.handlers[row.kind](tx, found))
-                tx.run(delete(follow_ups).where(follow_ups.c.seq == row.seq))
-
-    def move(self, thing: str, group: str, *, joined: bool) -> dict[str, Any]:
-        (self.registry.members[group].add if joined else self.registry.members[group].discard)(thing)
-        with self.store.tx() as tx:
-            body = {"thing": thing, "group": group, "joined": joined}
-            tx.follow_up("thing-group-membership", account=CALLER.account, key=thing, body=body)
-        return self.catch_up()
+from tests.support.jobs import ARN, NAMESPACE, Cloud, messages
+from tests.support.store import OTHER_ACCOUNT
 
 
 @pytest.fixture
 def cloud() -> Cloud:
     return Cloud()
-
-
-def messages(answer: Answer) -> dict[str, Any]:
-    return {event.topic: json.loads(event.payload) for event in answer.events if isinstance(event, Published)}
 
 
 @pytest.mark.spec("JB-32")

@@ -1,0 +1,161 @@
+"""The job subject on a store in memory, joined as the cloud joins it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from hedgerow.core.caller import Caller
+from hedgerow.core.events import EventsConfigured, Published
+from hedgerow.core.paging import Pager
+from hedgerow.core.topics import TopicRequest
+from hedgerow.services.iot.jobs import (
+    DeviceDesk,
+    JobDataOperations,
+    JobEvents,
+    JobExecutionOperations,
+    JobFollowUps,
+    JobLimits,
+    JobOperations,
+    Jobs,
+    JobStore,
+    JobTopics,
+)
+from hedgerow.services.iot.pages import Pages
+from hedgerow.services.iot.registry_events import EVENT, RegistryEvents
+from hedgerow.services.iot.things import ThingStore
+from hedgerow.store import Answer, FollowUp, Tx
+from hedgerow.store.tx import follow_ups
+from tests.support.clock import FakeIds
+from tests.support.store import CALLER, MemoryStore
+
+ARN = f"arn:aws:iot:{CALLER.region}:{CALLER.account}:"
+NAMESPACE = "aws-gg-deployment"
+
+
+class Registry:
+    """Every thing of ours exists; groups are a dictionary, `sub` stands below `top`."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, set[str]] = {"top": set(), "sub": set()}
+
+    def exists(self, tx: Tx, account: str, name: str) -> bool:
+        return name != "missing"
+
+    def lines_of(self, tx: Tx, account: str, thing: str) -> Sequence[str]:
+        direct = [name for name, things in self.members.items() if thing in things]
+        return sorted({above for name in direct for above in self.line_of(tx, account, name)})
+
+    def line_of(self, tx: Tx, account: str, group: str) -> Sequence[str]:
+        return ["sub", "top"] if group == "sub" else [group] if group in self.members else []
+
+    def things_in(
+        self, tx: Tx, account: str, group: str, *, recursive: bool = False, after: str = "", limit: int = 10**6
+    ) -> Sequence[str]:
+        groups = ["top", "sub"] if recursive and group == "top" else [group]
+        names = {thing for name in groups for thing in self.members[name]}
+        return sorted(name for name in names if name > after)[:limit]
+
+
+class Cloud:
+    """The job subject on a store in memory, with a dispatcher of its own."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.registry = Registry()
+        self.telling = RegistryEvents(things=ThingStore(), ids=FakeIds(), region=CALLER.region)
+        told = JobEvents(telling=self.telling)
+        rows = JobStore()
+        self.jobs = Jobs(store=rows, things=self.registry, groups=self.registry, limits=JobLimits(), told=told)
+        desk = DeviceDesk(jobs=self.jobs, store=rows)
+        self.api = JobOperations(jobs=self.jobs, store=rows, pages=Pages(Pager(b"key")))
+        self.executions = JobExecutionOperations(jobs=self.jobs, store=rows, pages=Pages(Pager(b"key")))
+        self.data = JobDataOperations(desk=desk)
+        self.topics = JobTopics(desk=desk)
+        handlers = JobFollowUps(jobs=self.jobs)
+        self.handlers = {
+            "job-timeout": handlers.on_timeout,
+            "job-rollout": handlers.on_rollout,
+            "job-cancellation": handlers.on_cancellation,
+            "job-deletion": handlers.on_deletion,
+            "job-notice": handlers.on_notice,
+            "thing-group-membership": handlers.on_membership,
+        }
+
+    def create(self, job: str = "j", *, thing: str = "T", group: str | None = None, **members: Any) -> Answer:
+        target = f"{ARN}thinggroup/{group}" if group else f"{ARN}thing/{thing}"
+        request = {"jobId": job, "targets": [target], "document": '{"do":"it"}', **members}
+        return self.store.run(self.api.create_job, request)
+
+    def publish(self, topic: str, body: Any = None, *, thing: str = "T") -> Any:
+        """Ask as the device does; answer (accepted or rejected, the reply, what was published after it)."""
+        *middle, last = topic.split("/")
+        method = {
+            "get": self.topics.describe if middle else self.topics.get_pending,
+            "start-next": self.topics.start_next,
+            "update": self.topics.update,
+        }[last]
+        payload = b"" if body is None else json.dumps(body).encode()
+        name = f"$aws/things/{thing}/jobs/{topic}"
+        request = TopicRequest(topic=name, parts=(thing, *middle), payload=payload)
+        with self.store.tx() as tx:
+            answer = method(tx, request, CALLER)
+        assert answer.events == ()  # the reply comes first
+        ((reply_topic, reply),) = answer.response["replies"]
+        assert reply_topic.startswith(name + "/")
+        return reply_topic.rsplit("/", 1)[1], json.loads(reply), self.catch_up()
+
+    def switch(self, *kinds: str, caller: Caller = CALLER) -> None:
+        """Have these kinds of events told, and no others."""
+        self.telling.on_committed(EventsConfigured(account=caller.account, kinds=frozenset(kinds)))
+
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        """Answer topic and message of the events that were written down, in order."""
+        with self.store.tx() as tx:
+            rows = tx.all(select(follow_ups).where(follow_ups.c.kind == EVENT).order_by(follow_ups.c.seq))
+        bodies = [json.loads(row.body) for row in rows]
+        return [(body["topic"].removeprefix("$aws/events/"), body["message"]) for body in bodies]
+
+    def status(self, job: str = "j", thing: str = "T") -> str:
+        answer = self.store.run(self.executions.describe_job_execution, {"jobId": job, "thingName": thing})
+        return str(answer.response["execution"]["status"])
+
+    def job(self, job: str = "j") -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self.store.run(self.api.describe_job, {"jobId": job}).response["job"]
+        return answer
+
+    def catch_up(self) -> dict[str, Any]:
+        """Hand all follow-ups that are due to their handlers."""
+        told: dict[str, Any] = {}
+        while True:
+            with self.store.tx() as tx:
+                row = tx.one(select(follow_ups).where(due(tx)).order_by(follow_ups.c.seq))
+                if row is None:
+                    return told
+                found = FollowUp(
+                    seq=row.seq,
+                    account=row.account,
+                    kind=row.kind,
+                    key=row.key,
+                    due_at=row.due_at,
+                    body=json.loads(row.body),
+                )
+                told |= messages(self.handlers[row.kind](tx, found))
+                tx.run(delete(follow_ups).where(follow_ups.c.seq == row.seq))
+
+    def move(self, thing: str, group: str, *, joined: bool) -> dict[str, Any]:
+        (self.registry.members[group].add if joined else self.registry.members[group].discard)(thing)
+        with self.store.tx() as tx:
+            body = {"thing": thing, "group": group, "joined": joined}
+            tx.follow_up("thing-group-membership", account=CALLER.account, key=thing, body=body)
+        return self.catch_up()
+
+
+def due(tx: Tx) -> Any:
+    """Answer the condition of what is due now, but for events."""
+    return (follow_ups.c.due_at <= tx.now) & (follow_ups.c.kind != EVENT)
+
+
+def messages(answer: Answer) -> dict[str, Any]:
+    return {event.topic: json.loads(event.payload) for event in answer.events if isinstance(event, Published)}
