@@ -1,5 +1,6 @@
-"""`hedgerow edge …`: run the runtime of a device."""
+"""`hedgerow edge …`: set up and run the runtime of a device."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,13 @@ InitConfig = Annotated[
 ]
 
 
+class Flag(StrEnum):
+    """How the nucleus' installer says yes and no."""
+
+    TRUE = "true"
+    FALSE = "false"
+
+
 @app.command()
 def run(root: Root, init_config: InitConfig = None) -> None:
     """Run an edge in the foreground; SIGTERM ends it cleanly."""
@@ -29,12 +37,50 @@ def run(root: Root, init_config: InitConfig = None) -> None:
         raise typer.Exit(2) from error
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-def install(root: Root, init_config: InitConfig = None) -> None:
-    """Set an edge up as a system service. Not there yet: refused with what to use instead."""
-    config = f" --init-config {init_config}" if init_config else ""
-    typer.echo(
-        f"edge: install is not there yet; run `hedgerow edge run --root {root}{config}` from a service of your own",
-        err=True,
-    )
-    raise typer.Exit(2)
+@app.command()
+def install(
+    root: Annotated[Path, typer.Option("--root", "-r", help="The edge's folder.")],
+    init_config: Annotated[Path | None, typer.Option("--init-config", "-init", "-i")] = None,
+    default_user: Annotated[
+        str, typer.Option("--component-default-user", "-u", help="USER or USER:GROUP that components run as.")
+    ] = "",
+    region: Annotated[str, typer.Option("--aws-region", "-ar", help="The cloud's region.")] = "",
+    service: Annotated[
+        Flag, typer.Option("--setup-system-service", "-ss", help="Make a service of systemd.")
+    ] = Flag.FALSE,
+    start: Annotated[Flag, typer.Option("--start", "-s", help="Start the service now.")] = Flag.TRUE,
+    plugins: Annotated[list[Path] | None, typer.Option("--trusted-plugin", "-tp")] = None,
+    provision: Annotated[
+        Flag, typer.Option("--provision", "-p", help="Only false; see `hedgerow device`.")
+    ] = Flag.FALSE,
+    dev_tools: Annotated[Flag, typer.Option("--deploy-dev-tools", "-d", help="Only false.")] = Flag.FALSE,
+    units: Annotated[Path | None, typer.Option("--unit-folder", help="For images: where units are.")] = None,
+) -> None:
+    """Check the configuration, put it in its place, and make a system service, with the nucleus installer's options."""
+    from hedgerow.base.files import RealFiles
+    from hedgerow.edge.install import UNITS, Wish
+    from hedgerow.edge.install import install as install_edge
+
+    try:
+        if provision is Flag.TRUE:
+            raise Unusable(
+                "--provision true is not there: enrol by claim, or make the device with `hedgerow device create`"
+            )
+        if dev_tools is Flag.TRUE:
+            raise Unusable("--deploy-dev-tools true is not there: this edge has no local development tools")
+        wish = Wish(
+            root=root,
+            init_config=init_config,
+            default_user=default_user,
+            region=region,
+            service=service is Flag.TRUE,
+            start=start is Flag.TRUE,
+            plugins=tuple(plugins or ()),
+            units=units or UNITS,
+        )
+        install_edge(wish, files=RealFiles(), say=typer.echo)
+    except Unusable as error:
+        typer.echo(f"edge: {error}", err=True)
+        raise typer.Exit(2) from error
+    if service is Flag.FALSE:
+        typer.echo(f"run it: hedgerow edge run --root {root}")

@@ -122,7 +122,7 @@ class Configuration:
 def read(text: str, *, root: Path, name: str = "config.yaml") -> Configuration:
     """Make the configuration of the file's text; raise Unusable, in one line, with everything that is wrong."""
     report = Report()
-    top = Section(_parsed(text, name), "", report)
+    top = Section(read_yaml(text, name), "", report)
     configuration = _configuration(top, root, report)
     top.warn_of_unread()
     if report.missing or report.wrong:
@@ -140,7 +140,8 @@ def endpoint(text: str, port: int) -> Endpoint | None:
     return Endpoint(match["host"].strip("[]"), int(match["port"] or port))
 
 
-def _parsed(text: str, name: str) -> Any:
+def read_yaml(text: str, name: str) -> Any:
+    """Answer the file's value; raise Unusable with the place when it is not YAML."""
     import yaml  # imported late: the edge must start fast
 
     try:

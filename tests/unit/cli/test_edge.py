@@ -27,10 +27,3 @@ def test_a_configuration_that_cannot_be_used_is_one_line_and_status_2(
     assert result.stderr.startswith("edge: ")
     assert result.stderr.count("\n") == 1
     assert said in result.stderr
-
-
-def test_install_is_refused_with_what_to_use_instead(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["install", "--root", str(tmp_path), "--setup-system-service", "true"])
-
-    assert result.exit_code == 2
-    assert f"hedgerow edge run --root {tmp_path}" in result.stderr

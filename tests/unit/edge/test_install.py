@@ -1,0 +1,153 @@
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from hedgerow.base.errors import Unusable
+from hedgerow.base.files import RealFiles
+from hedgerow.cli.edge import app
+from hedgerow.edge.install import Wish, install
+from tests.unit.edge.enrolling import configuration_text
+from tests.unit.edge.pki import Pki
+
+
+@pytest.fixture
+def config(tmp_path: Path, pki: Pki) -> Path:
+    path = tmp_path / "config.yml"
+    path.write_text(configuration_text(pki, 8883))
+    return path
+
+
+def installed(root: Path, config: Path, *more: str) -> Result:
+    return CliRunner().invoke(app, ["install", "--root", str(root), "--init-config", str(config), *more])
+
+
+def test_the_configuration_is_put_where_the_edge_finds_it(tmp_path: Path, config: Path) -> None:
+    result = installed(tmp_path / "edge", config)
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "edge" / "config" / "config.yaml").read_text() == config.read_text()
+    assert f"hedgerow edge run --root {tmp_path / 'edge'}" in result.stdout
+
+
+@pytest.mark.spec("BS-42", "BS-45")
+def test_the_installers_options_make_a_service_that_starts_at_every_boot(tmp_path: Path, config: Path) -> None:
+    units = tmp_path / "units"
+    units.mkdir()
+
+    result = installed(
+        tmp_path / "an edge",
+        config,
+        *("--component-default-user", "root:root", "--aws-region", "eu-west-1"),
+        *("--setup-system-service", "true", "--start", "true", "--unit-folder", str(units)),
+        *("--trusted-plugin", "/greengrass/v2/installer/aws.greengrass.FleetProvisioningByClaim.jar"),
+    )
+
+    assert result.exit_code == 0, result.output
+    nucleus = yaml.safe_load((tmp_path / "an edge" / "config" / "config.yaml").read_text())
+    nucleus = nucleus["services"]["aws.greengrass.Nucleus"]["configuration"]
+    assert (nucleus["awsRegion"], nucleus["runWithDefault"]["posixUser"]) == ("eu-west-1", "root:root")
+    unit = (units / "hedgerow-edge.service").read_text()
+    assert f'edge run --root "{tmp_path}/an edge"\n' in unit
+    assert (units / "multi-user.target.wants" / "hedgerow-edge.service").resolve() == units / "hedgerow-edge.service"
+    assert installed(tmp_path / "an edge", config, "-ss", "true", "--unit-folder", str(units)).exit_code == 0
+
+
+def test_a_service_that_runs_another_edge_is_left_alone(tmp_path: Path, config: Path) -> None:
+    (tmp_path / "hedgerow-edge.service").write_text("[Service]\nExecStart=other\n")
+
+    result = installed(tmp_path / "edge", config, "-ss", "true", "--unit-folder", str(tmp_path))
+
+    assert result.exit_code == 2
+    assert "runs another edge" in result.stderr
+    assert not (tmp_path / "edge").exists()
+
+
+@pytest.mark.spec("BS-39")
+def test_everything_that_is_wrong_is_said_at_once_and_nothing_is_written(tmp_path: Path, config: Path) -> None:
+    text = config.read_text().replace("claimCertificatePath: ", "claimCertificatePath: /none")
+    config.write_text(text)
+
+    result = installed(
+        tmp_path / "edge",
+        config,
+        "-u",
+        "no-such-user:no-such-group",
+        "-tp",
+        "other.jar",
+        "-ss",
+        "true",
+        "--unit-folder",
+        str(tmp_path / "gone"),
+    )
+
+    assert result.exit_code == 2
+    for words in ("there is no file /none", "no user no-such-user", "no group no-such-group", "other.jar", "no folder"):
+        assert words in result.stderr
+    assert not (tmp_path / "edge").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--provision", "true"], "hedgerow device create"),
+        (["--deploy-dev-tools", "true"], "no local development tools"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_by_name(
+    tmp_path: Path, config: Path, options: list[str], words: str
+) -> None:
+    result = installed(tmp_path / "edge", config, *options)
+
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+@pytest.mark.spec("BS-41")
+def test_the_machines_name_is_filled_in(tmp_path: Path, config: Path) -> None:
+    config.write_text(config.read_text() + "# ${hostname}\n")
+
+    install(
+        Wish(root=tmp_path / "edge", init_config=config),
+        files=RealFiles(),
+        say=lambda _: None,
+        host_name=lambda: "branch-017.example.org",
+    )
+
+    assert (tmp_path / "edge" / "config" / "config.yaml").read_text().endswith("# branch-017\n")
+
+
+@pytest.mark.spec("BS-41")
+@pytest.mark.parametrize(
+    ("line", "host", "words"),
+    [
+        ("x: ${hostname}", "a/b&c", "has other than letters, digits, -"),
+        ("x: ${hostname}", "", "has other than letters"),
+        ("x: ${hostname}", "raspberrypi", "every fresh machine is called raspberrypi"),
+        ("x: REPLACEME", "branch-017", "still says REPLACEME in line"),
+    ],
+)
+def test_a_name_that_cannot_be_a_things_or_a_gap_that_is_left_is_refused(
+    tmp_path: Path, config: Path, line: str, host: str, words: str
+) -> None:
+    config.write_text(config.read_text() + line + "\n")
+
+    with pytest.raises(Unusable, match=words):
+        install(Wish(root=tmp_path / "edge", init_config=config), files=RealFiles(), say=print, host_name=lambda: host)
+
+    assert not (tmp_path / "edge").exists()
+
+
+@pytest.mark.spec("BS-36")
+def test_a_key_that_others_can_read_is_closed(tmp_path: Path, config: Path, pki: Pki) -> None:
+    key = tmp_path / "claim.key"
+    key.write_bytes(pki.claim[1].read_bytes())
+    key.chmod(0o644)
+    config.write_text(config.read_text().replace(str(pki.claim[1]), str(key)))
+
+    result = installed(tmp_path / "edge", config)
+
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert f"others could read {key}" in result.stdout
