@@ -95,3 +95,39 @@ def test_a_connection_ends_with_the_role_of_its_session(hedgerow_cloud: TestClou
         until("it is cut off", lambda: connection.ended)
 
     assert len(connection.ended) >= 1
+
+
+@pytest.mark.spec("X-02")
+def test_a_federated_users_connection_follows_the_policies_of_its_user(hedgerow_cloud: TestCloud) -> None:
+    cloud, iam = hedgerow_cloud, hedgerow_cloud.client("iam")
+    everything = policy(allow(MQTT))
+    ann = user(cloud, "ann", allow(["sts:GetFederationToken", *MQTT])).client("sts")
+    bob = user(cloud, "bob", allow(["sts:GetFederationToken", *MQTT])).client("sts")
+    of_ann, of_bob = (sts.get_federation_token(Name="guest", Policy=everything)["Credentials"] for sts in (ann, bob))
+
+    with signed_in(cloud, of_ann, "of-ann") as limited, signed_in(cloud, of_bob, "of-bob") as free:
+        limited.publish("a", "1")
+        elsewhere = f"arn:aws:iot:{cloud.region}:{cloud.account}:topic/b"
+        denied = policy(allow(MQTT), {"Effect": "Deny", "Action": "iot:Publish", "Resource": elsewhere})
+        iam.put_user_policy(UserName="ann", PolicyName="own", PolicyDocument=denied)
+        until("a denied publication cuts it off", lambda: limited.client.publish("b", "2", 1) and limited.ended)
+        free.publish("b", "3")
+        iam.delete_user_policy(UserName="bob", PolicyName="own")
+        for key in iam.list_access_keys(UserName="bob")["AccessKeyMetadata"]:
+            iam.delete_access_key(UserName="bob", AccessKeyId=key["AccessKeyId"])
+        iam.delete_user(UserName="bob")
+        until("it ends with its user", lambda: free.ended)
+
+
+@pytest.mark.spec("X-02")
+def test_a_connection_of_a_renamed_user_is_made_anew_with_the_same_credentials(hedgerow_cloud: TestCloud) -> None:
+    cloud, iam = hedgerow_cloud, hedgerow_cloud.client("iam")
+    ann = user(cloud, "ann", allow(["sts:GetSessionToken", *MQTT]))
+    got = ann.client("sts").get_session_token()["Credentials"]
+
+    with signed_in(cloud, got, "one") as first:
+        iam.update_user(UserName="ann", NewUserName="anna")
+        until("the connection under the old name ends", lambda: first.ended)
+        with signed_in(cloud, got, "two") as second:
+            second.publish("a", "1")
+            assert not second.ended

@@ -18,12 +18,12 @@ from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.device_standing import DeviceStanding
 from hedgerow.cloud.directory import Readers, is_owner_there
 from hedgerow.cloud.standing import entity_of
-from hedgerow.core.arn import parse
+from hedgerow.core.arn import arn, parse
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.policy import AllOf, Context, Dialect, Rights, Verdict, compile_policies
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Way
 from hedgerow.services.iot.ca_certificates import JustInTimeFlows
-from hedgerow.services.sts.sessions import Session
+from hedgerow.services.sts.sessions import Session, SessionKind
 from hedgerow.store import Run, Tx
 
 _TIMES: Final = ("aws:currenttime", "aws:epochtime")
@@ -108,7 +108,16 @@ class Admission:
             dialect=Dialect.IAM.value,
             variables=_network(question) | {"aws:SecureTransport": "true", **sources.variables},
             ends_at=None if session is None else session.expires_at,
+            behind=self._behind(tx, session),
         )
+
+    def _behind(self, tx: Tx, session: Session | None) -> str | None:
+        """Answer the ARN of the user, or root, who answers for a federated user."""
+        if session is None or session.kind is not SessionKind.FEDERATED:
+            return None
+        if not session.name:
+            return arn("iam", "", session.account, "root")
+        return self._readers.users.arn_of(tx, session.account, session.name)
 
     def _objection(self, tx: Tx, caller: Caller, session: Session | None) -> NotAdmitted | None:
         """Say why the signature's key is of no use by now; it was good when the upgrade was signed."""

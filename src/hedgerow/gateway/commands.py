@@ -66,7 +66,7 @@ class Commands:
         else:
             found = list(account.connections.values())
         for connection in found:
-            if command.principal is not None and connection.admitted.principal != command.principal:
+            if command.principal is not None and not connection.admitted.concerns((command.principal,)):
                 continue
             if command.before_epoch is not None and connection.epoch >= command.before_epoch:
                 continue
@@ -105,7 +105,7 @@ class Commands:
             for connection in account.connections.values()
             if connection.state is State.OPEN
             and not connection.admitted.fixed
-            and (not command.principals or connection.admitted.principal in command.principals)
+            and (not command.principals or connection.admitted.concerns(command.principals))
         ]
 
     async def _regrant(self, connections: list[Connection], *, within_s: float = DEADLINE_S) -> None:

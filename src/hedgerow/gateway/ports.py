@@ -3,7 +3,7 @@
 Promises: order per publisher; late and twice are possible; a gap in sequence numbers means "ask again".
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -75,6 +75,11 @@ class Admitted:
     thing: str | None = None  # the exclusively attached thing, named in lifecycle events
     fixed: bool = False  # a custom authorizer said so: nothing but a refresh changes it
     refresh_at: float | None = None  # seconds since the epoch; the policies are asked for again then
+    behind: str | None = None  # whoever's rights these are, where it is another principal: a federated user's user
+
+    def concerns(self, principals: Collection[str]) -> bool:
+        """Tell whether what happens to one of these happens to the connection."""
+        return self.principal in principals or (self.behind is not None and self.behind in principals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -281,6 +281,21 @@ def test_a_role_session_by_websocket_ends_with_its_role(cloud: Cloud) -> None:
     assert isinstance(again, NotAdmitted)
 
 
+def test_a_federated_user_by_websocket_says_whose_rights_these_are(cloud: Cloud) -> None:
+    ann = cloud.iam.user("ann", allow("sts:*", "*"))
+    everything = policy(allow("*", "*"))
+    request = {"Name": "guest", "Policy": everything}
+    got = [cloud.run(cloud.iam.sts.get_federation_token, request, caller) for caller in (ann, CALLER)]
+    keys = [each["Credentials"]["AccessKeyId"] for each in got]
+    principal = "arn:aws:sts::123456789012:federated-user/guest"
+
+    of_user, of_root = (signed(cloud, principal, signed_key=key) for key in keys)
+    herself = signed(cloud, ann.principal)
+
+    found = [each.behind for each in (of_user, of_root, herself) if isinstance(each, Admitted)]
+    assert found == [ann.principal, "arn:aws:iam::123456789012:root", None]
+
+
 def test_a_session_policy_limits_a_connection_too(cloud: Cloud) -> None:
     cloud.run(cloud.iam.roles.create_role, {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT})
     all_topics = policy(allow("iot:Publish", "*"))

@@ -242,6 +242,32 @@ def test_new_rights_of_others_are_not_asked_again(world: World) -> None:
     assert {question.client_id for question in world.control.admits} == {"b"}
 
 
+def test_whoever_has_the_rights_of_another_is_asked_about_with_that_one(world: World) -> None:
+    world.control.admitted = {"behind": "the-user"}
+    world.client("a")
+    world.control.admitted = {}
+    world.client("b")
+    world.control.admits.clear()
+
+    world.hub.tell("*", Regrant(account=ACCOUNT, principals=frozenset({"the-user"})))
+    world.run()
+
+    assert {question.client_id for question in world.control.admits} == {"a"}
+
+
+def test_whoever_has_the_rights_of_another_is_cut_with_that_one(world: World) -> None:
+    world.control.admitted = {"behind": "the-user"}
+    guest = world.client("a")
+    world.control.admitted = {}
+    other = world.client("b")
+
+    world.hub.tell("*", Cut(account=ACCOUNT, principal="the-user", reason="USER_DELETED"))
+    world.run()
+
+    assert guest.wire.closed
+    assert not other.wire.closed
+
+
 def test_who_is_not_admitted_any_more_is_cut(world: World) -> None:
     client = world.client("a")
 
