@@ -67,13 +67,6 @@ class IndexBench:
         row = self.tables.operations["iot", operation]
         return self.store.run(row.method, members, caller=caller).response  # type: ignore[arg-type]  # an operation
 
-    def unread(self, operation: str, **members: Any) -> list[str]:
-        """Answer the members that the operation does not honour."""
-        request = Request(members)
-        with self.store.tx() as tx:
-            self.tables.operations["iot", operation].method(tx, request, CALLER)  # type: ignore[call-arg,arg-type]
-        return request.unread()
-
     def registry_call(self, operation: str, caller: Caller = CALLER, **members: Any) -> Mapping[str, Any]:
         return self.store.run(self._registry[operation], members, caller=caller).response
 
@@ -89,9 +82,9 @@ class IndexBench:
         with self.store.tx() as tx:
             self.stores.shadows.put(tx, ShadowKey(CALLER.account, thing, name), kept)
 
-    def presence(self, thing: str, *, connected: bool, at: float, epoch: int) -> None:
+    def presence(self, thing: str, *, connected: bool, at: float, epoch: int, **more: Any) -> None:
         with self.store.tx() as tx:
-            new = Presence(thing=thing, client_id=thing, connected=connected, at=at, epoch=epoch)
+            new = Presence(thing=thing, client_id=thing, connected=connected, at=at, epoch=epoch, **more)
             if self.stores.connectivity.put(tx, CALLER.account, new):
                 INDEXED.connectivity_changed(tx, CALLER.account, thing)
 

@@ -19,6 +19,10 @@ ON = {
     "thingIndexingMode": "REGISTRY_AND_SHADOW",
     "thingConnectivityIndexingMode": "STATUS",
     "customFields": [{"name": "attributes.floor", "type": "Number"}],
+    "filter": {
+        "geoLocations": [{"name": "shadow.reported.coordinates", "order": "LatLon"}],
+        "connectivity": {"includeSocketInformation": ["GET_THING_CONNECTIVITY_DATA"]},
+    },
 }
 
 
@@ -61,6 +65,7 @@ def test_a_fleet_is_searched_by_what_it_is_says_and_whether_it_is_there(cloud: T
     client.loop_start()
     try:
         until("connected", finding(iot, "thingName:aa* AND connectivity.connected:true", "aa-1"))
+        told = iot.get_thing_connectivity_data(thingName="aa-1", includeSocketInformation=True)
     finally:
         client.disconnect()
         client.loop_stop()
@@ -71,6 +76,22 @@ def test_a_fleet_is_searched_by_what_it_is_says_and_whether_it_is_there(cloud: T
     statistics = iot.get_statistics(queryString="thingName:aa*", aggregationField="attributes.floor")["statistics"]
     assert (statistics["count"], statistics["average"], statistics["maximum"]) == (3, 1.0, 2.0)
     assert iot.get_thing_connectivity_data(thingName="aa-1")["connected"] is False
+    assert (told["targetIp"], told["targetPort"]) == ("127.0.0.1", device.mqtt_port)
+    assert told["sourceIp"] == "127.0.0.1"
+    assert told["sourcePort"] not in (0, device.mqtt_port)
+
+
+@pytest.mark.spec("JB-24")
+def test_bikes_are_found_by_where_they_said_they_are(cloud: TestCloud) -> None:
+    iot = indexed(cloud)
+    field = "shadow.reported.coordinates"
+    for name, longitude in (("bike-1", -122.3333), ("bike-2", -120.0)):
+        iot.create_thing(thingName=name)
+        state = {"state": {"reported": {"coordinates": {"lat": 47.6153, "lon": longitude}}}}
+        cloud.client("iot-data").update_thing_shadow(thingName=name, payload=json.dumps(state))
+
+    until("near", finding(iot, f"{field}:geo_distance,47.6204,-122.3491,15.5km", "bike-1"))
+    until("farther", finding(iot, f"{field}:geo_distance,47.6204,-122.3491,200mi", "bike-1", "bike-2"))
 
 
 @pytest.mark.spec("JB-30")

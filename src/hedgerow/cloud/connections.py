@@ -94,6 +94,8 @@ class ConnectionFlows:
             answer["disconnectReason"] = found.disconnect_reason
         if with_socket:
             answer |= {"sourceIp": found.peer, "sourcePort": found.port}
+            if found.target:
+                answer |= {"targetIp": found.target, "targetPort": found.target_port}
         return answer
 
     async def delete_connection(self, request: Request, caller: Caller) -> Mapping[str, Any]:

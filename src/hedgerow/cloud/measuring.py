@@ -20,12 +20,12 @@ class FleetMeasures:
 
     def check(self, tx: Tx, account: str, index: str, query: str, field: str) -> None:
         setup = index_ready(tx, self._store, account, index)
-        tree(query)
+        tree(query, setup)
         checked(setup, field)
 
     def measure(self, tx: Tx, account: str, metric: FleetMetric) -> Sequence[tuple[str, float]]:
         setup = index_ready(tx, self._store, account, metric.index)
-        query = tree(metric.query)
+        query = tree(metric.query, setup)
         if metric.kind == "Cardinality":
             return [("cardinality", self._aggregations.cardinality(tx, account, setup, query, metric.field))]
         if metric.kind == "Percentiles":

@@ -110,7 +110,8 @@ class PresenceRecorder:
         client_id = event["clientId"]
         connected = event["eventType"] == "connected"
         known = self._describe(account, client_id)
-        same = known is not None and known.epoch == event["versionNumber"]
+        if known is not None and known.epoch != event["versionNumber"]:
+            known = None  # it speaks of another connection
         return Presence(
             thing=event.get("thingName") or client_id,
             client_id=client_id,
@@ -118,9 +119,13 @@ class PresenceRecorder:
             at=event["timestamp"] / 1000,
             epoch=event["versionNumber"],
             reason="" if connected else event["disconnectReason"],
-            clean_session=known.clean_session if known is not None and same else None,
-            keep_alive_s=known.keep_alive_s if known is not None and same else None,
-            session_expiry_s=known.session_expiry_s if known is not None and same else None,
+            clean_session=known.clean_session if known is not None else None,
+            keep_alive_s=known.keep_alive_s if known is not None else None,
+            session_expiry_s=known.session_expiry_s if known is not None else None,
+            source_ip=known.peer if known is not None else None,
+            source_port=known.port if known is not None else None,
+            target_ip=known.target or None if known is not None else None,
+            target_port=known.target_port or None if known is not None else None,
         )
 
 

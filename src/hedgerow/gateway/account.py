@@ -33,6 +33,8 @@ class Connectivity:
     since: float
     peer: str
     port: int
+    target: str  # our own end of the socket, "" and 0 when it is not known
+    target_port: int
     principal: str
     thing: str
     clean_session: bool

@@ -71,6 +71,8 @@ class Peer(NamedTuple):
     signed_key: str | None = None
     way: Way = Way.CERTIFICATE
     upgrade: Upgrade | None = None
+    target: str = ""  # our own end of the socket
+    target_port: int = 0
 
 
 class State(Enum):

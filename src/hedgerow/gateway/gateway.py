@@ -204,6 +204,8 @@ class Gateway:
             since=connection.since,
             peer=connection.peer.address,
             port=connection.peer.port,
+            target=connection.peer.target,
+            target_port=connection.peer.target_port,
             principal=connection.admitted.principal,
             thing=connection.admitted.thing or "",
             clean_session=not session.persistent,

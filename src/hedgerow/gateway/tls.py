@@ -122,11 +122,14 @@ class TlsShell(asyncio.Protocol):
         self._send()
         self._listener.shaken(self)
         address = self._transport.get_extra_info("peername") or ("", 0)
+        target = self._transport.get_extra_info("sockname") or ("", 0)
         peer = Peer(
             address=str(address[0]),
             port=int(address[1]),
             server_name=getattr(self._tls, "asked_name", None),
             certificate=self._tls.getpeercert(binary_form=True),
+            target=str(target[0]),
+            target_port=int(target[1]),
         )
         self._connection = self._listener.gateway.opened(self, peer)
         return True

@@ -89,6 +89,7 @@ def _peer(scope: Scope) -> Peer | None:
         return None
     signed = None if caller is None or caller.kind is Kind.CERTIFICATE else caller
     host, port = scope.get("client") or ("", 0)
+    target, target_port = scope.get("server") or ("", 0)
     return Peer(
         address=host,
         port=port,
@@ -98,6 +99,8 @@ def _peer(scope: Scope) -> Peer | None:
         signed_by=None if signed is None else signed.principal,
         signed_account=None if signed is None else signed.account,
         signed_key=None if signed is None else signed.access_key_id,
+        target=str(target),
+        target_port=int(target_port or 0),
     )
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hedgerow.core.fleetquery.fields import Field, number_in
-from hedgerow.core.fleetquery.syntax import And, Bound, Every, Exists, Match, Node, Not, Or, Range, Wild, Word
+from hedgerow.core.fleetquery.places import GEO, chord, paths, vector
+from hedgerow.core.fleetquery.syntax import And, Bound, Every, Exists, Match, Near, Node, Not, Or, Range, Wild, Word
 
-UNNAMED: Final = ("connectivity.", "registry.")
+UNNAMED: Final = ("connectivity.", "registry.", GEO)
 """Where a term without a field does not look."""
 
 
@@ -30,6 +31,8 @@ def finds(node: Node, fields: Sequence[Field]) -> bool:
             return any(_matches(words, field) for field in _named(name, fields))
         case Range(name, low, high):
             return any(_lies(field, low, high) for field in fields if field.path == name)
+        case Near():
+            return _near(node, fields)
 
 
 def _named(name: str | None, fields: Sequence[Field]) -> Iterable[Field]:
@@ -72,6 +75,19 @@ def _lies(field: Field, low: Bound | None, high: Bound | None) -> bool:
     ends = [end for end in (low, high) if end is not None]
     value = field.number if ends and isinstance(ends[0].value, float) else field.text
     return value is not None and _above(low, value) and _below(high, value)
+
+
+def _near(node: Near, fields: Sequence[Field]) -> bool:
+    known = {field.path: field.number for field in fields if field.path.startswith(GEO)}
+    (x, y, z), (to_x, to_y, to_z) = (
+        (known.get(path) for path in paths(node.field)),
+        vector((node.latitude, node.longitude)),
+    )
+    if x is None or y is None or z is None:
+        return False
+    squares = (x - to_x) * (x - to_x) + (y - to_y) * (y - to_y) + (z - to_z) * (z - to_z)
+    within = squares <= chord(node.metres) * chord(node.metres)
+    return within is not node.beyond
 
 
 def _above(low: Bound | None, value: str | float) -> bool:

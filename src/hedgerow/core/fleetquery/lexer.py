@@ -7,6 +7,8 @@ from typing import Final
 from hedgerow.core.fleetquery.errors import InvalidQuery
 from hedgerow.core.fleetquery.syntax import Wild
 
+GEO_DISTANCE: Final = "geo_distance,"
+"""What a geographic term begins with: commas may stand in such a one alone."""
 REJECTED: Final = frozenset("`@#%/';,")
 _UNSUPPORTED: Final = {"~": "fuzzy and proximity searches", "^": "boosting"}
 _PREFIXES: Final = {"+": "the prefix +", "!": "the prefix ! (write NOT)", "&": "&& (write AND)", "|": "|| (write OR)"}
@@ -103,6 +105,7 @@ def _word(text: str, start: int) -> tuple[Token, int]:
     _check_prefix(text, start)
     parts: list[str | Wild] = []
     plain = True
+    commas = "," if text.startswith(GEO_DISTANCE, start) else ""
     at = start
     while at < len(text):
         char = text[at]
@@ -117,7 +120,8 @@ def _word(text: str, start: int) -> tuple[Token, int]:
         elif char in "*?":
             parts.append(Wild(char))
         else:
-            _check(char, at)
+            if char != commas:
+                _check(char, at)
             _append(parts, char)
         at += 1
     return Token(Kind.WORD, text[start:at], start, tuple(parts), plain), at - start

@@ -3,13 +3,15 @@
 Spec: AWS IoT developer guide, "Query syntax"; AWS's quotas of fleet indexing.
 """
 
+import re
 from collections.abc import Callable
 from typing import Final
 
 from hedgerow.core.fleetquery.errors import InvalidQuery
 from hedgerow.core.fleetquery.fields import number_in
-from hedgerow.core.fleetquery.lexer import Kind, Token, tokens
-from hedgerow.core.fleetquery.syntax import And, Bound, Every, Exists, Match, Node, Not, Or, Range, Wild, Word
+from hedgerow.core.fleetquery.lexer import GEO_DISTANCE, Kind, Token, tokens
+from hedgerow.core.fleetquery.places import METRES, is_place
+from hedgerow.core.fleetquery.syntax import And, Bound, Every, Exists, Match, Near, Node, Not, Or, Range, Wild, Word
 
 QUERY_LENGTH: Final = 1000  # characters
 LEADING_LENGTH: Final = 100  # of a query with a leading wildcard
@@ -20,6 +22,7 @@ ONES_IN_TERM: Final = 5
 DEPTH: Final = 20  # of parentheses
 _WORDS: Final = ("AND", "OR", "NOT", "TO")
 _UNTIL: Final = (Kind.STOP, Kind.CLOSE)
+_NEAR: Final = re.compile(r"geo_distance,([^,]+),([^,]+),(<=?|>=?)?([0-9.]+(?:[eE][-+]?[0-9]+)?)([a-zA-Z]*)")
 
 
 def parse(text: str, *, terms: int = QUERY_TERMS) -> Node:
@@ -95,6 +98,8 @@ class _Parser:
             return self._deeper(lambda: Not(self._one(field)))
         if self._next.kind is Kind.OPEN:
             return self._group(field)
+        if self._is_near():
+            return self._near(field)
         if self._next.kind is Kind.WORD and self._names_a_field():
             if field is not None:
                 raise InvalidQuery(f"a field inside of {field}:(…) at position {self._next.at + 1}; escape the colon")
@@ -137,6 +142,8 @@ class _Parser:
             self._take()
             self.terms += 1
             return Exists(field)
+        if self._is_near():
+            return self._near(field)
         return self._term(field)
 
     def _term(self, field: str | None) -> Node:
@@ -155,6 +162,34 @@ class _Parser:
         if token.parts == (Wild.MANY,):
             return Every() if field is None else Exists(field)
         return Match(field, (self._word(token),))
+
+    def _is_near(self) -> bool:
+        """One in quotation marks is one, too, when it has no blanks."""
+        token = self._next
+        known = token.kind in (Kind.WORD, Kind.TEXT) and token.text.startswith(GEO_DISTANCE)
+        return known and not any(char.isspace() for char in token.text)
+
+    def _near(self, field: str | None) -> Node:
+        token = self._take()
+        text = token.text
+        if self._next.kind is Kind.COMPARE:  # geo_distance,1,2,>3km is three tokens
+            text += self._take().text + self._take().text
+        self.terms += 1
+        where = f"at position {token.at + 1}"
+        if field is None:
+            raise InvalidQuery(
+                f"geo_distance {where} needs a field: write field:geo_distance,latitude,longitude,distance"
+            )
+        found = _NEAR.fullmatch(text)
+        if found is None:
+            raise InvalidQuery(f"{text!r} {where} is none of geo_distance,latitude,longitude,distance, as in 10km")
+        latitude, longitude, distance = (number_in(found[part]) for part in (1, 2, 4))
+        if latitude is None or longitude is None or not is_place(latitude, longitude):
+            raise InvalidQuery(f"{text!r} {where} has no latitude from -90 to 90 and longitude from -180 to 180")
+        unit = METRES.get(found[5].lower())
+        if distance is None or unit is None:
+            raise InvalidQuery(f"{text!r} {where} has no distance with a unit such as km, m, mi, yd or ft")
+        return Near(field, latitude, longitude, distance * unit, (found[3] or "").startswith(">"))
 
     def _word(self, token: Token) -> Word:
         if token.parts.count(Wild.MANY) > MANY_IN_TERM or token.parts.count(Wild.ONE) > ONES_IN_TERM:

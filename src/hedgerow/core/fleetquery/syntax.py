@@ -61,6 +61,17 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """A location within a distance of a place, or `beyond` it: `field:geo_distance,latitude,longitude,distance`."""
+
+    field: str
+    latitude: float
+    longitude: float
+    metres: float
+    beyond: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class And:
     """All parts find it. There are at least two."""
 
@@ -81,7 +92,7 @@ class Not:
     part: "Node"
 
 
-Node = Every | Match | Exists | Range | And | Or | Not
+Node = Every | Match | Exists | Range | Near | And | Or | Not
 
 
 def show(node: Node) -> str:
@@ -95,12 +106,28 @@ def show(node: Node) -> str:
             return f"{_name(field)}:*"
         case Range(field, low, high):
             return f"{_name(field)}:{_range(low, high)}"
+        case Near(field, latitude, longitude, metres, beyond):
+            sign = ">" if beyond else ""
+            return f"{_name(field)}:geo_distance,{latitude!r},{longitude!r},{sign}{metres!r}m"
         case And(parts):
             return "(" + " AND ".join(show(part) for part in parts) + ")"
         case Or(parts):
             return "(" + " OR ".join(show(part) for part in parts) + ")"
         case Not(part):
             return f"NOT {show(part)}"
+
+
+def places_in(node: Node) -> frozenset[str]:
+    """Answer the fields whose locations the query asks about."""
+    match node:
+        case Near(field):
+            return frozenset({field})
+        case And(parts) | Or(parts):
+            return frozenset().union(*(places_in(part) for part in parts))
+        case Not(part):
+            return places_in(part)
+        case _:
+            return frozenset()
 
 
 def _words(words: tuple[Word, ...]) -> str:

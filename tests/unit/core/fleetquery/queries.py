@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hedgerow.core.fleetquery import And, Bound, Every, Exists, Match, Node, Not, Or, Range, Wild
+from hedgerow.core.fleetquery import And, Bound, Every, Exists, Match, Near, Node, Not, Or, Range, Wild, paths, vector
 
 FIELDS = ("thingName", "attributes.model", "attributes.level", "shadow.reported.on", "shadow.reported.at.x")
 TEXTS = ("a", "ab", "abc", "b", "true", "7", "7.5", "-3", "a%b", "a_b", "x\\y", "or")
@@ -45,7 +45,14 @@ def ranges(draw: st.DrawFn) -> Node:
     return Range(draw(fields), low, high)
 
 
-leaves: st.SearchStrategy[Node] = st.one_of(st.just(Every()), matches, phrases, ranges(), st.builds(Exists, fields))
+latitudes, longitudes = st.sampled_from((-90.0, 0.0, 47.6, 89.9)), st.sampled_from((-180.0, 0.0, 0.5, 180.0))
+nears = st.builds(
+    Near, st.just("attributes.at"), latitudes, longitudes, st.sampled_from((0.0, 60_000.0, 1.1e7)), st.booleans()
+)
+
+leaves: st.SearchStrategy[Node] = st.one_of(
+    st.just(Every()), matches, phrases, ranges(), st.builds(Exists, fields), nears
+)
 
 
 def joined(parts: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
@@ -75,6 +82,12 @@ documents: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
             },
         ),
         "connectivity": st.fixed_dictionaries({"connected": st.booleans()}),
+        "geo": st.tuples(latitudes, longitudes).map(
+            lambda place: {
+                path.removeprefix("geo."): number
+                for path, number in zip(paths("attributes.at"), vector(place), strict=True)
+            }
+        ),
     },
 )
 fleets = st.lists(documents, max_size=5).map(

@@ -11,6 +11,7 @@ from hedgerow.core.fleetquery import (
     Exists,
     InvalidQuery,
     Match,
+    Near,
     Node,
     Not,
     Or,
@@ -67,6 +68,9 @@ DOCUMENTED: dict[str, Node] = {
     "connectivity.timestamp > 1550793060": Range("connectivity.timestamp", Bound(1550793060.0, False), None),
     "deviceDefender.violationCount > 0": Range("deviceDefender.violationCount", Bound(0.0, False), None),
     "thingName:(tv* AND -plasma)": And((term("thingName", "tv", MANY), Not(term("thingName", "plasma")))),
+    "shadow.name.Bike1-shadow.reported.coordinates:geo_distance,47.6204,-122.3491,15.5km": Near(
+        "shadow.name.Bike1-shadow.reported.coordinates", 47.6204, -122.3491, 15_500.0
+    ),
     "*": Every(),
 }
 ALSO: dict[str, Node] = {
@@ -83,6 +87,11 @@ ALSO: dict[str, Node] = {
     'a:"Two  Words"': Match("a", (("two",), ("words",))),
     'a:"AND"': term("a", "and"),
     "and": term(None, "and"),
+    "a:geo_distance,1,-2,3": Near("a", 1.0, -2.0, 3.0),
+    "a:geo_distance,1,2,>1mi NOT b:x": And((Near("a", 1.0, 2.0, 1609.344, True), Not(term("b", "x")))),
+    "a:(geo_distance,1,2,<=5NM OR b)": Or((Near("a", 1.0, 2.0, 9260.0), term("a", "b"))),
+    'a:"geo_distance,1,2,1.5 km"': Match("a", (("geo_distance,1,2,1.5",), ("km",))),
+    'a:"geo_distance,1,2,1e3ft"': Near("a", 1.0, 2.0, 304.8),
     "NOT:x": term("NOT", "x"),
     r"a:[\5 TO x]": Range("a", Bound("5", True), Bound("x", True)),
 }
@@ -128,6 +137,14 @@ def test_a_query_becomes_its_tree(text: str) -> None:
         ("a:??????", "too many wildcards"),
         ("a:*x b:*y", "only one term"),
         ("a:*x AND b:" + "y" * 100, "leading wildcard may have 100 characters"),
+        ("geo_distance,1,2,3km", "needs a field"),
+        ("a:geo_distance,1,2", "is none of geo_distance,latitude,longitude,distance"),
+        ("a:geo_distance,1,2,-3km", "is none of geo_distance"),
+        ("a:geo_distance,91,2,3km", "no latitude from -90 to 90"),
+        ("a:geo_distance,x,2,3km", "no latitude from -90 to 90"),
+        ("a:geo_distance,1,2,3parsec", "a unit such as km"),
+        ("a:geo_distance,1,2,>", "is none of geo_distance"),
+        ("a:b,c", r"escape it as \,"),
         (" ".join("abcdefghijklm"), "13 terms; 12 are allowed"),
         ("a" * 1001, "1001 characters; 1000 are allowed"),
         ("(" * 21 + "a" + ")" * 21, "nested deeper"),

@@ -22,6 +22,10 @@ class Presence:
     clean_session: bool | None = None
     keep_alive_s: int | None = None
     session_expiry_s: int | None = None
+    source_ip: str | None = None  # the client's socket, and ours
+    source_port: int | None = None
+    target_ip: str | None = None
+    target_port: int | None = None
 
     def supersedes(self, other: "Presence | None") -> bool:
         """Tell whether this is newer news of the client; the same connection's end comes after its beginning."""
@@ -45,3 +49,13 @@ class Presence:
         if self.session_expiry_s is not None:
             found["sessionExpiry"] = self.session_expiry_s
         return found
+
+    def socket(self) -> Mapping[str, Any]:
+        """Answer the members of AWS's that tell of addresses and ports, as far as they are known."""
+        found = {
+            "sourceIp": self.source_ip,
+            "sourcePort": self.source_port,
+            "targetIp": self.target_ip,
+            "targetPort": self.target_port,
+        }
+        return {name: value for name, value in found.items() if value is not None}

@@ -21,6 +21,10 @@ connectivity = Table(
     Column("clean_session", Boolean),
     Column("keep_alive_s", Integer),
     Column("session_expiry_s", Integer),
+    Column("source_ip", String(64)),
+    Column("source_port", Integer),
+    Column("target_ip", String(64)),
+    Column("target_port", Integer),
 )
 _KEY: Final = (connectivity.c.account == bindparam("account_")) & (connectivity.c.thing == bindparam("thing_"))
 _GET = select(connectivity).where(_KEY)
@@ -39,6 +43,10 @@ _MEMBERS: Final = (
     "clean_session",
     "keep_alive_s",
     "session_expiry_s",
+    "source_ip",
+    "source_port",
+    "target_ip",
+    "target_port",
 )
 
 

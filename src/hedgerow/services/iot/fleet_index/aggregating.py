@@ -110,7 +110,7 @@ class AggregationOperations:
 
     def _asked(self, tx: Tx, request: Request, caller: Caller) -> tuple[Setup, Node, str]:
         setup = ready(tx, self._store, request, caller)
-        return setup, tree(request["queryString"]), request.get("aggregationField") or REGISTRY_VERSION
+        return setup, tree(request["queryString"], setup), request.get("aggregationField") or REGISTRY_VERSION
 
 
 def checked(setup: Setup, field: str) -> str:

@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from hedgerow.core.caller import Caller
-from hedgerow.core.fleetquery import InvalidQuery, Node, parse
+from hedgerow.core.fleetquery import InvalidQuery, Node, parse, places_in
 from hedgerow.core.request import Request
 from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.services.iot.fleet_index.errors import IndexNotFound, IndexNotReady, QueryRefused
@@ -33,12 +33,19 @@ def index_ready(tx: Tx, store: FleetIndexStore, account: str, name: str) -> Setu
     return setup
 
 
-def tree(text: str, **limits: int) -> Node:
-    """Answer the tree of a query string; raise QueryRefused, which says what is wrong."""
+def tree(text: str, setup: Setup) -> Node:
+    """Answer the tree of a query string for this index; raise QueryRefused, which says what is wrong."""
     try:
-        return _parsed(text, **limits)
+        node = _parsed(text)
     except InvalidQuery as error:
         raise QueryRefused(f"Invalid query: {error}") from error
+    unknown = sorted(places_in(node) - {name for name, _ in setup.places})
+    if unknown:
+        raise QueryRefused(
+            f"Invalid query: {unknown[0]} is no indexed location: name it in filter.geoLocations"
+            " with UpdateIndexingConfiguration"
+        )
+    return node
 
 
 _parsed = lru_cache(maxsize=256)(parse)  # dashboards ask the same again and again

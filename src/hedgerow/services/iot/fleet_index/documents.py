@@ -3,10 +3,10 @@
 Shadows: `desired`, `reported`, `delta` and `metadata` of the classic shadow, those of named ones below `name`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from hedgerow.core.fleetquery import Field
+from hedgerow.core.fleetquery import Field, maybe_place, paths, vector
 from hedgerow.core.shadow import Shadow, delta
 from hedgerow.services.iot.fleet_index.model import OFF, Document, Setup
 from hedgerow.store import Tx
@@ -139,7 +139,7 @@ class Sources:
                 body["shadow"] = shadow
             if indexed:
                 body["connectivity"] = dict(connectivity.get(name) or {"connected": False})
-            documents.append(Document(name=name, body=body, hidden={"registry": {"version": thing.version}}))
+            documents.append(Document(name=name, body=body, hidden=_hidden(thing, setup, body)))
         return documents
 
 
@@ -148,6 +148,28 @@ def _registered(thing: ThingLike) -> dict[str, Any]:
     if thing.type is not None:
         body["thingTypeName"] = thing.type
     return body
+
+
+def _hidden(thing: ThingLike, setup: Setup, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    hidden: dict[str, Any] = {"registry": {"version": thing.version}}
+    for field, order in setup.places:
+        for value in _at(body, field):
+            place = maybe_place(value, order)
+            if place is not None:
+                hidden |= dict(zip(paths(field), vector(place), strict=True))
+                break
+    return hidden
+
+
+def _at(value: Any, path: str) -> Iterator[Any]:
+    """Answer what stands at a dotted path; names may have dots of their own."""
+    if not isinstance(value, Mapping):
+        return
+    if path in value:
+        yield value[path]
+    for at in (at for at, char in enumerate(path) if char == "."):
+        if path[:at] in value:
+            yield from _at(value[path[:at]], path[at + 1 :])
 
 
 def _with_billing(groups: Sequence[str], billing: str | None) -> list[str]:

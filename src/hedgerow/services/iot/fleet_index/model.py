@@ -42,6 +42,8 @@ class Setup:
     connectivity: str = OFF  # STATUS
     named_shadows: tuple[str, ...] | None = None  # None: named shadows are not indexed
     custom: tuple[tuple[str, str], ...] = ()  # name and type (Number, String, Boolean)
+    places: tuple[tuple[str, str], ...] = ()  # fields with locations, and which of LatLon and LonLat they are in
+    sockets: bool = False  # GetThingConnectivityData may tell of addresses and ports
     status: Status = Status.ACTIVE
     generation: int = 0
 

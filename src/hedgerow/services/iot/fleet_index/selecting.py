@@ -6,7 +6,7 @@ Words of values and queries are in lower case already. Spec: what `core.fleetque
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Table, and_, false, not_, or_, select, true
+from sqlalchemy import ColumnElement, Table, and_, false, literal, not_, or_, select, true
 
 from hedgerow.core.fleetquery import (
     UNNAMED,
@@ -15,17 +15,22 @@ from hedgerow.core.fleetquery import (
     Every,
     Exists,
     Match,
+    Near,
     Node,
     Not,
     Or,
     Range,
     Wild,
     Word,
+    chord,
     number_in,
+    paths,
+    vector,
 )
 
 _LAST: Final = "\U0010ffff"
 _ESCAPE: Final = "\\"
+_ROUNDING: Final = 1e-9  # the exact question follows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +61,8 @@ def condition(node: Node, columns: Columns) -> ColumnElement[bool]:
             return or_(*(_has(columns, field, value) for value in values))  # each by its own index
         case Range(field, low, high):
             return _has(columns, field, _between(low, high, columns.fields.c))
+        case Near():
+            return _near(columns, node)
 
 
 def _has(columns: Columns, path: str | None, value: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -67,6 +74,31 @@ def _has(columns: Columns, path: str | None, value: ColumnElement[bool]) -> Colu
     else:
         rows = rows.where(c.path == path)
     found: ColumnElement[bool] = columns.document.in_(rows)
+    return found
+
+
+def _near(columns: Columns, node: Near) -> ColumnElement[bool]:
+    """Three values of the document are the coordinates of a point; each alone says already what is far too far."""
+    reach = chord(node.metres)
+    centre = vector((node.latitude, node.longitude))
+    axes = [columns.fields.alias(axis) for axis in ("near_x", "near_y", "near_z")]
+    first, others = axes[0].c, axes[1:]
+    rows = select(first.name).where(first.account == columns.account, first.index_name == columns.index)
+    for other in others:
+        same = (other.c.account == first.account, other.c.index_name == first.index_name, other.c.name == first.name)
+        rows = rows.where(*same)
+    squares: list[ColumnElement[float]] = []
+    for axis, path, to in zip(axes, paths(node.field), centre, strict=True):
+        rows = rows.where(axis.c.path == path)
+        away = axis.c.number - literal(to)
+        squares.append(away * away)
+        if not node.beyond:
+            rows = rows.where(axis.c.number >= to - reach - _ROUNDING, axis.c.number <= to + reach + _ROUNDING)
+    distance = squares[0] + squares[1] + squares[2]
+    limit = literal(reach * reach)
+    found: ColumnElement[bool] = columns.document.in_(
+        rows.where(distance > limit if node.beyond else distance <= limit)
+    )
     return found
 
 

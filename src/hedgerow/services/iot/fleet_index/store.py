@@ -52,6 +52,8 @@ setups = Table(
     Column("connectivity", String(16), nullable=False),
     Column("named_shadows", Text),
     Column("custom", Text, nullable=False),
+    Column("places", Text),
+    Column("sockets", Boolean),
     Column("status", String(16), nullable=False),
     Column("generation", Integer, nullable=False),
 )
@@ -150,12 +152,22 @@ class FleetIndexStore:
         setup = self.setup(tx, account, THINGS)
         return setup.on and setup.connectivity != OFF
 
+    def sockets_on(self, tx: Tx, account: str) -> bool:
+        """Tell whether the account wants to know addresses and ports of connections."""
+        return self.setup(tx, account, THINGS).sockets
+
+    def places_of(self, tx: Tx, account: str) -> frozenset[str]:
+        """Answer the fields of things whose locations are indexed."""
+        return frozenset(name for name, _ in self.setup(tx, account, THINGS).places)
+
     def put_setup(self, tx: Tx, account: str, setup: Setup) -> None:
         values = {
             "mode": setup.mode,
             "connectivity": setup.connectivity,
             "named_shadows": None if setup.named_shadows is None else json.dumps(setup.named_shadows),
             "custom": json.dumps(setup.custom),
+            "places": json.dumps(setup.places) if setup.places else None,
+            "sockets": setup.sockets,
             "status": setup.status.value,
             "generation": setup.generation,
         }
@@ -309,9 +321,21 @@ def _text(value: Any) -> str:
 
 def _setup(row: Row[Any]) -> Setup:
     named = None if row.named_shadows is None else tuple(json.loads(row.named_shadows))
-    custom = tuple((name, kind) for name, kind in json.loads(row.custom))
-    setup = Setup(index=row.index_name, mode=row.mode, connectivity=row.connectivity, named_shadows=named)
-    return replace(setup, custom=custom, status=Status(row.status), generation=row.generation)
+    return Setup(
+        index=row.index_name,
+        mode=row.mode,
+        connectivity=row.connectivity,
+        named_shadows=named,
+        custom=_pairs(row.custom),
+        places=_pairs(row.places),
+        sockets=bool(row.sockets),
+        status=Status(row.status),
+        generation=row.generation,
+    )
+
+
+def _pairs(text: str | None) -> tuple[tuple[str, str], ...]:
+    return tuple((name, kind) for name, kind in json.loads(text)) if text else ()
 
 
 def _document(row: Row[Any]) -> Document:

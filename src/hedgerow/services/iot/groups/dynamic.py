@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from hedgerow.base.ids import Ids
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
-from hedgerow.core.fleetquery import DYNAMIC_GROUP_TERMS, Field, InvalidQuery, Node, finds, parse
+from hedgerow.core.fleetquery import DYNAMIC_GROUP_TERMS, Field, InvalidQuery, Node, finds, parse, places_in
 from hedgerow.core.request import Request
 from hedgerow.services.iot.errors import InvalidRequest, LimitExceeded
 from hedgerow.services.iot.groups.errors import GroupExists, GroupNotFound, QueryRefused
@@ -46,6 +46,10 @@ class Index(Protocol):
         """Tell whether the account indexes its things."""
         ...
 
+    def places_of(self, tx: Tx, account: str) -> frozenset[str]:
+        """Answer the fields of things whose locations are indexed."""
+        ...
+
     def page(self, tx: Tx, account: str, *, after: str, limit: int) -> Sequence[tuple[str, Sequence[Field]]]:
         """Answer name and values of indexed things by name, those after `after`."""
         ...
@@ -65,7 +69,7 @@ class DynamicGroupOperations:
         attributes = checked_attributes(given or {})
         group = self._groups.get(tx, caller.account, name)
         if group is None:
-            self._needs_index(tx, caller)
+            self._needs_index(tx, caller, query)
             if len(self._groups.dynamic(tx, caller.account)) >= DYNAMIC_GROUPS:
                 raise LimitExceeded(f"There are {DYNAMIC_GROUPS} dynamic thing groups already, which is the most")
             group = ThingGroup(
@@ -93,7 +97,7 @@ class DynamicGroupOperations:
         changed = group.changed(description=description, attributes=attributes, merge=merge)
         query = _query(request) if "queryString" in request else _checked(request, group.query or "")
         if query != group.query:
-            self._needs_index(tx, caller)
+            self._needs_index(tx, caller, query)
             changed = replace(changed, query=query, status=Status.REBUILDING)
             _build(tx, caller.account, changed)
         self._groups.put(tx, caller.account, changed)
@@ -107,11 +111,14 @@ class DynamicGroupOperations:
         self._groups.remove(tx, caller.account, name)
         return Answer({})
 
-    def _needs_index(self, tx: Tx, caller: Caller) -> None:
+    def _needs_index(self, tx: Tx, caller: Caller, query: str) -> None:
         if not self._index.things_on(tx, caller.account):
             raise InvalidRequest(
                 "Dynamic thing groups need the index of things: turn it on with UpdateIndexingConfiguration"
             )
+        unknown = sorted(places_in(_tree(query)) - self._index.places_of(tx, caller.account))
+        if unknown:
+            raise QueryRefused(f"Invalid query: {unknown[0]} is no indexed location: name it in filter.geoLocations")
 
     def _get(self, tx: Tx, caller: Caller, name: str) -> ThingGroup:
         group = self._groups.get(tx, caller.account, name)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hedgerow.base.errors import NotImplementedYet, ServiceError
+from hedgerow.base.errors import ServiceError
 from hedgerow.core.caller import Caller
 from tests.support.indexing import IndexBench
 from tests.support.store import CALLER, OTHER_ACCOUNT
@@ -189,6 +189,22 @@ def test_a_setup_is_told_with_its_managed_fields_and_may_be_sent_back(bench: Ind
         ({"filter": {"namedShadowNames": ["a"]}}, "needs namedShadowIndexingMode ON"),
         ({"customFields": [{"name": "thingName", "type": "String"}]}, "no field of attributes or shadows"),
         ({"customFields": [{"name": "attributes.a", "type": "Number"}] * 2}, "names attributes.a twice"),
+        ({"customFields": [{"name": f"attributes.{name}", "type": "Number"} for name in "abcdef"]}, "5 are allowed"),
+        ({"filter": {"geoLocations": [{"name": f"attributes.{name}"} for name in "ab"]}}, "1 is allowed"),
+        ({"filter": {"geoLocations": [{"order": "LatLon"}]}}, "must have a name"),
+        ({"filter": {"geoLocations": [{"name": "thingName"}]}}, "no field of attributes or shadows"),
+        ({"filter": {"geoLocations": [{"name": "shadow.name.a.reported.at"}]}}, "not among filter.namedShadowNames"),
+        (
+            {"thingIndexingMode": "REGISTRY", "filter": {"geoLocations": [{"name": "shadow.reported.at"}]}},
+            "needs thingIndexingMode REGISTRY_AND_SHADOW",
+        ),
+        (
+            {
+                "thingConnectivityIndexingMode": "OFF",
+                "filter": {"connectivity": {"includeSocketInformation": ["GET_THING_CONNECTIVITY_DATA"]}},
+            },
+            "needs thingConnectivityIndexingMode STATUS",
+        ),
         ({"managedFields": [{"name": "attributes.a", "type": "Number"}]}, "is not managed as that"),
         ({"thingIndexingMode": "OFF"}, "OFF goes with neither"),
     ],
@@ -203,12 +219,86 @@ def test_a_setup_that_cannot_be_honoured_is_refused_and_changes_nothing(
     assert told["thingIndexingMode"] == "OFF"
 
 
-def test_geographic_fields_are_refused_by_name(bench: IndexBench) -> None:
-    places = {"geoLocations": [{"name": "shadow.reported.at", "order": "LatLon"}]}
+def test_things_are_found_by_where_they_are(bench: IndexBench) -> None:
+    places = [{"name": "shadow.name.gps.reported.at", "order": "LonLat"}]
+    configure(bench, namedShadowIndexingMode="ON", filter={"namedShadowNames": ["gps"], "geoLocations": places})
+    for name in ("near", "far", "nowhere"):
+        bench.thing(name)
+    bench.shadow("near", {"reported": {"at": [-122.3333, 47.6153]}}, name="gps")
+    bench.shadow("far", {"reported": {"at": [13.4, 52.5]}}, name="gps")
+    bench.shadow("nowhere", {"reported": {"at": "unknown"}}, name="gps")
+    bench.settle()
+    at = "shadow.name.gps.reported.at:geo_distance,47.6204,-122.3491"
 
-    assert bench.unread("UpdateIndexingConfiguration", thingIndexingConfiguration={**ON, "filter": places}) == [
-        "thingIndexingConfiguration.filter.geoLocations"
+    assert found(bench, f"{at},15.5km") == ["near"]
+    assert found(bench, f"{at},1km") == []
+    assert found(bench, f"{at},>1000km") == ["far"]
+    assert found(bench, f"NOT {at},15.5km AND thingName:n*") == ["nowhere"]
+    bench.shadow("near", {"reported": {"at": [13.4, 52.5]}}, name="gps")
+    bench.settle()
+    assert found(bench, f"{at},15.5km") == []
+    assert bench.call("GetIndexingConfiguration")["thingIndexingConfiguration"]["filter"] == {
+        "namedShadowNames": ["gps"],
+        "geoLocations": places,
+    }
+
+
+def test_a_location_of_a_name_with_dots_is_found(bench: IndexBench) -> None:
+    configure(bench, filter={"geoLocations": [{"name": "attributes.gps.last"}]})
+    bench.thing("a", attributePayload={"attributes": {"gps.last": "52.5,13.4"}})
+    bench.settle()
+
+    assert found(bench, "attributes.gps.last:geo_distance,52.51,13.41,2km") == ["a"]
+
+
+def test_a_location_that_is_not_indexed_is_not_asked_about(bench: IndexBench) -> None:
+    configure(bench)
+    query = "NOT attributes.at:geo_distance,1,2,3km"
+
+    errors = [
+        refused(bench, "SearchIndex", queryString=query),
+        refused(bench, "GetStatistics", queryString=query),
+        refused(bench, "CreateDynamicThingGroup", thingGroupName="near", queryString=query),
     ]
+
+    assert {(error.code, "attributes.at is no indexed location" in str(error)) for error in errors} == {
+        ("InvalidQueryException", True)
+    }
+
+
+def test_a_dynamic_group_follows_where_things_are(bench: IndexBench) -> None:
+    configure(bench, filter={"geoLocations": [{"name": "attributes.at"}]})
+    bench.thing("a", attributePayload={"attributes": {"at": "0,0"}})
+    query = "attributes.at:geo_distance,0,0.1,20km"
+    bench.call("CreateDynamicThingGroup", thingGroupName="near", queryString=query)
+    bench.settle()
+    first = bench.registry_call("ListThingsInThingGroup", thingGroupName="near")["things"]
+
+    bench.registry_call("UpdateThing", thingName="a", attributePayload={"attributes": {"at": "1,1"}})
+    bench.settle()
+
+    assert (first, bench.registry_call("ListThingsInThingGroup", thingGroupName="near")["things"]) == (["a"], [])
+
+
+def test_addresses_of_a_connection_are_told_when_the_setup_says_so(bench: IndexBench) -> None:
+    configure(bench)
+    bench.thing("a")
+    bench.presence("a", connected=True, at=1000.5, epoch=0, source_ip="192.0.2.7", source_port=4711)
+    asked: dict[str, Any] = {"thingName": "a", "includeSocketInformation": True}
+    off = refused(bench, "GetThingConnectivityData", **asked)
+
+    configure(bench, filter={"connectivity": {"includeSocketInformation": ["GET_THING_CONNECTIVITY_DATA"]}})
+    told = bench.call("GetThingConnectivityData", **asked)
+    plain = bench.call("GetThingConnectivityData", thingName="a")
+
+    assert (off.code, "filter.connectivity" in str(off)) == ("InvalidRequestException", True)
+    assert (told["sourceIp"], told["sourcePort"], "targetIp" in told, "vpcEndpointId" in told) == (
+        "192.0.2.7",
+        4711,
+        False,
+        False,
+    )
+    assert "sourceIp" not in plain
 
 
 @pytest.mark.parametrize(
@@ -348,6 +438,4 @@ def test_connectivity_is_asked_of_one_thing(bench: IndexBench) -> None:
     assert offline == ["a"]
     assert bench.call("GetThingConnectivityData", thingName="a")["timestamp"] == 1000.5
     assert found(bench, "connectivity.connected:true AND connectivity.timestamp:1000500") == ["a"]
-    with pytest.raises(NotImplementedYet):
-        bench.call("GetThingConnectivityData", thingName="a", includeSocketInformation=True)
     assert refused(bench, "GetThingConnectivityData", thingName="b").code == "ResourceNotFoundException"

@@ -15,30 +15,28 @@ STORE = ThingStore()
 ATTRIBUTES = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("12"))
 
 
-def thing(attributes: Mapping[str, str], version: int = 1) -> Thing:
-    return Thing(name="pump", id="id", type=None, attributes=attributes, version=version)
+def thing(name: str, attributes: Mapping[str, str], version: int = 1) -> Thing:
+    return Thing(name=name, id="id", type=None, attributes=attributes, version=version)
 
 
-def rows(tx: Tx) -> list[tuple[str, str, str]]:
-    order = (thing_attributes.c.account, thing_attributes.c.name)
-    return [(row.account, row.name, row.value) for row in tx.all(select(thing_attributes).order_by(*order))]
+def rows(tx: Tx, account: str, name: str) -> dict[str, str]:
+    c = thing_attributes.c
+    return {row.name: row.value for row in tx.all(select(c.name, c.value).where(c.account == account, c.thing == name))}
 
 
 @given(before=ATTRIBUTES, after=ATTRIBUTES)
 def test_an_update_leaves_the_rows_that_a_new_thing_would_have(
     before: Mapping[str, str], after: Mapping[str, str]
 ) -> None:
-    updated, fresh = MemoryStore(), MemoryStore()
-    for store, attributes in ((updated, before), (fresh, after)):
-        with store.tx() as tx:
-            STORE.add(tx, CALLER.account, thing(attributes))
-            STORE.add(tx, OTHER_ACCOUNT.account, thing({"a": "1", "b": "2"}))
+    store, theirs = MemoryStore(), {"a": "1", "b": "2"}
+    with store.tx() as tx:
+        STORE.add(tx, CALLER.account, thing("updated", before))
+        STORE.add(tx, CALLER.account, thing("fresh", after))
+        STORE.add(tx, OTHER_ACCOUNT.account, thing("updated", theirs))
 
-    with updated.tx() as tx:
-        STORE.put(tx, CALLER.account, thing(after, 2), before=thing(before))
-        found, kept = rows(tx), STORE.get(tx, CALLER.account, "pump")
-    with fresh.tx() as tx:
-        expected = rows(tx)
+    with store.tx() as tx:
+        STORE.put(tx, CALLER.account, thing("updated", after, 2), before=thing("updated", before))
 
-    assert found == expected
-    assert kept == thing(after, 2)
+        assert rows(tx, CALLER.account, "updated") == rows(tx, CALLER.account, "fresh") == after
+        assert rows(tx, OTHER_ACCOUNT.account, "updated") == theirs
+        assert STORE.get(tx, CALLER.account, "updated") == thing("updated", after, 2)
