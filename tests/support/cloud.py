@@ -65,10 +65,15 @@ class Cloud:
         self.authorizers = AuthorizerOperations(authorizers=AuthorizerStore(), pages=self.registry.pages)
         self.strangers = Strangers(
             authentication=CustomAuthentication(
-                run=self.runner, authorizers=AuthorizerStore(), invoker=self.function, region="eu-central-1"
+                run=self.runner,
+                authorizers=AuthorizerStore(),
+                invoker=self.function,
+                clock=self.store.clock,
+                region="eu-central-1",
             ),
             first_account=CALLER.account,
             clock=self.store.clock,
+            region="eu-central-1",
         )
         self.admission = Admission(
             run=self.runner,

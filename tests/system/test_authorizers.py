@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 import ssl
 import subprocess
 import zipfile
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from paho.mqtt.enums import CallbackAPIVersion
 
 from hedgerow.testing import TestCloud
-from tests.support.mqtt import Connected
+from tests.support.mqtt import Connected, connected
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.slow]
@@ -48,6 +49,7 @@ def decide(event, context):
         "refreshAfterInSeconds": 300,
     }
 """
+EVERYTHING = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
 NAME = "x-amz-customauthorizer-name"
 
 
@@ -209,6 +211,51 @@ def test_a_token_must_be_signed_before_the_function_is_asked(hedgerow_cloud: Tes
     assert signature not in log
 
 
+@pytest.mark.spec("JB-35")
+def test_a_function_lets_http_publish_what_it_grants(hedgerow_cloud: TestCloud) -> None:
+    cloud = hedgerow_cloud
+    device = cloud.device("lamp", {"Version": "2012-10-17", "Statement": [EVERYTHING]})
+    unsigned = post(cloud, "/topics/by/http", "a", "X-Secret: open sesame")
+    authorizer(cloud)
+    cloud.client("iot").update_authorizer(authorizerName="door", enableCachingForHttp=True)
+    named = f"{NAME}: door"
+
+    with connected(device) as listening:
+        listening.subscribe("by/#")
+        answers = [
+            post(cloud, "/topics/by/http?qos=1", "b", named, "X-Secret: open sesame"),
+            post(cloud, "/topics/by%2Fhttp?qos=1", "c", named, "X-Secret: open sesame"),
+            post(cloud, f"/topics/by/http?qos=1&{NAME}=door", "d", "x-secret: open sesame"),
+            post(cloud, "/topics/by/others", "e", named, "X-Secret: open sesame"),
+            post(cloud, "/topics/by/http", "f", named, "X-Secret: shut sesame"),
+            post(cloud, "/topics/by/http", "g", "X-Secret: open sesame"),
+        ]
+        heard = listening.payloads(3)
+    shadow = post(cloud, "/things/lamp/shadow", "{}", named, "X-Secret: open sesame")
+
+    assert (unsigned, answers) == ("403", ["200", "200", "200", "403", "401", "401"])
+    assert heard == [b"b", b"c", b"d"]
+    assert shadow == "403"
+
+
+def post(cloud: TestCloud, path: str, body: str, *headers: str) -> str:
+    """Answer the status that curl saw."""
+    ready, name = cloud.process.ready, f"{cloud.account}.{cloud.host}"
+    port = ready["https_port"]
+    command = ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}"]
+    command += ["--connect-to", f"{name}:{port}:localhost:{port}"]
+    command += [part for header in headers for part in ("-H", header)]
+    done = subprocess.run(
+        [*command, "--data-binary", body, f"https://{name}:{port}{path}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("mosquitto_pub") is None, reason="needs Debian's mosquitto-clients")
 def test_without_the_functions_permission_nobody_comes_in(hedgerow_cloud: TestCloud) -> None:
     cloud = hedgerow_cloud
     authorizer(cloud, permitted=False)

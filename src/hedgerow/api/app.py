@@ -22,7 +22,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_LIMIT = 64 * 1024 * 1024
-STRANGERS_BODY_LIMIT = 64 * 1024  # of a request with neither signature nor client certificate
+STRANGERS_BODY_LIMIT = 128 * 1024  # of a request with neither signature nor client certificate: a publication's
+VOUCHED_FROM = 64 * 1024  # longer bodies are read when the signature's headers, or the certificate, were looked at
 BODIES_LIMIT = 256 * 1024 * 1024  # of all requests together; beyond it new bodies are answered with 503
 BODY_DEADLINE_S = 300.0  # for the whole body
 STRANGERS_BODY_DEADLINE_S = 20.0  # for the whole body of a request with neither signature nor client certificate
@@ -128,7 +129,7 @@ class ApiApp:
                     size += len(piece)
                     if size > limit:
                         raise _too_large(limit)
-                    if size > STRANGERS_BODY_LIMIT and not vouched:
+                    if known and size > VOUCHED_FROM and not vouched:
                         await self._vouch(scope)
                         vouched = True
                     held.add(len(piece))

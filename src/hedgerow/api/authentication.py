@@ -1,4 +1,5 @@
-"""Who calls, and what: by signature, by client certificate, or by nothing where an operation allows that.
+"""Who calls, and what: by signature, by client certificate, by a custom authorizer's word, or by nothing where an
+operation allows that.
 
 The call is found first, from what the request claims, so that a refusal has the form that the caller's client reads.
 """
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import ParamSpec, TypeVar
 
-from hedgerow.api.ports import AccessKey, Directory
+from hedgerow.api.ports import AccessKey, Directory, Doorkeeper, Grants, Stranger
 from hedgerow.base.clock import Clock
 from hedgerow.base.errors import ServiceError
 from hedgerow.core.caller import Caller, Kind
@@ -53,10 +54,28 @@ class Peer:
     server_name: str | None = None  # SNI
 
 
-class Authenticator:
-    """Checks signatures and certificates against the directory."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Who calls; with grants of its own where these are not the directory's."""
 
-    def __init__(self, *, catalogue: Catalogue, directory: Directory, clock: Clock, region: str) -> None:
+    caller: Caller
+    http: HttpRequest  # the body taken out of signed pieces
+    grants: Grants | None = None
+
+
+class Authenticator:
+    """Checks signatures and certificates against the directory; asks the doorkeeper about everyone else."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        directory: Directory,
+        clock: Clock,
+        region: str,
+        doorkeeper: Doorkeeper | None = None,
+    ) -> None:
+        self._doorkeeper = doorkeeper
         self._catalogue = catalogue
         self._directory = directory
         self._clock = clock
@@ -69,22 +88,43 @@ class Authenticator:
         if peer.certificate is not None:
             return self._catalogue.device(http)
         call = self._catalogue.anonymous(http)
+        if call is None and self._doorkeeper is not None:
+            call = self._catalogue.custom(http)
         if call is None:
             raise MissingCredentials
         return call
 
     async def authenticate(
         self, call: Call, http: HttpRequest, signed: sigv4.Signed | None, peer: Peer, request_id: str
-    ) -> tuple[Caller, HttpRequest]:
-        """Answer the caller, and the request with its body taken out of signed pieces."""
+    ) -> Known:
+        """Answer the caller; raise ServiceError when it is not known."""
         if signed is not None:
             key = await self._key(signed)
             http = await _checked_body(call, http, signed, key.secret)
-            return self._caller(key, signed, peer, request_id), http
+            return Known(caller=self._caller(key, signed, peer, request_id), http=http)
         if peer.certificate is not None and not call.operation.anonymous:
             caller = await self._directory.certificate(peer.certificate, peer.server_name, peer.source_ip)
-            return replace(caller, request_id=request_id), http
-        return self._nobody(peer, request_id), http
+            return Known(caller=replace(caller, request_id=request_id), http=http)
+        if call.operation.anonymous:
+            return Known(caller=self._nobody(peer, request_id), http=http)
+        return await self._stranger(http, peer, request_id)
+
+    async def _stranger(self, http: HttpRequest, peer: Peer, request_id: str) -> Known:
+        if self._doorkeeper is None:
+            raise MissingCredentials
+        let_in = await self._doorkeeper.let_in(
+            Stranger(
+                headers=http.headers,
+                query=http.query,
+                server_name=peer.server_name,
+                source_ip=peer.source_ip,
+                secure=peer.secure,
+                request_id=request_id,
+            )
+        )
+        if let_in is None:
+            raise MissingCredentials
+        return Known(caller=let_in[0], http=http, grants=let_in[1])
 
     async def vouch(self, http: HttpRequest, peer: Peer) -> None:
         """Raise ServiceError when the headers alone show that the request will be refused: before a long body is read.

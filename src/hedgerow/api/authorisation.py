@@ -41,11 +41,16 @@ async def authorise(
     *,
     peer: Peer,
     now: float,
+    grants: Grants | None = None,
 ) -> None:
-    """Raise AccessDenied, with who, what and why, unless the caller's grants allow everything that the row asks."""
+    """Raise AccessDenied, with who, what and why, unless the caller's grants allow everything that the row asks.
+
+    `grants` are those of a caller whom the directory does not know.
+    """
     if call.operation.anonymous or (row.action == OPEN and not row.also):
         return
-    grants = await directory.grants(caller)
+    if grants is None:
+        grants = await directory.grants(caller)
     known = conditions(caller, peer, now)
     if row.action != OPEN:
         action = row.action or f"{_PREFIXES.get(call.service, call.model.signing_name)}:{call.operation.name}"

@@ -11,7 +11,7 @@ from hedgerow.api.alternatives import elsewhere, instead
 from hedgerow.api.authentication import Authenticator, Peer, off_loop
 from hedgerow.api.authorisation import authorise, resource_arn
 from hedgerow.api.operations import Flow, Operation, Row, Way
-from hedgerow.api.ports import Directory
+from hedgerow.api.ports import Directory, Doorkeeper
 from hedgerow.base.clock import Clock
 from hedgerow.base.errors import NotImplementedYet, ServiceError, Unavailable
 from hedgerow.base.ids import Ids
@@ -93,8 +93,12 @@ class Pipeline:
         ids: Ids,
         region: str,
         hints: Mapping[tuple[str, str], str] = NO_HINTS,
+        doorkeeper: Doorkeeper | None = None,
     ) -> None:
-        """`hints` tell of operations that are not in the table why, and what to use instead."""
+        """`hints` tell of operations that are not in the table why, and what to use instead.
+
+        Without a doorkeeper no custom authorizer is asked.
+        """
         self._hints = hints
         self._catalogue = catalogue
         self._operations = operations
@@ -102,7 +106,9 @@ class Pipeline:
         self._runner = runner
         self._clock = clock
         self._ids = ids
-        self.authenticator = Authenticator(catalogue=catalogue, directory=directory, clock=clock, region=region)
+        self.authenticator = Authenticator(
+            catalogue=catalogue, directory=directory, clock=clock, region=region, doorkeeper=doorkeeper
+        )
         self.answered: Counter[tuple[str, str, int]] = Counter()
         """How often (service, operation, status) was answered; the table of operations bounds it."""
 
@@ -146,10 +152,9 @@ class Pipeline:
         if signed is not None and signed.credential.service not in SIGNING_NAMES:
             raise self._no_service(exchange.http, signed.credential.service)
         call = exchange.call = self.authenticator.find(exchange.http, signed, exchange.peer)
-        caller, http = await self.authenticator.authenticate(
-            call, exchange.http, signed, exchange.peer, exchange.request_id
-        )
-        exchange.caller = caller
+        known = await self.authenticator.authenticate(call, exchange.http, signed, exchange.peer, exchange.request_id)
+        http = known.http
+        caller = exchange.caller = known.caller
         row = self._row(call)
         if call.service == "s3" and call.operation.name != "CompleteMultipartUpload":  # its checksum is the object's
             await off_loop(len(http.body), check_body, http.headers, http.body)
@@ -157,7 +162,16 @@ class Pipeline:
         given = await off_loop(size, read_input, call, http, self._ids.uuid)
         exchange.ignored = given.ignored
         resource = resource_arn(row.resource, given.params, caller)
-        await authorise(self._directory, row, call, caller, given.params, peer=exchange.peer, now=self._clock.now())
+        await authorise(
+            self._directory,
+            row,
+            call,
+            caller,
+            given.params,
+            peer=exchange.peer,
+            now=self._clock.now(),
+            grants=known.grants,
+        )
         if found := problems(call.service, call.operation, given.params):
             raise invalid(call, found)
         response = await self._run(row, call, given, caller, lane=f"{caller.account} {resource}")

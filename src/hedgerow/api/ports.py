@@ -40,6 +40,26 @@ class Grants(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """A request that neither a signature nor a certificate speaks for."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    query: str = field(repr=False)  # as it came
+    server_name: str | None  # SNI
+    source_ip: str | None
+    secure: bool
+    request_id: str
+
+
+class Doorkeeper(Protocol):
+    """Lets in whom a custom authorizer speaks for."""
+
+    async def let_in(self, stranger: Stranger) -> tuple[Caller, Grants] | None:
+        """Answer who it is and what it may do; None where nobody is let in so. Raises ServiceError when refused."""
+        ...
+
+
 class Directory(Protocol):
     """Knows keys, certificates and grants. Called for every request: answers from memory where it can."""
 

@@ -282,6 +282,7 @@ class _Parts:
         enrolment = build_enrolment(
             tables=tables,
             run=run,
+            clock=clock,
             ids=ids,
             pager=pager,
             token_key=self.token_key,
@@ -296,7 +297,10 @@ class _Parts:
         )
         credentials, readers = Credentials(clock=clock), self._readers()
         self.strangers = Strangers(
-            authentication=enrolment.authentication, first_account=self.folder.identity.account, clock=clock
+            authentication=enrolment.authentication,
+            first_account=self.folder.identity.account,
+            clock=clock,
+            region=self.region,
         )
         admission = Admission(
             run=run,
@@ -432,6 +436,7 @@ class _Parts:
             catalogue=catalogue,
             operations=self.tables.operations,
             hints=self.tables.hints,
+            doorkeeper=self.strangers,
             directory=self.directory,
             runner=self.runner,
             clock=self.clock,

@@ -1,19 +1,40 @@
 """Clients that neither a certificate nor a signature speaks for: whose they are, and what authorizers say of them.
 
 The account is the one that the server name begins with (`<12 digits>.<host>`), else the first one of the cloud. Without
-TLS there is no server name: then the Host header stands for it.
+TLS there is no server name: then the Host header stands for it. A function is shown neither what describes the body of
+a request nor what concerns the way there, so that what it said of one request may be good for another.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
+from hedgerow.api.ports import Grants, Stranger
 from hedgerow.base.clock import Clock
-from hedgerow.core.policy import Dialect
+from hedgerow.base.errors import ServiceError
+from hedgerow.base.log import get_logger
+from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.policy import Dialect, compile_policies
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
+from hedgerow.gateway.websocket import host_name
 from hedgerow.services.iot.authorizers import Attempt, CustomAuthentication, NotLetIn
 
+log = get_logger("custom_authentication")
+
+_PASSING: Final = frozenset(
+    {"connection", "content-length", "date", "expect", "keep-alive", "te", "trailer", "transfer-encoding"}
+)
 _ACCOUNT_HOST: Final = re.compile(r"([0-9]{12})\.")
+
+
+class Unauthorized(ServiceError):
+    """No authorizer let the client in; the log says why."""
+
+    code = "UnauthorizedException"
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__("The custom authorizer did not let this client in.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +44,7 @@ class Strangers:
     authentication: CustomAuthentication
     first_account: str
     clock: Clock
+    region: str
 
     def account(self, server_name: str | None) -> str:
         """Answer whose authorizers are asked about who comes to this name."""
@@ -51,6 +73,37 @@ class Strangers:
             fixed=True,
             refresh_at=None if let_in.refresh_after_s is None else now + let_in.refresh_after_s,
         )
+
+    async def let_in(self, stranger: Stranger) -> tuple[Caller, Grants] | None:
+        """Answer an HTTP request of the data plane. Raises Unauthorized when it is refused."""
+        name = stranger.server_name if stranger.secure else host_name(stranger.headers.get("host", ""))
+        account = self.account(name)
+        if not await self.authentication.is_open(account):
+            return None
+        attempt = Attempt(
+            connection_id=stranger.request_id,
+            secure=stranger.secure,
+            server_name=name,
+            headers={key: value for key, value in stranger.headers.items() if key not in _PASSING},
+            query=stranger.query,
+        )
+        try:
+            let_in = await self.authentication.ask(account, attempt)
+        except NotLetIn as error:
+            fields = {"account": account, "peer": stranger.source_ip, "request_id": stranger.request_id}
+            log.warning("not let in", extra={"fields": fields | {"reason": error.word, "detail": error.detail}})
+            raise Unauthorized from error
+        caller = Caller(
+            account=account,
+            region=self.region,
+            principal=let_in.principal,
+            kind=Kind.CUSTOM,
+            request_id=stranger.request_id,
+            source_ip=stranger.source_ip,
+            secure=stranger.secure,
+        )
+        variables = {} if name is None else {"iot:DomainName": name}
+        return caller, compile_policies(let_in.policies, dialect=Dialect.IOT, variables=variables)
 
 
 def _attempt(question: Admit) -> Attempt:

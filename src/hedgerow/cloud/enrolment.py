@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hedgerow.base.clock import Clock
 from hedgerow.base.errors import ServiceError
 from hedgerow.base.ids import Ids
 from hedgerow.cloud.anchors import Anchors
@@ -55,6 +56,7 @@ def build_enrolment(
     *,
     tables: Tables,
     run: Run,
+    clock: Clock,
     ids: Ids,
     pager: Pager,
     token_key: bytes,
@@ -92,6 +94,9 @@ def build_enrolment(
             authorizers=AuthorizerOperations(authorizers=authorizers, pages=Pages(pager)),
             flows=AuthorizerFlows(run=run, ids=ids, authorizers=authorizers, invoker=_Invoker(functions)),
         ),
+    )
+    authentication = CustomAuthentication(
+        run=run, authorizers=authorizers, invoker=_Invoker(functions), clock=clock, region=region
     )
     registration = Registration(
         steps=Steps(
@@ -133,9 +138,7 @@ def build_enrolment(
     follow_ups = ProvisioningFollowUps(certificates=stores.certificates, things=stores.things, policies=stores.policies)
     tables.follow(iot_rows.follow_up_rows(provisioning=follow_ups))
     return Enrolment(
-        authentication=CustomAuthentication(
-            run=run, authorizers=authorizers, invoker=_Invoker(functions), region=region
-        ),
+        authentication=authentication,
         just_in_time=JustInTimeFlows(
             run=run,
             registration=JustInTimeRegistration(

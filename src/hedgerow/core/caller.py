@@ -12,6 +12,7 @@ class Kind(Enum):
     ROLE = "role"  # temporary credentials of an assumed role
     FEDERATED = "federated"  # temporary credentials of somebody for whom a user or root answers
     CERTIFICATE = "certificate"  # a client certificate (mutual TLS)
+    CUSTOM = "custom"  # a custom authorizer said who it is: `principal` is its word, no ARN
     SERVICE = "service"  # Hedgerow itself: a follow-up, a rule action, a schedule
     ANONYMOUS = "anonymous"  # nobody: operations that need no credentials; the account is empty
 

@@ -66,7 +66,7 @@ class MqttWebSocket:
             name = raw.decode("latin-1").lower()
             headers[name] = (f"{headers[name]}," if name in headers else "") + value.decode("latin-1")
         tls = (scope.get("extensions") or {}).get("hedgerow.tls")
-        asked = _name(headers.get("host", "")) if tls is None else tls.get("server_name")
+        asked = host_name(headers.get("host", "")) if tls is None else tls.get("server_name")
         if not await self._is_open(asked):
             return None
         host, port = scope.get("client") or ("", 0)
@@ -104,7 +104,7 @@ def _peer(scope: Scope) -> Peer | None:
     )
 
 
-def _name(host: str) -> str:
+def host_name(host: str) -> str:
     """Answer a Host header's name without its port."""
     return host if host.endswith("]") else host.rpartition(":")[0] or host
 

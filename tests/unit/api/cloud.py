@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 import uvloop
 
 from hedgerow.api import OWN_MODELS, AccessKey, ApiApp, ModelFiles, Pipeline, Row, botocore_models
+from hedgerow.api.ports import Doorkeeper
 from hedgerow.api.server import serve
 from hedgerow.base.clock import SystemClock
 from hedgerow.base.errors import ServiceError
@@ -102,7 +103,7 @@ class ToyCloud:
     url: str = ""
 
 
-def toy_cloud(rows: Mapping[tuple[str, str], Row], **app: Any) -> ToyCloud:
+def toy_cloud(rows: Mapping[tuple[str, str], Row], *, doorkeeper: Doorkeeper | None = None, **app: Any) -> ToyCloud:
     directory, runner = ToyDirectory(), ToyRunner()
     pipeline = Pipeline(
         catalogue=CATALOGUE,
@@ -112,6 +113,7 @@ def toy_cloud(rows: Mapping[tuple[str, str], Row], **app: Any) -> ToyCloud:
         clock=SystemClock(),
         ids=RandomIds(),
         region=REGION,
+        doorkeeper=doorkeeper,
     )
     return ToyCloud(ApiApp(pipeline, ids=RandomIds(), **app), directory, runner, pipeline)
 

@@ -279,7 +279,7 @@ def test_a_body_that_becomes_too_large_is_refused(
 
 
 def test_who_says_nothing_of_themselves_may_send_little(plain: ToyCloud) -> None:
-    answer = raw(plain, b"PUT /store/key HTTP/1.1\r\nhost: x\r\ncontent-length: 70000\r\n\r\n")
+    answer = raw(plain, b"PUT /store/key HTTP/1.1\r\nhost: x\r\ncontent-length: 140000\r\n\r\n")
 
     assert answer.startswith(b"HTTP/1.1 413")
 

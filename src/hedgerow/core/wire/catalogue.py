@@ -55,6 +55,7 @@ DEVICE_OPERATIONS: Mapping[str, frozenset[str] | None] = {
         {"ResolveComponentCandidates", "GetComponentVersionArtifact", "GetConnectivityInfo", "UpdateConnectivityInfo"}
     ),
 }
+CUSTOM_SERVICES = ("iot-data",)  # for whose requests custom authorizers may speak
 # services with operations that nobody has to sign (`authtype: none`)
 _ANONYMOUS_SERVICES = ("hedgerow", "sts", "cognito-identity")
 _RPC = {"json", "query", "smithy-rpc-v2-cbor"}
@@ -91,6 +92,13 @@ class Catalogue:
         if allowed is not None and call.operation.name not in allowed:
             raise UnknownOperation(f"{call.operation.name} cannot be called with a certificate; sign the request.")
         return call
+
+    def custom(self, http: HttpRequest) -> Call | None:
+        """Answer what a request calls for which a custom authorizer may speak, None when it is no such call."""
+        try:
+            return self._found(http, CUSTOM_SERVICES)
+        except UnknownOperation:
+            return None
 
     def anonymous(self, http: HttpRequest) -> Call | None:
         """Answer what a request without any credentials calls, None unless that operation allows it."""

@@ -1,17 +1,21 @@
 """Letting clients in by custom authorizers: which one is asked, whether it may be, and what it said.
 
-Nothing is remembered. Invocations are bounded per account, so that one account's slow functions are its own matter;
-who waits, waits no longer than the asker's deadline.
+Invocations are bounded per account, so that one account's slow functions are its own matter; who waits, waits no longer
+than the asker's deadline. Nothing is remembered, but for HTTP with `enableCachingForHttp`: what a function said is good
+for requests about which it would be told the very same, until `refreshAfterInSeconds` or a change of the authorizer.
 Spec: AWS IoT custom authentication: the signature is verified before the function is invoked; 5 s per invocation.
 """
 
 import asyncio
+import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+from hedgerow.base.clock import Clock
 from hedgerow.base.errors import HedgerowError, ServiceError
 from hedgerow.core.arn import arn
 from hedgerow.services.iot.authorizers.attempts import NAME, SIGNATURE, Attempt
@@ -22,6 +26,7 @@ from hedgerow.store import Run, Tx
 
 AT_ONCE: Final = 32  # invocations of authorizers under way, per account
 WAITING: Final = 2048  # that wait for their turn, per account; beyond it the client is refused
+REMEMBERED: Final = 4096  # answers for HTTP; the one that was used longest ago goes first
 LONGEST_S: Final = 86_400  # of a connection, unless the function says less
 
 
@@ -46,12 +51,14 @@ class LetIn:
 class CustomAuthentication:
     """Asks authorizers about clients. Lives on the loop."""
 
-    def __init__(self, *, run: Run, authorizers: AuthorizerStore, invoker: Invoker, region: str) -> None:
+    def __init__(self, *, run: Run, authorizers: AuthorizerStore, invoker: Invoker, clock: Clock, region: str) -> None:
         self._run = run
         self._authorizers = authorizers
         self._invoker = invoker
         self._region = region
+        self._clock = clock
         self._turns: dict[str, _Turns] = {}
+        self._remembered: OrderedDict[bytes, tuple[LetIn, float]] = OrderedDict()
 
     async def is_open(self, account: str) -> bool:
         """Tell whether the account lets anybody in by an authorizer."""
@@ -62,6 +69,32 @@ class CustomAuthentication:
         authorizer = await self._run.read(lambda tx: self._chosen(tx, account, attempt))
         token = _verified(authorizer, attempt)
         asked = event(token=token, http=attempt.http(), mqtt=attempt.mqtt(), tls=attempt.tls())
+        if not authorizer.caching_for_http or attempt.client_id is not None:
+            return await self._said(account, authorizer, attempt, asked)
+        key = _key(account, authorizer, asked)
+        known = self._known(key)
+        if known is None:
+            known = await self._said(account, authorizer, attempt, asked)
+            self._remember(key, known)
+        return known
+
+    def _known(self, key: bytes) -> LetIn | None:
+        found = self._remembered.get(key)
+        if found is None or found[1] <= self._clock.now():
+            return None
+        self._remembered.move_to_end(key)
+        return found[0]
+
+    def _remember(self, key: bytes, let_in: LetIn) -> None:
+        if let_in.refresh_after_s is None:
+            return
+        good_s = min(let_in.refresh_after_s, let_in.disconnect_after_s)
+        self._remembered[key] = (let_in, self._clock.now() + good_s)
+        self._remembered.move_to_end(key)
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    async def _said(self, account: str, authorizer: Authorizer, attempt: Attempt, asked: dict[str, Any]) -> LetIn:
         payload = json.dumps({**asked, "connectionMetadata": {"id": attempt.connection_id}}).encode()
         async with self._turn(account):
             said = await self._invoke(account, authorizer, payload)
@@ -121,6 +154,12 @@ class CustomAuthentication:
             turns.waiting -= 1
             if not turns.waiting:
                 self._turns.pop(account, None)
+
+
+def _key(account: str, authorizer: Authorizer, asked: dict[str, Any]) -> bytes:
+    """Answer what stands for all that decides: whose authorizer, how it is at the moment, what its function sees."""
+    parts = (account, authorizer.name, authorizer.function_arn, authorizer.updated_at, asked)
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
 
 
 class _Turns:

@@ -45,6 +45,7 @@ class Authorizer:
     keys: Mapping[str, str]  # public keys as PEM, by name; any of them may have signed
     status: AuthorizerStatus
     signing_disabled: bool
+    caching_for_http: bool = False
     created_at: float
     updated_at: float
 

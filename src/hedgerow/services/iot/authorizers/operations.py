@@ -1,12 +1,11 @@
 """The operations on custom authorizers. Testing one is in `flows.py`, asking them about clients in `asking.py`.
 
-The default authorizer may be made INACTIVE; then it lets nobody in, as any other. Caching for HTTP is refused by name.
+The default authorizer may be made INACTIVE; then it lets nobody in, as any other.
 Spec: AWS IoT CreateAuthorizer …; DeleteAuthorizer only when it is INACTIVE and not the default one.
 """
 
 from typing import Any
 
-from hedgerow.base.errors import NotImplementedYet
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
@@ -40,7 +39,6 @@ class AuthorizerOperations:
 
     def create_authorizer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         name = request["authorizerName"]
-        _check_caching(request)
         authorizer = Authorizer(
             name=name,
             function_arn=_function(request, caller),
@@ -48,6 +46,7 @@ class AuthorizerOperations:
             keys=checked_keys(request.take_all("tokenSigningPublicKeys") or {}),
             status=AuthorizerStatus(request.get("status", "ACTIVE")),
             signing_disabled=bool(request.get("signingDisabled")),
+            caching_for_http=bool(request.get("enableCachingForHttp")),
             created_at=tx.now,
             updated_at=tx.now,
         )
@@ -70,7 +69,7 @@ class AuthorizerOperations:
             "creationDate": authorizer.created_at,
             "lastModifiedDate": authorizer.updated_at,
             "signingDisabled": authorizer.signing_disabled,
-            "enableCachingForHttp": False,
+            "enableCachingForHttp": authorizer.caching_for_http,
         }
         if authorizer.token_key_name is not None:
             described["tokenKeyName"] = authorizer.token_key_name
@@ -97,7 +96,6 @@ class AuthorizerOperations:
 
     def update_authorizer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         authorizer = found_authorizer(self._authorizers, tx, caller, request["authorizerName"])
-        _check_caching(request)
         status, keys = request.get("status"), request.take_all("tokenSigningPublicKeys")
         changed = authorizer.changed(
             tx.now,
@@ -105,6 +103,7 @@ class AuthorizerOperations:
             token_key_name=request.get("tokenKeyName"),
             keys=None if keys is None else checked_keys(keys),
             status=None if status is None else AuthorizerStatus(status),
+            caching_for_http=request.get("enableCachingForHttp"),
         )
         if not authorizer.active:
             self._check_active(tx, caller, changed)
@@ -160,11 +159,6 @@ def authorizer_arn(caller: Caller, name: str) -> str:
 
 def _function(request: Request, caller: Caller) -> str:
     return checked_function(request["authorizerFunctionArn"], account=caller.account, region=caller.region)
-
-
-def _check_caching(request: Request) -> None:
-    if request.get("enableCachingForHttp"):
-        raise NotImplementedYet("enableCachingForHttp: no listener asks authorizers yet; leave it false")
 
 
 def _named(caller: Caller, name: str) -> dict[str, Any]:

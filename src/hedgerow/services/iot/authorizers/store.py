@@ -16,6 +16,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    false,
     func,
     insert,
     or_,
@@ -36,6 +37,7 @@ authorizers = Table(
     Column("keys", Text, nullable=False),
     Column("status", String(10), nullable=False),
     Column("signing_disabled", Boolean, nullable=False),
+    Column("caching_for_http", Boolean, nullable=False, server_default=false()),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
 )
@@ -141,6 +143,7 @@ def _columns(authorizer: Authorizer) -> dict[str, Any]:
         "keys": json.dumps(dict(authorizer.keys)),
         "status": authorizer.status.value,
         "signing_disabled": authorizer.signing_disabled,
+        "caching_for_http": authorizer.caching_for_http,
         "updated_at": authorizer.updated_at,
     }
 
@@ -153,6 +156,7 @@ def _authorizer(row: Row[Any]) -> Authorizer:
         keys=json.loads(row.keys),
         status=AuthorizerStatus(row.status),
         signing_disabled=bool(row.signing_disabled),
+        caching_for_http=bool(row.caching_for_http),
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

@@ -53,7 +53,11 @@ class Bench:
         self.function.result = LET_IN
         self.operations = AuthorizerOperations(authorizers=store, pages=registry.pages)
         self.authentication = CustomAuthentication(
-            run=MemoryRun(registry.store), authorizers=store, invoker=self.function, region="eu-central-1"
+            run=MemoryRun(registry.store),
+            authorizers=store,
+            invoker=self.function,
+            clock=registry.store.clock,
+            region="eu-central-1",
         )
 
     def call(self, method: str, caller: Caller = CALLER, **request: Any) -> Mapping[str, Any]:

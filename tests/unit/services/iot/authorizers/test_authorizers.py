@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from hedgerow.base.errors import AccessDenied, HedgerowError, NotImplementedYet, ServiceError
+from hedgerow.base.errors import AccessDenied, HedgerowError, ServiceError
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
 from hedgerow.services.iot.authorizers import AuthorizerFlows, AuthorizerOperations, AuthorizerStore
@@ -99,14 +99,18 @@ def bench(registry: Registry) -> Bench:
 
 @pytest.mark.spec("JB-35")
 def test_an_authorizer_is_described_changed_and_deleted(bench: Bench) -> None:
-    created = bench.create()
+    created = bench.create(enableCachingForHttp=True)
+    cached = bench.describe()["enableCachingForHttp"]
     bench.call("update_authorizer", authorizerName="door", status="INACTIVE", authorizerFunctionArn=FUNCTION + ":2")
+    still = bench.describe()["enableCachingForHttp"]
+    bench.call("update_authorizer", authorizerName="door", enableCachingForHttp=False)
 
     described = bench.describe()
     bench.call("delete_authorizer", authorizerName="door")
 
     assert created["authorizerArn"] == "arn:aws:iot:eu-central-1:123456789012:authorizer/door"
     assert (described["status"], described["signingDisabled"]) == ("INACTIVE", True)
+    assert (cached, still, described["enableCachingForHttp"]) == (True, True, False)
     assert described["authorizerFunctionArn"] == FUNCTION + ":2"
     with pytest.raises(AuthorizerNotFound):
         bench.describe()
@@ -120,7 +124,6 @@ def test_an_authorizer_is_described_changed_and_deleted(bench: Bench) -> None:
         ({"signingDisabled": False, "tokenKeyName": "t", "tokenSigningPublicKeys": {}}, InvalidRequest),
         ({"authorizerFunctionArn": "decide"}, InvalidRequest),
         ({"authorizerFunctionArn": FUNCTION.replace("123456789012", "210987654321")}, InvalidRequest),
-        ({"enableCachingForHttp": True}, NotImplementedYet),
     ],
 )
 def test_what_cannot_work_is_refused(bench: Bench, more: dict[str, Any], error: type[ServiceError]) -> None:
