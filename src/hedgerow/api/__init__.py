@@ -6,7 +6,7 @@ from hedgerow.api.authentication import Peer
 from hedgerow.api.models import OWN_MODELS, ModelFiles, botocore_models
 from hedgerow.api.operations import Also, Row, Way, flow, pass_role, read, write
 from hedgerow.api.pipeline import Pipeline
-from hedgerow.api.ports import AccessKey, Decision, Directory, Grants
+from hedgerow.api.ports import AccessKey, Decision, Directory, Grants, Observer
 
 __all__ = [
     "OWN_MODELS",
@@ -17,6 +17,7 @@ __all__ = [
     "Directory",
     "Grants",
     "ModelFiles",
+    "Observer",
     "Peer",
     "Pipeline",
     "Row",

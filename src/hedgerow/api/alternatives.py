@@ -21,7 +21,6 @@ _IOT: Final[Sequence[tuple[str, str]]] = (
     ("JobTemplate", "give the document to CreateJob"),
     ("DomainConfiguration|EncryptionConfiguration", "start the cloud with `--host NAME` and its own settings"),
     ("ThingRegistrationTask|RegisterThing|ProvisioningClaim", "make things one by one, or provision them by claim"),
-    ("Logging|V2Logging", "the cloud logs every denial and failure by itself, as lines of JSON"),
 )
 _SERVICES: Final[Mapping[str, str]] = {
     "iot-data": "publish to a topic that the client subscribes to",

@@ -11,7 +11,7 @@ from hedgerow.api.alternatives import elsewhere, instead
 from hedgerow.api.authentication import Authenticator, Peer, off_loop
 from hedgerow.api.authorisation import authorise, resource_arn
 from hedgerow.api.operations import Flow, Operation, Row, Way
-from hedgerow.api.ports import Directory, Doorkeeper
+from hedgerow.api.ports import Directory, Doorkeeper, Observer
 from hedgerow.base.clock import Clock
 from hedgerow.base.errors import NotImplementedYet, ServiceError, Unavailable
 from hedgerow.base.ids import Ids
@@ -77,6 +77,8 @@ class Exchange:
     call: Call | None = None
     caller: Caller | None = None
     ignored: list[str] = field(default_factory=list)
+    params: Mapping[str, Any] | None = None
+    error: ServiceError | None = None
 
 
 class Pipeline:
@@ -94,11 +96,13 @@ class Pipeline:
         region: str,
         hints: Mapping[tuple[str, str], str] = NO_HINTS,
         doorkeeper: Doorkeeper | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """`hints` tell of operations that are not in the table why, and what to use instead.
 
         Without a doorkeeper no custom authorizer is asked.
         """
+        self._observer = observer
         self._hints = hints
         self._catalogue = catalogue
         self._operations = operations
@@ -160,7 +164,7 @@ class Pipeline:
             await off_loop(len(http.body), check_body, http.headers, http.body)
         size = INFLATED_LIMIT if "content-encoding" in http.headers else len(http.body)
         given = await off_loop(size, read_input, call, http, self._ids.uuid)
-        exchange.ignored = given.ignored
+        exchange.ignored, exchange.params = given.ignored, given.params
         resource = resource_arn(row.resource, given.params, caller)
         await authorise(
             self._directory,
@@ -215,6 +219,7 @@ class Pipeline:
         return answer.response
 
     def _refusal(self, exchange: Exchange, error: ServiceError) -> HttpResponse:
+        exchange.error = error
         call = exchange.call
         if call is None:
             signed = exchange.signed
@@ -239,6 +244,9 @@ class Pipeline:
             log.warning("members that the model does not know were ignored", extra={"fields": fields})
         key = (call.service, call.operation.name) if call is not None else ("", "")
         self.answered[(*key, response.status)] += 1
+        caller, params = exchange.caller, exchange.params
+        if self._observer is not None and caller is not None and params is not None:
+            self._observer.answered(*key, caller, params, exchange.error)
         return response
 
     def _fields(self, exchange: Exchange) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
+from hedgerow.base.errors import ServiceError
 from hedgerow.core.caller import Caller, Kind
 
 
@@ -37,6 +38,16 @@ class Grants(Protocol):
 
     def decide(self, action: str, resource: str, context: Mapping[str, str]) -> Decision:
         """Decide on `iot:CreateThing` on an ARN; `context` has condition keys such as `aws:SourceIp`."""
+        ...
+
+
+class Observer(Protocol):
+    """Hears how calls were answered, once they got as far as having parameters."""
+
+    def answered(
+        self, service: str, operation: str, caller: Caller, params: Mapping[str, Any], error: ServiceError | None
+    ) -> None:
+        """A call was answered; `error` says with which error. Never waits."""
         ...
 
 

@@ -71,7 +71,9 @@ class Admission:
         owners = self._readers.owners(tx, certificate_id)
         chosen = self._credentials.choose(owners, certificate_id, question.server_name)
         if isinstance(chosen, Refused):
-            return NotAdmitted(reason=chosen.reason, detail=chosen.detail)
+            return NotAdmitted(
+                reason=chosen.reason, detail=chosen.detail, account=chosen.account, principal=certificate_id
+            )
         account, certificate = chosen
         thing, exclusive, variables = self._standing.of(tx, account, certificate, question.client_id)
         names = [] if thing is None else [thing.name]

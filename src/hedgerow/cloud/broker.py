@@ -12,6 +12,7 @@ from hedgerow.core.events import (
     ClientCut,
     Event,
     EventsConfigured,
+    LoggingChanged,
     PrincipalCut,
     Published,
     RulesChanged,
@@ -102,6 +103,9 @@ class Broker:
                         prevent_will=event.prevent_will,
                     ),
                 )
+            case LoggingChanged():  # connections hear what is wanted of them when they are let in
+                self._hub.interest_changed()
+                self.tell("*", Regrant(account=event.account, logging=event.rules))
             case RulesChanged():
                 self._hub.interest_changed()
             case EventsConfigured():

@@ -34,6 +34,7 @@ from hedgerow.cloud.fleet import build_fleet
 from hedgerow.cloud.hosts import certificate_names, reachable
 from hedgerow.cloud.identity import Identity, build_identity
 from hedgerow.cloud.indexing import build_fleet_index, build_fleet_metrics
+from hedgerow.cloud.iot_logging import IotLogging, build_iot_logging
 from hedgerow.cloud.issuers import IssuerKeys
 from hedgerow.cloud.operations import iot_connections as connection_rows
 from hedgerow.cloud.ports import last_ports, preferred
@@ -127,6 +128,7 @@ class _Parts:
     registry: Registry
     compute: Compute
     telemetry: Telemetry
+    iot_logging: IotLogging
     directory: Directory
     control: CloudControl
     root: tuple[str, str]
@@ -295,6 +297,18 @@ class _Parts:
             versions=self.compute.versions,
             anchors=self.anchors,
         )
+        self.iot_logging = build_iot_logging(
+            tables=tables,
+            run=run,
+            clock=clock,
+            ids=ids,
+            region=self.region,
+            pager=pager,
+            roles=roles,
+            groups=registry.stores.groups,
+            logs=logs,
+            broker=self.broker,
+        )
         credentials, readers = Credentials(clock=clock), self._readers()
         self.strangers = Strangers(
             authentication=enrolment.authentication,
@@ -312,7 +326,12 @@ class _Parts:
         self.directory = Directory(run=run, credentials=credentials, readers=readers, region=self.region)
         self.broker.listen(self.directory.announce)
         self.control = CloudControl(
-            run=run, ids=ids, region=self.region, admission=admission.admit, topics=TopicTable(tables.topics)
+            run=run,
+            ids=ids,
+            region=self.region,
+            admission=admission.admit,
+            topics=TopicTable(tables.topics),
+            listener=self.iot_logging,
         )
         self.telemetry = build_telemetry(
             tables=tables,
@@ -328,6 +347,7 @@ class _Parts:
             bus=self.broker,
             control=self.control,
             logs=logs,
+            listener=self.iot_logging.lines,
         )
         build_fleet_metrics(tables=tables, run=run, pager=pager, stores=registry.stores, metrics=self.telemetry.metrics)
         tag(tables, pager=pager)
@@ -343,6 +363,7 @@ class _Parts:
         await engine.load()
         await self.events.load(self.runner)
         await self._record_presence()
+        await self._keep_iot_logs()
         self.broker.connect(engine)
         await self._task(engine.run())
         await self._task(self.telemetry.keep())
@@ -412,6 +433,12 @@ class _Parts:
         await self._task(self.presence.run())
         self.stack.push_async_callback(self.presence.write)
 
+    async def _keep_iot_logs(self) -> None:
+        log = self.iot_logging.log
+        await log.load()
+        await self._task(log.run())
+        self.stack.push_async_callback(log.write)
+
     async def _open_gateway(self) -> Gateway:
         loop = asyncio.get_running_loop()
         journal = SqliteJournal(self.folder.journal, call=loop.call_soon_threadsafe)
@@ -442,6 +469,7 @@ class _Parts:
             clock=self.clock,
             ids=self.ids,
             region=self.region,
+            observer=self.iot_logging.lines,
         )
         return ApiApp(
             pipeline,
@@ -458,6 +486,7 @@ class _Parts:
             "rules": self.telemetry.engine.statistics(),
             "functions": self.compute.workers.statistics(),
             "presence": self.presence.statistics(),
+            "iot_log": self.iot_logging.log.statistics(),
         }
         return [
             f"hedgerow_{group}_{name} {value}" for group, figures in groups.items() for name, value in figures.items()

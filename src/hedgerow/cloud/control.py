@@ -1,8 +1,8 @@
 """Control's side of the gateway's questions: who may come in, and what `$aws/…` requests answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
 
 from hedgerow.base.errors import ServiceError, Unavailable
 from hedgerow.base.ids import Ids
@@ -19,6 +19,18 @@ log = get_logger("control")
 CERTIFICATE_ID_LENGTH: Final = 64
 
 Admission = Callable[[Admit], Awaitable[Admitted | NotAdmitted]]
+
+
+class Listener(Protocol):
+    """Who hears how requests were answered."""
+
+    def asked(self, question: Asked, answer: Answer) -> None:
+        """A request by topic was answered; never waits."""
+        ...
+
+    async def admitted(self, question: Admit, reply: Admitted | NotAdmitted) -> Admitted | NotAdmitted:
+        """Answer the reply with what this adds to it."""
+        ...
 
 
 class TopicTable:
@@ -45,12 +57,22 @@ class TopicTable:
 class CloudControl:
     """Answers questions; one for all gateways."""
 
-    def __init__(self, *, run: Run, ids: Ids, region: str, admission: Admission, topics: TopicTable) -> None:
+    def __init__(
+        self,
+        *,
+        run: Run,
+        ids: Ids,
+        region: str,
+        admission: Admission,
+        topics: TopicTable,
+        listener: Listener | None = None,
+    ) -> None:
         self._run = run
         self._ids = ids
         self._region = region
         self._admission = admission
         self._topics = topics
+        self._listener = listener
 
     def wants(self, message: Message) -> bool:
         """Tell whether this `$aws/…` publication is a request that an operation answers."""
@@ -62,7 +84,8 @@ class CloudControl:
             async with asyncio.timeout(deadline_s):
                 match question:
                     case Admit():
-                        return await self._admission(question)
+                        admitted = await self._admission(question)
+                        return admitted if self._listener is None else await self._listener.admitted(question, admitted)
                     case Asked():
                         return await self._answer(question)
         except TimeoutError as error:
@@ -77,16 +100,18 @@ class CloudControl:
         request = TopicRequest(topic=message.topic, parts=parts, payload=message.payload)
         caller = self._caller(question)
         try:
-            response = await self._run_row(row, request, caller)
+            answer = await self._run_row(row, request, caller)
         except ServiceError as error:  # a topic operation answers its refusals itself; this one found no words
             fields = {"topic": message.topic, "client": message.client_id, "cause": error.message}
             log.warning("a request by topic was refused without an answer", extra={"fields": fields})
             return Replied()
-        return Replied(replies=tuple(response.get("replies", ())))
+        if self._listener is not None:
+            self._listener.asked(question, answer)
+        return Replied(replies=tuple(answer.response.get("replies", ())))
 
-    async def _run_row(self, row: TopicRow, request: TopicRequest, caller: Caller) -> Mapping[str, Any]:
+    async def _run_row(self, row: TopicRow, request: TopicRequest, caller: Caller) -> Answer:
         if row.flow is not None:
-            return await row.flow(request, caller)
+            return Answer(await row.flow(request, caller))
         operation = row.operation
         if operation is None:
             raise TypeError(f"the topic row {row.filter} has neither an operation nor a flow")
@@ -94,7 +119,7 @@ class CloudControl:
         def work(tx: Tx) -> Answer:
             return operation(tx, request, caller)
 
-        return (await self._run.write(work)).response
+        return await self._run.write(work)
 
     def _caller(self, question: Asked) -> Caller:
         message = question.message

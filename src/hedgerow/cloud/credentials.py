@@ -24,6 +24,7 @@ class Refused:
 
     reason: str
     detail: str
+    account: str | None = None  # whose certificate it is, where that is certain
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ class Credentials:
             detail = f"several accounts have the certificate {certificate_id}: connect to <account id>.<host>"
             return Refused("SNI_MISUSED", detail)
         account, certificate = owners[0]
-        return self._objection(certificate) or (account, certificate)
+        objection = self._objection(certificate)
+        return (account, certificate) if objection is None else replace(objection, account=account)
 
     def _objection(self, certificate: Certificate) -> Refused | None:
         if certificate.status is Status.REVOKED:

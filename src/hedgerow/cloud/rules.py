@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 from hedgerow.base.clock import Clock
 from hedgerow.base.errors import HedgerowError, Unavailable
@@ -34,6 +34,22 @@ UNORDERED: Final = frozenset({"cloudwatchMetric"})
 BASIC_INGEST: Final = "$aws/rules/"
 
 
+class Listener(Protocol):
+    """Who hears what rules do, for the account's log. None of it waits."""
+
+    def is_on(self, account: str) -> bool:
+        """Tell whether anything of this account is to be heard."""
+        ...
+
+    def matched(self, publication: Publication, rules: Iterable[str], trace: str) -> None:
+        """A publication met these rules."""
+        ...
+
+    def starting(self, account: str, job: Job) -> None:
+        """An action begins, or is put aside to be done."""
+        ...
+
+
 @dataclass(slots=True)
 class Counters:
     """What happened so far."""
@@ -47,7 +63,16 @@ class Counters:
 class RuleEngine:
     """Hands messages to rules. One per control; `run` is its task."""
 
-    def __init__(self, *, run: Run, clock: Clock, ids: Ids, rules: RuleOperations, actions: ActionFlows) -> None:
+    def __init__(
+        self,
+        *,
+        run: Run,
+        clock: Clock,
+        ids: Ids,
+        rules: RuleOperations,
+        actions: ActionFlows,
+        listener: Listener | None = None,
+    ) -> None:
         self._run = run
         self._clock = clock
         self._ids = ids
@@ -59,6 +84,7 @@ class RuleEngine:
         self._waiting: deque[tuple[Publication, Stored | None]] = deque()
         self._wake = asyncio.Event()
         self.counters = Counters()
+        self._listener = listener
         actions.on_failure = self._on_failure
 
     async def load(self) -> None:
@@ -74,6 +100,8 @@ class RuleEngine:
         """Tell whether a rule may want publications to this topic."""
         if account in self._stale or account in self._compiling:  # what its rules want is not known yet
             return True
+        if topic.startswith(BASIC_INGEST) and self._listener is not None and self._listener.is_on(account):
+            return True  # to say that there is no such rule
         return bool(self._matching(account, topic))
 
     def on_message(self, message: Publication, stored: Stored | None = None) -> bool:
@@ -148,8 +176,10 @@ class RuleEngine:
         now: dict[tuple[str, str, int], list[Job]] = {}
         later: list[tuple[str, int, Job]] = []
         for publication, _ in batch:
-            for rule in self._matching(publication.account, publication.topic):
-                self._tried(publication, rule, now, later)
+            rules = self._matching(publication.account, publication.topic)
+            heard = self._said(publication, rules)
+            for rule in rules:
+                self._tried(heard, rule, now, later)
         ok = True
         try:
             if later:
@@ -165,6 +195,14 @@ class RuleEngine:
         for _, stored in batch:
             if stored is not None:
                 stored(ok)
+
+    def _said(self, publication: Publication, rules: Sequence[CompiledRule]) -> Publication:
+        """Tell the account's log which rules a publication met; answer it with the id that joins the lines."""
+        if self._listener is None or not self._listener.is_on(publication.account):
+            return publication
+        traced = publication if publication.trace else replace(publication, trace=self._ids.uuid())
+        self._listener.matched(traced, [rule.name for rule in rules], traced.trace)
+        return traced
 
     def _tried(
         self,
@@ -193,7 +231,9 @@ class RuleEngine:
         self.counters.matched += 1
         self.counters.actions += len(jobs)
         for index, made in enumerate(jobs):
-            job = replace(made, hops=publication.hops + 1)
+            job = replace(made, hops=publication.hops + 1, principal=publication.principal)
+            if publication.trace and self._listener is not None:
+                self._listener.starting(publication.account, job)
             if job.kind in LATER:
                 later.append((publication.account, index, job))
             else:
@@ -222,6 +262,8 @@ class RuleEngine:
                 log.exception("an action failed on a message", extra={"fields": {"rule": job.rule}})
                 self._note(account, [Failure(job, f"{type(error).__name__} in the action")])
                 await self._on_failure(account, job, str(error))
+            else:
+                self._actions.on_end(account, job, None)
 
     async def _on_failure(self, account: str, job: Job, reason: str) -> None:
         """Put the rule's error action aside for what failed."""
@@ -245,6 +287,7 @@ class RuleEngine:
         for failure in failures:
             fields = {"account": account, "rule": failure.job.rule, "action": failure.job.kind, "cause": failure.reason}
             log.warning("rule action failed", extra={"fields": fields})
+            self._actions.on_end(account, failure.job, failure.reason)
 
     def _message(self, publication: Publication) -> Message:
         topic = publication.topic
@@ -257,6 +300,6 @@ class RuleEngine:
             now_ms=int(self._clock.now() * 1000),
             client_id=publication.client_id,
             principal=publication.principal,
-            trace_id=self._ids.uuid(),
+            trace_id=publication.trace or self._ids.uuid(),
             uuid=self._ids.uuid,
         )

@@ -6,6 +6,7 @@ from typing import Final
 
 from hedgerow.base.clock import Clock
 from hedgerow.base.ids import Ids
+from hedgerow.cloud.iot_log_lines import IotLogLines
 from hedgerow.cloud.operations import cloudwatch as cloudwatch_rows
 from hedgerow.cloud.operations import iot_rules as rule_rows
 from hedgerow.cloud.operations import logs as log_rows
@@ -66,6 +67,7 @@ def build_telemetry(
     bus: Bus,
     control: Control,
     logs: LogOperations,
+    listener: IotLogLines,
 ) -> Telemetry:
     """Build metrics and rules, and enter their rows."""
     pages = Pages(pager)
@@ -85,9 +87,11 @@ def build_telemetry(
         logs=logs,
         metrics=_Metrics(metrics),
     )
+    actions.on_end = listener.executed
     tables.serve("iot", rule_rows.rows(rules=rules, destinations=destinations))
     tables.follow(rule_rows.follow_up_rows(actions=actions, destinations=deliveries))
-    return Telemetry(engine=RuleEngine(run=run, clock=clock, ids=ids, rules=rules, actions=actions), metrics=metrics)
+    engine = RuleEngine(run=run, clock=clock, ids=ids, rules=rules, actions=actions, listener=listener)
+    return Telemetry(engine=engine, metrics=metrics)
 
 
 class _Functions:

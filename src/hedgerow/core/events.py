@@ -6,6 +6,8 @@ happen even after a crash is a follow-up row, written in the operation's own tra
 
 from dataclasses import dataclass
 
+from hedgerow.core.iotlog import LogRules
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
@@ -63,4 +65,12 @@ class EventsConfigured:
     kinds: frozenset[str] = frozenset()
 
 
-Event = Published | AuthorisationChanged | PrincipalCut | ClientCut | RulesChanged | EventsConfigured
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingChanged:
+    """What the account wants to have in its IoT log changed: `rules` hold from now on."""
+
+    account: str
+    rules: LogRules
+
+
+Event = Published | AuthorisationChanged | PrincipalCut | ClientCut | RulesChanged | EventsConfigured | LoggingChanged

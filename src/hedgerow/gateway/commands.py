@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from hedgerow.base.errors import Unavailable
 from hedgerow.base.log import get_logger
+from hedgerow.core.iotlog import LogRules
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.gateway.connection import Connection, State
 from hedgerow.gateway.grants import Permissions
@@ -53,6 +54,8 @@ class Commands:
         if isinstance(command, Cut):
             self._cut(command)
             return
+        if command.logging is not None:
+            self._log_as(command.account, command.logging)
         touched = self._touched(command)
         if touched:
             self._gateway.spawn(self._regrant(touched))
@@ -108,6 +111,17 @@ class Commands:
             and (not command.principals or connection.admitted.concerns(command.principals))
         ]
 
+    def _log_as(self, name: str, rules: LogRules) -> None:
+        """What a custom authorizer let in is not asked for again: what is wanted of it is seen here."""
+        account = self._gateway.account(name)
+        for connection in account.connections.values():
+            if connection.state is State.OPEN and connection.admitted.fixed:
+                admitted, peer = connection.admitted, connection.peer.address
+                client_id = connection.session.client_id
+                wanted = rules.wanted(client_id=client_id, principal=admitted.principal, address=peer)
+                connection.regrant(replace(admitted, logging=wanted), connection.permissions)
+        account.changed()
+
     async def _regrant(self, connections: list[Connection], *, within_s: float = DEADLINE_S) -> None:
         for count, connection in enumerate(connections):
             if count % PER_TURN == PER_TURN - 1:
@@ -134,7 +148,10 @@ class Commands:
             self._replace(connection, reply)
         elif isinstance(reply, Admitted):  # who it is, and when it ends, was said when it came
             known = connection.admitted
-            self._replace(connection, replace(known, policies=reply.policies, refresh_at=reply.refresh_at))
+            self._replace(
+                connection,
+                replace(known, policies=reply.policies, refresh_at=reply.refresh_at, logging=reply.logging),
+            )
 
     def _replace(self, connection: Connection, admitted: Admitted) -> None:
         gateway = self._gateway

@@ -10,9 +10,11 @@ Spec: MQTT 5.0 sections 3 and 4, MQTT 3.1.1 sections 3 and 4; AWS's deviations.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from hedgerow.core.iotlog import Level, Wanted
 from hedgerow.core.mqtt.codec import PINGRESP, TO_SERVER, encode_ack, encode_disconnect
 from hedgerow.core.mqtt.decoder import decode_body, header
 from hedgerow.core.mqtt.errors import BadPacket
@@ -113,6 +115,8 @@ class Connection:
         "state",
         "transport",
         "version",
+        "wanted",
+        "watched",
         "will",
         "will_delay",
     )
@@ -147,6 +151,8 @@ class Connection:
         self._routes: dict[bytes, Route] = {}
         self._aliases: dict[int, str] | None = None
         self._published = 0  # in this second, where the set has rates
+        self.wanted: Wanted | None = None  # by the account's IoT log, of this client
+        self.watched = False  # what is sent to it is logged
 
     # --- bytes out
 
@@ -185,7 +191,12 @@ class Connection:
         """From now on these are the connection's rights."""
         self.admitted = admitted
         self.permissions = permissions
+        self.wanted = admitted.logging
+        self.watched = self.wanted is not None and self.wanted.wants("Publish-Out", Level.INFO)
         self._routes.clear()
+
+    def sent(self, topic: str) -> None:
+        self._gateway.activity.say(self, "Publish-Out", topicName=topic)
 
     # --- bytes in
 
@@ -412,6 +423,9 @@ class Connection:
     def _refuse(self, packet: Publish, code: Reason, why: str) -> None:
         """A refused publication: MQTT 5 says so in its PUBACK; where there is none, the connection is cut. [DR-10]"""
         self._gateway.lifecycle.refused(self, code, why)
+        if self.wanted is not None:
+            more = self.permissions.last_refusal if code == Reason.NOT_AUTHORIZED else why
+            self._gateway.activity.denied(self, "Publish-In", packet.topic, code, more)
         if self.version == MQTT_5 and packet.qos:
             kind = Kind.PUBACK if packet.qos == 1 else Kind.PUBREC
             self.send(encode_ack(kind, packet.packet_id, MQTT_5, code))
@@ -430,6 +444,8 @@ class Connection:
                 self, Parcel(topic, packet.payload, packet.qos, False, properties, expires_at)
             )
             if gateway.control.wants(message):
+                if self.wanted is not None:
+                    message = replace(message, trace=gateway.activity.published(self, topic))
                 gateway.ask(self, message, ident)
                 if "/shadow/" in topic:  # others may watch what is asked of a shadow
                     gateway.router.publish(self.account, message, self.session, None)
@@ -437,16 +453,19 @@ class Connection:
                 self._refuse(packet, Reason.TOPIC_NAME_INVALID, f"nothing takes publications to {topic}")
             return
         parcel = Parcel(topic, packet.payload, packet.qos, packet.retain, properties, expires_at)
+        trace = "" if self.wanted is None else gateway.activity.published(self, topic)
         if not packet.qos:
-            gateway.router.publish_from(self, parcel, None)
+            gateway.router.publish_from(self, parcel, None, trace=trace)
         else:
             also = exactly_once.begun(self, ident) if packet.qos == 2 else ()
             self.pending += packet.qos == 1
-            gateway.router.publish_from(self, parcel, lambda ok: self.answer(ident, ok), also)
+            gateway.router.publish_from(self, parcel, lambda ok: self.answer(ident, ok), also, trace)
         self._remember(topic, packet)
 
     def _remember(self, topic: str, packet: Publish) -> None:
         """Let the next publication to this topic take the short way, when that is the same."""
+        if self.wanted is not None:
+            return
         route = self.account.routes.get(topic)
         if route is None or route.remote or route.uniform not in (-1, self.version) or not packet.topic:
             return

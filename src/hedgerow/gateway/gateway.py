@@ -16,6 +16,7 @@ from hedgerow.core.mqtt.properties import Property
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.gateway import admission, asking, exactly_once, recovery, subscribing
 from hedgerow.gateway.account import Connectivity
+from hedgerow.gateway.activity import Activity
 from hedgerow.gateway.bus import Hub, Soon
 from hedgerow.gateway.commands import Commands
 from hedgerow.gateway.connection import Connection, Peer, State, Transport
@@ -71,6 +72,7 @@ class Gateway:
         self.connections: set[Connection] = set()
         self.router = Router(limits=limits, clock=clock, journal=journal)
         self.sessions = Sessions(self)
+        self.activity = Activity(self, soon)
         self.lifecycle = Lifecycle(self)
         self.commands = Commands(self)
         self.bus = hub.attach(name, self.router.on_message, self.commands.obey, self._changed)
@@ -87,6 +89,7 @@ class Gateway:
         for connection in tuple(self.connections):
             connection.fail(Reason.SERVER_SHUTTING_DOWN, "SERVER_INITIATED_DISCONNECT", "the gateway stops")
         self.outbox.flush()
+        self.activity.flush()
 
     def _changed(self) -> None:
         for account in self.router.accounts.values():

@@ -5,9 +5,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hedgerow.base.log import get_logger
+from hedgerow.core.iotlog import Level
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.gateway import presence
 from hedgerow.gateway.account import Account
+from hedgerow.gateway.activity import UNAUTHORIZED
 from hedgerow.gateway.connection import Connection
 from hedgerow.gateway.ports import Message
 
@@ -33,6 +35,7 @@ class Lifecycle:
         client_id = connection.session.client_id
         connection.account.past.pop(client_id, None)
         now = self._gateway.clock.now()
+        self._gateway.activity.say(connection, "Connect")
         self.announce(connection.account, client_id, *presence.connected(client_id, connection, now))
 
     def ended(self, connection: Connection, word: str, why: str, *, initiated: bool) -> None:
@@ -42,6 +45,8 @@ class Lifecycle:
             fields = {"account": account.name, "client": client_id, "reason": word, "detail": why}
             log.info("connection ended", extra={"fields": fields})
         now = self._gateway.clock.now()
+        details = why if why and not initiated else None
+        self._gateway.activity.say(connection, "Disconnect", disconnectReason=word, details=details)
         self._send_will(connection, now)
         event = presence.disconnected(
             client_id,
@@ -113,3 +118,6 @@ class Lifecycle:
         self.turned_away += 1
         fields = {"peer": connection.peer.address, "code": code.name, "reason": word, "detail": why}
         log.warning("connection not admitted", extra={"fields": fields})
+        if connection.wanted is not None:
+            code_word = UNAUTHORIZED if code == Reason.NOT_AUTHORIZED else word
+            self._gateway.activity.say(connection, "Connect", Level.ERROR, failed=True, reason=code_word, details=why)

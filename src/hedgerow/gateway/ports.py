@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from hedgerow.core.iotlog import LogRules, Wanted
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
@@ -23,6 +25,7 @@ class Message:
     client_id: str = ""  # of the publisher; "" when it is no MQTT client
     principal: str = ""  # certificate id or ARN of the publisher
     hops: int = 0  # by how many rules it was republished; counted in control alone
+    trace: str = ""  # the id that joins lines of the account's IoT log, where there are any
 
 
 class Way(Enum):
@@ -75,6 +78,7 @@ class Admitted:
     thing: str | None = None  # the exclusively attached thing, named in lifecycle events
     fixed: bool = False  # a custom authorizer said so: nothing but a refresh changes it
     refresh_at: float | None = None  # seconds since the epoch; the policies are asked for again then
+    logging: Wanted | None = None  # what the account's IoT log wants of it, None for nothing
     behind: str | None = None  # whoever's rights these are, where it is another principal: a federated user's user
 
     def concerns(self, principals: Collection[str]) -> bool:
@@ -88,6 +92,8 @@ class NotAdmitted:
 
     reason: str
     detail: str
+    account: str | None = None  # whose certificate it was, where that is known
+    principal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +133,7 @@ class Regrant:
 
     account: str
     principals: frozenset[str] = frozenset()
+    logging: LogRules | None = None  # the account's IoT log changed: those who cannot be asked for again go by this
 
 
 Question = Admit | Asked

@@ -116,7 +116,7 @@ class Router:
         if remote:
             self.bus.publish(message, answer)
 
-    def message(self, connection: Connection, parcel: Parcel) -> Message:
+    def message(self, connection: Connection, parcel: Parcel, trace: str = "") -> Message:
         """Answer a connection's publication as the value that travels."""
         return Message(
             account=connection.account.name,
@@ -128,13 +128,19 @@ class Router:
             expires_at=parcel.expires_at,
             client_id=connection.session.client_id,
             principal=connection.admitted.principal,
+            trace=trace,
         )
 
     def publish_from(
-        self, connection: Connection, parcel: Parcel, done: Done | None, also: tuple[Record, ...] = ()
+        self,
+        connection: Connection,
+        parcel: Parcel,
+        done: Done | None,
+        also: tuple[Record, ...] = (),
+        trace: str = "",
     ) -> None:
         """Publish for a connected client."""
-        self.publish(connection.account, self.message(connection, parcel), connection.session, done, also)
+        self.publish(connection.account, self.message(connection, parcel, trace), connection.session, done, also)
 
     def on_message(self, message: Message, stored: Stored | None) -> None:
         """A publication from control or another gateway. It may come twice."""
@@ -240,6 +246,8 @@ class Router:
             self.delivered += 1
             link.out.append(frame)
             link.wake()
+            if link.watched:
+                link.sent(parcel.topic)
             return
         if parcel.qos > options & QOS:
             parcel = Parcel(parcel.topic, parcel.payload, 1, parcel.retain, parcel.properties, parcel.expires_at)

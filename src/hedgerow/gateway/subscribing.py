@@ -48,6 +48,8 @@ def subscribe(gateway: "Gateway", connection: Connection, packet: Subscribe) -> 
             _send_retained(gateway, connection, text, options, new)
 
     gateway.sessions.save(connection, answer)
+    for text, _, _ in granted:
+        gateway.activity.say(connection, "Subscribe", topicName=text)
     if granted:
         gateway.lifecycle.tell(connection, presence.subscribed, [text for text, _, _ in granted])
 
@@ -61,6 +63,8 @@ def unsubscribe(gateway: "Gateway", connection: Connection, packet: Unsubscribe)
         codes.append(Reason.SUCCESS if there else Reason.NO_SUBSCRIPTION_EXISTED)
     wire = encode_unsuback(packet.packet_id, codes, connection.version)
     gateway.sessions.save(connection, lambda _kept: connection.send(wire))
+    for text in packet.filters:
+        gateway.activity.say(connection, "Unsubscribe", topicName=text)
     gateway.lifecycle.tell(connection, presence.unsubscribed, list(packet.filters))
 
 
@@ -90,6 +94,8 @@ def _decide(gateway: "Gateway", connection: Connection, text: str, options: int)
         return Reason.TOPIC_FILTER_INVALID
     if not connection.permissions.may("iot:Subscribe", "topicfilter/" + text):
         gateway.lifecycle.refused(connection, Reason.NOT_AUTHORIZED, f"may not subscribe to {text}")
+        why = connection.permissions.last_refusal
+        gateway.activity.denied(connection, "Subscribe", text, Reason.NOT_AUTHORIZED, why)
         return Reason.NOT_AUTHORIZED
     subscriptions = connection.session.subscriptions
     if text not in subscriptions and len(subscriptions) >= gateway.limits.subscriptions:

@@ -4,29 +4,29 @@ from typing import Any
 
 import cbor2
 
+from hedgerow.core.iotlog import Level, LogRules, TargetType
 from hedgerow.core.mqtt.records import SessionSaved
 from hedgerow.gateway.journal import StoredSession
 from hedgerow.gateway.ports import Command, Cut, Message, Regrant
 
 
 def encode_message(message: Message) -> bytes:
-    return cbor2.dumps(
-        [
-            message.account,
-            message.topic,
-            message.payload,
-            message.qos,
-            message.retain,
-            message.properties,
-            message.expires_at,
-            message.client_id,
-            message.principal,
-        ]
-    )
+    parts = [
+        message.account,
+        message.topic,
+        message.payload,
+        message.qos,
+        message.retain,
+        message.properties,
+        message.expires_at,
+        message.client_id,
+        message.principal,
+    ]
+    return cbor2.dumps([*parts, message.trace] if message.trace else parts)
 
 
 def decode_message(wire: bytes) -> Message:
-    account, topic, payload, qos, retain, properties, expires_at, client_id, principal = cbor2.loads(wire)
+    account, topic, payload, qos, retain, properties, expires_at, client_id, principal, *trace = cbor2.loads(wire)
     return Message(
         account=account,
         topic=topic,
@@ -37,12 +37,13 @@ def decode_message(wire: bytes) -> Message:
         expires_at=expires_at,
         client_id=client_id,
         principal=principal,
+        trace=trace[0] if trace else "",
     )
 
 
 def encode_command(command: Command) -> bytes:
     if isinstance(command, Regrant):
-        return cbor2.dumps(["regrant", command.account, sorted(command.principals)])
+        return cbor2.dumps(["regrant", command.account, sorted(command.principals), _rules(command.logging)])
     return cbor2.dumps(
         [
             "cut",
@@ -60,8 +61,27 @@ def encode_command(command: Command) -> bytes:
 def decode_command(wire: bytes) -> Command:
     kind, account, *rest = cbor2.loads(wire)
     if kind == "regrant":
-        return Regrant(account=account, principals=frozenset(rest[0]))
+        return Regrant(account=account, principals=frozenset(rest[0]), logging=_maybe_rules(rest[1]))
     return _cut(account, rest)
+
+
+def _rules(rules: LogRules | None) -> list[Any] | None:
+    if rules is None:
+        return None
+    targets = [[kind.value, name, int(level)] for (kind, name), level in rules.targets.items()]
+    return [int(rules.default), rules.disabled, {name: int(level) for name, level in rules.events.items()}, targets]
+
+
+def _maybe_rules(wire: list[Any] | None) -> LogRules | None:
+    if wire is None:
+        return None
+    default, disabled, events, targets = wire
+    return LogRules(
+        default=Level(default),
+        disabled=disabled,
+        events={name: Level(level) for name, level in events.items()},
+        targets={(TargetType(kind), name): Level(level) for kind, name, level in targets},
+    )
 
 
 def _cut(account: str, rest: list[Any]) -> Cut:

@@ -1,6 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hedgerow.core.iotlog import Level, LogRules, TargetType
 from hedgerow.core.mqtt.records import SessionSaved
 from hedgerow.gateway.journal import StoredSession
 from hedgerow.gateway.ports import Command, Cut, Message, Regrant
@@ -28,8 +29,19 @@ messages = st.builds(
     expires_at=times,
     client_id=text,
     principal=text,
+    trace=text,
 )
-commands = st.builds(Regrant, account=text, principals=st.frozensets(text, max_size=3)) | st.builds(
+levels = st.sampled_from(Level)
+rules = st.builds(
+    LogRules,
+    default=levels,
+    disabled=st.booleans(),
+    events=st.dictionaries(text, levels, max_size=2),
+    targets=st.dictionaries(st.tuples(st.sampled_from(TargetType), text), levels, max_size=2),
+)
+commands = st.builds(
+    Regrant, account=text, principals=st.frozensets(text, max_size=3), logging=st.none() | rules
+) | st.builds(
     Cut,
     account=text,
     principal=st.none() | text,

@@ -27,6 +27,7 @@ class Link(Protocol):
     out: list[bytes]
     max_packet: int  # the client's own limit
     congested: bool  # the client reads too slowly: QoS 0 is dropped, QoS 1 waits
+    watched: bool  # somebody wants to hear of each message that is sent
 
     def wake(self) -> None:
         """See to it that what is in `out` gets sent at the end of this turn. May be called more than once."""
@@ -34,6 +35,10 @@ class Link(Protocol):
 
     def may_receive(self, topic: str) -> bool:
         """Tell whether the client's policy lets it have messages of this topic now."""
+        ...
+
+    def sent(self, topic: str) -> None:
+        """Hear of a message that was sent, when `watched`."""
         ...
 
 
@@ -188,6 +193,8 @@ class Session:
             return
         link.out += (head, identifier.to_bytes(2, "big"), tail)
         link.wake()
+        if link.watched:
+            link.sent(parcel.topic)
 
     def _settle(self, number: int) -> None:
         if number:
@@ -248,6 +255,8 @@ class Session:
             return
         link.out += (bytes((head[0] | dup,)) + head[1:], identifier.to_bytes(2, "big"), tail)
         link.wake()
+        if link.watched:
+            link.sent(parcel.topic)
 
     def pump(self, now: float) -> None:
         """Send what waits as far as there is room; what expired or may not be had is settled."""

@@ -17,6 +17,7 @@ class Line:
         self.out: list[bytes] = []
         self.max_packet = max_packet
         self.congested = False
+        self.watched = False
         self.denied: set[str] = set()
         self._decoder = Decoder(TO_CLIENT, version=MQTT_3_1_1)
 
@@ -25,6 +26,9 @@ class Line:
 
     def may_receive(self, topic: str) -> bool:
         return topic not in self.denied
+
+    def sent(self, topic: str) -> None:
+        """Nobody watches."""
 
     def arrived(self) -> list[Publish]:
         return [packet for packet in self.packets() if isinstance(packet, Publish)]

@@ -37,6 +37,7 @@ RIGHTS: Final[Mapping[str, tuple[str, Callable[[str, str, Mapping[str, Any]], st
 
 
 OnFailure = Callable[[str, Job, str], Awaitable[None]]
+OnEnd = Callable[[str, Job, str | None], None]
 
 
 class ActionFailed(HedgerowError):
@@ -95,8 +96,15 @@ async def _unheard(account: str, job: Job, reason: str) -> None:
     """Nobody listens for failures yet; they are logged all the same."""
 
 
+def _unnoticed(account: str, job: Job, failure: str | None) -> None:
+    """Nobody keeps a log of actions."""
+
+
 class ActionFlows:
-    """Does jobs. `on_failure` hands a failure to the rule's error action; the engine, which knows rules, sets it."""
+    """Does jobs. `on_failure` hands a failure to the rule's error action; the engine, which knows rules, sets it.
+
+    `on_end` hears of each job that is done, or failed for good, with the reason; it never waits.
+    """
 
     def __init__(
         self,
@@ -121,6 +129,7 @@ class ActionFlows:
         self._logs = logs
         self._metrics = metrics
         self.on_failure: OnFailure = _unheard
+        self.on_end: OnEnd = _unnoticed
         self._kinds = {
             "lambda": self._lambda,
             "http": self._http,
@@ -152,12 +161,15 @@ class ActionFlows:
             await self._failed(row.account, job, str(error))
         except HedgerowError as error:
             await self._failed(row.account, job, str(error))
+        else:
+            self.on_end(row.account, job, None)
 
     async def _failed(self, account: str, job: Job, reason: str) -> None:
         log.warning(
             "rule action failed",
             extra={"fields": {"account": account, "rule": job.rule, "action": job.kind, "cause": reason}},
         )
+        self.on_end(account, job, reason)
         if not job.on_error:
             await self.on_failure(account, job, reason)
 

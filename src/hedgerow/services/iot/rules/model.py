@@ -68,6 +68,7 @@ class Job:
     trace_id: str
     on_error: bool = False  # this is the error action itself
     hops: int = 0  # how often the message was republished by rules
+    principal: str = ""  # of the publisher
 
     def resource(self) -> str:
         """Answer what the error document calls the failed resource."""
@@ -86,6 +87,7 @@ class Job:
             "trace_id": self.trace_id,
             "on_error": self.on_error,
             "hops": self.hops,
+            "principal": self.principal,
         }
 
     @classmethod

@@ -196,6 +196,13 @@ class LogOperations:
         events = sorted((LogEvent(timestamp, message) for timestamp, message in messages), key=_by_timestamp)
         logs.append(group, stream, events, ingested_ms=int(tx.now * 1000))
 
+    def missing(self, tx: Tx, account: str, group: str, stream: str) -> frozenset[str]:
+        """Answer what `append` would have to make: "group", "stream", both or neither."""
+        logs = LogStore(tx, account)
+        if logs.group(group) is None:
+            return frozenset({"group", "stream"})
+        return frozenset() if logs.stream(group, stream) is not None else frozenset({"stream"})
+
     def expire(self, tx: Tx, account: str, group: str) -> None:
         """Delete what is past the group's retention, and come back in an hour."""
         logs = LogStore(tx, account)
