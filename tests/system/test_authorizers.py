@@ -282,3 +282,30 @@ def connects_without_certificate(cloud: TestCloud) -> int:
     who = ["-i", "lamp", "-u", f"lamp?{NAME}=door", "-P", "open sesame"]
     command = ["mosquitto_pub", *where, *who, "-t", "lamp/a", "-m", "x"]
     return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode
+
+
+def by_alpn(cloud: TestCloud, port: str, password: str) -> list[str]:
+    """Connect with MQTT 5 and the name that AWS has for clients of custom authorizers; answer what was said."""
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2, client_id="lamp", protocol=paho.MQTTv5, reconnect_on_failure=False
+    )
+    context = Named(cloud)
+    context.set_alpn_protocols(["mqtt"])
+    client.tls_set_context(context)
+    client.username_pw_set(f"lamp?{NAME}=door", password)
+    connection = Attempted(client)
+    client.connect(cloud.host, cloud.process.ready[port], keepalive=60)
+    client.loop_start()
+    try:
+        return until("an answer to CONNECT", lambda: connection.said)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def test_a_client_without_certificate_comes_in_by_its_alpn_name(hedgerow_cloud: TestCloud) -> None:
+    authorizer(hedgerow_cloud)
+
+    assert by_alpn(hedgerow_cloud, "alpn_port", "open sesame") == ["Success"]
+    assert by_alpn(hedgerow_cloud, "mqtt_port", "open sesame") == ["Success"]
+    assert by_alpn(hedgerow_cloud, "alpn_port", "a guess") == ["Not authorized"]

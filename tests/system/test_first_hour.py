@@ -125,7 +125,7 @@ BAD_STARTS = [
     (["--account", "12"], "--account must be 12 digits"),
     (["--limits", "none"], "--limits must be one of"),
     (["--settings", "/nowhere/settings.toml"], "does not exist"),
-    (["--port-443"], "--port-443 is not there yet"),
+    (["--port-443", "--bind", "192.0.2.7"], "cannot listen on"),
     (["--bind", "192.0.2.7"], "cannot listen on 192.0.2.7"),
 ]
 

@@ -253,6 +253,7 @@ def _peer(scope: Scope) -> Peer:
         secure=scope.get("scheme") in ("https", "wss"),
         certificate=tls.get("certificate"),
         server_name=tls.get("server_name"),
+        way=tls.get("way"),
     )
 
 

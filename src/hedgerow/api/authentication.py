@@ -15,6 +15,7 @@ from hedgerow.api.ports import AccessKey, Directory, Doorkeeper, Grants, Strange
 from hedgerow.base.clock import Clock
 from hedgerow.base.errors import ServiceError
 from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.tls import Proof, WayIn
 from hedgerow.core.wire import Call, Catalogue, HttpRequest, WireError, chunked, sigv4
 
 P = ParamSpec("P")
@@ -52,6 +53,14 @@ class Peer:
     secure: bool = False
     certificate: bytes | None = None  # DER; the handshake proved possession
     server_name: str | None = None  # SNI
+    way: WayIn | None = None  # by which the connection came; None is any
+
+
+class WrongWay(ServiceError):
+    """The connection is not for requests that prove themselves like this."""
+
+    code = "ForbiddenException"
+    status = 403
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +92,7 @@ class Authenticator:
 
     def find(self, http: HttpRequest, signed: sigv4.Signed | None, peer: Peer) -> Call:
         """Answer what is called, going by what the signature says of itself; nothing is believed yet."""
+        check_way(signed, peer)
         if signed is not None:
             return self._catalogue.signed(http, signed.credential.service)
         if peer.certificate is not None:
@@ -132,6 +142,7 @@ class Authenticator:
         Where the signature covers a hash that is not announced, the key's id has to do.
         """
         signed = sigv4.read_signed(http)
+        check_way(signed, peer)
         if signed is None:
             if peer.certificate is not None:
                 await self._directory.certificate(peer.certificate, peer.server_name, peer.source_ip)
@@ -146,6 +157,9 @@ class Authenticator:
     async def upgrade(self, http: HttpRequest, peer: Peer, request_id: str) -> Caller | None:
         """Answer who signed a WebSocket upgrade, None when it is not signed; raise ServiceError when wrongly so."""
         signed = sigv4.read_signed(http)
+        if peer.way is not None and not peer.way.upgrade:
+            raise WrongWay("MQTT over WebSocket is not served here: the domain configuration is for HTTPS alone.")
+        check_way(signed, peer, upgrade=True)
         if signed is None:
             return None
         key = await self._key(signed)
@@ -200,6 +214,19 @@ class Authenticator:
             source_ip=peer.source_ip,
             secure=peer.secure,
         )
+
+
+def check_way(signed: sigv4.Signed | None, peer: Peer, *, upgrade: bool = False) -> None:
+    """Raise WrongWay when the connection is not for what a request proves itself with."""
+    way = peer.way
+    if way is None:
+        return
+    if not upgrade and not way.plain:
+        raise WrongWay("HTTPS requests are not served here: the domain configuration is for MQTT over WebSocket.")
+    if signed is not None and Proof.SIGV4 not in way.proofs:
+        raise WrongWay("Signed requests are not served here: show a client certificate, or ask an authorizer.")
+    if signed is None and not upgrade and way.proofs == {Proof.SIGV4} and peer.certificate is None:
+        raise WrongWay("Requests without a signature are not served here.")
 
 
 async def _checked_body(call: Call, http: HttpRequest, signed: sigv4.Signed, secret: str) -> HttpRequest:

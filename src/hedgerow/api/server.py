@@ -1,7 +1,8 @@
 """Serving an ASGI application on a listener of this loop: uvicorn's protocols, our life cycle.
 
 Several servers share one loop. No signal handlers; the TLS context is the caller's and is never rebuilt. The client
-certificate of a connection comes to the application in `scope["extensions"]["hedgerow.tls"]`.
+certificate of a connection comes to the application in `scope["extensions"]["hedgerow.tls"]`, with the server name and
+the way in that were chosen when somebody else accepted the socket (`HttpServer.take`).
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
@@ -23,6 +24,7 @@ from hedgerow.api.app import TLS, ASGIApp, Receive, Scope, Send
 from hedgerow.api.sockets import bind
 from hedgerow.base.clock import Clock, SystemClock
 from hedgerow.base.log import get_logger
+from hedgerow.core.tls import WayIn
 
 log = get_logger("api.server")
 
@@ -33,7 +35,9 @@ CLOSE_DEADLINE_S = 5.0  # for requests in progress when the server closes
 SEND_DEADLINE_MS = 120_000  # without the peer taking a byte
 PIPELINED = 256  # requests that wait for the one before them on a connection; beyond it the connection is closed
 CONNECTIONS = 10_000  # beyond it a new connection is closed at once
+HANDSHAKE_WITHIN_S = 10.0
 _SERVER_NAME = "hedgerow_server_name"
+_WAY = "hedgerow_way"
 _REFUSED = "ASGI callable returned without completing handshake."  # an upgrade that we refused: no error of anybody's
 
 
@@ -42,7 +46,11 @@ def _with_tls(app: Any, transport: asyncio.BaseTransport) -> Any:
     tls = transport.get_extra_info("ssl_object")
     if tls is None:
         return app
-    value = {"certificate": tls.getpeercert(binary_form=True), "server_name": getattr(tls, _SERVER_NAME, None)}
+    value = {
+        "certificate": tls.getpeercert(binary_form=True),
+        "server_name": getattr(tls, _SERVER_NAME, None),
+        "way": getattr(tls, _WAY, None),
+    }
 
     async def with_tls(scope: Scope, receive: Receive, send: Send) -> None:
         scope.setdefault("extensions", {})[TLS] = value
@@ -78,6 +86,7 @@ def _forward_logs() -> None:
 class _Guarded:
     """What both HTTP protocols add to uvicorn's: bounds on connections, header bytes and header time; TLS facts."""
 
+    facts: tuple[str | None, WayIn | None] | None = None  # what whoever accepted the socket knows of it
     _header_bytes = 0
     _header_timer: asyncio.TimerHandle | None = None
     _in_headers = True
@@ -86,6 +95,10 @@ class _Guarded:
         if len(self.connections) >= CONNECTIONS:
             transport.close()
         super().connection_made(transport)  # type: ignore[misc]  # a mixin in front of a protocol
+        if self.facts is not None:  # on the TLS object, where the protocol after an upgrade finds them, too
+            tls = transport.get_extra_info("ssl_object")
+            setattr(tls, _SERVER_NAME, self.facts[0])
+            setattr(tls, _WAY, self.facts[1])
         self.app = _with_tls(self.app, transport)
         _bound_sending(transport)
         self._await_headers()
@@ -187,6 +200,61 @@ class Listening:
     addresses: tuple[tuple[Any, ...], ...]
 
 
+class HttpServer:
+    """Serves connections. Made by `http_server`."""
+
+    def __init__(self, config: Config, state: ServerState) -> None:
+        self._config = config
+        self._state = state
+        self._loop = asyncio.get_running_loop()
+
+    def protocol(self) -> Any:
+        """Answer what serves one connection."""
+        kind: Any = self._config.http_protocol_class
+        return kind(config=self._config, server_state=self._state, app_state={}, _loop=self._loop)
+
+    async def take(
+        self, client: socket.socket, context: ssl.SSLContext, *, server_name: str | None, way: WayIn | None
+    ) -> None:
+        """Serve a socket that somebody else accepted; returns after the handshake, whether it went well or not."""
+
+        def protocol() -> Any:
+            made = self.protocol()
+            made.facts = (server_name, way)
+            return made
+
+        with suppress(OSError, ssl.SSLError):  # of the handshake: the peer has been told, and the socket is closed
+            await self._loop.connect_accepted_socket(
+                protocol, client, ssl=context, ssl_handshake_timeout=HANDSHAKE_WITHIN_S
+            )
+
+    async def listen(self, sockets: tuple[socket.socket, ...], tls: ssl.SSLContext | None) -> list[asyncio.Server]:
+        """Accept on these sockets."""
+        if tls is not None and tls.sni_callback is None:
+            tls.sni_callback = _remember_name
+        deadline = HANDSHAKE_WITHIN_S if tls is not None else None
+        return [
+            await self._loop.create_server(
+                self.protocol, sock=one, ssl=tls, backlog=1024, ssl_handshake_timeout=deadline
+            )
+            for one in sockets
+        ]
+
+
+@asynccontextmanager
+async def http_server(app: ASGIApp, *, clock: Clock | None = None) -> AsyncIterator[HttpServer]:
+    """Serve the application until the block ends; then let requests in progress end, for at most 5 s."""
+    _forward_logs()
+    state = ServerState()
+    async with asyncio.TaskGroup() as tasks:
+        dates = tasks.create_task(_keep_date(state, clock or SystemClock()))
+        try:
+            yield HttpServer(_config(app), state)
+        finally:
+            dates.cancel()
+            await _close(state)
+
+
 @asynccontextmanager
 async def serve(
     app: ASGIApp,
@@ -202,18 +270,15 @@ async def serve(
     With `sockets` (bound) host and port are not looked at; `host=None` is every address. Raises OSError when the
     port is taken.
     """
-    _forward_logs()
-    config = _config(app)
-    state = ServerState()
-    servers = await _listen(config, state, sockets or bind(host, port), tls)
-    addresses = tuple(listener.getsockname() for server in servers for listener in server.sockets)
-    async with asyncio.TaskGroup() as tasks:
-        dates = tasks.create_task(_keep_date(state, clock or SystemClock()))
+    bound = sockets or bind(host, port)
+    async with http_server(app, clock=clock) as server:
+        servers = await server.listen(bound, tls)
+        addresses = tuple(listener.getsockname() for one in servers for listener in one.sockets)
         try:
             yield Listening(addresses[0][1], addresses)
         finally:
-            dates.cancel()
-            await _close(servers, state)
+            for one in servers:
+                one.close()
 
 
 def _config(app: ASGIApp) -> Config:
@@ -236,28 +301,6 @@ def _config(app: ASGIApp) -> Config:
     return config
 
 
-async def _listen(
-    config: Config,
-    state: ServerState,
-    sockets: tuple[socket.socket, ...],
-    tls: ssl.SSLContext | None,
-) -> list[asyncio.Server]:
-    loop = asyncio.get_running_loop()
-
-    def protocol() -> asyncio.Protocol:
-        kind: Any = config.http_protocol_class
-        made: asyncio.Protocol = kind(config=config, server_state=state, app_state={}, _loop=loop)
-        return made
-
-    if tls is not None and tls.sni_callback is None:
-        tls.sni_callback = _remember_name
-    deadline = 10.0 if tls is not None else None
-    return [
-        await loop.create_server(protocol, sock=one, ssl=tls, backlog=1024, ssl_handshake_timeout=deadline)
-        for one in sockets
-    ]
-
-
 def _remember_name(connection: Any, name: str | None, context: ssl.SSLContext) -> None:
     setattr(connection, _SERVER_NAME, name)
 
@@ -268,9 +311,7 @@ async def _keep_date(state: ServerState, clock: Clock) -> None:
         await asyncio.sleep(1.0)
 
 
-async def _close(servers: list[asyncio.Server], state: ServerState) -> None:
-    for server in servers:
-        server.close()
+async def _close(state: ServerState) -> None:
     for connection in list(state.connections):
         connection.shutdown()
     if state.tasks:

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from hedgerow.base.errors import Unusable
 from hedgerow.cli.target import read_ready
 
 app = typer.Typer(help="A cloud of your own.", no_args_is_help=True)
@@ -29,7 +28,7 @@ def up(
     mqtt_port: Annotated[int | None, typer.Option(help="MQTT with mutual TLS (8883).")] = None,
     https_port: Annotated[int | None, typer.Option(help="HTTPS for devices (8443).")] = None,
     console_port: Annotated[int | None, typer.Option(help="The web console (8090).")] = None,
-    port_443: Annotated[bool, typer.Option("--port-443", help="Serve 443 by ALPN as well.")] = False,
+    port_443: Annotated[bool, typer.Option("--port-443", help="MQTT and HTTPS on 443, by ALPN.")] = False,
     limits: Annotated[str | None, typer.Option(help="aws-shapes (default), aws or own.")] = None,
     settings: Annotated[Path | None, typer.Option(help="A settings file instead of DIR/hedgerow.toml.")] = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written when every listener accepts.")] = None,
@@ -39,8 +38,6 @@ def up(
     from hedgerow.cloud.main import run
     from hedgerow.cloud.settings import read_settings
 
-    if port_443:
-        raise Unusable("--port-443 is not there yet; forward port 443 to --mqtt-port or --https-port meanwhile")
     given: dict[str, Any] = {
         "data": data,
         "bind": bind,
@@ -50,6 +47,7 @@ def up(
         "api_port": api_port,
         "mqtt_port": mqtt_port,
         "https_port": https_port,
+        "alpn_port": 443 if port_443 else None,
         "console_port": console_port,
         "limits": limits,
         "ready_file": ready_file,
@@ -78,6 +76,10 @@ def environment_lines(ready: dict[str, Any]) -> list[str]:
         "HEDGEROW_HTTPS_PORT": str(ready["https_port"]),
     }
     unset = ["AWS_PROFILE", "AWS_SESSION_TOKEN"]
+    if ready.get("alpn_port") is not None:
+        values["HEDGEROW_ALPN_PORT"] = str(ready["alpn_port"])
+    else:
+        unset.append("HEDGEROW_ALPN_PORT")
     if ready["api_url"].startswith("https:"):
         values["AWS_CA_BUNDLE"] = ready["ca_file"]
     else:

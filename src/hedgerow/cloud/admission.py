@@ -21,11 +21,13 @@ from hedgerow.cloud.standing import entity_of
 from hedgerow.core.arn import arn, parse
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.policy import AllOf, Context, Dialect, Rights, Verdict, compile_policies
+from hedgerow.core.tls import Proof
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Way
 from hedgerow.services.iot.ca_certificates import JustInTimeFlows
 from hedgerow.services.sts.sessions import Session, SessionKind
 from hedgerow.store import Run, Tx
 
+_ANY: Final = frozenset({Proof.X509, Proof.SIGV4, Proof.CUSTOM})
 _TIMES: Final = ("aws:currenttime", "aws:epochtime")
 
 
@@ -50,6 +52,8 @@ class Admission:
 
     async def admit(self, question: Admit) -> Admitted | NotAdmitted:
         """Say who this is and what it may do, or why it is not let in."""
+        if wrong := wrong_way(question):
+            return wrong
         if question.certificate is not None:
             der = question.certificate
             reply = await self._run.read(lambda tx: self._by_certificate(tx, question, der))
@@ -63,7 +67,7 @@ class Admission:
             return await self._strangers.admit(question, _network(question))
         detail = "the client showed no certificate"
         if "x-amz-customauthorizer-" in (question.username or "").lower():
-            detail += "; custom authorizers are not asked on this port: use MQTT over WebSocket"
+            detail += "; custom authorizers are not asked here: use the ALPN name mqtt, or MQTT over WebSocket"
         return NotAdmitted(reason="NOT_AUTHENTICATED", detail=detail)
 
     def _by_certificate(self, tx: Tx, question: Admit, der: bytes) -> Admitted | NotAdmitted:
@@ -138,6 +142,26 @@ class Admission:
             if self._readers.users.find(tx, caller.account, name) is None:
                 return NotAdmitted(reason="SECURITY_TOKEN_INVALID", detail=gone)
         return None
+
+
+def wrong_way(question: Admit) -> NotAdmitted | None:
+    """Say why a client may not prove itself like this where it came in."""
+    proofs = _ANY if question.way_in is None else question.way_in.proofs
+    if Proof.X509_AND_CUSTOM in proofs:
+        return NotAdmitted(
+            reason="CUSTOM_AUTHORIZER_NOT_FOUND",
+            detail="this domain configuration asks an authorizer beside the certificate; they are not asked yet",
+        )
+    if question.certificate is not None and Proof.X509 in proofs:
+        return None
+    if question.signed_by is not None and Proof.SIGV4 in proofs:
+        return None
+    if question.certificate is None and question.signed_by is None and Proof.CUSTOM in proofs:
+        return None  # who it is, is asked below
+    asked = ", ".join(sorted(proof.value for proof in proofs)) or "nothing"
+    return NotAdmitted(
+        reason="NOT_AUTHENTICATED", detail=f"this way in is for clients that prove themselves by {asked}"
+    )
 
 
 def kind_of(principal: str) -> Kind:

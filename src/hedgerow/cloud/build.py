@@ -8,12 +8,12 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from hedgerow.api import OWN_MODELS, ApiApp, ModelFiles, Pipeline, Row, botocore_models
-from hedgerow.api.server import serve
-from hedgerow.api.sockets import bind
+from hedgerow.api.server import http_server, serve
 from hedgerow.base.clock import SystemClock
 from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.base.files import RealFiles
@@ -29,6 +29,7 @@ from hedgerow.cloud.credentials import Credentials
 from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.directory import Directory, Readers
+from hedgerow.cloud.doors import Doors
 from hedgerow.cloud.enrolment import build_enrolment
 from hedgerow.cloud.fleet import build_fleet
 from hedgerow.cloud.hosts import certificate_names, reachable
@@ -37,7 +38,7 @@ from hedgerow.cloud.indexing import build_fleet_index, build_fleet_metrics
 from hedgerow.cloud.iot_logging import IotLogging, build_iot_logging
 from hedgerow.cloud.issuers import IssuerKeys
 from hedgerow.cloud.operations import iot_connections as connection_rows
-from hedgerow.cloud.ports import last_ports, preferred
+from hedgerow.cloud.ports import bound, device_sockets, last_ports, port_of, preferred
 from hedgerow.cloud.presence import PresenceRecorder, wants
 from hedgerow.cloud.registry import INDEXED, Registry, build_registry
 from hedgerow.cloud.registry_events import EventsPart, build_registry_events
@@ -53,11 +54,11 @@ from hedgerow.cloud.trust import Trust, open_trust
 from hedgerow.cloud.webhooks import Webhooks
 from hedgerow.core.mqtt.limits import SETS
 from hedgerow.core.paging import Pager
+from hedgerow.core.tls import Port
 from hedgerow.core.wire import Catalogue
 from hedgerow.functions import make_passable, user_and_group
 from hedgerow.gateway.bus import DirectBus
 from hedgerow.gateway.gateway import Gateway
-from hedgerow.gateway.listener import listen
 from hedgerow.gateway.run import running
 from hedgerow.gateway.websocket import MqttWebSocket
 from hedgerow.services.cloudwatch.metrics import TELEMETRY
@@ -90,6 +91,7 @@ class Cloud:
     api_url: str
     mqtt_port: int
     https_port: int
+    alpn_port: int | None
     ca_file: Path
     access_key_id: str
     secret_access_key: str
@@ -136,7 +138,7 @@ class _Parts:
     gateway: Gateway | None
     presence: PresenceRecorder
     api_sockets: tuple[socket.socket, ...]
-    https_sockets: tuple[socket.socket, ...]
+    device_sockets: dict[Port, tuple[socket.socket, ...]]
 
     def __init__(self, settings: CloudSettings, environment: Mapping[str, str], stack: AsyncExitStack) -> None:
         self.settings = settings
@@ -186,20 +188,17 @@ class _Parts:
             self.files.write_durably(self.functions_ca, self.trust.ca_file.read_bytes(), mode=0o644)
 
     def open_sockets(self) -> None:
-        """The HTTP ports; the MQTT port is the gateway's own."""
+        """Every port but the console's."""
         settings, last = self.settings, last_ports(self.folder.path)
         operators = settings.bind or LOOPBACK
-        self.mqtt_port = preferred(settings.mqtt_port, settings.bind, last.get("mqtt"))
         self.console_port = preferred(settings.console_port, LOOPBACK, last.get("console"))
-        api_port = preferred(settings.api_port, operators, last.get("api"))
-        https_port = preferred(settings.https_port, settings.bind, last.get("https"))
-        self.api_sockets = _bound(operators, api_port, "--api-port")
-        self.https_sockets = _bound(settings.bind, https_port, "--https-port")
-        for one in (*self.api_sockets, *self.https_sockets):
+        self.api_sockets = bound(operators, preferred(settings.api_port, operators, last.get("api")), "--api-port")
+        self.device_sockets = device_sockets(settings, last)
+        for one in (*self.api_sockets, *chain.from_iterable(self.device_sockets.values())):
             self.stack.callback(one.close)
-        self.https_port = int(self.https_sockets[0].getsockname()[1])
+        self.https_port = port_of(self.device_sockets[Port.HTTPS])
         scheme = "http" if settings.bind is None else "https"
-        self.api_url = f"{scheme}://{operators}:{self.api_sockets[0].getsockname()[1]}"
+        self.api_url = f"{scheme}://{operators}:{port_of(self.api_sockets)}"
 
     async def begin_console(self) -> None:
         """Start the console's process, which takes longer than everything else. It speaks plain HTTP: loopback only."""
@@ -383,19 +382,20 @@ class _Parts:
         for service in {service for service, _ in self.tables.operations}:
             await asyncio.to_thread(catalogue.model, service)  # 5 to 10 ms each, which the loop should not spend later
         app = self._app(gateway, catalogue)
-        await self.stack.enter_async_context(serve(app, sockets=self.https_sockets, tls=self.trust.https))
         operators = self.trust.operators if self.settings.bind is not None else None
         await self.stack.enter_async_context(serve(app, sockets=self.api_sockets, tls=operators))
-        listener = await self.stack.enter_async_context(
-            listen(gateway, self.trust.mqtt, host=self.settings.bind, port=self.mqtt_port)
-        )
+        http = await self.stack.enter_async_context(http_server(app, clock=self.clock))
+        doors = Doors(gateway=gateway, http=http, trust=self.trust)
+        for kind, sockets in self.device_sockets.items():
+            await doors.open(self.stack, kind, sockets)
         return Cloud(
             account=self.folder.identity.account,
             region=self.region,
             host=self.host,
             api_url=self.api_url,
-            mqtt_port=listener.ports[0],
+            mqtt_port=port_of(self.device_sockets[Port.MQTT]),
             https_port=self.https_port,
+            alpn_port=port_of(self.device_sockets[Port.ALPN]) if Port.ALPN in self.device_sockets else None,
             ca_file=self.trust.ca_file,
             access_key_id=self.root[0],
             secret_access_key=self.root[1],
@@ -531,14 +531,3 @@ async def _background(work: Any) -> AsyncIterator[None]:
 
 def _no_events(_: object) -> None:
     """Metrics let nothing happen."""
-
-
-def _bound(host: str | None, port: int, flag: str) -> tuple[socket.socket, ...]:
-    """Bind the port on all addresses of the host (None: every address); raise Unusable when it cannot be had."""
-    try:
-        return bind(host, port)
-    except OSError as error:
-        raise Unusable(
-            f"cannot listen on {host or 'all addresses'} port {port}: {error.strerror or error}; "
-            f"choose another with {flag}, or 0 for any free one"
-        ) from error

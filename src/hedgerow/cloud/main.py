@@ -76,6 +76,7 @@ def _say_ready(settings: CloudSettings, cloud: Cloud) -> None:
         console_url=cloud.console_url,
         mqtt_port=cloud.mqtt_port,
         https_port=cloud.https_port,
+        alpn_port=cloud.alpn_port,
         ca_file=str(cloud.ca_file),
         account=cloud.account,
         region=cloud.region,
@@ -87,11 +88,12 @@ def _say_ready(settings: CloudSettings, cloud: Cloud) -> None:
     ready.write(RealFiles(), *(Path(place) for place in places))
     log.info("the cloud is ready", extra={"fields": {"api": cloud.api_url, "mqtt_port": cloud.mqtt_port}})
     data = settings.data
+    by_alpn = "" if cloud.alpn_port is None else f"\n  both     {cloud.host}:{cloud.alpn_port} (by ALPN)"
     sys.stdout.write(
         f"""Hedgerow is ready: account {cloud.account}, region {cloud.region}
   API      {cloud.api_url}
   MQTT     {cloud.host}:{cloud.mqtt_port} (mutual TLS)
-  HTTPS    {cloud.host}:{cloud.https_port} (devices)
+  HTTPS    {cloud.host}:{cloud.https_port} (devices){by_alpn}
   console  {cloud.console_url or "not started"}
 
 What to do next, in another terminal:

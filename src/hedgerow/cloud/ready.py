@@ -18,6 +18,7 @@ class Ready:
     console_url: str | None
     mqtt_port: int
     https_port: int
+    alpn_port: int | None  # MQTT and HTTPS by ALPN; None is not served
     ca_file: str
     account: str
     region: str

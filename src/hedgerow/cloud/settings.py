@@ -26,6 +26,7 @@ class CloudSettings:
     api_port: int = 8080
     mqtt_port: int = 8883
     https_port: int = 8443
+    alpn_port: int | None = None  # MQTT and HTTPS on one port, told apart by ALPN, as AWS's 443; default: not served
     console_port: int = 8090
     console: bool = True  # whether to start the web console
     limits: str = "aws-shapes"  # aws-shapes, aws or own
@@ -56,6 +57,8 @@ def check(settings: CloudSettings) -> None:
     for name in ("api_port", "mqtt_port", "https_port", "console_port"):
         if not 0 <= getattr(settings, name) <= MAX_PORT:
             raise Unusable(f"--{name.replace('_', '-')} must be 0 to {MAX_PORT}, not {getattr(settings, name)}")
+    if settings.alpn_port is not None and not 0 <= settings.alpn_port <= MAX_PORT:
+        raise Unusable(f"alpn_port must be 0 to {MAX_PORT}, not {settings.alpn_port}")
     if settings.account is not None and not (settings.account.isdigit() and len(settings.account) == 12):
         raise Unusable(f"--account must be 12 digits, not {settings.account!r}")
     if settings.limits not in SETS:

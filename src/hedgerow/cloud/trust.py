@@ -36,6 +36,7 @@ class Trust:
     names: tuple[str, ...]
     mqtt: ssl.SSLContext
     https: ssl.SSLContext
+    strangers: ssl.SSLContext  # MQTT for those who show no certificate and are not asked for one
     operators: ssl.SSLContext
 
     def anchor(self, certificate_pem: str) -> None:
@@ -66,7 +67,10 @@ def open_trust(folder: Path, names: Sequence[str], *, vault: Vault, clock: Clock
     files.write_durably(pki_folder / "server.key", pki.private_pem(key).encode(), mode=0o600)
     certificate = pki.issue_server(server, key.public_key(), list(served), now)
     files.write_durably(pki_folder / "server.pem", certificate.encode(), mode=0o644)
-    contexts = [_context(pki_folder, device if demands else None) for demands in (True, True, False)]
+    contexts = [_context(pki_folder, device if demands else None) for demands in (True, True, False, False)]
+    contexts[0].set_alpn_protocols(["x-amzn-mqtt-ca", "mqtt"])
+    contexts[1].set_alpn_protocols(["x-amzn-http-ca", "http/1.1"])
+    contexts[2].set_alpn_protocols(["mqtt"])
     return Trust(pki_folder / "server-ca.pem", device, served, *contexts)
 
 

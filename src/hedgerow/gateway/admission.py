@@ -79,6 +79,7 @@ async def _admit(gateway: "Gateway", connection: Connection, connect: Connect) -
         signed_key=peer.signed_key,
         way=peer.way,
         upgrade=peer.upgrade,
+        way_in=peer.way_in,
         connection_id="" if peer.way is Way.CERTIFICATE else gateway.ids.uuid(),
     )
     connection.asked = gateway.commands.obeyed

@@ -35,6 +35,7 @@ from hedgerow.core.mqtt.properties import Property, write_varint
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.core.mqtt.session import QOS, Parcel, Session
 from hedgerow.core.mqtt.topics import BASIC_INGEST, is_name
+from hedgerow.core.tls import WayIn
 from hedgerow.gateway import exactly_once
 from hedgerow.gateway.account import Account, Route
 from hedgerow.gateway.grants import Permissions
@@ -75,6 +76,7 @@ class Peer(NamedTuple):
     upgrade: Upgrade | None = None
     target: str = ""  # our own end of the socket
     target_port: int = 0
+    way_in: WayIn | None = None  # that the listener opened; None is any
 
 
 class State(Enum):

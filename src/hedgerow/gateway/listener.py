@@ -1,4 +1,4 @@
-"""The MQTT port: accepts, counts handshakes, hands each socket to a TLS shell.
+"""A port for devices: accepts, counts handshakes, hands each socket to a TLS shell or to who else speaks its protocol.
 
 Accepts per turn of the loop and handshakes in progress are bounded, so that a crowd that comes back at once does not
 stop those who are connected; who waits, waits in the kernel's backlog.
@@ -14,6 +14,7 @@ from typing import Final
 
 from hedgerow.base.errors import Unusable
 from hedgerow.base.log import get_logger
+from hedgerow.gateway.entry import UNRECOGNIZED_NAME, Caller, Choose, Entry
 from hedgerow.gateway.gateway import Gateway
 from hedgerow.gateway.tls import TlsShell, prepare
 
@@ -29,12 +30,16 @@ TRIES: Final = 5  # to find a port that is free on every address
 
 
 class Listener:
-    """One port with one TLS context for its whole life. Made by `listen`."""
+    """One port. Made by `listen`."""
 
-    def __init__(self, gateway: Gateway, context: ssl.SSLContext, sockets: Sequence[socket.socket]) -> None:
+    def __init__(
+        self, gateway: Gateway, entry: Entry | None, choose: Choose | None, sockets: Sequence[socket.socket]
+    ) -> None:
         self.gateway = gateway
-        self.context = context
+        self._entry = entry
+        self._choose = choose
         self._sockets = sockets
+        self._callers: set[Caller] = set()
         self._loop = asyncio.get_running_loop()
         self._shaking: set[TlsShell] = set()
         self._shells: set[TlsShell] = set()
@@ -86,19 +91,41 @@ class Listener:
 
     async def _attach(self, client: socket.socket) -> None:
         try:
-            _, shell = await self._loop.connect_accepted_socket(self._shell, client)
+            if self._entry is not None:
+                await self._speak_mqtt(client, self._entry)
+            elif self._choose is not None:
+                await self._choose_entry(client, self._choose)
         except OSError as error:
             log.info("connection lost at once", extra={"fields": {"detail": str(error)}})
             client.close()
-        else:
-            self._shells.add(shell)
         finally:
             self._starting -= 1
 
-    def _shell(self) -> TlsShell:
-        shell = TlsShell(self, self.gateway.clock.monotonic())
-        self._shaking.add(shell)
-        return shell
+    async def _choose_entry(self, client: socket.socket, choose: Choose) -> None:
+        caller = Caller(client, self.gateway.clock.monotonic())
+        self._callers.add(caller)
+        try:
+            hello = await caller.hello()
+        finally:
+            self._callers.discard(caller)
+        entry = await choose(hello)
+        if self.closed or entry is None:
+            with suppress(OSError):
+                client.send(UNRECOGNIZED_NAME)
+            client.close()
+        elif entry.serve is None:
+            await self._speak_mqtt(client, entry)
+        else:
+            await entry.serve(client, entry, hello)
+
+    async def _speak_mqtt(self, client: socket.socket, entry: Entry) -> None:
+        def shell() -> TlsShell:
+            made = TlsShell(self, entry, self.gateway.clock.monotonic())
+            self._shaking.add(made)
+            return made
+
+        _, attached = await self._loop.connect_accepted_socket(shell, client)
+        self._shells.add(attached)
 
     def wait(self, shell: TlsShell) -> None:
         """The handshake can go on; its computing is bounded per turn, so that it takes its place in a row."""
@@ -129,6 +156,9 @@ class Listener:
             taken = now - shell.started
             if taken > HANDSHAKE_WITHIN_S or (taken > within and shell not in waiting_for_us):
                 shell.expire()
+        for caller in tuple(self._callers):
+            if now - caller.started > within:
+                caller.expire()
 
     def close(self) -> None:
         """Accept no more and end what is open, with a word in MQTT 5; repeating does nothing."""
@@ -136,6 +166,8 @@ class Listener:
         self.closed = True
         for one in self._sockets:
             one.close()
+        for caller in tuple(self._callers):
+            caller.expire()
         for shell in tuple(self._shells | self._shaking):
             shell.shut()
 
@@ -146,14 +178,25 @@ class Listener:
 
 @asynccontextmanager
 async def listen(
-    gateway: Gateway, context: ssl.SSLContext, *, host: str | None = None, port: int = 0
+    gateway: Gateway,
+    how: ssl.SSLContext | Choose,
+    *,
+    host: str | None = None,
+    port: int = 0,
+    sockets: Sequence[socket.socket] = (),
 ) -> AsyncIterator[Listener]:
     """Open the port on the host's addresses (None: all, v4 and v6) and accept until the block ends; sweeps each second.
 
-    Raises Unusable when the port cannot be had. Port 0 is any free one, the same for all addresses.
+    `how` is the context of a port for MQTT alone, or says for each client how to go on. With `sockets` (bound) host
+    and port are not looked at. Raises Unusable when the port cannot be had. Port 0 is any free one, the same for all
+    addresses.
     """
-    prepare(context)
-    listener = Listener(gateway, context, _bound(host, port) if port else _bound_anywhere(host))
+    entry, choose = (Entry(context=prepare(how)), None) if isinstance(how, ssl.SSLContext) else (None, how)
+    bound = sockets or (_bound(host, port) if port else _bound_anywhere(host))
+    for one in sockets:
+        one.listen(BACKLOG)
+        one.setblocking(False)
+    listener = Listener(gateway, entry, choose, bound)
     listener.start()
     gateway.spawn(_sweep(listener))
     try:

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Protocol
 
 from hedgerow.core.iotlog import LogRules, Wanted
+from hedgerow.core.tls import WayIn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ class Admit:
     way: Way = Way.CERTIFICATE
     upgrade: Upgrade | None = None  # of a WebSocket that neither a certificate nor a signature speaks for
     connection_id: str = ""  # where a custom authorizer may be asked
+    way_in: WayIn | None = None  # that the listener opened, with its domain configuration; None is any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

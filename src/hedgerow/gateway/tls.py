@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from hedgerow.base.log import get_logger
 from hedgerow.core.mqtt.reasons import Reason
+from hedgerow.core.tls import Proof, WayIn
 from hedgerow.gateway.connection import Connection, Peer
+from hedgerow.gateway.ports import Way
 
 if TYPE_CHECKING:
+    from hedgerow.gateway.entry import Entry
     from hedgerow.gateway.listener import Listener
 
 log = get_logger("gateway.tls")
@@ -33,13 +36,13 @@ class NamedObject(ssl.SSLObject):
     asked_name: str | None = None
 
 
-def prepare(context: ssl.SSLContext) -> None:
+def prepare(context: ssl.SSLContext) -> ssl.SSLContext:
     """Have every handshake of this context note its server name; a callback that was set before is still called.
 
-    No session tickets, as AWS: making them is a fifth of a handshake, and every session is checked in full.
+    One ticket: a client that comes back saves both sides their signatures. It stands for the certificate that was
+    shown then, whose status is asked at CONNECT like any other's.
     """
-    context.num_tickets = 0
-    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 1
     before = context.sni_callback
     context.sslobject_class = NamedObject
 
@@ -49,18 +52,29 @@ def prepare(context: ssl.SSLContext) -> None:
         return None if before is None else before(tls, name, used)
 
     context.sni_callback = note
+    return context
+
+
+def _way(way_in: WayIn | None) -> Way:
+    return Way.CUSTOM if way_in is not None and way_in.proofs == {Proof.CUSTOM} else Way.CERTIFICATE
+
+
+def _plain(address: str) -> str:
+    """Answer an address as policies and logs write it: an IPv4 peer of a socket for both has a mapped one."""
+    return address.removeprefix("::ffff:") if "." in address else address.partition("%")[0]
 
 
 class TlsShell(asyncio.Protocol):
     """One accepted socket. Pumps into a `Connection` once the handshake is done."""
 
-    __slots__ = ("_closing", "_connection", "_in", "_listener", "_out", "_tls", "_transport", "started")
+    __slots__ = ("_closing", "_connection", "_entry", "_in", "_listener", "_out", "_tls", "_transport", "started")
 
     _transport: asyncio.Transport
     _tls: ssl.SSLObject
 
-    def __init__(self, listener: Listener, now: float) -> None:
+    def __init__(self, listener: Listener, entry: Entry, now: float) -> None:
         self._listener = listener
+        self._entry = entry
         self._in = ssl.MemoryBIO()
         self._out = ssl.MemoryBIO()
         self._connection: Connection | None = None
@@ -72,7 +86,7 @@ class TlsShell(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a TCP transport it is
         self._transport.set_write_buffer_limits(high=BUFFERED, low=BUFFERED // 4)
-        self._tls = self._listener.context.wrap_bio(self._in, self._out, server_side=True)
+        self._tls = self._entry.context.wrap_bio(self._in, self._out, server_side=True)
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
@@ -124,12 +138,14 @@ class TlsShell(asyncio.Protocol):
         address = self._transport.get_extra_info("peername") or ("", 0)
         target = self._transport.get_extra_info("sockname") or ("", 0)
         peer = Peer(
-            address=str(address[0]),
+            address=_plain(str(address[0])),
             port=int(address[1]),
             server_name=getattr(self._tls, "asked_name", None),
             certificate=self._tls.getpeercert(binary_form=True),
-            target=str(target[0]),
+            target=_plain(str(target[0])),
             target_port=int(target[1]),
+            way=_way(self._entry.way),
+            way_in=self._entry.way,
         )
         self._connection = self._listener.gateway.opened(self, peer)
         return True

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.tls import Proof, WayIn
 from hedgerow.gateway.connection import Connection, Peer
 from hedgerow.gateway.gateway import Gateway
 from hedgerow.gateway.ports import Upgrade, Way
@@ -67,11 +68,14 @@ class MqttWebSocket:
             headers[name] = (f"{headers[name]}," if name in headers else "") + value.decode("latin-1")
         tls = (scope.get("extensions") or {}).get("hedgerow.tls")
         asked = host_name(headers.get("host", "")) if tls is None else tls.get("server_name")
+        way_in: WayIn | None = None if tls is None else tls.get("way")
+        if way_in is not None and Proof.CUSTOM not in way_in.proofs:
+            return None
         if not await self._is_open(asked):
             return None
         host, port = scope.get("client") or ("", 0)
         upgrade = Upgrade(headers=headers, query=scope["query_string"].decode("latin-1"), secure=tls is not None)
-        return Peer(address=host, port=port, server_name=asked, way=Way.WEBSOCKET, upgrade=upgrade)
+        return Peer(address=host, port=port, server_name=asked, way=Way.WEBSOCKET, upgrade=upgrade, way_in=way_in)
 
 
 async def _send_away(send: Send) -> None:
@@ -101,6 +105,7 @@ def _peer(scope: Scope) -> Peer | None:
         signed_key=None if signed is None else signed.access_key_id,
         target=str(target),
         target_port=int(target_port or 0),
+        way_in=tls.get("way"),
     )
 
 

@@ -153,6 +153,7 @@ class Device:
     certificate_file: Path
     ca_file: Path
     certificate_arn: str
+    alpn_port: int | None = None  # both protocols, by ALPN
 
     def tls(self) -> ssl.SSLContext:
         """Answer a TLS context that shows the device's certificate and trusts the cloud alone."""
@@ -217,6 +218,7 @@ class TestCloud:
             host=self.host,
             mqtt_port=ready["mqtt_port"],
             https_port=ready["https_port"],
+            alpn_port=ready["alpn_port"],
             key_file=key,
             certificate_file=certificate,
             ca_file=Path(ready["ca_file"]),

@@ -18,7 +18,7 @@ def hedgerow_process(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Clou
 
     folder = tmp_path_factory.mktemp("cloud")
     arguments = ("--no-console", "--host=localhost", "--host=127.0.0.1")
-    cloud = start_cloud(folder, *arguments, HEDGEROW_WEBHOOK_NETWORKS="127.0.0.0/8")
+    cloud = start_cloud(folder, *arguments, HEDGEROW_WEBHOOK_NETWORKS="127.0.0.0/8", HEDGEROW_ALPN_PORT="0")
     yield cloud
     cloud.stop()
 

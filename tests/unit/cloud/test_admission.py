@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hedgerow.cloud.admission import GrantsCompiler
 from hedgerow.core import pki
 from hedgerow.core.caller import Caller
+from hedgerow.core.tls import Port, Proof, Speech, WayIn, way_for
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Upgrade, Way
 from hedgerow.services.iot.ca_certificates.model import CaMode, parsed_ca
 from hedgerow.services.iot.certificates import Certificate, Mode, Status
@@ -400,3 +401,37 @@ def test_what_the_upgrade_brought_is_shown_to_the_function(cloud: Cloud) -> None
     (event,) = cloud.function.asked
     assert event["protocols"] == ["http", "mqtt"]
     assert event["protocolData"]["http"] == {"headers": {"x-a": "b"}, "queryString": "?c=d"}
+
+
+BY_ALPN = {name: way_for(Port.ALPN, [name]) for name in ("x-amzn-mqtt-ca", "mqtt", "http/1.1")}
+
+
+@pytest.mark.spec("JB-39")
+@pytest.mark.parametrize(
+    ("name", "more", "reason"),
+    [
+        ("x-amzn-mqtt-ca", {}, None),
+        ("mqtt", {}, "NOT_AUTHENTICATED"),
+        ("mqtt", {"certificate": None, "signed_by": f"arn:aws:iam::{CALLER.account}:root"}, "NOT_AUTHENTICATED"),
+        ("x-amzn-mqtt-ca", {"certificate": None}, "NOT_AUTHENTICATED"),
+        ("http/1.1", {}, None),
+    ],
+)
+def test_a_way_in_is_for_those_who_prove_themselves_as_it_asks(
+    cloud: Cloud, name: str, more: dict[str, Any], reason: str | None
+) -> None:
+    registered(cloud)
+
+    found = ask(cloud, way_in=BY_ALPN[name], **more)
+
+    assert (found.reason if isinstance(found, NotAdmitted) else None) == reason
+
+
+def test_a_certificate_is_not_enough_where_an_authorizer_must_see_it(cloud: Cloud) -> None:
+    registered(cloud)
+    way = WayIn(speech=Speech.MQTT, proofs=frozenset({Proof.X509_AND_CUSTOM}))
+
+    found = ask(cloud, way_in=way)
+
+    assert isinstance(found, NotAdmitted)
+    assert "authorizer beside the certificate" in found.detail
