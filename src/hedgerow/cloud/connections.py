@@ -19,7 +19,7 @@ from hedgerow.core.mqtt.topics import is_name
 from hedgerow.core.paging import Pager
 from hedgerow.core.request import Request
 from hedgerow.gateway.gateway import Gateway
-from hedgerow.gateway.ports import Bus, Control, Cut, Message
+from hedgerow.gateway.ports import Asked, Bus, Control, Cut, Message
 
 STORED_WITHIN_S: Final = 10.0
 DEFAULT_PAGE: Final = 20
@@ -55,10 +55,8 @@ class ConnectionFlows:
         """Publish a message; answered when it is stored wherever a receiver needs it."""
         message = self._message(request, caller)
         if message.topic.startswith("$") and not message.topic.startswith(RULES):
-            raise NotImplementedYet(
-                f"publishing to {message.topic} by HTTP is not there yet; use MQTT, or the operation for it "
-                "(UpdateThingShadow, UpdateJobExecution)"
-            )
+            await self._ask(message, caller)
+            return {}
         stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
         def on_stored(ok: bool) -> None:
@@ -70,6 +68,18 @@ class ConnectionFlows:
             if not await stored:
                 raise Unavailable(f"the message to {message.topic} could not be stored")
         return {}
+
+    async def _ask(self, message: Message, caller: Caller) -> None:
+        """Have a shadow asked or changed; who subscribed sees the request and its answers, as by MQTT."""
+        if "/shadow/" not in message.topic or not self._control.wants(message):
+            raise NotImplementedYet(
+                f"publishing to {message.topic} by HTTP is not there; use MQTT, or the operation for it"
+            )
+        if message.retain:
+            raise InvalidRequest(f"a message to {message.topic} cannot be retained")
+        question = Asked(message=message, peer=caller.source_ip or "", by_certificate=caller.certificate_id is not None)
+        self._bus.publish(message)
+        await self._control.ask(question, deadline_s=STORED_WITHIN_S)  # shadows answer by messages alone
 
     async def get_connection(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         client_id, with_socket = request["clientId"], request.get("includeSocketInformation", False)

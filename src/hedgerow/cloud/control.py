@@ -100,7 +100,7 @@ class CloudControl:
         request = TopicRequest(topic=message.topic, parts=parts, payload=message.payload)
         caller = self._caller(question)
         try:
-            answer = await self._run_row(row, request, caller)
+            answer = await self._run_row(row, request, caller, lane=self._lane(message.account, parts))
         except ServiceError as error:  # a topic operation answers its refusals itself; this one found no words
             fields = {"topic": message.topic, "client": message.client_id, "cause": error.message}
             log.warning("a request by topic was refused without an answer", extra={"fields": fields})
@@ -109,7 +109,11 @@ class CloudControl:
             self._listener.asked(question, answer)
         return Replied(replies=tuple(answer.response.get("replies", ())))
 
-    async def _run_row(self, row: TopicRow, request: TopicRequest, caller: Caller) -> Answer:
+    def _lane(self, account: str, parts: tuple[str, ...]) -> str:
+        """What concerns one shadow or execution keeps its order, by HTTP (where the lane is the resource) and MQTT."""
+        return f"{account} {arn('iot', self._region, account, 'thing/' + '/'.join(parts))}"
+
+    async def _run_row(self, row: TopicRow, request: TopicRequest, caller: Caller, *, lane: str) -> Answer:
         if row.flow is not None:
             return Answer(await row.flow(request, caller))
         operation = row.operation
@@ -119,7 +123,7 @@ class CloudControl:
         def work(tx: Tx) -> Answer:
             return operation(tx, request, caller)
 
-        return await self._run.write(work)
+        return await self._run.write(work, lane=lane)
 
     def _caller(self, question: Asked) -> Caller:
         message = question.message

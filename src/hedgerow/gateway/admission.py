@@ -9,7 +9,7 @@ from hedgerow.base.errors import Unavailable
 from hedgerow.core.mqtt.codec import encode_connack
 from hedgerow.core.mqtt.errors import BadPacket
 from hedgerow.core.mqtt.forwarding import forwarded, kept
-from hedgerow.core.mqtt.packets import MQTT_3_1_1, MQTT_5, Connect
+from hedgerow.core.mqtt.packets import MQTT_3_1_1, MQTT_5, Connect, Will
 from hedgerow.core.mqtt.properties import Properties, Property
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.core.mqtt.session import Session
@@ -37,7 +37,7 @@ def objection(gateway: "Gateway", connect: Connect) -> tuple[Reason, str] | None
     if will is not None:
         if will.qos > limits.maximum_qos:
             return Reason.QOS_NOT_SUPPORTED, f"QoS {will.qos} is not supported"
-        if not is_name(will.topic, limits) or will.topic.startswith("$"):
+        if not is_name(will.topic, limits) or (will.topic.startswith("$") and not _to_a_shadow(will)):
             return Reason.TOPIC_NAME_INVALID, "the will's topic is not valid"
         try:
             forwarded(will.properties, limits, 0.0)
@@ -48,6 +48,11 @@ def objection(gateway: "Gateway", connect: Connect) -> tuple[Reason, str] | None
     if connect.properties.get(Property.MAXIMUM_PACKET_SIZE, 0xFFFFFFFF) < limits.client_packet_min:
         return Reason.PACKET_TOO_LARGE, "the client's maximum packet size is too small"
     return None
+
+
+def _to_a_shadow(will: Will) -> bool:
+    """Such a will is sent like any other, and the shadow service takes no notice of it."""
+    return will.topic.startswith("$aws/things/") and "/shadow/" in will.topic and not will.retain
 
 
 async def admit(gateway: "Gateway", connection: Connection, connect: Connect) -> None:

@@ -91,13 +91,10 @@ def _difference(desired: Object, reported: Object, metadata: Object) -> tuple[di
     for key, wanted in desired.items():
         there = reported.get(key)
         if isinstance(wanted, Mapping):
-            if not wanted:
-                continue  # an empty object counts as missing
-            if isinstance(there, Mapping):
-                below = _difference(wanted, there, metadata.get(key, {}))
-                if below[0]:
-                    values[key], times[key] = below
-                continue
+            below = _difference(wanted, there if isinstance(there, Mapping) else {}, metadata.get(key, {}))
+            if below[0]:  # an empty object counts as missing, at any depth
+                values[key], times[key] = below
+            continue
         if key not in reported or not same(wanted, there):
             values[key], times[key] = wanted, metadata.get(key, {})
     return values, times

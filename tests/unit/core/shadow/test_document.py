@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hedgerow.core.shadow import (
     Shadow,
     ShadowError,
     Update,
+    accepted,
     delta,
     maybe_token,
     state_size,
@@ -20,6 +22,11 @@ KEYS = st.sampled_from(["a", "b", "c"])
 LEAVES = st.booleans() | st.integers(-2, 2) | st.text("xy", max_size=2) | st.lists(st.integers(0, 1), max_size=2)
 PATCHES = st.dictionaries(
     KEYS, st.recursive(LEAVES | st.none(), lambda inner: st.dictionaries(KEYS, inner, max_size=3), max_leaves=6)
+)
+
+
+UPDATES = st.lists(
+    st.dictionaries(st.sampled_from(["desired", "reported"]), PATCHES | st.none(), max_size=2), max_size=5
 )
 
 
@@ -68,13 +75,54 @@ def test_metadata_has_the_shape_of_the_state(first: dict[str, Any], second: dict
     assert shadow.metadata == {name: leaves(section) for name, section in shadow.state.items()}
 
 
-@given(PATCHES, PATCHES)
-def test_reporting_the_delta_leaves_no_delta(desired: dict[str, Any], reported: dict[str, Any]) -> None:
-    shadow = after({"desired": desired, "reported": reported})
-    values, _ = delta(shadow)
+def filled(value: Any) -> Any:
+    """The document without empty objects, which count as missing."""
+    if not isinstance(value, dict):
+        return value
+    return {key: filled(item) for key, item in value.items() if filled(item) != {}}
 
-    if not any(isinstance(value, dict) for value in values.values()):
-        assert delta(updated(shadow, Update(state={"reported": values}), now=1))[0] == {}
+
+@given(UPDATES)
+def test_the_delta_applied_to_what_is_reported_gives_what_is_desired(updates: list[dict[str, Any]]) -> None:
+    shadow = after(*updates)
+    values, times = delta(shadow)
+
+    reporting = updated(shadow, Update(state={"reported": values}), now=1)
+    desired, reported = (filled(reporting.state.get(section, {})) for section in ("desired", "reported"))
+
+    assert delta(reporting) == ({}, {})
+    assert naive(reported, desired) == reported
+    assert times == leaves(values)
+
+
+@given(UPDATES)
+def test_any_sequence_of_updates_gives_what_its_replay_from_disk_gives(updates: list[dict[str, Any]]) -> None:
+    shadow, replayed = after(*updates), Shadow()
+
+    for number, update in enumerate(updates):
+        kept = json.loads(json.dumps([replayed.state, replayed.metadata, replayed.version]))
+        request = update_of(json.dumps({"state": update, "version": number}).encode())
+        replayed = updated(Shadow(state=kept[0], metadata=kept[1], version=kept[2]), request, now=100)
+
+    assert replayed == shadow
+    assert shadow.version == len(updates)
+
+
+@given(UPDATES)
+def test_what_was_accepted_is_all_that_is_needed_to_follow_a_shadow(updates: list[dict[str, Any]]) -> None:
+    shadow = follower = Shadow()
+    for update in updates:
+        shadow = updated(shadow, Update(state=update), now=100)
+        message = accepted(Update(state=update), shadow, now=100)
+        follower = updated(follower, Update(state=message["state"]), now=message["timestamp"])
+
+    assert follower == shadow
+
+
+def test_an_object_that_was_emptied_is_not_missing_for_ever() -> None:
+    shadow = after({"desired": {"a": {"b": {"c": 1}}}}, {"desired": {"a": {"b": {"c": None}}}})
+
+    assert (shadow.state, delta(shadow)) == ({"desired": {"a": {"b": {}}}}, ({}, {}))
 
 
 def test_versions_count_up_even_when_nothing_changes() -> None:
@@ -107,6 +155,7 @@ def test_only_named_leaves_get_a_new_timestamp() -> None:
         ({"a": [1, 2]}, {"a": [1, 3]}, {"a": [1, 2]}),
         ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1}}, {"a": {"c": 2}}),
         ({"a": {"b": 1}}, {"a": 5}, {"a": {"b": 1}}),
+        ({"a": {"b": {"c": 1}}}, {"a": {"b": [1]}}, {"a": {"b": {"c": 1}}}),
         ({}, {"z": 1}, {}),
     ],
 )

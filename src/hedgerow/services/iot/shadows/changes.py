@@ -130,9 +130,10 @@ def published(key: ShadowKey, what: str, message: Mapping[str, Any]) -> Publishe
     return Published(account=key.account, topic=f"{key.prefix}/{what}", payload=encoded(message), qos=1)
 
 
-def refused(key: ShadowKey, what: str, error: ShadowError, client_token: str | None, now: float) -> Published:
-    """Answer the `rejected` message of a request."""
-    return published(key, f"{what}/rejected", rejected(error, client_token, now=int(now)))
+def refused(account: str, topic: str, error: ShadowError, client_token: str | None, now: float) -> Published:
+    """Answer the `rejected` message of a request to this topic."""
+    message = rejected(error, client_token, now=int(now))
+    return Published(account=account, topic=f"{topic}/rejected", payload=encoded(message), qos=1)
 
 
 def _base(kept: Kept | None, now: float) -> Shadow:

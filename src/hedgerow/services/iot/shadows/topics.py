@@ -28,31 +28,32 @@ class ShadowTopics:
             document = self._shadows.get(tx, key, token_of(request.payload))
             return (published(key, "get/accepted", document),)
 
-        return _answered(tx, request, caller, "get", work)
+        return _answered(tx, request, caller, work)
 
     def update(self, tx: Tx, request: TopicRequest, caller: Caller) -> Answer:
         def work(key: ShadowKey) -> tuple[Published, ...]:
             return self._shadows.update(tx, key, update_of(request.payload)).events
 
-        return _answered(tx, request, caller, "update", work)
+        return _answered(tx, request, caller, work)
 
     def delete(self, tx: Tx, request: TopicRequest, caller: Caller) -> Answer:
         def work(key: ShadowKey) -> tuple[Published, ...]:
             return self._shadows.delete(tx, key, token_of(request.payload)).events
 
-        return _answered(tx, request, caller, "delete", work)
+        return _answered(tx, request, caller, work)
 
 
 def _answered(
     tx: Tx,
     request: TopicRequest,
     caller: Caller,
-    what: str,
     work: Callable[[ShadowKey], tuple[Published, ...]],
 ) -> Answer:
     key = ShadowKey(caller.account, *request.parts)
     try:
+        if len(request.parts) == 2 and not key.name:  # no name is not the classic shadow: other policies count for that
+            raise ShadowError(400, "Invalid shadow name")
         events = work(key)
     except ShadowError as error:  # raised before anything is written
-        events = (refused(key, what, error, maybe_token(request.payload), tx.now),)
+        events = (refused(caller.account, request.topic, error, maybe_token(request.payload), tx.now),)
     return Answer(_NO_REPLIES, events)

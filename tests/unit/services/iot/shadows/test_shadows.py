@@ -2,6 +2,9 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
 
 from hedgerow.api.authorisation import resource_arn
 from hedgerow.base.errors import ServiceError
@@ -11,8 +14,9 @@ from hedgerow.core.events import Published
 from hedgerow.core.paging import Pager
 from hedgerow.core.topics import TopicRequest
 from hedgerow.services.iot.shadows import ShadowLimits, ShadowOperations, Shadows, ShadowTopics
-from hedgerow.services.iot.shadows.store import ShadowStore
+from hedgerow.services.iot.shadows.store import ShadowStore, shadows
 from hedgerow.store import Answer
+from hedgerow.store.tx import follow_ups
 from tests.support.store import CALLER, OTHER_ACCOUNT, MemoryStore
 
 DAY = 24 * 3600
@@ -41,8 +45,15 @@ class Cloud:
     def delete(self, **names: str) -> Answer:
         return self.store.run(self.api.delete_thing_shadow, {"thingName": "T", **names})
 
+    def rows(self) -> Any:
+        """Everything that is kept of shadows and for later."""
+        with self.store.tx() as tx:
+            return [tx.all(select(table)) for table in (shadows, follow_ups)]
+
     def publish(self, what: str, payload: bytes, *parts: str) -> dict[str, Any]:
-        request = TopicRequest(topic="", parts=parts or ("T",), payload=payload)
+        parts = parts or ("T",)
+        topic = f"$aws/things/{'/shadow/name/'.join(parts)}{'/shadow' if len(parts) == 1 else ''}/{what}"
+        request = TopicRequest(topic=topic, parts=parts, payload=payload)
         with self.store.tx() as tx:
             return messages(getattr(self.topics, what)(tx, request, CALLER))
 
@@ -197,6 +208,72 @@ def test_a_name_that_no_shadow_can_have_is_refused_by_mqtt(cloud: Cloud) -> None
     told = cloud.publish("update", b'{"state":{}}', "T", "a b")
 
     assert [message["code"] for message in told.values()] == [400]
+
+
+def test_a_named_shadow_without_a_name_is_not_the_classic_one(cloud: Cloud) -> None:
+    told = cloud.publish("update", b'{"state":{"reported":{"a":1}},"clientToken":"t"}', "T", "")
+
+    (topic, message), *others = told.items()
+    assert (topic, message["code"], message["clientToken"]) == (
+        "$aws/things/T/shadow/name//update/rejected",
+        400,
+        "t",
+    )
+    assert others == []
+    with pytest.raises(ServiceError, match="No shadow exists"):
+        cloud.get()
+
+
+STATES = st.none() | st.dictionaries(
+    st.sampled_from(["desired", "reported", "delta", "other"]),
+    st.none() | st.dictionaries(st.sampled_from("ab"), st.sampled_from([None, 1, [1], [None], {"c": 2}, {}])),
+    max_size=2,
+)
+REQUESTS = st.lists(
+    st.tuples(st.just("delete"), st.just(b""))
+    | st.tuples(
+        st.just("update"),
+        st.fixed_dictionaries({"state": STATES}, optional={"version": st.integers(-1, 3)}).map(
+            lambda document: json.dumps(document).encode()
+        )
+        | st.sampled_from([b"{", b"[]", b"{}", b"\xff", b'{"state":{"reported":{"a":"' + b"x" * 8192 + b'"}}}']),
+    ),
+    max_size=6,
+)
+
+
+@given(REQUESTS)
+@settings(deadline=None)
+def test_what_is_rejected_changes_nothing_and_what_is_accepted_is_told_in_order(
+    requests: list[tuple[str, bytes]],
+) -> None:
+    cloud = Cloud()
+    version, known = 0, None
+    for what, payload in requests:
+        before = cloud.rows()
+        told = {
+            topic.removeprefix("$aws/things/T/shadow/"): told for topic, told in cloud.publish(what, payload).items()
+        }
+
+        if f"{what}/rejected" in told:
+            assert (len(told), cloud.rows()) == (1, before)
+        elif what == "delete":
+            assert told == {"delete/accepted": {"version": version, "timestamp": 1_800_000_000}}
+            known = None
+        else:
+            version += 1
+            current = cloud.get()
+            documents = told["update/documents"]
+            assert [message["version"] for topic, message in told.items() if topic != "update/documents"] == [
+                version
+            ] * (len(told) - 1)
+            assert (documents["previous"], documents["current"]["version"], current["version"]) == (
+                known,
+                version,
+                version,
+            )
+            assert told.get("update/delta", {}).get("state") == current["state"].get("delta")
+            known = documents["current"]
 
 
 def test_two_accounts_with_the_same_names_do_not_meet(cloud: Cloud) -> None:
