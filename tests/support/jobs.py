@@ -66,7 +66,7 @@ class Cloud:
         self.registry = Registry()
         self.telling = RegistryEvents(things=ThingStore(), ids=FakeIds(), region=CALLER.region)
         told = JobEvents(telling=self.telling)
-        rows = JobStore()
+        self.rows = rows = JobStore()
         self.jobs = Jobs(store=rows, things=self.registry, groups=self.registry, limits=JobLimits(), told=told)
         desk = DeviceDesk(jobs=self.jobs, store=rows)
         self.api = JobOperations(jobs=self.jobs, store=rows, pages=Pages(Pager(b"key")))

@@ -11,7 +11,7 @@ from hedgerow.services.greengrassv2.components import LambdaVersion, Stored
 from hedgerow.services.greengrassv2.deployments import Progress
 from hedgerow.services.greengrassv2.errors import ValidationFailed
 from hedgerow.services.iot.errors import InvalidRequest
-from hedgerow.services.iot.jobs import Job, Jobs, JobStatus, JobStore, Selection
+from hedgerow.services.iot.jobs import Job, Jobs, JobStatus, JobStore, Selection, Settings
 from hedgerow.services.iot.shadows import Shadows
 from hedgerow.services.lambda_.functions import FunctionReader
 from hedgerow.services.s3.objects import ObjectFlows, ObjectStore
@@ -41,7 +41,7 @@ class DeploymentJobs:
             selection=Selection.CONTINUOUS,
             document=_text(document),
             namespace=NAMESPACE,
-            timeout_minutes=timeout_minutes,
+            settings=Settings(timeout_minutes=timeout_minutes),
         )
         try:
             return self._jobs.create(tx, account, wanted)

@@ -8,6 +8,7 @@ from hedgerow.services.iot.jobs.execution_operations import JobExecutionOperatio
 from hedgerow.services.iot.jobs.follow_ups import JobFollowUps
 from hedgerow.services.iot.jobs.model import Execution, Job, JobStatus, Selection, Status
 from hedgerow.services.iot.jobs.operations import JobOperations
+from hedgerow.services.iot.jobs.settings import Settings
 from hedgerow.services.iot.jobs.store import JobStore
 from hedgerow.services.iot.jobs.topics import JobTopics
 
@@ -26,5 +27,6 @@ __all__ = [
     "JobTopics",
     "Jobs",
     "Selection",
+    "Settings",
     "Status",
 ]

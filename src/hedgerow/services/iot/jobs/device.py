@@ -75,7 +75,7 @@ class DeviceDesk:
         if not pending or pending[0].status is Status.IN_PROGRESS:
             return (pending[0] if pending else None), ()
         job = self._jobs.present(tx, device.account, pending[0].job)
-        begun = pending[0].moved(Status.IN_PROGRESS, tx.now, details).started(tx.now, job.timeout_minutes)
+        begun = pending[0].moved(Status.IN_PROGRESS, tx.now, details).started(tx.now, job.settings.timeout_minutes)
         begun = begun.with_step_timer(tx.now, step_minutes)
         return begun, self._jobs.put(tx, device.account, begun, later=True)
 
@@ -106,7 +106,7 @@ class DeviceDesk:
             )
         changed = one.moved(report.status, tx.now, report.details)
         if report.status is Status.IN_PROGRESS:
-            minutes = self._jobs.present(tx, device.account, job).timeout_minutes
+            minutes = self._jobs.present(tx, device.account, job).settings.timeout_minutes
             changed = changed.started(tx.now, minutes).with_step_timer(tx.now, report.step_minutes)
         return changed, self._jobs.put(tx, device.account, changed, later=True)
 

@@ -119,6 +119,7 @@ def _summary(one: Execution) -> dict[str, Any]:
             "startedAt": one.started_at,
             "lastUpdatedAt": one.updated_at,
             "executionNumber": one.number,
+            "retryAttempt": one.attempt or None,
         }
     )
 
@@ -128,6 +129,7 @@ def _execution(one: Execution, caller: Caller, now: float) -> dict[str, Any]:
     return _present_only(
         _summary(one)
         | {
+            "retryAttempt": None,  # only lists tell it
             "jobId": one.job,
             "forceCanceled": one.forced,
             "statusDetails": {"detailsMap": dict(one.details)},

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy import update as update_rows
 
 from hedgerow.services.iot.jobs.model import Execution, Status
+from hedgerow.services.iot.jobs.progress import ProgressStore
 from hedgerow.store import Tx, metadata
 
 executions = Table(
@@ -109,7 +110,10 @@ _RANK: Final = {Status.IN_PROGRESS: 0, Status.QUEUED: 1}
 
 
 class ExecutionStore:
-    """Executions in the database. It holds nothing; one serves every transaction."""
+    """Executions in the database, counted in their jobs' progress. It holds nothing; one serves every transaction."""
+
+    def __init__(self, *, progress: ProgressStore) -> None:
+        self._progress = progress
 
     def latest(self, tx: Tx, account: str, job: str, thing: str) -> Execution | None:
         """Answer the job's last execution on the thing, or None."""
@@ -139,6 +143,8 @@ class ExecutionStore:
             status=one.status.value,
             body=_execution_body(one),
         )
+        if not self._progress.added(tx, account, one):
+            self._progress.begin(tx, account, one.job, self.counts(tx, account, one.job))
 
     def put(self, tx: Tx, account: str, one: Execution) -> None:
         tx.run(
@@ -151,9 +157,19 @@ class ExecutionStore:
             status_=one.status.value,
             body_=_execution_body(one),
         )
+        self._moved(tx, account, one, one.status)
 
     def remove(self, tx: Tx, account: str, one: Execution) -> None:
         tx.run(_DELETE_EXECUTION, account_=account, job_=one.job, thing_=one.thing, number_=one.number)
+        self._moved(tx, account, one, None)
+
+    def _moved(self, tx: Tx, account: str, one: Execution, new: Status | None) -> None:
+        if not self._progress.moved(tx, account, one.job, one.counted or one.status, new):
+            self._progress.begin(tx, account, one.job, self.counts(tx, account, one.job))
+
+    def counts(self, tx: Tx, account: str, job: str) -> Mapping[Status, int]:
+        """Count the job's executions by status: for jobs whose progress is not known."""
+        return {Status(row.status): int(row.many) for row in tx.all(_COUNTS, account_=account, job_=job)}
 
     def pending(
         self, tx: Tx, account: str, thing: str, namespace: str | None, *, limit: int = ALL
@@ -161,10 +177,6 @@ class ExecutionStore:
         """Answer what the thing has to do: in progress first, then queued, each in the order of creation."""
         rows = tx.all(_PENDING, account_=account, thing_=thing, namespace_=namespace or "", limit_=limit)
         return [_execution(row) for row in rows]
-
-    def counts(self, tx: Tx, account: str, job: str) -> Mapping[Status, int]:
-        """Answer how many of the job's executions are in which status."""
-        return {Status(row.status): int(row.many) for row in tx.all(_COUNTS, account_=account, job_=job)}
 
     def in_status(self, tx: Tx, account: str, job: str, status: Status, *, limit: int) -> Sequence[Execution]:
         """Answer some of the job's executions that are in this status."""
@@ -226,6 +238,7 @@ def _execution_body(one: Execution) -> str:
             "deadline": one.deadline,
             "forced": one.forced,
             "left": one.left,
+            "retries": dict(one.retries),
         }
     )
 
@@ -238,5 +251,6 @@ def _execution(row: Row[Any]) -> Execution:
         position=row.position,
         namespace=row.namespace or None,
         status=Status(row.status),
+        counted=Status(row.status),
         **json.loads(row.body),
     )

@@ -26,7 +26,7 @@ class JobFollowUps:
     def on_notice(self, tx: Tx, row: FollowUp) -> Answer:
         """A thing changed its own queue: now that it has its answer, it is told what it has to do."""
         body = row.body
-        return Answer({}, self._jobs.tell(tx, row.account, body["thing"], body["namespace"], body["topics"]))
+        return Answer({}, self._jobs.queue.tell(tx, row.account, body["thing"], body["namespace"], body["topics"]))
 
     def on_membership(self, tx: Tx, row: FollowUp) -> Answer:
         """A thing joined or left a group: continuous jobs follow."""

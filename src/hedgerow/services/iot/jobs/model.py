@@ -3,12 +3,13 @@
 Versions begin at 1 and rise by one with every change. Spec: AWS IoT Jobs, "job execution states".
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
 from hedgerow.core.arn import arn
+from hedgerow.services.iot.jobs.settings import ALL_FAILURES, RetryCriterion, Settings
 
 LONGEST_DOCUMENT: Final = 32_768
 LONGEST_DETAIL: Final = 1024
@@ -69,7 +70,7 @@ class Job:
     document: str
     description: str | None = None
     namespace: str | None = None
-    timeout_minutes: int | None = None
+    settings: Settings = field(default_factory=Settings)
     status: JobStatus = JobStatus.IN_PROGRESS
     rolled_out: bool = False  # every thing that was a target at creation has its execution
     reason_code: str | None = None
@@ -87,6 +88,16 @@ class Job:
         """Make the ARNs of the targets."""
         names = [f"thing/{name}" for name in self.things] + [f"thinggroup/{name}" for name in self.groups]
         return [arn("iot", region, account, name) for name in names]
+
+    @property
+    def rolling(self) -> bool:
+        """Whether things get it."""
+        return self.status is JobStatus.IN_PROGRESS
+
+    @property
+    def may_complete(self) -> bool:
+        """Whether it is complete when nothing is pending."""
+        return self.rolled_out and self.selection is Selection.SNAPSHOT
 
     def ended(self, status: JobStatus, now: float) -> "Job":
         """Answer the job in a status that it does not leave."""
@@ -113,6 +124,13 @@ class Execution:
     deadline: float | None = None
     forced: bool = False
     left: bool = False  # the thing is no target any more
+    retries: Mapping[str, int] = field(default_factory=dict)  # of what failed before it, by its status
+    counted: Status | None = None  # as which it is counted in the job's progress: as it stands in the database
+
+    @property
+    def attempt(self) -> int:
+        """The how manieth retry it is; 0 is none."""
+        return sum(self.retries.values())
 
     @property
     def ends_at(self) -> float | None:
@@ -133,6 +151,27 @@ class Execution:
             updated_at=now,
             details=self.details if details is None else dict(details),
         )
+
+    def again(self, criteria: Sequence[RetryCriterion], now: float) -> "Execution | None":
+        """Answer the next attempt after this one has failed, None when there is to be none."""
+        status = self.status.value
+        if self.left or self.status not in (Status.FAILED, Status.TIMED_OUT):
+            return None
+        for one in criteria:
+            made = self.attempt if one.failure == ALL_FAILURES else self.retries.get(status, 0)
+            if one.failure in (status, ALL_FAILURES) and made < one.times:
+                retries = {**self.retries, status: self.retries.get(status, 0) + 1}
+                return Execution(
+                    job=self.job,
+                    thing=self.thing,
+                    number=self.number + 1,
+                    position=self.position,
+                    namespace=self.namespace,
+                    queued_at=now,
+                    updated_at=now,
+                    retries=retries,
+                )
+        return None
 
     def started(self, now: float, minutes: int | None) -> "Execution":
         """Answer it with its start noted and the job's timer running, unless it had started before."""

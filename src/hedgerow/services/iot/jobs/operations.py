@@ -9,6 +9,7 @@ from hedgerow.core.request import Request
 from hedgerow.services.iot.errors import InvalidRequest, ResourceNotFound
 from hedgerow.services.iot.jobs.changes import Jobs
 from hedgerow.services.iot.jobs.model import Job, JobStatus, Selection, Status
+from hedgerow.services.iot.jobs.settings import read_settings, shown_settings
 from hedgerow.services.iot.jobs.store import JobStore
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.principals import own_resource
@@ -33,7 +34,7 @@ class JobOperations:
             document=_document(request),
             description=request.get("description"),
             namespace=request.get("namespaceId"),
-            timeout_minutes=_timeout(request),
+            settings=read_settings(request),
         )
         events = self._jobs.create(tx, caller.account, job)
         return Answer(_named(job, caller), events)
@@ -41,7 +42,7 @@ class JobOperations:
     def describe_job(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         job = self._jobs.present(tx, caller.account, request["jobId"])
         request.get("beforeSubstitution")  # nothing is substituted: both answers are the same
-        counts = self._store.executions.counts(tx, caller.account, job.id)
+        counts = self._store.progress(tx, caller.account, job.id).counts
         return Answer({"job": _shown(job, caller) | {"jobProcessDetails": _progress(job, counts, caller)}})
 
     def list_jobs(self, tx: Tx, request: Request, caller: Caller) -> Answer:
@@ -63,11 +64,10 @@ class JobOperations:
         _same_namespace(job, request.get("namespaceId"))
         if job.status is not JobStatus.IN_PROGRESS:
             raise InvalidRequest(f"Job {job.id} is {job.status.value} and cannot be updated.")
-        changed = replace(job, updated_at=tx.now)
+        # A new timeout counts for what starts from now on, a new rate from the next step of the rollout on.
+        changed = replace(job, settings=read_settings(request).over(job.settings), updated_at=tx.now)
         if "description" in request:
             changed = replace(changed, description=request["description"])
-        if "timeoutConfig" in request:  # counts for what starts from now on
-            changed = replace(changed, timeout_minutes=_timeout(request))
         self._store.put(tx, caller.account, changed)
         return Answer()
 
@@ -126,15 +126,6 @@ def _document(request: Request) -> str:
     return document
 
 
-def _timeout(request: Request) -> int | None:
-    if "timeoutConfig" not in request:
-        return None
-    minutes: int | None = request["timeoutConfig"].get("inProgressTimeoutInMinutes")
-    if minutes is not None and not 1 <= minutes <= 10_080:
-        raise InvalidRequest("inProgressTimeoutInMinutes must be 1 to 10080.")
-    return minutes
-
-
 def _same_namespace(job: Job, namespace: str | None) -> None:
     if namespace is not None and namespace != job.namespace:
         raise ResourceNotFound(f"Job {job.id} cannot be found in the namespace {namespace}.")
@@ -166,7 +157,6 @@ def _listed(job: Job, caller: Caller) -> dict[str, Any]:
 
 
 def _shown(job: Job, caller: Caller) -> dict[str, Any]:
-    timeout = {} if job.timeout_minutes is None else {"inProgressTimeoutInMinutes": job.timeout_minutes}
     return _listed(job, caller) | _present_only(
         {
             "forceCanceled": job.forced,
@@ -177,8 +167,9 @@ def _shown(job: Job, caller: Caller) -> dict[str, Any]:
             "namespaceId": job.namespace,
             "presignedUrlConfig": {},
             "jobExecutionsRolloutConfig": {},
-            "timeoutConfig": timeout,
+            "timeoutConfig": {},
             "schedulingConfig": {},
+            **shown_settings(job.settings),
         }
     )
 

@@ -9,6 +9,8 @@ from sqlalchemy import update as update_rows
 
 from hedgerow.services.iot.jobs.executions import ExecutionStore
 from hedgerow.services.iot.jobs.model import Job, JobStatus, Selection
+from hedgerow.services.iot.jobs.progress import Progress, ProgressStore
+from hedgerow.services.iot.jobs.settings import read_settings, shown_settings
 from hedgerow.store import Tx, metadata
 
 jobs = Table(
@@ -98,7 +100,8 @@ class JobStore:
     """Jobs in the database, and their executions. It holds nothing; one serves every transaction."""
 
     def __init__(self) -> None:
-        self.executions = ExecutionStore()
+        self._progress = ProgressStore()
+        self.executions = ExecutionStore(progress=self._progress)
 
     def get(self, tx: Tx, account: str, job: str) -> Job | None:
         """Answer the job, or None."""
@@ -117,6 +120,7 @@ class JobStore:
             document=job.document,
             body=_job_body(job),
         )
+        self._progress.begin(tx, account, job.id)
         self._add_targets(tx, account, job)
 
     def put_targets(self, tx: Tx, account: str, job: Job) -> None:
@@ -134,9 +138,19 @@ class JobStore:
     def put(self, tx: Tx, account: str, job: Job) -> None:
         tx.run(_UPDATE, account_=account, job_=job.id, status_=job.status.value, body_=_job_body(job))
 
+    def progress(self, tx: Tx, account: str, job: str) -> Progress:
+        """Answer how far the job is."""
+        found = self._progress.get(tx, account, job)
+        return Progress(counts=self.executions.counts(tx, account, job)) if found is None else found
+
+    def use_minute(self, tx: Tx, account: str, job: str, *, began_at: float, used: int) -> None:
+        """Write down how much of which minute the rollout has used."""
+        self._progress.use_minute(tx, account, job, began_at=began_at, used=used)
+
     def remove(self, tx: Tx, account: str, job: str) -> None:
         tx.run(_DELETE_TARGETS, account_=account, job_=job)
         tx.run(_DELETE, account_=account, job_=job)
+        self._progress.remove(tx, account, job)
 
     def list(
         self,
@@ -176,7 +190,7 @@ def _job_body(job: Job) -> str:
             "things": job.things,
             "groups": job.groups,
             "description": job.description,
-            "timeout_minutes": job.timeout_minutes,
+            "settings": shown_settings(job.settings),
             "rolled_out": job.rolled_out,
             "reason_code": job.reason_code,
             "comment": job.comment,
@@ -189,6 +203,9 @@ def _job_body(job: Job) -> str:
 
 def _job(row: Row[Any]) -> Job:
     body = json.loads(row.body)
+    settings = body.pop(
+        "settings", {"timeoutConfig": {"inProgressTimeoutInMinutes": body.pop("timeout_minutes", None)}}
+    )
     return Job(
         id=row.id,
         status=JobStatus(row.status),
@@ -198,5 +215,6 @@ def _job(row: Row[Any]) -> Job:
         document=row.document,
         things=tuple(body.pop("things")),
         groups=tuple(body.pop("groups")),
+        settings=read_settings(settings),
         **body,
     )

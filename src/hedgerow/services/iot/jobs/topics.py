@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from hedgerow.core.caller import Caller
 from hedgerow.core.topics import TopicRequest
-from hedgerow.services.iot.jobs.changes import Events
 from hedgerow.services.iot.jobs.device import Device, DeviceDesk, Report
 from hedgerow.services.iot.jobs.errors import InvalidJobRequest, InvalidJson, InvalidTopic, JobRefused
 from hedgerow.services.iot.jobs.messages import Message, execution_message, state, summary
 from hedgerow.services.iot.jobs.model import Status
+from hedgerow.services.iot.jobs.queue import Events
 from hedgerow.store import Answer, Tx
 
 NAMESPACE: Final = "namespace-"

@@ -6,7 +6,7 @@ import pytest
 from hedgerow.base.errors import ServiceError
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import Published
-from hedgerow.services.iot.jobs.changes import BATCH
+from hedgerow.services.iot.jobs.rollout import BATCH
 from tests.support.jobs import ARN, NAMESPACE, Cloud, messages
 from tests.support.store import OTHER_ACCOUNT
 

@@ -1,0 +1,157 @@
+"""Brings jobs to their targets: all things by name, at the rate that the job says, and who joins a group later.
+
+A rollout goes on in follow-ups of at most BATCH things. It may be begun anew at any time: a thing that has the job does
+not get it again. Members of groups below a target group count as members. Those who join a group of a continuous job
+get it at once, whatever the rate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Protocol
+
+from hedgerow.services.iot.jobs.model import Execution, Job, JobStatus, Selection, Status
+from hedgerow.services.iot.jobs.queue import Events, Queue
+from hedgerow.services.iot.jobs.store import JobStore
+from hedgerow.store import Tx
+
+BATCH: Final = 40  # a new revision for a group cancels and queues as many: about 15 ms
+ROLLOUT: Final = "job-rollout"
+MINUTE_S: Final = 60.0
+_WITHOUT_LIMIT: Final = 10**9
+
+
+class Groups(Protocol):
+    """What jobs ask about thing groups."""
+
+    def exists(self, tx: Tx, account: str, name: str) -> bool:
+        """Tell whether there is a thing group of that name."""
+        ...
+
+    def lines_of(self, tx: Tx, account: str, thing: str) -> Sequence[str]:
+        """Answer the groups that the thing is in and all groups above them."""
+        ...
+
+    def line_of(self, tx: Tx, account: str, group: str) -> Sequence[str]:
+        """Answer the group and all groups above it; nothing when there is no such group."""
+        ...
+
+    def things_in(
+        self, tx: Tx, account: str, group: str, *, recursive: bool = False, after: str = "", limit: int = 1_000_000
+    ) -> Sequence[str]:
+        """Answer the things in the group by name, `recursive` also those in groups below it."""
+        ...
+
+
+class Rollouts:
+    """All rollouts. It holds no state; one serves every transaction."""
+
+    def __init__(self, *, store: JobStore, queue: Queue, groups: Groups) -> None:
+        self._store = store
+        self._queue = queue
+        self._groups = groups
+
+    def begin(self, tx: Tx, account: str, job_id: str) -> Events:
+        """Bring the job to all its targets, from the first on."""
+        self.stop(tx, account, job_id)
+        return self.go_on(tx, account, job_id)
+
+    def stop(self, tx: Tx, account: str, job_id: str) -> None:
+        """Let no further thing get it."""
+        tx.cancel_follow_ups(ROLLOUT, account=account, key=job_id)
+
+    def go_on(self, tx: Tx, account: str, job_id: str, after: str = "") -> Events:
+        """Queue the job for the next targets by name; a follow-up goes on where this one ends. May run twice."""
+        job = self._store.get(tx, account, job_id)
+        if job is None or not job.rolling:
+            return ()
+        began_at, used, room = self._room(tx, account, job)
+        batch = self._next_names(tx, account, job, after) if room else []
+        events: Events = ()
+        reached = after
+        for thing in batch:
+            if not room:
+                break
+            told = self._get(tx, account, job, thing)
+            if told is not None:
+                events, room, used = events + told, room - 1, used + 1
+            reached = thing
+        if job.settings.rollout is not None:
+            self._store.use_minute(tx, account, job.id, began_at=began_at, used=used)
+        if room and len(batch) < BATCH:
+            self._store.put(tx, account, replace(job, rolled_out=True))
+        else:
+            body = {"job": job_id, "after": reached}
+            due_at = tx.now if room else began_at + MINUTE_S
+            tx.follow_up(ROLLOUT, account=account, key=job_id, body=body, due_at=due_at)
+        return events
+
+    def _room(self, tx: Tx, account: str, job: Job) -> tuple[float, int, int]:
+        """Answer when the current minute began, how many it has had, and how many it may still have."""
+        if job.settings.rollout is None:
+            return tx.now, 0, _WITHOUT_LIMIT
+        found = self._store.progress(tx, account, job.id)
+        began_at, used = found.minute_at, found.minute_used
+        if began_at is None or not began_at <= tx.now < began_at + MINUTE_S:
+            began_at, used = tx.now, 0
+        succeeded = found.counts.get(Status.SUCCEEDED, 0)
+        rate = job.settings.rollout.rate(notified=found.notified, succeeded=succeeded)
+        return began_at, used, max(0, rate - used)
+
+    def _next_names(self, tx: Tx, account: str, job: Job, after: str) -> list[str]:
+        names = {name for name in job.things if name > after}
+        for group in job.groups:
+            names.update(self._groups.things_in(tx, account, group, recursive=True, after=after, limit=BATCH))
+        return sorted(names)[:BATCH]
+
+    def _get(self, tx: Tx, account: str, job: Job, thing: str) -> Events | None:
+        """Queue the job for a thing; None when it has it already and has not left since."""
+        last = self._store.executions.latest(tx, account, job.id, thing)
+        if last is not None and not last.left:
+            return None
+        if last is not None and last.status.pending:
+            self._store.executions.put(tx, account, replace(last, left=False))
+            return None
+        new = Execution(
+            job=job.id,
+            thing=thing,
+            number=1 if last is None else last.number + 1,
+            position=self._store.executions.next_position(tx, account, thing),
+            namespace=job.namespace,
+            queued_at=tx.now,
+            updated_at=tx.now,
+        )
+        return self._queue.add(tx, account, new)
+
+    def follow_membership(self, tx: Tx, account: str, thing: str, group: str) -> Events:
+        """Bring the thing's executions in line with its groups, after it joined or left one. May run twice."""
+        above = set(self._groups.line_of(tx, account, group)) | {group}
+        mine = set(self._groups.lines_of(tx, account, thing))
+        following = {job.id: job for name in sorted(above) for job in self._store.following(tx, account, name)}
+        following |= self._queued_by_group(tx, account, thing)  # the group may be gone, and its line with it
+        events: Events = ()
+        for job in sorted(following.values(), key=lambda one: (one.created_at, one.id)):
+            if thing in job.things or mine & set(job.groups):
+                events += (self._get(tx, account, job, thing) or ()) if job.rolling else ()
+            else:
+                events += self._leave(tx, account, job, thing)
+        return events
+
+    def _queued_by_group(self, tx: Tx, account: str, thing: str) -> dict[str, Job]:
+        queued = self._store.executions.of_thing(tx, account, thing, status=Status.QUEUED.value)
+        jobs = [self._store.get(tx, account, one.job) for one in queued]
+        return {
+            job.id: job
+            for job in jobs
+            if job is not None and job.selection is Selection.CONTINUOUS and job.status is JobStatus.IN_PROGRESS
+        }
+
+    def _leave(self, tx: Tx, account: str, job: Job, thing: str) -> Events:
+        last = self._store.executions.latest(tx, account, job.id, thing)
+        if last is None or last.left:
+            return ()
+        if last.status is not Status.QUEUED:
+            self._store.executions.put(tx, account, replace(last, left=True))
+            return ()
+        # The version of a removed execution stays as it was.
+        removed = replace(last, status=Status.REMOVED, updated_at=tx.now, left=True)
+        return self._queue.put(tx, account, removed)
