@@ -1,17 +1,14 @@
 """`hedgerow account …`: accounts of a cloud. Only the first account's root key may make and list them."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-from hedgerow.base.errors import Unusable
-from hedgerow.cli.target import Target, target, teach_boto3
-
-T = TypeVar("T")
+from hedgerow.cli.asking import asked
+from hedgerow.cli.target import target
 
 app = typer.Typer(help="Accounts of a cloud. They share nothing.", no_args_is_help=True)
 
@@ -27,7 +24,7 @@ def create(
 ) -> None:
     """Make an account and print its id and root access key. The secret is shown this once: keep it."""
     given = {} if account is None else {"accountId": account}
-    made = _asked(target(data), lambda hedgerow: hedgerow.create_account(**given))
+    made = asked(target(data), lambda hedgerow: hedgerow.create_account(**given))
     names = ("accountId", "accessKeyId", "secretAccessKey")
     if as_json:
         typer.echo(json.dumps({name: made[name] for name in names}, indent=2))
@@ -48,23 +45,10 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
 
     shown = [
         {"accountId": account["accountId"], "createdAt": account["createdAt"].astimezone(UTC).isoformat()}
-        for account in _asked(target(data), ask)
+        for account in asked(target(data), ask)
     ]
     if as_json:
         typer.echo(json.dumps(shown, indent=2))
         return
     for each in shown:
         typer.echo(f"{each['accountId']}  {each['createdAt']}")
-
-
-def _asked(cloud: Target, ask: Callable[[Any], T]) -> T:
-    """Ask the service `hedgerow`; a refusal is one line."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    teach_boto3()
-    try:
-        return ask(cloud.client("hedgerow"))
-    except ClientError as error:
-        raise Unusable(f"the cloud refused: {error.response['Error'].get('Message', error)}") from error
-    except BotoCoreError as error:
-        raise Unusable(f"the cloud does not answer: {error}; does it run?") from error

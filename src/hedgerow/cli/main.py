@@ -8,7 +8,7 @@ import typer
 
 from hedgerow import __version__
 from hedgerow.base.errors import Unusable
-from hedgerow.cli import account, cloud, console, device, edge, mqtt
+from hedgerow.cli import account, cloud, console, device, edge, explain, mqtt
 
 app = typer.Typer(
     help="Hedgerow: an IoT cloud of your own, and the runtime on your devices.",
@@ -22,6 +22,7 @@ app.add_typer(device.app, name="device")
 app.add_typer(mqtt.app, name="mqtt")
 app.add_typer(edge.app, name="edge")
 app.command()(console.console)
+app.command()(explain.explain)
 
 #: which extra brings a module that a command missed
 EXTRAS: Final = {

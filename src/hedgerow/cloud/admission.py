@@ -81,10 +81,12 @@ class Admission:
         account, certificate = chosen
         thing, exclusive, variables = self._standing.of(tx, account, certificate, question.client_id)
         names = [] if thing is None else [thing.name]
+        policies = self._readers.effective.of(tx, account, certificate_id, names)
         return Admitted(
             account=account,
             principal=certificate_id,
-            policies=self._readers.effective.documents(tx, account, certificate_id, names),
+            policies=tuple(document for _, document in policies),
+            names=tuple(f"policy {name}" for name, _ in policies),
             dialect=Dialect.IOT.value,
             variables=_network(question) | variables,
             thing=thing.name if thing is not None and exclusive else None,
@@ -110,6 +112,7 @@ class Admission:
             account=account,
             principal=principal,
             policies=tuple(document for _, document in sources.documents),
+            names=tuple(f"policy {name}" for name, _ in sources.documents),
             limits=tuple(tuple(document for _, document in documents) for _, documents in sources.limits),
             dialect=Dialect.IAM.value,
             variables=_network(question) | {"aws:SecureTransport": "true", **sources.variables},
@@ -205,8 +208,8 @@ class GrantsCompiler:
         """Answer the grants of one connection. Raises MalformedPolicy for documents that were never validated."""
         dialect, variables = Dialect(admitted.dialect), {"iot:ClientId": client_id, **admitted.variables}
         layers = [
-            compile_policies(documents, dialect=dialect, variables=variables)
-            for documents in (admitted.policies, *admitted.limits)
+            compile_policies(documents, dialect=dialect, variables=variables, names=names)
+            for documents, names in ((admitted.policies, admitted.names), *((limit, ()) for limit in admitted.limits))
         ]
         grants = (
             layers[0] if len(layers) == 1 else AllOf([("", layers[0]), *(("a limit", each) for each in layers[1:])])

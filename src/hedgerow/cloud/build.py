@@ -31,6 +31,7 @@ from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.directory import Directory, Readers
 from hedgerow.cloud.doors import Doors
 from hedgerow.cloud.enrolment import build_enrolment
+from hedgerow.cloud.explaining import build_explanations
 from hedgerow.cloud.fleet import build_fleet
 from hedgerow.cloud.hosts import certificate_names, reachable
 from hedgerow.cloud.identity import Identity, build_identity
@@ -251,6 +252,7 @@ class _Parts:
             anchors=self.anchors,
             endpoints=Endpoints(data=self.host, credentials=self.host, jobs=self.host),
         )
+        build_explanations(tables=tables, stores=registry.stores)
         logs = build_logs(tables=tables, pager=pager)
         self.compute = build_compute(
             tables=tables,

@@ -106,7 +106,8 @@ class Lifecycle:
         fields = {
             "account": connection.account.name,
             "client": connection.session.client_id,
-            "principal": connection.admitted.principal,
+            "thing": connection.admitted.thing or "",
+            "certificate": connection.admitted.principal,
             "reason": code.name,
             "detail": why,
             "policy": connection.permissions.last_refusal if code == Reason.NOT_AUTHORIZED else "",

@@ -72,6 +72,7 @@ class Admitted:
     account: str
     principal: str  # certificate id, the ARN of a signed caller, or what a custom authorizer calls the client
     policies: tuple[str, ...]  # policy documents (JSON text)
+    names: tuple[str, ...] = ()  # of them, in their order, for explanations; may be fewer
     limits: tuple[tuple[str, ...], ...] = ()  # further sets of documents, each of which must allow, too
     dialect: str = "iot"  # which policy language the documents are in: "iot" or "iam"
     variables: Mapping[str, str] = field(default_factory=dict)  # fixed ones: `iot:Connection.Thing.ThingName` …

@@ -5,9 +5,11 @@ each question. Statements are prepared per action, so that a decision is a look-
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
+from hedgerow.core.policy.conditions import Requirement
 from hedgerow.core.policy.document import Dialect, Effect, Policy, Statement, parse
 from hedgerow.core.policy.patterns import (
     Lookup,
@@ -33,6 +35,20 @@ class Reason(Enum):
     ALLOWED = "ALLOWED"
     EXPLICIT_DENY = "EXPLICIT_DENY"
     IMPLICIT_DENY = "IMPLICIT_DENY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a decision is as it is: the statement that decided, else the one that came nearest to allowing it.
+
+    `missing` is the variable that has no value and kept that statement from it.
+    """
+
+    sentence: str
+    policy: str | None = None
+    statement: int | None = None
+    sid: str | None = None
+    missing: str | None = None
 
 
 class Values:
@@ -92,6 +108,10 @@ class Decision:
 
     def explain(self) -> str:
         """Answer a sentence that says which statement decided, or which right is missing."""
+        return self.explanation().sentence
+
+    def explanation(self) -> Explanation:
+        """Answer the same with its parts."""
         grants, action, resource, context, principal = self._question
         return grants.explain(self.reason, action, resource, context, principal)
 
@@ -160,11 +180,11 @@ class _Rule:
             return True
         return principal is not None and principal.is_among(named) is not self.statement.not_principals
 
-    def failing(self, values: Lookup) -> str | None:
+    def failing(self, values: Lookup) -> Requirement | None:
         """Answer the first condition that does not hold, or None."""
         for condition in self.conditions:
             if not condition.holds(values, denies=self.denies):
-                return f"{condition.operator} on {condition.key}"
+                return condition
         return None
 
 
@@ -254,8 +274,10 @@ class Grants:
             self._plans[action] = plan
         return plan
 
-    def explain(self, reason: Reason, action: str, resource: str, context: Context, principal: Principal | None) -> str:
-        """Answer why, in a sentence."""
+    def explain(
+        self, reason: Reason, action: str, resource: str, context: Context, principal: Principal | None
+    ) -> Explanation:
+        """Answer why."""
         values = Values(self._variables, context)
         about = [rule for rule in self._all if rule.about(action.lower())]
         if reason is not Reason.IMPLICIT_DENY:
@@ -267,15 +289,37 @@ class Grants:
                     and rule.failing(values) is None
                 ):
                     word = "denied" if rule.denies else "allowed"
-                    return f"{action} on {resource} is {word} by {_named(rule)}"
-        hint = next((h for rule in about if not rule.denies and (h := _hint(rule, resource, values, principal))), None)
-        missing = f"no statement allows {action} on {resource}"
-        return f"{missing}; {hint}" if hint else missing
+                    return _explained(f"{action} on {resource} is {word} by {_named(rule)}", rule)
+        hints = (
+            (rule, hint) for rule in about if not rule.denies and (hint := _hint(rule, resource, values, principal))
+        )
+        sentence = f"no statement allows {action} on {resource}"
+        for rule, hint in hints:
+            return _explained(f"{sentence}; {hint}", rule, _missing(rule, resource, values, principal))
+        return Explanation(sentence=sentence)
 
 
 def _named(rule: _Rule) -> str:
     sid = f" ({rule.statement.sid})" if rule.statement.sid else ""
     return f"statement {rule.statement.number}{sid} of {rule.name}"
+
+
+def _explained(sentence: str, rule: _Rule, missing: str | None = None) -> Explanation:
+    statement = rule.statement
+    return Explanation(
+        sentence=sentence, policy=rule.name, statement=statement.number, sid=statement.sid, missing=missing
+    )
+
+
+def _missing(rule: _Rule, resource: str, values: Lookup, principal: Principal | None) -> str | None:
+    """Answer the first variable without a value that keeps a statement from allowing it."""
+    if not rule.speaks_of(principal):
+        return None
+    if rule.covers(resource, values):
+        failing = rule.failing(values)
+        return failing.key if failing is not None and values(failing.key) is None else None
+    names = (v.name for p in rule.late for v in filled(p, values) if isinstance(v, Variable) and v.default is None)
+    return next(names, None)
 
 
 def _hint(rule: _Rule, resource: str, values: Values, principal: Principal | None) -> str | None:
@@ -284,10 +328,13 @@ def _hint(rule: _Rule, resource: str, values: Values, principal: Principal | Non
         return f"{_named(rule)} is for other principals"
     if rule.covers(resource, values):
         failing = rule.failing(values)
-        return f"in {_named(rule)} the condition {failing} does not hold" if failing else None
-    missing = [v.name for p in rule.late for v in filled(p, values) if isinstance(v, Variable) and v.default is None]
+        if failing is None:
+            return None
+        why = "" if values(failing.key) is not None else f": {failing.key} has no value here"
+        return f"in {_named(rule)} the condition {failing.operator} on {failing.key} does not hold{why}"
+    missing = _missing(rule, resource, values, principal)
     if missing:
-        return f"in {_named(rule)} the variable {missing[0]} has no value here"
+        return f"in {_named(rule)} the variable {missing} has no value here"
     word = "everything but" if rule.statement.not_resources else "only"
     return f"{_named(rule)} allows it on {word} {', '.join(shown(p) for p in rule.resources)}"
 

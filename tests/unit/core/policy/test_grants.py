@@ -349,3 +349,24 @@ def test_every_decision_is_explained_as_it_was_made(
     decision = grants.decide(*question)
 
     assert WORDS[decision.reason] in decision.explain()
+
+
+def test_an_explanation_has_its_parts() -> None:
+    condition = {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
+    document = policy(
+        allow("iot:Publish", IOT + "topic/a", Sid="Own"),
+        allow("iot:Receive", IOT + "topic/${iot:ClientId}"),
+        allow("iot:Connect", "*", Condition=condition),
+    )
+    grants = compile_policies([document], dialect=Dialect.IOT, names=["radio"])
+
+    allowed = grants.decide("iot:Publish", IOT + "topic/a").explanation()
+    unknown = grants.decide("iot:Receive", IOT + "topic/c").explanation()
+    nowhere = grants.decide("iot:Connect", IOT + "client/c").explanation()
+    elsewhere = grants.decide("iot:Connect", IOT + "client/c", {"aws:SourceIp": "192.0.2.1"}).explanation()
+
+    assert (allowed.policy, allowed.statement, allowed.sid, allowed.missing) == ("radio", 1, "Own", None)
+    assert (unknown.statement, unknown.missing) == (2, "iot:ClientId")
+    assert (nowhere.statement, nowhere.missing) == (3, "aws:SourceIp")
+    assert nowhere.sentence.endswith("does not hold: aws:SourceIp has no value here")
+    assert (elsewhere.statement, elsewhere.missing) == (3, None)

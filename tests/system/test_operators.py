@@ -1,0 +1,71 @@
+"""What an operator asks of a running cloud: why something is denied, who is connected, how it fares."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from hedgerow.testing import TestCloud
+from tests.support.mqtt import connected
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.slow]
+
+
+def hedgerow(cloud: TestCloud, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command as the operator of this account."""
+    ready, key = cloud.process.ready, cloud.session.get_credentials()
+    assert key is not None
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HEDGEROW_"))},
+        "AWS_ENDPOINT_URL": ready["api_url"],
+        "AWS_REGION": ready["region"],
+        "AWS_ACCESS_KEY_ID": key.access_key,
+        "AWS_SECRET_ACCESS_KEY": key.secret_key,
+        "HEDGEROW_CA_FILE": ready["ca_file"],
+    }
+    command = [sys.executable, "-m", "hedgerow", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def logged(cloud: TestCloud, event: str, **fields: Any) -> dict[str, Any] | None:
+    for text in cloud.process.log.read_text("utf-8").splitlines():
+        if f'"{event}"' not in text:
+            continue
+        line: dict[str, Any] = json.loads(text)
+        if all(line.get(name) == value for name, value in fields.items()):
+            return line
+    return None
+
+
+def test_a_denial_is_explained_on_the_command_line_as_in_the_log(hedgerow_cloud: TestCloud) -> None:
+    cloud = hedgerow_cloud
+    device = cloud.device("pump-1")
+    with connected(device) as client:
+        client.client.publish("devices/other/level", "{}", 1)
+        until("the end of the connection", lambda: client.ended)
+
+    asked = ("explain", "--thing", "pump-1", "--action", "iot:Publish", "--topic")
+    denied, allowed = hedgerow(cloud, *asked, "devices/other/level"), hedgerow(cloud, *asked, "devices/pump-1/level")
+
+    line = until("the denial", lambda: logged(cloud, "request refused", account=cloud.account))
+    assert (denied.returncode, allowed.returncode) == (1, 0)
+    assert f"denied: {line['policy']}" in denied.stdout
+    assert "statement 2 of policy " in line["policy"]
+    assert (line["client"], line["reason"], len(line["certificate"])) == ("pump-1", "NOT_AUTHORIZED", 64)
+    assert "is allowed by statement 2 of policy " in allowed.stdout
+
+
+def test_the_variable_without_a_value_is_named(hedgerow_cloud: TestCloud) -> None:
+    cloud = hedgerow_cloud
+    cloud.device("pump-1")
+
+    asked = hedgerow(
+        cloud, "explain", "--json", "--thing=pump-1", "--client-id=x", "--action=iot:Publish", "--topic=devices/x/a"
+    )
+
+    (found,) = json.loads(asked.stdout)
+    assert found["missingVariable"] == "iot:Connection.Thing.ThingName"
