@@ -51,7 +51,7 @@ async def authorise(
         return
     if grants is None:
         grants = await directory.grants(caller)
-    known = conditions(caller, peer, now)
+    known = {**conditions(caller, peer, now), **_said(row, params)}
     if row.action != OPEN:
         action = row.action or f"{_PREFIXES.get(call.service, call.model.signing_name)}:{call.operation.name}"
         demand(grants, caller, action, await directory.whole_arn(resource_arn(row.resource, params, caller)), known)
@@ -61,6 +61,12 @@ async def authorise(
                 if also.kind and not resource.split(":", 5)[-1].startswith(also.kind):
                     continue
                 demand(grants, caller, also.action, resource, {**known, **also.conditions})
+
+
+def _said(row: Row, params: Mapping[str, Any]) -> dict[str, str]:
+    """Answer the condition keys that the request's members say."""
+    found = {key: _text(params, member) for key, member in row.conditions.items()}
+    return {key: value.lower() if value in ("True", "False") else value for key, value in found.items()}
 
 
 def demand(grants: Grants, caller: Caller, action: str, resource: str, known: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
@@ -11,6 +11,8 @@ from hedgerow.store import Answer, Tx
 
 Operation = Callable[[Tx, Request, Caller], Answer]
 Flow = Callable[[Request, Caller], Awaitable[Mapping[str, Any]]]
+
+NO_CONDITIONS: Final[Mapping[str, str]] = {}
 
 
 class Way(Enum):
@@ -48,7 +50,8 @@ class Row:
 
     `resource` is the ARN that authorisation asks about, with the request's members in braces:
     `arn:aws:iot:{region}:{account}:thing/{thingName}`; a member that is absent gives `*`. `action` is the IAM
-    action where it is not `<signing name>:<Operation>`, `""` where everyone may (or `also` asks enough).
+    action where it is not `<signing name>:<Operation>`, `""` where everyone may (or `also` asks enough). `conditions`
+    are condition keys and the members that say their values (`member|=x`: x where it is absent).
     """
 
     method: Operation | Flow
@@ -56,6 +59,7 @@ class Row:
     resource: str = "*"
     action: str | None = None
     also: tuple[Also, ...] = ()
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 def write(method: Operation, resource: str = "*", *, action: str | None = None, also: tuple[Also, ...] = ()) -> Row:
@@ -68,6 +72,13 @@ def read(method: Operation, resource: str = "*", *, action: str | None = None, a
     return Row(method, Way.READ, resource, action, also)
 
 
-def flow(method: Flow, resource: str = "*", *, action: str | None = None, also: tuple[Also, ...] = ()) -> Row:
+def flow(
+    method: Flow,
+    resource: str = "*",
+    *,
+    action: str | None = None,
+    also: tuple[Also, ...] = (),
+    conditions: Mapping[str, str] = NO_CONDITIONS,
+) -> Row:
     """Enter an operation with slow or outside steps."""
-    return Row(method, Way.FLOW, resource, action, also)
+    return Row(method, Way.FLOW, resource, action, also, conditions)

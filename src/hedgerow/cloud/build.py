@@ -38,6 +38,7 @@ from hedgerow.cloud.identity import Identity, build_identity
 from hedgerow.cloud.indexing import build_fleet_index, build_fleet_metrics
 from hedgerow.cloud.iot_logging import IotLogging, build_iot_logging
 from hedgerow.cloud.issuers import IssuerKeys
+from hedgerow.cloud.messages import PublishingFlows
 from hedgerow.cloud.operations import iot_connections as connection_rows
 from hedgerow.cloud.ports import bound, device_sockets, last_ports, port_of, preferred
 from hedgerow.cloud.presence import PresenceRecorder, wants
@@ -370,15 +371,11 @@ class _Parts:
         await self._task(self.telemetry.keep())
         await self._task(BlobSweeper(blobs=self.blobs, run=self.runner, subjects=NAMING).run())
         gateway = await self._open_gateway()
-        flows = ConnectionFlows(
-            bus=self.broker,
-            gateway=gateway,
-            control=self.control,
-            clock=self.clock,
-            pager=self.pager,
-            limits=self.limits,
+        connections = ConnectionFlows(bus=self.broker, gateway=gateway, clock=self.clock, pager=self.pager)
+        publishing = PublishingFlows(
+            bus=self.broker, gateway=gateway, control=self.control, clock=self.clock, limits=self.limits
         )
-        self.tables.serve("iot-data", connection_rows.rows(connections=flows))
+        self.tables.serve("iot-data", connection_rows.rows(connections=connections, publishing=publishing))
         await self.stack.enter_async_context(Dispatcher(self.runner, self.tables.follow_ups, self.clock))
         catalogue = Catalogue(ModelFiles([OWN_MODELS, botocore_models()]))
         for service in {service for service, _ in self.tables.operations}:

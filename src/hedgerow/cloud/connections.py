@@ -1,85 +1,33 @@
-"""The operations of iot-data that the gateway itself answers: Publish, connections, subscriptions, retained messages.
+"""The operations of iot-data about what the gateway has: connections, subscriptions, retained messages.
 
-They are flows, because what they touch is no database: live sessions, and the bus. Source: AWS IoT API reference.
+They are flows, because what they touch is no database: live sessions. Source: AWS IoT API reference.
 """
 
-import asyncio
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from hedgerow.base.clock import Clock
-from hedgerow.base.errors import NotImplementedYet, ServiceError, Unavailable
+from hedgerow.cloud.messages import NotFound
 from hedgerow.core.caller import Caller
-from hedgerow.core.mqtt.limits import Limits
-from hedgerow.core.mqtt.properties import Property, write_properties
-from hedgerow.core.mqtt.topics import is_name
+from hedgerow.core.mqtt.packets import Kind
+from hedgerow.core.mqtt.properties import Property, read_properties, with_length
 from hedgerow.core.paging import Pager
 from hedgerow.core.request import Request
 from hedgerow.gateway.gateway import Gateway
-from hedgerow.gateway.ports import Asked, Bus, Control, Cut, Message
+from hedgerow.gateway.ports import Bus, Cut
 
-STORED_WITHIN_S: Final = 10.0
 DEFAULT_PAGE: Final = 20
-RULES: Final = "$aws/rules/"
-
-
-class InvalidRequest(ServiceError):
-    """The request cannot be honoured as it stands."""
-
-    code = "InvalidRequestException"
-
-
-class NotFound(ServiceError):
-    """There is no such client or retained message."""
-
-    code = "ResourceNotFoundException"
 
 
 class ConnectionFlows:
     """What operators ask of live sessions."""
 
-    def __init__(
-        self, *, bus: Bus, gateway: Gateway, control: Control, clock: Clock, pager: Pager, limits: Limits
-    ) -> None:
+    def __init__(self, *, bus: Bus, gateway: Gateway, clock: Clock, pager: Pager) -> None:
         self._bus = bus
         self._gateway = gateway
-        self._control = control
         self._clock = clock
         self._pager = pager
-        self._limits = limits
-
-    async def publish(self, request: Request, caller: Caller) -> Mapping[str, Any]:
-        """Publish a message; answered when it is stored wherever a receiver needs it."""
-        message = self._message(request, caller)
-        if message.topic.startswith("$") and not message.topic.startswith(RULES):
-            await self._ask(message, caller)
-            return {}
-        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-
-        def on_stored(ok: bool) -> None:
-            if not stored.done():
-                stored.set_result(ok)
-
-        self._bus.publish(message, on_stored)
-        async with asyncio.timeout(STORED_WITHIN_S):
-            if not await stored:
-                raise Unavailable(f"the message to {message.topic} could not be stored")
-        return {}
-
-    async def _ask(self, message: Message, caller: Caller) -> None:
-        """Have a shadow asked or changed; who subscribed sees the request and its answers, as by MQTT."""
-        if "/shadow/" not in message.topic or not self._control.wants(message):
-            raise NotImplementedYet(
-                f"publishing to {message.topic} by HTTP is not there; use MQTT, or the operation for it"
-            )
-        if message.retain:
-            raise InvalidRequest(f"a message to {message.topic} cannot be retained")
-        question = Asked(message=message, peer=caller.source_ip or "", by_certificate=caller.certificate_id is not None)
-        self._bus.publish(message)
-        await self._control.ask(question, deadline_s=STORED_WITHIN_S)  # shadows answer by messages alone
 
     async def get_connection(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         client_id, with_socket = request["clientId"], request.get("includeSocketInformation", False)
@@ -141,15 +89,20 @@ class ConnectionFlows:
 
     async def get_retained_message(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         topic = request["topic"]
-        for message, kept_at in self._gateway.retained(caller.account):
-            if message.topic == topic:
-                return {
-                    "topic": topic,
-                    "payload": message.payload,
-                    "qos": message.qos,
-                    "lastModifiedTime": int(kept_at * 1000),
-                }
-        raise NotFound(f"there is no retained message on {topic}")
+        account = self._gateway.router.accounts.get(caller.account)
+        kept = None if account is None else account.retained.get(topic)
+        if kept is None or (kept.message.expires_at or self._clock.now()) < self._clock.now():
+            raise NotFound(f"there is no retained message on {topic}")
+        message = kept.message
+        answer = {
+            "topic": topic,
+            "payload": message.payload,
+            "qos": message.qos,
+            "lastModifiedTime": int(kept.at * 1000),
+        }
+        if users := _user_properties(message.properties):
+            answer["userProperties"] = json.dumps([{name: value} for name, value in users]).encode()
+        return answer
 
     async def list_retained_messages(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         count, scope = request.get("maxResults", 200), f"ListRetainedMessages/{caller.account}"
@@ -169,53 +122,9 @@ class ConnectionFlows:
             answer["nextToken"] = self._pager.token(scope, rest[count - 1][0])
         return answer
 
-    def _message(self, request: Request, caller: Caller) -> Message:
-        topic, payload, qos = request["topic"], request.get("payload", b""), request.get("qos", 0)
-        retain, expiry = request.get("retain", False), request.get("messageExpiry")
-        if not is_name(topic, self._limits):
-            raise InvalidRequest(f"{topic!r} is not a topic that can be published to")
-        if qos not in (0, 1):
-            raise InvalidRequest(f"qos must be 0 or 1, not {qos}")
-        if len(payload) > self._limits.payload:
-            raise InvalidRequest(f"the payload is longer than {self._limits.payload} bytes")
-        return Message(
-            account=caller.account,
-            topic=topic,
-            payload=payload,
-            qos=qos,
-            retain=retain,
-            properties=_properties(request),
-            expires_at=None if expiry is None else self._clock.now() + expiry,
-            principal=caller.certificate_id or caller.principal,
-        )
 
-
-def _properties(request: Request) -> bytes:
-    """Answer the MQTT 5 properties that the request sets, encoded."""
-    found: dict[int, Any] = {}
-    if "contentType" in request:
-        found[Property.CONTENT_TYPE] = request["contentType"]
-    if "responseTopic" in request:
-        found[Property.RESPONSE_TOPIC] = request["responseTopic"]
-    if "payloadFormatIndicator" in request:
-        found[Property.PAYLOAD_FORMAT] = int(request["payloadFormatIndicator"] == "UTF8_DATA")
-    if "correlationData" in request:
-        try:
-            found[Property.CORRELATION_DATA] = base64.b64decode(request["correlationData"], validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise InvalidRequest("correlationData is not base64") from error
-    if "userProperties" in request:
-        found[Property.USER_PROPERTY] = _pairs(request.take_all("userProperties"))
-    try:
-        return write_properties(found)
-    except ValueError as error:  # a field that is longer than MQTT can say
-        raise InvalidRequest(f"The properties of the message do not fit: {error}") from error
-
-
-def _pairs(given: Any) -> list[tuple[str, str]]:
-    """Answer the user properties in `[{"name": "value"}, …]`, as JSON or as the shell has read it."""
-    try:
-        entries = json.loads(given) if isinstance(given, str) else given
-        return [(key, str(value)) for entry in entries for key, value in entry.items()]
-    except (ValueError, TypeError, AttributeError) as error:
-        raise InvalidRequest('userProperties must have the form [{"name": "value"}]') from error
+def _user_properties(encoded: bytes) -> list[tuple[str, str]]:
+    whole = with_length(encoded)
+    properties, _ = read_properties(whole, 0, len(whole), Kind.PUBLISH)
+    found: list[tuple[str, str]] = properties.get(Property.USER_PROPERTY, [])
+    return found

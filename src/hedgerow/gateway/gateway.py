@@ -20,6 +20,7 @@ from hedgerow.gateway.activity import Activity
 from hedgerow.gateway.bus import Hub, Soon
 from hedgerow.gateway.commands import Commands
 from hedgerow.gateway.connection import Connection, Peer, State, Transport
+from hedgerow.gateway.direct import Direct
 from hedgerow.gateway.grants import CompileGrants
 from hedgerow.gateway.journal import Journal
 from hedgerow.gateway.keeping import Sessions
@@ -75,6 +76,8 @@ class Gateway:
         self.activity = Activity(self, soon)
         self.lifecycle = Lifecycle(self)
         self.commands = Commands(self)
+        self.direct = Direct(self)
+        self.router.receipted = self.direct.settled
         self.bus = hub.attach(name, self.router.on_message, self.commands.obey, self._changed)
         self.router.bus = self.bus
         self.account = self.router.account

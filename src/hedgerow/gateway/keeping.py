@@ -52,6 +52,7 @@ class Sessions:
         if session is None or connection.account.connections.get(session.client_id) is not connection:
             return
         account = connection.account
+        self._gateway.direct.left(session)
         del account.connections[session.client_id]
         if session.subscriptions:
             account.changed()

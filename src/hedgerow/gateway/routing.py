@@ -6,6 +6,7 @@ subscription of QoS 1, control's rules, the retained store.
 
 # hot path
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -21,6 +22,7 @@ from hedgerow.gateway.journal import Done, Journal
 from hedgerow.gateway.ports import Message, Stored
 from hedgerow.gateway.wire import encode_message, encode_retained
 
+Receipted = Callable[[Session], None]
 Frames = dict[tuple[int, bool, bytes], bytes]  # at QoS 0, by version, retain flag and properties
 
 
@@ -63,6 +65,7 @@ class Router:
         self._clock = clock
         self._journal = journal
         self.bus: Endpoint
+        self.receipted: Receipted  # takes the numbers below zero out of what is settled
         self.accounts: dict[str, Account] = {}
         self._encoded: Message | None = None
         self._body = b""
@@ -305,6 +308,8 @@ class Router:
 
     def settle(self, account: Account, session: Session) -> None:
         """Tell the journal what a session needs no longer, and which identifiers it is about to use for QoS 2."""
+        if session.settled and min(session.settled) < 0:
+            self.receipted(session)
         if session.settled:
             self._journal.append((Settled(account.name, session.client_id, tuple(session.settled)),))
             session.settled.clear()
