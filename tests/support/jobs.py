@@ -77,6 +77,8 @@ class Cloud:
         self.handlers = {
             "job-timeout": handlers.on_timeout,
             "job-rollout": handlers.on_rollout,
+            "job-start": handlers.on_start,
+            "job-end": handlers.on_end,
             "job-cancellation": handlers.on_cancellation,
             "job-deletion": handlers.on_deletion,
             "job-notice": handlers.on_notice,
@@ -130,7 +132,7 @@ class Cloud:
         told: dict[str, Any] = {}
         while True:
             with self.store.tx() as tx:
-                row = tx.one(select(follow_ups).where(due(tx)).order_by(follow_ups.c.seq))
+                row = tx.one(select(follow_ups).where(due(tx)).order_by(follow_ups.c.due_at, follow_ups.c.seq))
                 if row is None:
                     return told
                 found = FollowUp(

@@ -51,6 +51,8 @@ def follow_up_rows(*, jobs: JobFollowUps) -> dict[str, Callable[[Tx, FollowUp], 
     return {
         "job-timeout": jobs.on_timeout,
         "job-rollout": jobs.on_rollout,
+        "job-start": jobs.on_start,
+        "job-end": jobs.on_end,
         "job-cancellation": jobs.on_cancellation,
         "job-deletion": jobs.on_deletion,
         "job-notice": jobs.on_notice,

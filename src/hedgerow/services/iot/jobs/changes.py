@@ -16,6 +16,7 @@ from hedgerow.services.iot.jobs.model import LONGEST_DOCUMENT, Execution, Job, J
 from hedgerow.services.iot.jobs.progress import Progress
 from hedgerow.services.iot.jobs.queue import Events, Queue
 from hedgerow.services.iot.jobs.rollout import BATCH, Groups, Rollouts
+from hedgerow.services.iot.jobs.scheduling import CANCEL, STOP, Schedule
 from hedgerow.services.iot.jobs.settings import ALL_FAILURES
 from hedgerow.services.iot.jobs.store import JobStore
 from hedgerow.store import Tx
@@ -23,6 +24,9 @@ from hedgerow.store import Tx
 MOST_TARGETS: Final = 100
 CANCELLATION: Final = "job-cancellation"
 DELETION: Final = "job-deletion"
+START: Final = "job-start"
+END: Final = "job-end"
+ENDED: Final = "SCHEDULED_END_TIME_REACHED"
 ABORTED: Final = "ABORT_CRITERIA_MET"
 
 
@@ -63,8 +67,36 @@ class Jobs:
         """Write a new job down and queue it for its targets. Raises InvalidRequest, ResourceNotFound and the like."""
         self._check_document(tx, account, job)
         self._check_targets(tx, account, job.things, job.groups)
-        self._store.add(tx, account, replace(job, created_at=tx.now, updated_at=tx.now))
-        return self._begun(tx, account, job.id)
+        schedule = job.settings.schedule or Schedule()
+        schedule.check(continuous=job.selection is Selection.CONTINUOUS, now=tx.now)
+        status = JobStatus.IN_PROGRESS if schedule.start_at is None else JobStatus.SCHEDULED
+        self._store.add(tx, account, replace(job, status=status, created_at=tx.now, updated_at=tx.now))
+        for kind, at in ((START, schedule.start_at), (END, schedule.end_at)):
+            if at is not None:
+                tx.follow_up(kind, account=account, key=job.id, body={"job": job.id}, due_at=at)
+        return () if status is JobStatus.SCHEDULED else self._begun(tx, account, job.id)
+
+    def start(self, tx: Tx, account: str, job_id: str) -> Events:
+        """The time of a scheduled job has come. May run twice."""
+        job = self._store.get(tx, account, job_id)
+        if job is None or job.status is not JobStatus.SCHEDULED:
+            return ()
+        self._store.put(tx, account, replace(job, status=JobStatus.IN_PROGRESS, updated_at=tx.now))
+        return self._begun(tx, account, job_id)
+
+    def end(self, tx: Tx, account: str, job_id: str) -> Events:
+        """The end of a job's schedule has come: it goes to nobody more, or is canceled. May run twice."""
+        job = self._store.get(tx, account, job_id)
+        if job is None or not job.status.alive:
+            return ()
+        at_end = (job.settings.schedule or Schedule()).at_end or STOP
+        if at_end != STOP:
+            comment = "The job's end time has come."
+            return self.cancel(tx, account, job_id, force=at_end != CANCEL, reason_code=ENDED, comment=comment)[1]
+        self._rollouts.stop(tx, account, job_id)
+        self._store.put(tx, account, replace(job, stopped=True, status=JobStatus.IN_PROGRESS, updated_at=tx.now))
+        self._maybe_complete(tx, account, job_id)
+        return ()
 
     def _check_document(self, tx: Tx, account: str, job: Job) -> None:
         if self._store.get(tx, account, job.id) is not None:
@@ -134,7 +166,7 @@ class Jobs:
     ) -> tuple[Job, Events]:
         """Cancel a job: what is queued, with `force` also what is in progress."""
         job = self.present(tx, account, job_id)
-        if job.status is not JobStatus.IN_PROGRESS:
+        if not job.status.alive:
             raise InvalidRequest(f"Job {job_id} is {job.status.value} and cannot be canceled.")
         ended = job.ended(JobStatus.CANCELED, tx.now)
         canceled = replace(ended, reason_code=reason_code, comment=comment, forced=force)
@@ -143,8 +175,13 @@ class Jobs:
 
     def _mark_canceled(self, tx: Tx, account: str, canceled: Job) -> None:
         self._store.put(tx, account, canceled)
-        self._rollouts.stop(tx, account, canceled.id)
+        self._end_timers(tx, account, canceled.id)
         self._told.job(tx, account, canceled, "cancellation_in_progress")
+
+    def _end_timers(self, tx: Tx, account: str, job_id: str) -> None:
+        self._rollouts.stop(tx, account, job_id)
+        for kind in (START, END):
+            tx.cancel_follow_ups(kind, account=account, key=job_id)
 
     def cancel_batch(self, tx: Tx, account: str, job_id: str, *, force: bool) -> Events:
         """Cancel executions of a canceled job; a follow-up goes on with the rest. May run twice."""
@@ -167,7 +204,7 @@ class Jobs:
             raise InvalidTransition(f"Job {job_id} is IN_PROGRESS: cancel it first, or use force.")
         going = job.ended(JobStatus.DELETION_IN_PROGRESS, tx.now)
         self._store.put(tx, account, going)
-        self._rollouts.stop(tx, account, job_id)
+        self._end_timers(tx, account, job_id)
         self._told.job(tx, account, going, "deletion_in_progress")
         return self.delete_batch(tx, account, job_id)
 
@@ -236,6 +273,7 @@ class Jobs:
         if not progress.pending:
             completed = job.ended(JobStatus.COMPLETED, tx.now)
             self._store.put(tx, account, completed)
+            self._end_timers(tx, account, job_id)
             self._told.job(tx, account, completed, "completed", progress.counts)
 
 

@@ -17,6 +17,12 @@ class JobFollowUps:
     def on_rollout(self, tx: Tx, row: FollowUp) -> Answer:
         return Answer({}, self._jobs.roll_out(tx, row.account, row.body["job"], row.body["after"]))
 
+    def on_start(self, tx: Tx, row: FollowUp) -> Answer:
+        return Answer({}, self._jobs.start(tx, row.account, row.body["job"]))
+
+    def on_end(self, tx: Tx, row: FollowUp) -> Answer:
+        return Answer({}, self._jobs.end(tx, row.account, row.body["job"]))
+
     def on_cancellation(self, tx: Tx, row: FollowUp) -> Answer:
         return Answer({}, self._jobs.cancel_batch(tx, row.account, row.body["job"], force=row.body["force"]))
 

@@ -31,6 +31,12 @@ class JobStatus(Enum):
     CANCELED = "CANCELED"
     COMPLETED = "COMPLETED"
     DELETION_IN_PROGRESS = "DELETION_IN_PROGRESS"
+    SCHEDULED = "SCHEDULED"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it goes on, or will begin."""
+        return self in (JobStatus.IN_PROGRESS, JobStatus.SCHEDULED)
 
 
 class Status(Enum):
@@ -73,6 +79,7 @@ class Job:
     settings: Settings = field(default_factory=Settings)
     status: JobStatus = JobStatus.IN_PROGRESS
     rolled_out: bool = False  # every thing that was a target at creation has its execution
+    stopped: bool = False  # its end has come: nobody gets it any more
     reason_code: str | None = None
     comment: str | None = None
     forced: bool = False
@@ -92,12 +99,16 @@ class Job:
     @property
     def rolling(self) -> bool:
         """Whether things get it."""
-        return self.status is JobStatus.IN_PROGRESS
+        return self.status is JobStatus.IN_PROGRESS and not self.stopped
+
+    def open_at(self, now: float) -> bool:
+        """Tell whether things get it now: not outside its maintenance windows."""
+        return self.rolling and (self.settings.schedule is None or self.settings.schedule.open_at(now))
 
     @property
     def may_complete(self) -> bool:
         """Whether it is complete when nothing is pending."""
-        return self.rolled_out and self.selection is Selection.SNAPSHOT
+        return self.stopped or (self.rolled_out and self.selection is Selection.SNAPSHOT)
 
     def ended(self, status: JobStatus, now: float) -> "Job":
         """Answer the job in a status that it does not leave."""

@@ -8,7 +8,8 @@ from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
 from hedgerow.services.iot.errors import InvalidRequest, ResourceNotFound
 from hedgerow.services.iot.jobs.changes import Jobs
-from hedgerow.services.iot.jobs.model import Job, JobStatus, Selection, Status
+from hedgerow.services.iot.jobs.model import Job, Selection, Status
+from hedgerow.services.iot.jobs.scheduling import next_rollouts
 from hedgerow.services.iot.jobs.settings import read_settings, shown_settings
 from hedgerow.services.iot.jobs.store import JobStore
 from hedgerow.services.iot.pages import Pages
@@ -43,7 +44,9 @@ class JobOperations:
         job = self._jobs.present(tx, caller.account, request["jobId"])
         request.get("beforeSubstitution")  # nothing is substituted: both answers are the same
         counts = self._store.progress(tx, caller.account, job.id).counts
-        return Answer({"job": _shown(job, caller) | {"jobProcessDetails": _progress(job, counts, caller)}})
+        shown = _shown(job, caller) | {"jobProcessDetails": _progress(job, counts, caller)}
+        rollouts = next_rollouts(job.settings.schedule, tx.now) if job.status.alive else []
+        return Answer({"job": shown | ({"scheduledJobRollouts": rollouts} if rollouts else {})})
 
     def list_jobs(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         filters = {
@@ -62,7 +65,7 @@ class JobOperations:
     def update_job(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         job = self._jobs.present(tx, caller.account, request["jobId"])
         _same_namespace(job, request.get("namespaceId"))
-        if job.status is not JobStatus.IN_PROGRESS:
+        if not job.status.alive:
             raise InvalidRequest(f"Job {job.id} is {job.status.value} and cannot be updated.")
         # A new timeout counts for what starts from now on, a new rate from the next step of the rollout on.
         changed = replace(job, settings=read_settings(request).over(job.settings), updated_at=tx.now)

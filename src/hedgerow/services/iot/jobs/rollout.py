@@ -1,8 +1,9 @@
 """Brings jobs to their targets: all things by name, at the rate that the job says, and who joins a group later.
 
 A rollout goes on in follow-ups of at most BATCH things. It may be begun anew at any time: a thing that has the job does
-not get it again. Members of groups below a target group count as members. Those who join a group of a continuous job
-get it at once, whatever the rate.
+not get it again. Outside its maintenance windows a job goes to nobody; each window begins it anew. Members of groups
+below a target group count as members. Those who join a group of a continuous job get it at once, or when the next
+window opens, whatever the rate.
 """
 
 from collections.abc import Sequence
@@ -64,6 +65,9 @@ class Rollouts:
         job = self._store.get(tx, account, job_id)
         if job is None or not job.rolling:
             return ()
+        if not job.open_at(tx.now):
+            self._wait_for_window(tx, account, job)
+            return ()
         began_at, used, room = self._room(tx, account, job)
         batch = self._next_names(tx, account, job, after) if room else []
         events: Events = ()
@@ -79,11 +83,19 @@ class Rollouts:
             self._store.use_minute(tx, account, job.id, began_at=began_at, used=used)
         if room and len(batch) < BATCH:
             self._store.put(tx, account, replace(job, rolled_out=True))
+            self._wait_for_window(tx, account, job)
         else:
             body = {"job": job_id, "after": reached}
             due_at = tx.now if room else began_at + MINUTE_S
             tx.follow_up(ROLLOUT, account=account, key=job_id, body=body, due_at=due_at)
         return events
+
+    def _wait_for_window(self, tx: Tx, account: str, job: Job) -> None:
+        schedule = job.settings.schedule
+        opens_at = None if schedule is None else schedule.next_opening(tx.now)
+        if opens_at is not None:
+            body = {"job": job.id, "after": ""}
+            tx.follow_up(ROLLOUT, account=account, key=job.id, body=body, due_at=opens_at)
 
     def _room(self, tx: Tx, account: str, job: Job) -> tuple[float, int, int]:
         """Answer when the current minute began, how many it has had, and how many it may still have."""
@@ -131,7 +143,7 @@ class Rollouts:
         events: Events = ()
         for job in sorted(following.values(), key=lambda one: (one.created_at, one.id)):
             if thing in job.things or mine & set(job.groups):
-                events += (self._get(tx, account, job, thing) or ()) if job.rolling else ()
+                events += (self._get(tx, account, job, thing) or ()) if job.open_at(tx.now) else ()
             else:
                 events += self._leave(tx, account, job, thing)
         return events

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from hedgerow.services.iot.errors import InvalidRequest
+from hedgerow.services.iot.jobs.scheduling import Schedule, read_schedule, shown_schedule
 
 Wire = Mapping[str, Any]
 FASTEST: Final = 1000
@@ -70,6 +71,7 @@ class Settings:
     abort: tuple[AbortCriterion, ...] = ()
     retry: tuple[RetryCriterion, ...] = ()
     timeout_minutes: int | None = None
+    schedule: Schedule | None = None
 
     def over(self, base: "Settings") -> "Settings":
         """Answer these, and the base's where nothing was said."""
@@ -84,6 +86,7 @@ def read_settings(request: Mapping[str, Any]) -> Settings:
         abort=_abort(_part(request, "abortConfig")),
         retry=_retry(_part(request, "jobExecutionsRetryConfig")),
         timeout_minutes=_timeout(_part(request, "timeoutConfig")),
+        schedule=read_schedule(_part(request, "schedulingConfig")),
     )
 
 
@@ -109,6 +112,8 @@ def shown_settings(settings: Settings) -> dict[str, Any]:
         shown["jobExecutionsRetryConfig"] = {"criteriaList": criteria}
     if settings.timeout_minutes is not None:
         shown["timeoutConfig"] = {"inProgressTimeoutInMinutes": settings.timeout_minutes}
+    if settings.schedule is not None:
+        shown["schedulingConfig"] = shown_schedule(settings.schedule)
     return shown
 
 

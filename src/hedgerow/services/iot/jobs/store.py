@@ -192,6 +192,7 @@ def _job_body(job: Job) -> str:
             "description": job.description,
             "settings": shown_settings(job.settings),
             "rolled_out": job.rolled_out,
+            "stopped": job.stopped,
             "reason_code": job.reason_code,
             "comment": job.comment,
             "forced": job.forced,

@@ -330,7 +330,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(steps=STEPS)
 def test_the_numbers_kept_are_those_that_counting_gives(steps: list[tuple[str, str]]) -> None:
     cloud = Cloud()
