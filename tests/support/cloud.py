@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from hedgerow.cloud.admission import Admission
+from hedgerow.cloud.claimants import Claimants
 from hedgerow.cloud.credentials import Credentials
 from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.directory import Directory, Readers
@@ -29,6 +30,7 @@ class Cloud:
     def __init__(self) -> None:
         self.iam, self.registry = Iam(), Registry()
         self.store = self.iam.store = self.registry.store
+        self.holders: dict[tuple[str, str], str] = {}  # whose sessions there are
         self.runner = CountingRun(self)
         self.readers = Readers(
             access_keys=self.iam.key_reader,
@@ -42,6 +44,7 @@ class Cloud:
             cas=self.registry.ca_store,
             effective=self.registry.effective,
             things=self.registry.thing_store,
+            claims=self.registry.claim_reader,
         )
         credentials = Credentials(clock=self.store.clock)
         self.directory = Directory(
@@ -81,6 +84,12 @@ class Cloud:
             readers=self.readers,
             just_in_time=self.just_in_time,
             strangers=self.strangers,
+            claimants=Claimants(
+                readers=self.readers,
+                holder=lambda account, client_id: self.holders.get((account, client_id)),
+                region="eu-central-1",
+                clock=self.store.clock,
+            ),
         )
 
     def run(

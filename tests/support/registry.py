@@ -24,6 +24,7 @@ from hedgerow.services.iot.certificates import (
     OfferStore,
     Status,
 )
+from hedgerow.services.iot.claims import ClaimOperations, ClaimReader, ClaimStore
 from hedgerow.services.iot.groups import GroupOperations, GroupStore
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.policies import (
@@ -166,6 +167,16 @@ class Registry:
             certificates=self.certificate_store,
             groups=self.group_store,
             things=self.thing_store,
+            pages=self.pages,
+        )
+        self.claim_store = ClaimStore()
+        self.claim_reader = ClaimReader(claims=self.claim_store, rights=self.effective, things=self.thing_store)
+        self.claims = ClaimOperations(
+            claims=self.claim_store,
+            reader=self.claim_reader,
+            certificates=self.certificate_store,
+            things=self.thing_store,
+            policies=self.policy_store,
             pages=self.pages,
         )
         self.store = MemoryStore()

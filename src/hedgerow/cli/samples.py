@@ -84,6 +84,13 @@ def _request() -> str:
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
+_OPERATORS_TEMPLATE: Final = {
+    "Resources": {
+        "certificate": {"Type": "AWS::IoT::Certificate", "Properties": {"CertificateSigningRequest": _request()}}
+    }
+}
+
+
 def _authority() -> str:
     """Answer the certificate of a CA."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Sample CA")])
@@ -163,6 +170,9 @@ class Samples:
             "destinationConfiguration": {"httpUrlConfiguration": {"confirmationUrl": "https://127.0.0.1:9/confirm"}},
             "greengrassv2.resourceArn": f"arn:aws:greengrass:{region}:{account}:components:com.sample:versions:1.0.0",
             "greengrassv2.ListComponentVersions.arn": f"arn:aws:greengrass:{region}:{account}:components:com.sample",
+            "iot.RegisterThing.templateBody": json.dumps(_OPERATORS_TEMPLATE),
+            "hedgerow.PutClaim.networks": ["192.0.2.0/24"],
+            "hedgerow.PutClaim.notAfter": 1_900_000_000.0,
             "iam.UpdateAssumeRolePolicy.PolicyDocument": json.dumps(_TRUST),
             "Runtime": "python3.11",
             "Handler": "app.handler",
@@ -332,6 +342,16 @@ SEEDS: Final[Sequence[tuple[str, str, Mapping[str, Any], Mapping[str, str]]]] = 
     ("iot", "CreateKeysAndCertificate", {}, {"iot.DeleteCertificate.certificateId": "certificateId"}),
     (
         "iot",
+        "CreateKeysAndCertificate",
+        {},
+        {
+            f"hedgerow.{operation}.certificateId": "certificateId"
+            for operation in ("PutClaim", "GetClaim", "DeleteClaim")
+        },
+    ),
+    ("hedgerow", "PutClaim", {}, {}),
+    (
+        "iot",
         "RegisterCACertificate",
         {"certificateMode": "SNI_ONLY"},
         {
@@ -351,7 +371,7 @@ SEEDS: Final[Sequence[tuple[str, str, Mapping[str, Any], Mapping[str, str]]]] = 
     ("iam", "PutUserPolicy", {"UserName": NAME}, {}),
     ("iam", "CreateAccessKey", {"UserName": NAME}, {"AccessKeyId": "AccessKey.AccessKeyId"}),
     ("iot", "CreateRoleAlias", {}, {}),
-    ("iot", "CreateProvisioningTemplate", {}, {}),
+    ("iot", "CreateProvisioningTemplate", {"enabled": True}, {}),
     ("iot", "CreateTopicRule", {"ruleName": NAME, "topicRulePayload": {"sql": "SELECT * FROM 'a'", "actions": []}}, {}),
     ("iot", "CreateJob", {"jobId": NAME, "document": "{}"}, {}),
     ("iot", "CreateJob", {"jobId": "continuous", "document": "{}", "targetSelection": "CONTINUOUS"}, {}),

@@ -3,8 +3,8 @@
 A certificate gets its IoT policies and, when its thing is known, those of the thing's groups. The thing is the one that
 is attached exclusively, else the one whose name is the client id and that the certificate is attached to. A signed
 caller (WebSocket) gets its IAM policies. Whoever has neither, and came where one is not demanded, is what a custom
-authorizer says. Every connection asks anew; nothing is remembered here. One that is refused may set off just-in-time
-registration or provisioning.
+authorizer says. A claim is let in with a claim's rights. Every connection asks anew; nothing is remembered here. One
+that is refused may set off just-in-time registration or provisioning.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from hedgerow.base.clock import Clock
+from hedgerow.cloud.claimants import Claimants, network
 from hedgerow.cloud.credentials import Credentials, Refused
 from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.device_standing import DeviceStanding
@@ -42,12 +43,14 @@ class Admission:
         readers: Readers,
         just_in_time: JustInTimeFlows,
         strangers: Strangers,
+        claimants: Claimants,
     ) -> None:
         self._run = run
         self._credentials = credentials
         self._readers = readers
         self._just_in_time = just_in_time
         self._strangers = strangers
+        self._claimants = claimants
         self._standing = DeviceStanding(certificates=readers.certificates, things=readers.things)
 
     async def admit(self, question: Admit) -> Admitted | NotAdmitted:
@@ -64,7 +67,7 @@ class Admission:
             principal, account = question.signed_by, question.signed_account
             return await self._run.read(lambda tx: self._by_signature(tx, question, principal, account))
         if question.way is not Way.CERTIFICATE:
-            return await self._strangers.admit(question, _network(question))
+            return await self._strangers.admit(question, network(question))
         detail = "the client showed no certificate"
         if "x-amz-customauthorizer-" in (question.username or "").lower():
             detail += "; custom authorizers are not asked here: use the ALPN name mqtt, or MQTT over WebSocket"
@@ -73,6 +76,8 @@ class Admission:
     def _by_certificate(self, tx: Tx, question: Admit, der: bytes) -> Admitted | NotAdmitted:
         certificate_id = hashlib.sha256(der).hexdigest()
         owners = self._readers.owners(tx, certificate_id)
+        if not owners.entries and (answer := self._claimants.temporary(tx, question, certificate_id)) is not None:
+            return answer
         chosen = self._credentials.choose(owners, certificate_id, question.server_name)
         if isinstance(chosen, Refused):
             return NotAdmitted(
@@ -82,16 +87,17 @@ class Admission:
         thing, exclusive, variables = self._standing.of(tx, account, certificate, question.client_id)
         names = [] if thing is None else [thing.name]
         policies = self._readers.effective.of(tx, account, certificate_id, names)
-        return Admitted(
+        admitted = Admitted(
             account=account,
             principal=certificate_id,
             policies=tuple(document for _, document in policies),
             names=tuple(f"policy {name}" for name, _ in policies),
             dialect=Dialect.IOT.value,
-            variables=_network(question) | variables,
+            variables=network(question) | variables,
             thing=thing.name if thing is not None and exclusive else None,
             ends_at=certificate.not_after,
         )
+        return self._claimants.limited(tx, question, admitted)
 
     def _by_signature(self, tx: Tx, question: Admit, principal: str, account: str) -> Admitted | NotAdmitted:
         caller = Caller(
@@ -115,7 +121,7 @@ class Admission:
             names=tuple(f"policy {name}" for name, _ in sources.documents),
             limits=tuple(tuple(document for _, document in documents) for _, documents in sources.limits),
             dialect=Dialect.IAM.value,
-            variables=_network(question) | {"aws:SecureTransport": "true", **sources.variables},
+            variables=network(question) | {"aws:SecureTransport": "true", **sources.variables},
             ends_at=None if session is None else session.expires_at,
             behind=self._behind(tx, session),
         )
@@ -172,13 +178,6 @@ def kind_of(principal: str) -> Kind:
     parsed = parse(principal)
     head = "" if parsed is None else parsed.resource.partition("/")[0]
     return {"root": Kind.ROOT, "assumed-role": Kind.ROLE, "federated-user": Kind.FEDERATED}.get(head, Kind.USER)
-
-
-def _network(question: Admit) -> dict[str, str]:
-    variables = {"iot:ClientId": question.client_id, "aws:SourceIp": question.peer}
-    if question.server_name is not None:
-        variables["iot:DomainName"] = question.server_name
-    return variables
 
 
 class TimedGrants:

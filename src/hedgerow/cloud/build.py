@@ -21,6 +21,7 @@ from hedgerow.base.ids import RandomIds
 from hedgerow.cloud.admission import Admission, GrantsCompiler
 from hedgerow.cloud.anchors import Anchors
 from hedgerow.cloud.broker import Broker
+from hedgerow.cloud.claimants import Claimants
 from hedgerow.cloud.compute import NAMING, Compute, build_compute
 from hedgerow.cloud.connections import ConnectionFlows
 from hedgerow.cloud.console import Console, running_console
@@ -298,6 +299,7 @@ class _Parts:
             functions=self.compute.functions,
             versions=self.compute.versions,
             anchors=self.anchors,
+            callers=CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock),
         )
         self.iot_logging = build_iot_logging(
             tables=tables,
@@ -324,6 +326,7 @@ class _Parts:
             readers=readers,
             just_in_time=enrolment.just_in_time,
             strangers=self.strangers,
+            claimants=Claimants(readers=readers, holder=self._holder, region=self.region, clock=clock),
         )
         self.directory = Directory(run=run, credentials=credentials, readers=readers, region=self.region)
         self.broker.listen(self.directory.announce)
@@ -505,7 +508,11 @@ class _Parts:
             cas=stores.cas,
             effective=stores.effective(),
             things=stores.things,
+            claims=stores.claim_reader(),
         )
+
+    def _holder(self, account: str, client_id: str) -> str | None:
+        return None if self.gateway is None else self.gateway.holder(account, client_id)
 
     def _surroundings(self) -> dict[str, str]:
         told = {"AWS_ENDPOINT_URL": self.api_url}

@@ -25,16 +25,18 @@ class DeviceAuthority:
         self._clock = clock
         self._host_names = tuple(host_names)
 
-    async def issue(self) -> Issued:
-        return await self._off_the_loop(self._issued)
+    async def issue(self, *, valid_s: float | None = None) -> Issued:
+        """Make a key and a certificate for it, which ends after so long (None: as all certificates of devices do)."""
+        return await self._off_the_loop(lambda: self._issued(valid_s))
 
     async def sign(self, signing_request_pem: str) -> str:
         return await self._off_the_loop(lambda: self._signed(signing_request_pem))
 
-    def _issued(self) -> Issued:
-        key = pki.new_key("rsa2048")
+    def _issued(self, valid_s: float | None) -> Issued:
+        key, now = pki.new_key("rsa2048"), self._clock.now()
+        end = None if valid_s is None else now + valid_s
         return Issued(
-            certificate_pem=pki.issue_device(self._authority, key.public_key(), self._clock.now()),
+            certificate_pem=pki.issue_device(self._authority, key.public_key(), now, end=end),
             public_key_pem=pki.public_pem(key),
             private_key_pem=pki.private_pem(key),
         )

@@ -9,6 +9,7 @@ from hedgerow.cloud.device_standing import DeviceStanding
 from hedgerow.cloud.standing import compiled
 from hedgerow.core.policy import Context, Dialect, Verdict
 from hedgerow.services.iot.certificates import CertificateStore, Status
+from hedgerow.services.iot.claims import ClaimReader
 from hedgerow.services.iot.policies import EffectivePolicies
 from hedgerow.store import Tx
 
@@ -20,6 +21,7 @@ class DeviceRights:
     certificates: CertificateStore
     effective: EffectivePolicies
     standing: DeviceStanding
+    claims: ClaimReader
 
     def decide(
         self,
@@ -34,6 +36,8 @@ class DeviceRights:
         """Decide for an attached thing, or for none; None when the certificate is of no use by now."""
         certificate = self.certificates.get(tx, account, certificate_id)
         if certificate is None or certificate.status is not Status.ACTIVE:
+            return None
+        if self.claims.of(tx, account, certificate_id) is not None:
             return None
         named, _, variables = self.standing.of(tx, account, certificate, thing)
         variables.pop("iot:ClientId", None)  # the thing's name stood in for it

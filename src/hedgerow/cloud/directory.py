@@ -27,6 +27,7 @@ from hedgerow.services.iam.roles import Role, RoleReader
 from hedgerow.services.iam.users import User, UserReader
 from hedgerow.services.iot.ca_certificates import CaCertificateStore
 from hedgerow.services.iot.certificates import Certificate, CertificateStore
+from hedgerow.services.iot.claims import ClaimReader
 from hedgerow.services.iot.policies import EffectivePolicies
 from hedgerow.services.iot.things import Attachment, Thing, ThingStore
 from hedgerow.services.sts.sessions import TEMPORARY, Session, SessionKind, SessionReader
@@ -59,6 +60,7 @@ class Readers:
     cas: CaCertificateStore
     effective: EffectivePolicies
     things: ThingStore
+    claims: ClaimReader
 
     def owners(self, tx: Tx, certificate_id: str) -> Owners:
         """Answer which accounts have the certificate."""
@@ -199,6 +201,8 @@ class Directory:
         certificate = self._readers.certificates.get(tx, caller.account, certificate_id)
         if certificate is None:
             return None
+        if self._readers.claims.of(tx, caller.account, certificate_id) is not None:
+            return compile_policies((), dialect=Dialect.IOT)  # what a claim may do, it does by MQTT
         thing = _exclusive(self._readers.things, tx, caller.account, certificate_id)
         documents = self._readers.effective.of(
             tx, caller.account, certificate_id, [] if thing is None else [thing.name]

@@ -11,7 +11,9 @@ from hedgerow.cloud.just_in_time import JustInTimeProvisioner
 from hedgerow.cloud.operations import iot as iot_rows
 from hedgerow.cloud.operations import iot_authorizers as authorizer_rows
 from hedgerow.cloud.operations import iot_certificates as certificate_rows
+from hedgerow.cloud.operations import iot_provisioning as provisioning_rows
 from hedgerow.cloud.registry import Registry
+from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.service_roles import IOT, ServiceRoles
 from hedgerow.core.paging import Pager
@@ -28,9 +30,11 @@ from hedgerow.services.iot.certificate_providers import (
     CertificateProviderOperations,
     CertificateProviderStore,
 )
+from hedgerow.services.iot.claims import ClaimFlows, ClaimFollowUps, ClaimOperations
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.provisioning import (
     HookFailed,
+    OperatorRegistration,
     ProvisioningFlows,
     ProvisioningFollowUps,
     Registration,
@@ -68,6 +72,7 @@ def build_enrolment(
     functions: LambdaFlows,
     versions: FunctionReader,
     anchors: Anchors,
+    callers: CallerRights,
 ) -> Enrolment:
     """Build it and enter its rows."""
     stores, templates = registry.stores, registry.stores.templates
@@ -133,10 +138,22 @@ def build_enrolment(
             certificates=registry.certificates,
             anchors=anchors,
         ),
+        claims=stores.claim_reader(),
     )
     tables.answer(iot_rows.topic_rows(provisioning=flows))
     follow_ups = ProvisioningFollowUps(certificates=stores.certificates, things=stores.things, policies=stores.policies)
     tables.follow(iot_rows.follow_up_rows(provisioning=follow_ups))
+    registering = OperatorRegistration(
+        run=run,
+        authority=authority,
+        entries=registry.certificates,
+        register_certificate=registry.certificates.register_certificate,
+        certificates=stores.certificates,
+        registration=registration,
+        callers=callers,
+    )
+    tables.serve("iot", provisioning_rows.rows(registering=registering))
+    _build_claims(tables, run, pager, authority, registry)
     return Enrolment(
         authentication=authentication,
         just_in_time=JustInTimeFlows(
@@ -150,6 +167,22 @@ def build_enrolment(
             ),
         ),
     )
+
+
+def _build_claims(tables: Tables, run: Run, pager: Pager, authority: DeviceAuthority, registry: Registry) -> None:
+    stores = registry.stores
+    claims = ClaimOperations(
+        claims=stores.claims,
+        reader=stores.claim_reader(),
+        certificates=stores.certificates,
+        things=stores.things,
+        policies=stores.policies,
+        pages=Pages(pager),
+    )
+    flows = ClaimFlows(run=run, authority=authority, templates=stores.templates, claims=stores.claims)
+    tables.serve("iot", provisioning_rows.claim_rows(flows=flows))
+    tables.serve("hedgerow", provisioning_rows.own_claim_rows(claims=claims))
+    tables.follow(provisioning_rows.claim_follow_up_rows(claims=ClaimFollowUps(claims=stores.claims)))
 
 
 class _Hooks:

@@ -145,4 +145,5 @@ def _device_rights() -> DeviceRights:
         certificates=stores.certificates,
         effective=stores.effective(),
         standing=DeviceStanding(certificates=stores.certificates, things=stores.things),
+        claims=stores.claim_reader(),
     )

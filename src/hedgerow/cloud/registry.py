@@ -28,6 +28,7 @@ from hedgerow.services.iot.certificates import (
     CertificateTransferOperations,
     OfferStore,
 )
+from hedgerow.services.iot.claims import ClaimReader, ClaimStore
 from hedgerow.services.iot.connectivity import ConnectivityStore
 from hedgerow.services.iot.endpoints import EndpointOperations, Endpoints
 from hedgerow.services.iot.fleet_index import Announcing, FleetIndexStore
@@ -69,8 +70,13 @@ class Stores:
     certificates: CertificateStore = field(default_factory=CertificateStore)
     cas: CaCertificateStore = field(default_factory=CaCertificateStore)
     policies: PolicyStore = field(default_factory=PolicyStore)
+    claims: ClaimStore = field(default_factory=ClaimStore)
     templates: TemplateStore = field(default_factory=TemplateStore)
     role_aliases: RoleAliasStore = field(default_factory=RoleAliasStore)
+
+    def claim_reader(self) -> ClaimReader:
+        """Answer the reader of claims."""
+        return ClaimReader(claims=self.claims, rights=self.effective(), things=self.things)
 
     def effective(self) -> EffectivePolicies:
         """Answer the reader of everything that counts for a certificate."""

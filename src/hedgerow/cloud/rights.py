@@ -21,5 +21,12 @@ class CallerRights:
 
     async def demand(self, caller: Caller, action: str, resource: str) -> None:
         """Raise AccessDenied, with who, what and why, unless the caller may do it."""
-        known = {**standing(caller, self._clock.now()), "aws:ViaAWSService": "true"}
-        demand(await self._grants(caller), caller, action, resource, known)
+        demand(await self._grants(caller), caller, action, resource, self._known(caller))
+
+    async def may(self, caller: Caller) -> Callable[[str, str], bool]:
+        """Answer what tells whether the caller may do an action to a resource, as things stand now."""
+        grants, known = await self._grants(caller), self._known(caller)
+        return lambda action, resource: grants.decide(action, resource, known).allowed
+
+    def _known(self, caller: Caller) -> dict[str, str]:
+        return {**standing(caller, self._clock.now()), "aws:ViaAWSService": "true"}

@@ -234,6 +234,17 @@ class Gateway:
             return self._connectivity(connection)
         return known.past.get(client_id)
 
+    def holder(self, account: str, client_id: str) -> str | None:
+        """Answer whose the client id is: the principal of the live or stored session, "" when that is not known.
+
+        None when there is no such session.
+        """
+        known = self.router.accounts.get(account)
+        if known is None or client_id not in known.sessions:
+            return None
+        found = self.connectivity(account, client_id)
+        return "" if found is None else found.principal
+
     def connected(self, account: str) -> list[Connectivity]:
         """Answer everyone who is connected."""
         known = self.router.accounts.get(account)

@@ -106,10 +106,16 @@ def issue_server(authority: Authority, key: PublicKey, names: Sequence[str], now
 
 
 def issue_device(
-    authority: Authority, key: PublicKey, now: float, *, subject: x509.Name | None = None, common_name: str = ""
+    authority: Authority,
+    key: PublicKey,
+    now: float,
+    *,
+    subject: x509.Name | None = None,
+    common_name: str = "",
+    end: float | None = None,
 ) -> str:
-    """Issue a client certificate for a key; answer its PEM. Without a subject it gets AWS's."""
-    builder = _leaf(authority, subject or _common_name(common_name or DEVICE_SUBJECT), key, now)
+    """Issue a client certificate for a key; answer its PEM. Without a subject it gets AWS's, without an end AWS's."""
+    builder = _leaf(authority, subject or _common_name(common_name or DEVICE_SUBJECT), key, now, end)
     builder = builder.add_extension(_usage(digital_signature=True), critical=True)
     return pem_of(builder.sign(authority.key, hashes.SHA256()))
 
@@ -194,8 +200,11 @@ def _general_name(name: str) -> x509.GeneralName:
         raise BadRequest(f"{name!r} is neither a host name nor an IP address") from error
 
 
-def _leaf(authority: Authority, subject: x509.Name, key: PublicKey, now: float) -> x509.CertificateBuilder:
-    builder = _builder(subject, authority.certificate.subject, key, now, LEAVES_END)
+def _leaf(
+    authority: Authority, subject: x509.Name, key: PublicKey, now: float, end: float | None = None
+) -> x509.CertificateBuilder:
+    last = LEAVES_END if end is None else moment(end)
+    builder = _builder(subject, authority.certificate.subject, key, now, last)
     issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
         authority.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     )

@@ -132,6 +132,27 @@ _DOCUMENTS = (
     )
     .order_by(policies.c.name)
 )
+_PROVISIONING = (
+    select(attachments.c.target)
+    .join(policies, and_(policies.c.account == attachments.c.account, policies.c.name == attachments.c.policy))
+    .join(
+        versions,
+        and_(
+            versions.c.account == policies.c.account,
+            versions.c.policy == policies.c.name,
+            versions.c.number == policies.c.default_version,
+        ),
+    )
+    .where(
+        attachments.c.account == _ACCOUNT,
+        attachments.c.target > _AFTER,
+        attachments.c.target.not_like(GROUP + "%"),
+        or_(versions.c.document.like("%$aws/certificates/create%"), versions.c.document.like("%$aws/provisioning-%")),
+    )
+    .distinct()
+    .order_by(attachments.c.target)
+    .limit(_LIMIT)
+)
 
 ALL: Final = 1_000_000  # as a page size: no paging wanted
 
@@ -207,6 +228,10 @@ class PolicyStore:
     def targets_of(self, tx: Tx, account: str, name: str, *, after: str = "", limit: int = ALL) -> Sequence[str]:
         """Answer what the policy is attached to, in order."""
         return [row.target for row in tx.all(_TARGETS_OF, account_=account, name_=name, after=after, limit_=limit)]
+
+    def provisioning_targets(self, tx: Tx, account: str, *, after: str, limit: int) -> Sequence[str]:
+        """Answer certificate ids, in order, with policies that speak of the provisioning topics, those after one."""
+        return [row.target for row in tx.all(_PROVISIONING, account_=account, after=after, limit_=limit)]
 
     def documents_on(self, tx: Tx, account: str, targets: Iterable[str]) -> Sequence[tuple[str, str]]:
         """Answer (name, default document) of every policy on any of the targets, each once, by name."""

@@ -5,13 +5,16 @@ from hedgerow.services.iot.provisioning.flows import Invoker, ProvisioningFlows
 from hedgerow.services.iot.provisioning.follow_ups import ProvisioningFollowUps
 from hedgerow.services.iot.provisioning.model import Tokens
 from hedgerow.services.iot.provisioning.operations import Order, Registration, Steps
+from hedgerow.services.iot.provisioning.registering import OperatorRegistration, Prepared, failure
 from hedgerow.services.iot.provisioning.store import UNCLAIMED, Rights
 
 __all__ = [
     "UNCLAIMED",
     "HookFailed",
     "Invoker",
+    "OperatorRegistration",
     "Order",
+    "Prepared",
     "ProvisioningFlows",
     "ProvisioningFollowUps",
     "Registration",
@@ -19,4 +22,5 @@ __all__ = [
     "Rights",
     "Steps",
     "Tokens",
+    "failure",
 ]

@@ -5,7 +5,7 @@ These are answers to a device on `…/rejected`, not errors of an HTTP operation
 
 from typing import ClassVar
 
-from hedgerow.base.errors import HedgerowError
+from hedgerow.base.errors import HedgerowError, ServiceError
 
 
 class Rejection(HedgerowError):
@@ -77,6 +77,7 @@ class ProvisioningFailed(Rejection):
     code = "ProvisioningFailed"
 
     def __init__(self, why: str, *, request_id: str) -> None:
+        self.why = why
         super().__init__(
             f"{why} (Service: AWSIot; Status Code: 400; Error Code: ResourceRegistrationFailureException; "
             f"Request ID: {request_id}; Proxy: null)"
@@ -88,6 +89,12 @@ class InternalFailure(Rejection):
 
     status = 500
     code = "InternalFailure"
+
+
+class NotRegistered(ServiceError):
+    """An operator's device is not registered; the message says why, and nothing was changed."""
+
+    code = "ResourceRegistrationFailureException"
 
 
 class HookFailed(HedgerowError):

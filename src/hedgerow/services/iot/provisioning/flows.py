@@ -21,6 +21,7 @@ from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
 from hedgerow.core.topics import TopicRequest
 from hedgerow.services.iot.provisioning.errors import (
+    Denied,
     HookFailed,
     InternalFailure,
     InvalidOwnershipToken,
@@ -180,6 +181,18 @@ class Templates(Protocol):
         ...
 
 
+class Claims(Protocol):
+    """What the certificates of those who ask are allowed, as far as they are claims."""
+
+    def check(self, tx: Tx, caller: Caller, template: str | None, *, again: bool) -> None:
+        """Raise a HedgerowError unless the caller may ask for a certificate, or be provisioned by the template."""
+        ...
+
+    def count(self, tx: Tx, caller: Caller) -> None:
+        """Note that one device more was provisioned; raises a HedgerowError for one too many."""
+        ...
+
+
 class Invoker(Protocol):
     """Invokes functions for AWS IoT."""
 
@@ -199,6 +212,7 @@ class _Ready:
     template: Template
     certificate_id: str
     certificate_pem: str
+    again: bool  # it was provisioned before
 
 
 class ProvisioningFlows:
@@ -216,7 +230,9 @@ class ProvisioningFlows:
         tokens: Tokens,
         invoker: Invoker,
         providers: Providers,
+        claims: Claims,
     ) -> None:
+        self._claims = claims
         self._run = run
         self._authority = authority
         self._entries = entries
@@ -231,6 +247,7 @@ class ProvisioningFlows:
         """Answer `$aws/certificates/create/{json,cbor}`."""
 
         async def work(_: Mapping[str, Any]) -> Mapping[str, Any]:
+            await self._run.read(lambda tx: self._check_claim(tx, caller))
             issued = await self._authority.issue()
             entered = await self._entered(self._pending(issued.certificate_pem, caller), caller)
             return {**entered, "privateKey": issued.private_key_pem}
@@ -244,6 +261,7 @@ class ProvisioningFlows:
             signing_request = body.get("certificateSigningRequest")
             if not isinstance(signing_request, str) or not signing_request:
                 raise InvalidSigningRequest("certificateSigningRequest must be given, as PEM text.")
+            await self._run.read(lambda tx: self._check_claim(tx, caller))
             provided = await self._provided(signing_request, caller)
             if provided is not None:
                 return await self._entered_from(provided, caller)
@@ -317,7 +335,15 @@ class ProvisioningFlows:
         certificate = self._certificates.get(tx, caller.account, certificate_id) if certificate_id else None
         if certificate_id is None or certificate is None:
             raise InvalidOwnershipToken
-        return _Ready(template, certificate_id, certificate.pem)
+        again = certificate.status.value != "PENDING_ACTIVATION"
+        self._check_claim(tx, caller, name, again=again)
+        return _Ready(template, certificate_id, certificate.pem, again)
+
+    def _check_claim(self, tx: Tx, caller: Caller, template: str | None = None, *, again: bool = False) -> None:
+        try:
+            self._claims.check(tx, caller, template, again=again)
+        except HedgerowError as error:
+            raise Denied(f"Access Denied: {error}") from error
 
     def _provisioned(self, tx: Tx, name: str, ready: _Ready, parameters: Mapping[str, str], caller: Caller) -> Answer:
         version = self._templates.version(tx, caller.account, name, ready.template.default_version)
@@ -331,7 +357,10 @@ class ProvisioningFlows:
             parameters=parameters,
             approved=ready.template.hook is not None,
         )
-        return self._registration.register(tx, order, caller)
+        answer = self._registration.register(tx, order, caller)
+        if not ready.again:
+            self._claims.count(tx, caller)
+        return answer
 
     async def _asked(
         self, hook: Hook, name: str, ready: _Ready, parameters: Mapping[str, str], caller: Caller

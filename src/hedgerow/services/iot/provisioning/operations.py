@@ -110,7 +110,8 @@ class Registration:
 
     def apply(self, tx: Tx, order: Order, wanted: language.Resolved, caller: Caller) -> Answer:
         """Do the same with a template that is filled in already."""
-        self._check_certificate(tx, order, caller.account, active=wanted.certificate.active)
+        if order.use is not language.Use.OPERATOR:
+            self._check_certificate(tx, order, caller.account, active=wanted.certificate.active)
         work = _Work(self._steps, self._rights, tx, order, caller)
         try:
             self._apply(work, wanted)
@@ -135,7 +136,24 @@ class Registration:
             self._attach(work, thing.name, wanted.certificate.principal_type)
             work.join(thing.name, change)
             self._bill(work, thing)
-        work.set_status("ACTIVE" if wanted.certificate.active else "INACTIVE")
+        self._set_status(work, wanted.certificate)
+
+    def demand(self, tx: Tx, order: Order, caller: Caller, action: str, resource: str) -> None:
+        """Raise Denied unless the role, or the caller, may do it."""
+        _Work(self._steps, self._rights, tx, order, caller).demand(action, resource)
+
+    def _set_status(self, work: "_Work", wanted: language.ResolvedCertificate) -> None:
+        """Set the template's status; one that is used already keeps its own where OverrideSettings say so."""
+        certificate = self._certificates.get(work.tx, work.caller.account, work.order.certificate_id)
+        if certificate is None:
+            raise ResourceNotFound(f"The certificate {work.order.certificate_id} does not exist.")
+        status, there = "ACTIVE" if wanted.active else "INACTIVE", certificate.status.value
+        if there not in ("PENDING_ACTIVATION", status):
+            if wanted.override is language.Override.DO_NOTHING:
+                return
+            if wanted.override is language.Override.FAIL:
+                raise Conflict(f"Existing certificate status: {there} conflicts with status: {status} in Template.")
+        work.set_status(status)
 
     def _check_certificate(self, tx: Tx, order: Order, account: str, *, active: bool) -> None:
         """Refuse a certificate that was deactivated, revoked or deleted since: the token does not bring it back."""
@@ -284,10 +302,13 @@ class _Work:
         self._do(self._steps.update_certificate, "iot:UpdateCertificate", self._certificate, request)
 
     def _do(self, step: Operation, action: str, resource: str, request: Mapping[str, Any]) -> None:
+        self.demand(action, resource)
+        self.events.extend(step(self.tx, Request(request), self._doer).events)
+
+    def demand(self, action: str, resource: str) -> None:
         if not self._may(action, resource):
             who = "caller" if self.order.role_arn is None else "provisioning role"
             raise Denied(f"Access Denied: the {who} may not {action} on {resource}")
-        self.events.extend(step(self.tx, Request(request), self._doer).events)
 
     def _may(self, action: str, resource: str) -> bool:
         role, may = self.order.role_arn, self.order.may

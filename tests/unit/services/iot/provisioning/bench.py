@@ -44,7 +44,7 @@ class FakeAuthority:
         self._serials: Iterator[int] = iter(range(100, 1000))
         self.key_number: int | None = None  # of the device that asks; None: a new one each time
 
-    async def issue(self) -> FakeIssued:
+    async def issue(self, *, valid_s: float | None = None) -> FakeIssued:
         return FakeIssued(certificate_pem(next(self._serials)))
 
     async def sign(self, signing_request_pem: str) -> str:
@@ -162,6 +162,7 @@ class Bench:
                 certificates=registry.certificates,
                 anchors=self.anchors,
             ),
+            claims=registry.claim_reader,
         )
         self.follow_ups = ProvisioningFollowUps(
             certificates=registry.certificate_store, things=registry.thing_store, policies=registry.policy_store

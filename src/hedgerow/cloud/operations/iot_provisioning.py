@@ -1,0 +1,36 @@
+"""The rows of registering devices for others, and of claims: of `iot`, and of our own service."""
+
+from collections.abc import Callable
+
+from hedgerow.api.operations import Row, flow, read, write
+from hedgerow.services.iot.claims import OVER, ClaimFlows, ClaimFollowUps, ClaimOperations
+from hedgerow.services.iot.provisioning import OperatorRegistration
+from hedgerow.store import Answer, FollowUp, Tx
+
+_TEMPLATE = "arn:aws:iot:{region}:{account}:provisioningtemplate/{templateName}"
+_CLAIM = "arn:aws:iot:{region}:{account}:cert/{certificateId}"
+
+
+def rows(*, registering: OperatorRegistration) -> dict[str, Row]:
+    """Answer the rows of `iot` that register devices for operators. The nested steps ask for rights of their own."""
+    return {"RegisterThing": flow(registering.register_thing)}
+
+
+def claim_rows(*, flows: ClaimFlows) -> dict[str, Row]:
+    """Answer the row of `iot` that makes claims."""
+    return {"CreateProvisioningClaim": flow(flows.create_provisioning_claim, _TEMPLATE)}
+
+
+def own_claim_rows(*, claims: ClaimOperations) -> dict[str, Row]:
+    """Answer the rows of `hedgerow` for claims."""
+    return {
+        "PutClaim": write(claims.put_claim, _CLAIM),
+        "GetClaim": read(claims.get_claim, _CLAIM),
+        "ListClaims": read(claims.list_claims),
+        "DeleteClaim": write(claims.delete_claim, _CLAIM),
+    }
+
+
+def claim_follow_up_rows(*, claims: ClaimFollowUps) -> dict[str, Callable[[Tx, FollowUp], Answer]]:
+    """Answer what happens to claims later."""
+    return {OVER: claims.on_over}

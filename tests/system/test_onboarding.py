@@ -1,0 +1,164 @@
+"""Ways in that an operator or a trusted user begins: claims of their own, and devices registered for them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from hedgerow.testing import Device, TestCloud
+from tests.support.mqtt import ask, connected
+from tests.support.openssl import OpenSsl, Pair
+from tests.support.own_cas import publish
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.slow]
+
+CREATE = "$aws/certificates/create/json"
+CREATE_FROM_CSR = "$aws/certificates/create-from-csr/json"
+PROVISION = "$aws/provisioning-templates/fleet/provision/json"
+ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
+TRUST = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "iot.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+MANAGED = "arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration"
+
+
+def body(certificate: Mapping[str, Any], *parameters: str) -> str:
+    declared = {name: {"Type": "String"} for name in ("ThingName", *parameters)}
+    resources = {
+        "thing": {"Type": "AWS::IoT::Thing", "Properties": {"ThingName": {"Ref": "ThingName"}}},
+        "certificate": {"Type": "AWS::IoT::Certificate", "Properties": {**certificate, "Status": "Active"}},
+        "policy": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": "device"}},
+    }
+    return json.dumps({"Parameters": declared, "Resources": resources})
+
+
+def set_up(cloud: TestCloud) -> str:
+    """Make policy, role and template; answer the template's ARN."""
+    iot, iam = cloud.client("iot"), cloud.client("iam")
+    iot.create_policy(policyName="device", policyDocument=json.dumps(ANYTHING))
+    role = iam.create_role(RoleName="fleet", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    iam.attach_role_policy(RoleName="fleet", PolicyArn=MANAGED)
+    made = iot.create_provisioning_template(
+        templateName="fleet",
+        templateBody=body({"CertificateId": {"Ref": "AWS::IoT::Certificate::Id"}}),
+        enabled=True,
+        provisioningRoleArn=role,
+    )
+    return str(made["templateArn"])
+
+
+def trusted_user(cloud: TestCloud, template_arn: str) -> Any:
+    iam = cloud.client("iam")
+    iam.create_user(UserName="installer")
+    right = {"Effect": "Allow", "Action": "iot:CreateProvisioningClaim", "Resource": template_arn}
+    iam.put_user_policy(UserName="installer", PolicyName="own", PolicyDocument=json.dumps({"Statement": [right]}))
+    key = iam.create_access_key(UserName="installer")["AccessKey"]
+    return cloud.process.session(key["AccessKeyId"], key["SecretAccessKey"]).client("iot")
+
+
+def device(cloud: TestCloud, folder: Path, name: str, certificate_pem: str, key_pem: str) -> Device:
+    files = {"cert": folder / f"{name}.pem", "key": folder / f"{name}.key"}
+    files["cert"].write_text(certificate_pem)
+    files["key"].write_text(key_pem)
+    ready = cloud.process.ready
+    return Device(
+        name=name,
+        host=cloud.host,
+        mqtt_port=ready["mqtt_port"],
+        https_port=ready["https_port"],
+        key_file=files["key"],
+        certificate_file=files["cert"],
+        ca_file=Path(ready["ca_file"]),
+        certificate_arn="",
+    )
+
+
+def denied(call: Any) -> bool:
+    with pytest.raises(ClientError) as caught:
+        call()
+    return bool(caught.value.response["Error"]["Code"] == "AccessDeniedException")
+
+
+@pytest.mark.spec("AL-28", "AL-43", "AL-46", "AL-47", "BS-05")
+def test_a_trusted_users_claim_lets_a_device_in_and_is_good_for_nothing_else(
+    hedgerow_cloud: TestCloud, tmp_path: Path
+) -> None:
+    installer = trusted_user(hedgerow_cloud, set_up(hedgerow_cloud))
+    claim = installer.create_provisioning_claim(templateName="fleet")
+    asking = device(hedgerow_cloud, tmp_path, "lamp-claim", claim["certificatePem"], claim["keyPair"]["PrivateKey"])
+    request = OpenSsl(tmp_path).run(
+        "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "bulb.key", "-subj", "/CN=bulb"
+    )
+
+    with connected(asking) as connection:
+        got = ask(connection, CREATE, {})
+        given = {"certificateOwnershipToken": got["certificateOwnershipToken"], "parameters": {"ThingName": "lamp"}}
+        lamp = ask(connection, PROVISION, given)
+        other = ask(connection, CREATE_FROM_CSR, {"certificateSigningRequest": request})
+        given = {"certificateOwnershipToken": other["certificateOwnershipToken"], "parameters": {"ThingName": "bulb"}}
+        bulb = ask(connection, PROVISION, given)
+        connection.client.publish("sites/a", b"x", 1)
+        until("the claim is cut off", lambda: connection.ended)
+
+    assert (lamp["thingName"], bulb["thingName"]) == ("lamp", "bulb")
+    own = device(hedgerow_cloud, tmp_path, "lamp", got["certificatePem"], got["privateKey"])
+    assert publish(hedgerow_cloud, Pair(own.certificate_file, own.key_file)) == 0
+    own = device(hedgerow_cloud, tmp_path, "bulb", other["certificatePem"], (tmp_path / "bulb.key").read_text())
+    with connected(own) as connection:
+        connection.publish("sites/a", b"x")
+    certificates = hedgerow_cloud.client("iot").list_certificates()["certificates"]
+    assert claim["certificateId"] not in [each["certificateId"] for each in certificates]
+    assert denied(lambda: installer.list_things())
+    assert denied(lambda: installer.create_provisioning_claim(templateName="other"))
+
+
+@pytest.mark.spec("AL-51", "BS-04", "BS-25")
+def test_a_registered_claim_provisions_as_many_devices_as_it_may_and_takes_nobodys_name(
+    hedgerow_cloud: TestCloud, tmp_path: Path
+) -> None:
+    set_up(hedgerow_cloud)
+    iot, own = hedgerow_cloud.client("iot"), hedgerow_cloud.client("hedgerow")
+    made = iot.create_keys_and_certificate(setAsActive=True)
+    iot.attach_policy(policyName="device", target=made["certificateArn"])
+    put = own.put_claim(certificateId=made["certificateId"], templates=["fleet"], devices=1, networks=["127.0.0.0/8"])
+    claim = device(hedgerow_cloud, tmp_path, "factory", made["certificatePem"], made["keyPair"]["PrivateKey"])
+
+    with connected(claim) as connection:
+        first, second = (ask(connection, CREATE, {}) for _ in range(2))
+        bodies = [
+            {"certificateOwnershipToken": each["certificateOwnershipToken"], "parameters": {"ThingName": name}}
+            for each, name in ((first, "lamp"), (second, "bulb"))
+        ]
+        answers = [ask(connection, PROVISION, each) for each in (*bodies, bodies[0])]
+
+    assert put["claim"]["kind"] == "REGISTERED"
+    assert [answer.get("thingName") for answer in answers] == ["lamp", None, "lamp"]
+    assert (answers[1]["statusCode"], answers[1]["errorCode"]) == (403, "AccessDenied")
+    assert [each["devicesUsed"] for each in own.list_claims()["claims"]] == [1]
+    pair = Pair(claim.certificate_file, claim.key_file)
+    assert publish(hedgerow_cloud, pair) != 0  # with the client id `lamp`, which is a thing's name by now
+
+
+@pytest.mark.spec("AL-27")
+def test_an_operator_registers_a_device_that_made_its_own_key(hedgerow_cloud: TestCloud, tmp_path: Path) -> None:
+    set_up(hedgerow_cloud)
+    iot, key = hedgerow_cloud.client("iot"), tmp_path / "lamp.key"
+    request = OpenSsl(tmp_path).run("req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-subj", "/CN=lamp")
+
+    done = iot.register_thing(
+        templateBody=body({"CertificateSigningRequest": {"Ref": "CSR"}}, "CSR"),
+        parameters={"ThingName": "lamp", "CSR": request},
+    )
+
+    certificate = tmp_path / "lamp.pem"
+    certificate.write_text(done["certificatePem"])
+    assert publish(hedgerow_cloud, Pair(certificate, key)) == 0
+    assert set(done["resourceArns"]) == {"thing", "certificate", "policy"}
+    assert iot.list_thing_principals(thingName="lamp")["principals"] == [done["resourceArns"]["certificate"]]
+    with pytest.raises(iot.exceptions.ResourceRegistrationFailureException):
+        iot.register_thing(
+            templateBody=body({"CertificateId": "0" * 64}), parameters={"ThingName": "bulb", "CSR": request}
+        )
+    assert [each["thingName"] for each in iot.list_things()["things"]] == ["lamp"]
