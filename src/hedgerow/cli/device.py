@@ -16,10 +16,10 @@ POLICY = "hedgerow-device"
 
 
 def device_policy(region: str, account: str) -> dict[str, Any]:
-    """Answer a policy that lets a thing connect as itself and use topics below `devices/<its name>/` only."""
+    """Answer a policy that lets a thing connect as itself and use its own topics only."""
     own = f"arn:aws:iot:{region}:{account}:"
     name = "${iot:Connection.Thing.ThingName}"
-    shadow = f"$aws/things/{name}/*"
+    topics = [f"devices/{name}/*", f"$aws/things/{name}/*", f"$aws/commands/things/{name}/*"]
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -27,12 +27,12 @@ def device_policy(region: str, account: str) -> dict[str, Any]:
             {
                 "Effect": "Allow",
                 "Action": ["iot:Publish", "iot:Receive", "iot:RetainPublish"],
-                "Resource": [f"{own}topic/devices/{name}/*", f"{own}topic/{shadow}"],
+                "Resource": [f"{own}topic/{topic}" for topic in topics],
             },
             {
                 "Effect": "Allow",
                 "Action": "iot:Subscribe",
-                "Resource": [f"{own}topicfilter/devices/{name}/*", f"{own}topicfilter/{shadow}"],
+                "Resource": [f"{own}topicfilter/{topic}" for topic in topics],
             },
         ],
     }

@@ -187,6 +187,7 @@ class Samples:
             "url": "https://127.0.0.1:9/sample",
             "httpUrl": "https://127.0.0.1:9/sample",
             "parentGroupName": "parent",
+            "commandArn": f"{iot}command/{NAME}",
             "LocationConstraint": region,
             "Bucket": "sample-bucket",
             "CopySource": "sample-bucket/sample",
@@ -248,7 +249,11 @@ class Samples:
 
     def base(self, shape: Shape) -> dict[str, Any]:
         """Answer the input of the operation that `where` names: what is required, and what it asks for besides."""
-        return {**self.structure(shape), **BESIDES.get(self.where, {})}
+        besides = BESIDES.get(self.where, {})
+        return {
+            **self.structure(shape),
+            **{name: self._named[name] if value is None else value for name, value in besides.items()},
+        }
 
     def _known(self, shape: Shape, name: str) -> Any:
         """Answer the value that is kept for a member of this name, None when there is none of its type."""
@@ -296,9 +301,11 @@ BESIDES: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
     ("iot", "AddThingToBillingGroup"): {"thingName": NAME, "billingGroupName": NAME},
     ("iot", "RemoveThingFromBillingGroup"): {"thingName": NAME, "billingGroupName": NAME},
     ("iot", "UpdateThingGroupsForThing"): {"thingName": NAME},
+    ("iot", "CreateCommand"): {"payload": {"content": b"{}"}},
     ("iot", "CreateJob"): {"document": "{}"},
     ("iot", "AssociateTargetsWithJob"): {"jobId": "continuous"},
     ("iot", "DeleteJob"): {"force": True},
+    ("iot", "ListCommandExecutions"): {"commandArn": None},  # the one that is kept for its name
     ("iot", "DeleteThingType"): {"thingTypeName": "spare"},
     ("iot", "GetEffectivePolicies"): {"thingName": NAME},
     ("iot", "RegisterCACertificate"): {"certificateMode": "SNI_ONLY"},
@@ -376,6 +383,8 @@ SEEDS: Final[Sequence[tuple[str, str, Mapping[str, Any], Mapping[str, str]]]] = 
     ("iot", "CreateJob", {"jobId": NAME, "document": "{}"}, {}),
     ("iot", "CreateJob", {"jobId": "continuous", "document": "{}", "targetSelection": "CONTINUOUS"}, {}),
     ("iot", "SetV2LoggingOptions", {"disableAllLogs": True}, {}),
+    ("iot", "CreateCommand", {"commandId": NAME, "payload": {"content": b"{}"}}, {}),
+    ("iot-jobs-data", "StartCommandExecution", {}, {"executionId": "executionId"}),
     ("iot-data", "UpdateThingShadow", {"thingName": NAME}, {}),
     ("lambda", "CreateFunction", {"FunctionName": NAME, "Runtime": "python3.11", "Handler": "app.handler"}, {}),
     ("lambda", "PublishVersion", {"FunctionName": NAME}, {}),

@@ -86,6 +86,8 @@ class Broker:
                         payload=event.payload,
                         qos=event.qos,
                         retain=event.retain,
+                        properties=event.properties,
+                        expires_at=event.expires_at,
                     )
                 )
             case AuthorisationChanged():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from hedgerow.base.ids import Ids
+from hedgerow.cloud.commanding import build_commands
 from hedgerow.cloud.delivery import (
     ComponentArtifacts,
     ComponentFunctions,
@@ -77,6 +78,7 @@ def build_fleet(
     told = JobEvents(telling=telling)
     jobs = Jobs(store=job_store, things=stores.things, groups=stores.groups, limits=JobLimits(), told=told)
     _serve_jobs(tables, pages, jobs, job_store)
+    build_commands(tables=tables, ids=ids, pages=pages, things=stores.things)
     components = ComponentStore()
     flows = ComponentFlows(
         run=run,

@@ -63,6 +63,7 @@ KINDS: Final = (
         ("CreateCertificateProvider",),
         ("DeleteCertificateProvider",),
     ),
+    Kind("command", "commandId", "GetCommand", ("CreateCommand",), ("DeleteCommand",)),
     Kind("cacert", "certificateId", "DescribeCACertificate", (), ("DeleteCACertificate",)),
 )
 

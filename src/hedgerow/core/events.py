@@ -18,6 +18,8 @@ class Published:
     payload: bytes
     qos: int = 0
     retain: bool = False
+    properties: bytes = b""  # MQTT 5 properties, encoded, without their length
+    expires_at: float | None = None  # seconds since the epoch: nobody gets it later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,7 +190,8 @@ class TestCloud:
     def device(self, name: str, policy: Mapping[str, Any] | None = None) -> Device:
         """Make a thing with a key, an active certificate and a policy.
 
-        The default policy lets it connect under its own name and use `devices/<name>/…` and its own `$aws/things/…`.
+        The default policy lets it connect under its own name and use `devices/<name>/…`, its own `$aws/things/…` and
+        its own `$aws/commands/things/…`.
         """
         iot = self.client("iot")
         iot.create_thing(thingName=name)
@@ -229,7 +230,7 @@ class TestCloud:
 def device_policy(region: str, account: str) -> dict[str, Any]:
     """Answer the default policy of test devices."""
     own, name = f"arn:aws:iot:{region}:{account}:", "${iot:Connection.Thing.ThingName}"
-    topics = [f"devices/{name}/*", f"$aws/things/{name}/*"]
+    topics = [f"devices/{name}/*", f"$aws/things/{name}/*", f"$aws/commands/things/{name}/*"]
     return {
         "Version": "2012-10-17",
         "Statement": [

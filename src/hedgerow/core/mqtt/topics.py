@@ -5,6 +5,7 @@ from typing import Final
 from hedgerow.core.mqtt.limits import Limits
 
 BASIC_INGEST: Final = "$aws/rules/"
+COMMANDS: Final = "$aws/commands/"  # whose answers lie a level deeper than other topics may: `…/response/accepted/json`
 SHARE: Final = "$share/"
 
 
@@ -61,6 +62,7 @@ def _without_rule(topic: str) -> str:
 
 
 def _fits(topic: str, limits: Limits) -> bool:
-    return topic.count("/") <= limits.slashes and (
-        len(topic) * 4 <= limits.topic or len(topic.encode("utf-8", "surrogatepass")) <= limits.topic
-    )
+    slashes = topic.count("/")
+    if slashes > limits.slashes and (slashes > limits.slashes + 1 or not topic.startswith(COMMANDS)):
+        return False
+    return len(topic) * 4 <= limits.topic or len(topic.encode("utf-8", "surrogatepass")) <= limits.topic

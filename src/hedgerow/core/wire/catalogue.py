@@ -50,7 +50,14 @@ DEVICE_SERVICES = ("hedgerow-device", "iot-data", "iot-jobs-data", "greengrassv2
 DEVICE_OPERATIONS: Mapping[str, frozenset[str] | None] = {
     "hedgerow-device": None,
     "iot-data": None,
-    "iot-jobs-data": None,
+    "iot-jobs-data": frozenset(  # all but StartCommandExecution, which is for people
+        {
+            "DescribeJobExecution",
+            "GetPendingJobExecutions",
+            "StartNextPendingJobExecution",
+            "UpdateJobExecution",
+        }
+    ),
     "greengrassv2": frozenset(
         {"ResolveComponentCandidates", "GetComponentVersionArtifact", "GetConnectivityInfo", "UpdateConnectivityInfo"}
     ),

@@ -128,6 +128,14 @@ def test_filters_are_valid_within_awss_limits(text: str, valid: bool) -> None:
     assert is_filter(text, AWS_SHAPES) is valid
 
 
+def test_topics_of_commands_may_have_a_level_more() -> None:
+    answers = "$aws/commands/things/lamp/executions/+/response/accepted/json"
+
+    assert is_filter(answers, AWS_SHAPES)
+    assert not is_filter(answers + "/x", AWS_SHAPES)
+    assert not is_filter(answers.replace("commands", "things"), AWS_SHAPES)
+
+
 def test_own_limits_allow_deep_topics() -> None:
     assert is_name("/".join("abcdefghijklmnop"), OWN)
 
