@@ -9,6 +9,7 @@ import subprocess
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -277,35 +278,35 @@ def test_without_the_functions_permission_nobody_comes_in(hedgerow_cloud: TestCl
 
 
 def connects_without_certificate(cloud: TestCloud) -> int:
-    ready = cloud.process.ready
-    where = ["--cafile", ready["ca_file"], "-h", cloud.host, "-p", str(ready["mqtt_port"])]
-    who = ["-i", "lamp", "-u", f"lamp?{NAME}=door", "-P", "open sesame"]
-    command = ["mosquitto_pub", *where, *who, "-t", "lamp/a", "-m", "x"]
-    return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode
+    return mosquitto(cloud, cloud.process.ready["mqtt_port"], f"lamp?{NAME}=door", "open sesame").returncode
 
 
-def by_alpn(cloud: TestCloud, port: str, password: str) -> list[str]:
-    """Connect with MQTT 5 and the name that AWS has for clients of custom authorizers; answer what was said."""
-    client = paho.Client(
-        CallbackAPIVersion.VERSION2, client_id="lamp", protocol=paho.MQTTv5, reconnect_on_failure=False
-    )
-    context = Named(cloud)
-    context.set_alpn_protocols(["mqtt"])
-    client.tls_set_context(context)
-    client.username_pw_set(f"lamp?{NAME}=door", password)
-    connection = Attempted(client)
-    client.connect(cloud.host, cloud.process.ready[port], keepalive=60)
-    client.loop_start()
-    try:
-        return until("an answer to CONNECT", lambda: connection.said)
-    finally:
-        client.disconnect()
-        client.loop_stop()
+def mosquitto(
+    cloud: TestCloud, port: int, username: str, password: str, *more: str
+) -> subprocess.CompletedProcess[str]:
+    where = ["--cafile", cloud.process.ready["ca_file"], "-h", cloud.host, "-p", str(port)]
+    command = ["mosquitto_pub", *where, "-i", "lamp", "-u", username, "-P", password, "-t", "lamp/a", "-m", "x", *more]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
 
 
-def test_a_client_without_certificate_comes_in_by_its_alpn_name(hedgerow_cloud: TestCloud) -> None:
-    authorizer(hedgerow_cloud)
+@pytest.mark.skipif(shutil.which("mosquitto_pub") is None, reason="needs Debian's mosquitto-clients")
+@pytest.mark.parametrize("port", ["alpn_port", "mqtt_port"])
+def test_mosquitto_comes_in_by_the_alpn_name_mqtt_without_a_certificate(
+    hedgerow_cloud: TestCloud, tmp_path: Path, port: str
+) -> None:
+    process = hedgerow_cloud.process
+    ready = process.ready
+    root = process.session(ready["access_key_id"], ready["secret_access_key"])
+    first = TestCloud(process=process, account=ready["account"], session=root, folder=tmp_path)  # mosquitto's name
+    authorizer(first, port)
+    user = f"?{NAME}={port}"
+    by_name = "--tls-alpn", "mqtt", "-q", "1"
 
-    assert by_alpn(hedgerow_cloud, "alpn_port", "open sesame") == ["Success"]
-    assert by_alpn(hedgerow_cloud, "mqtt_port", "open sesame") == ["Success"]
-    assert by_alpn(hedgerow_cloud, "alpn_port", "a guess") == ["Not authorized"]
+    right = mosquitto(first, ready[port], user, "open sesame", *by_name)
+    wrong = mosquitto(first, ready[port], user, "shut sesame", *by_name)
+    unnamed = mosquitto(first, ready[port], "lamp", "open sesame", *by_name)
+    elsewhere = mosquitto(first, ready[port], user, "open sesame", *by_name, "-t", "other/a", "-V", "5")
+
+    assert (right.returncode, right.stderr) == (0, "")
+    assert [each.returncode != 0 for each in (wrong, unnamed)] == [True, True]
+    assert "Not authorized" in elsewhere.stdout + elsewhere.stderr

@@ -1,8 +1,8 @@
 """Letting clients in by custom authorizers: which one is asked, whether it may be, and what it said.
 
-Invocations are bounded per account, so that one account's slow functions are its own matter; who waits, waits no longer
-than the asker's deadline. Nothing is remembered, but for HTTP with `enableCachingForHttp`: what a function said is good
-for requests about which it would be told the very same, until `refreshAfterInSeconds` or a change of the authorizer.
+Invocations are bounded per account, so that one account's slow functions are its own matter; who waits, waits for some
+seconds. Nothing is remembered, but for HTTP with `enableCachingForHttp`: what a function said is good for requests
+about which it would be told the very same, until `refreshAfterInSeconds` or a change of the authorizer.
 Spec: AWS IoT custom authentication: the signature is verified before the function is invoked; 5 s per invocation.
 """
 
@@ -25,7 +25,8 @@ from hedgerow.services.iot.authorizers.store import AuthorizerStore
 from hedgerow.store import Run, Tx
 
 AT_ONCE: Final = 32  # invocations of authorizers under way, per account
-WAITING: Final = 2048  # that wait for their turn, per account; beyond it the client is refused
+TURN_WITHIN_S: Final = 5.0  # before one of them begins
+WAITING: Final = 1024  # that wait for their turn, per account; beyond it the client is refused
 REMEMBERED: Final = 4096  # answers for HTTP; the one that was used longest ago goes first
 LONGEST_S: Final = 86_400  # of a connection, unless the function says less
 
@@ -148,8 +149,11 @@ class CustomAuthentication:
             raise NotLetIn("CUSTOM_AUTHORIZER_LAMBDA_EXECUTION_ERROR", f"{WAITING} clients wait for authorizers")
         turns.waiting += 1
         try:
-            async with turns.free:
+            await _acquire(turns.free)
+            try:
                 yield
+            finally:
+                turns.free.release()
         finally:
             turns.waiting -= 1
             if not turns.waiting:
@@ -160,6 +164,15 @@ def _key(account: str, authorizer: Authorizer, asked: dict[str, Any]) -> bytes:
     """Answer what stands for all that decides: whose authorizer, how it is at the moment, what its function sees."""
     parts = (account, authorizer.name, authorizer.function_arn, authorizer.updated_at, asked)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+
+
+async def _acquire(turns: asyncio.Semaphore) -> None:
+    try:
+        async with asyncio.timeout(TURN_WITHIN_S):
+            await turns.acquire()
+    except TimeoutError as error:
+        detail = f"authorizers are asked about so many clients that {TURN_WITHIN_S:g} s were not enough to begin"
+        raise NotLetIn("CUSTOM_AUTHORIZER_LAMBDA_EXECUTION_ERROR", detail) from error
 
 
 class _Turns:

@@ -25,6 +25,7 @@ INVOKED_WITHIN_S: Final = 5.0
 _PRINCIPAL: Final = re.compile(r"[a-zA-Z0-9]{1,128}")
 _DOCUMENTS: Final = 10
 _DOCUMENT: Final = 2048
+_ANSWER: Final = 128 * 1024  # bytes: what may be in it is shorter, and reading more of it would keep others waiting
 _SECONDS: Final = range(300, 86_401)
 
 
@@ -113,6 +114,8 @@ def event(
 
 def checked_answer(payload: bytes) -> dict[str, Any]:
     """Answer what the function said, as TestInvokeAuthorizer shows it; raise InvalidResponse when it may not say so."""
+    if len(payload) > _ANSWER:
+        raise InvalidResponse(f"The authorizer's function may answer {_ANSWER} bytes at most")
     try:
         said = json.loads(payload)
     except (ValueError, RecursionError) as error:

@@ -225,6 +225,7 @@ def test_an_account_has_authorizers_of_its_own(bench: Bench) -> None:
 BAD_ANSWERS: dict[str, tuple[object, str]] = {
     "no": ({"isAuthenticated": False}, "NOT_AUTHENTICATED"),
     "nothing": (b"", "CUSTOM_AUTHORIZER_LAMBDA_EXECUTION_ERROR"),
+    "very much": ({**LET_IN, "more": "a" * 200_000}, "CUSTOM_AUTHORIZER_LAMBDA_EXECUTION_ERROR"),
     "a bad principal": ({**LET_IN, "principalId": "a/b"}, "CUSTOM_AUTHORIZER_LAMBDA_EXECUTION_ERROR"),
     "a bad policy": ({**LET_IN, "policyDocuments": ["{}"]}, "CUSTOM_AUTHORIZER_LAMBDA_EXECUTION_ERROR"),
     "no permission": (AccessDenied("add a permission"), "CUSTOM_AUTHORIZER_LAMBDA_EXECUTION_ERROR"),
@@ -271,6 +272,27 @@ def test_a_function_that_hangs_is_given_up(bench: Bench, monkeypatch: pytest.Mon
         return caught.value.detail
 
     assert "took longer" in asyncio.run(scene())
+
+
+def test_who_gets_no_turn_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "AT_ONCE", 1)
+    monkeypatch.setattr(asking, "TURN_WITHIN_S", 0.01)
+    bench.create()
+    ask = bench.authentication.ask
+
+    async def scene() -> tuple[object, object]:
+        bench.authentication._invoker = slow = Slow()
+        async with asyncio.TaskGroup() as tasks:
+            first, second = (tasks.create_task(_answer(ask(CALLER.account, by_mqtt()))) for _ in range(2))
+            refused = await second
+            slow.go.set()
+        return first.result(), refused
+
+    let_in, refused = asyncio.run(scene())
+
+    assert isinstance(let_in, LetIn)
+    assert isinstance(refused, NotLetIn)
+    assert "to begin" in refused.detail
 
 
 def test_a_storm_waits_its_turn_and_does_not_touch_other_accounts(
