@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hedgerow.base.errors import HedgerowError
 from hedgerow.core.policy.conditions import Requirement, UnknownOperator, requirements
-from hedgerow.core.policy.patterns import Tokens, tokens
+from hedgerow.core.policy.patterns import Matcher, Tokens, tokens
 
 
 class Dialect(Enum):
@@ -43,7 +43,7 @@ class Statement:
     number: int  # from 1
     sid: str | None
     effect: Effect
-    actions: tuple[Tokens, ...]
+    actions: Matcher  # of their names in lower case
     not_actions: bool
     resources: tuple[Tokens, ...] | None
     not_resources: bool
@@ -155,7 +155,7 @@ def _statement(item: Any, number: int, dialect: Dialect, variables: bool) -> Sta
         number=number,
         sid=sid,
         effect=effect,
-        actions=tuple(_actions(_texts(item[action], action, where), where, dialect)),
+        actions=Matcher(_actions(_texts(item[action], action, where), where, dialect)),
         not_actions=action == "NotAction",
         resources=None if resources is None else tuple(_resource(t, where, variables) for t in resources),
         not_resources=resource == "NotResource",

@@ -120,24 +120,45 @@ class Decision:
 
 
 class _Rule:
-    """A statement with the fixed variables filled in."""
+    """A statement with the fixed variables filled in: its resources when they are first needed."""
 
-    __slots__ = ("actions", "changes", "conditions", "denies", "late", "match", "name", "resources", "statement")
+    __slots__ = ("_fixed", "_late", "_match", "_resources", "changes", "conditions", "denies", "name", "statement")
 
     def __init__(self, name: str, statement: Statement, fixed: Values, known: frozenset[str]) -> None:
         self.name = name
         self.statement = statement
         self.denies = statement.effect is Effect.DENY
-        self.actions = Matcher(statement.actions)
-        self.resources = tuple(filled(pattern, fixed) for pattern in statement.resources or ())
-        ready = [with_defaults(p) for p in self.resources if not _late(p)]
-        self.match = Matcher(ready)
-        self.late = tuple(p for p in self.resources if _late(p))
-        conditions = [condition.filled(fixed) for condition in statement.conditions]
-        self.conditions = tuple(
-            c for c in conditions if not (_settled(c, known) and c.holds(fixed, denies=self.denies))
-        )
+        self._fixed = fixed
+        self._resources: tuple[Tokens, ...] | None = None
+        self._late: tuple[Tokens, ...] | None = None
+        self._match: Matcher | None = None
+        self.conditions: tuple[Requirement, ...] = ()
+        if statement.conditions:
+            conditions = [condition.filled(fixed) for condition in statement.conditions]
+            self.conditions = tuple(
+                c for c in conditions if not (_settled(c, known) and c.holds(fixed, denies=self.denies))
+            )
         self.changes = bool(self.conditions) and not any(_settled(c, known) for c in self.conditions)
+
+    @property
+    def resources(self) -> tuple[Tokens, ...]:
+        if self._resources is None:
+            self._resources = tuple(filled(pattern, self._fixed) for pattern in self.statement.resources or ())
+        return self._resources
+
+    @property
+    def late(self) -> tuple[Tokens, ...]:
+        """Those with a variable that has no value yet."""
+        if self._late is None:
+            self._late = tuple(p for p in self.resources if has_variables(p))
+        return self._late
+
+    @property
+    def match(self) -> Matcher:
+        """Of the others."""
+        if self._match is None:
+            self._match = Matcher(with_defaults(p) for p in self.resources if not has_variables(p))
+        return self._match
 
     @property
     def never(self) -> bool:
@@ -159,7 +180,7 @@ class _Rule:
         return (with_defaults(p) for p in self.resources)
 
     def about(self, action: str) -> bool:
-        return self.actions(action) is not self.statement.not_actions
+        return self.statement.actions(action) is not self.statement.not_actions
 
     def covers(self, resource: str, values: Lookup) -> bool:
         if self.statement.resources is None:
@@ -186,10 +207,6 @@ class _Rule:
             if not condition.holds(values, denies=self.denies):
                 return condition
         return None
-
-
-def _late(pattern: Tokens) -> bool:
-    return has_variables(pattern)
 
 
 def _settled(condition: Any, known: frozenset[str]) -> bool:
