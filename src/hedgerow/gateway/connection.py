@@ -96,7 +96,6 @@ class Connection:
         "_published",
         "_rest",
         "_routes",
-        "_woken",
         "account",
         "admitted",
         "asked",
@@ -121,6 +120,7 @@ class Connection:
         "watched",
         "will",
         "will_delay",
+        "woken",
     )
 
     account: Account
@@ -149,7 +149,7 @@ class Connection:
         self.will_delay = 0
         self._rest = bytearray()
         self._need = 0
-        self._woken = False
+        self.woken = False
         self._routes: dict[bytes, Route] = {}
         self._aliases: dict[int, str] | None = None
         self._published = 0  # in this second, where the set has rates
@@ -159,19 +159,22 @@ class Connection:
     # --- bytes out
 
     def wake(self) -> None:
-        if not self._woken:
-            self._woken = True
-            self._gateway.outbox.add(self)
+        if not self.woken:
+            self.woken = True
+            outbox = self._gateway.outbox
+            outbox.waiting.append(self)
+            if len(outbox.waiting) == 1:
+                outbox.begin()
 
     def send(self, data: bytes) -> None:
         """Collect bytes for the end of this turn."""
         self.out.append(data)
-        if not self._woken:
+        if not self.woken:
             self.wake()
 
     def flush(self) -> None:
         """Write what was collected."""
-        self._woken = False
+        self.woken = False
         out = self.out
         if out:
             self.transport.write(b"".join(out))
@@ -205,8 +208,9 @@ class Connection:
     def receive(self, data: bytes) -> None:
         """Handle what was read; b"" goes on with what was kept back."""
         gateway = self._gateway
-        self.seen = gateway.clock.monotonic()
-        gateway.now = gateway.clock.now()
+        clock = gateway.clock
+        self.seen = clock.monotonic()
+        gateway.now = clock.now()
         if self.state is State.CLOSED:
             return
         if self._rest or self.state is State.ADMITTING:
@@ -261,10 +265,11 @@ class Connection:
                     elif stop + 2 <= end and (v3 or (stop + 2 < end and not data[stop + 2])):
                         ident = data[stop : stop + 2]
                         if ident != b"\0\0":
-                            self._fan_out_1(route, data[at:stop], data[stop + 2 : end])
+                            if route.targets:
+                                self._fan_out_1(route, data[at:stop], data[stop + 2 : end])
                             short += 1
                             self.out.append(b"\x40\x02" + ident)
-                            if not self._woken:
+                            if not self.woken:
                                 self.wake()
                             at = end
                             continue

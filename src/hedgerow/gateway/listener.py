@@ -10,12 +10,14 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 from hedgerow.base.errors import Unusable
 from hedgerow.base.log import get_logger
 from hedgerow.gateway.entry import UNRECOGNIZED_NAME, Caller, Choose, Entry
 from hedgerow.gateway.gateway import Gateway
+from hedgerow.gateway.sockets import AVAILABLE, Sockets
 from hedgerow.gateway.tls import TlsShell, prepare
 
 log = get_logger("gateway.listener")
@@ -38,9 +40,10 @@ class Listener:
         self.gateway = gateway
         self._entry = entry
         self._choose = choose
-        self._sockets = sockets
+        self._servers = sockets
         self._callers: set[Caller] = set()
         self._loop = asyncio.get_running_loop()
+        self._sockets = Sockets() if AVAILABLE else None
         self._shaking: set[TlsShell] = set()
         self._shells: set[TlsShell] = set()
         self._row: deque[TlsShell] = deque()
@@ -53,19 +56,19 @@ class Listener:
     @property
     def ports(self) -> list[int]:
         """The ports, one for each socket."""
-        return [one.getsockname()[1] for one in self._sockets]
+        return [one.getsockname()[1] for one in self._servers]
 
     def start(self) -> None:
         """Accept, unless it does already."""
         if not self._open and not self.closed:
             self._open = True
-            for one in self._sockets:
+            for one in self._servers:
                 self._loop.add_reader(one.fileno(), self._accept, one)
 
     def _stop(self) -> None:
         if self._open:
             self._open = False
-            for one in self._sockets:
+            for one in self._servers:
                 self._loop.remove_reader(one.fileno())
 
     def _accept(self, server: socket.socket) -> None:
@@ -74,7 +77,7 @@ class Listener:
                 self._stop()
                 return
             try:
-                client, _ = server.accept()
+                client, address = server.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:  # no file descriptors left: try again when a handshake has ended
@@ -86,6 +89,9 @@ class Listener:
             with suppress(OSError):
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.accepted += 1
+            if self._entry is not None and self._sockets is not None:
+                self._sockets.attach(client, self._shell(self._entry), address)
+                continue
             self._starting += 1
             self.gateway.spawn(self._attach(client))
 
@@ -119,13 +125,16 @@ class Listener:
             await entry.serve(client, entry, hello)
 
     async def _speak_mqtt(self, client: socket.socket, entry: Entry) -> None:
-        def shell() -> TlsShell:
-            made = TlsShell(self, entry, self.gateway.clock.monotonic())
-            self._shaking.add(made)
-            return made
+        if self._sockets is not None:
+            self._sockets.attach(client, self._shell(entry), client.getpeername())
+        else:  # where there is no epoll, the loop's own transports do
+            await self._loop.connect_accepted_socket(partial(self._shell, entry), client)
 
-        _, attached = await self._loop.connect_accepted_socket(shell, client)
-        self._shells.add(attached)
+    def _shell(self, entry: Entry) -> TlsShell:
+        made = TlsShell(self, entry, self.gateway.clock.monotonic())
+        self._shaking.add(made)
+        self._shells.add(made)
+        return made
 
     def wait(self, shell: TlsShell) -> None:
         """The handshake can go on; its computing is bounded per turn, so that it takes its place in a row."""
@@ -164,12 +173,14 @@ class Listener:
         """Accept no more and end what is open, with a word in MQTT 5; repeating does nothing."""
         self._stop()
         self.closed = True
-        for one in self._sockets:
+        for one in self._servers:
             one.close()
         for caller in tuple(self._callers):
             caller.expire()
         for shell in tuple(self._shells | self._shaking):
             shell.shut()
+        if self._sockets is not None:
+            self._sockets.close()
 
     def statistics(self) -> dict[str, int]:
         """Answer the handshakes in progress and what happened so far."""

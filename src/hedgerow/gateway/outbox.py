@@ -12,20 +12,23 @@ if TYPE_CHECKING:
 class Outbox:
     """`soon(callback)` calls at the end of this turn of the loop."""
 
-    __slots__ = ("_soon", "_waiting")
+    __slots__ = ("_soon", "waiting")
 
     def __init__(self, soon: Callable[[Callable[[], None]], None]) -> None:
         self._soon = soon
-        self._waiting: list[Connection] = []
+        self.waiting: list[Connection] = []  # whoever puts the first one in calls `begin`
 
-    def add(self, connection: "Connection") -> None:
-        waiting = self._waiting
-        waiting.append(connection)
-        if len(waiting) == 1:
-            self._soon(self.flush)
+    def begin(self) -> None:
+        """Write at the end of this turn."""
+        self._soon(self.flush)
 
     def flush(self) -> None:
         """Write what was collected in this turn."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self.waiting = self.waiting, []
         for connection in waiting:
-            connection.flush()
+            connection.woken = False
+            out = connection.out
+            if out:
+                data = out[0] if len(out) == 1 else b"".join(out)
+                out.clear()
+                connection.transport.write(data)

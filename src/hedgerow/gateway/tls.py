@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.base.log import get_logger
 from hedgerow.core.mqtt.reasons import Reason
@@ -20,6 +20,8 @@ from hedgerow.gateway.connection import Connection, Peer
 from hedgerow.gateway.ports import Way
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hedgerow.gateway.entry import Entry
     from hedgerow.gateway.listener import Listener
 
@@ -34,6 +36,10 @@ class NamedObject(ssl.SSLObject):
     """An SSL object that remembers the name the client asked for."""
 
     asked_name: str | None = None
+
+    def plain(self) -> Any:
+        """Answer what has `read` and `write` without the standard library's frames around them."""
+        return getattr(self, "_sslobj", self)
 
 
 def prepare(context: ssl.SSLContext) -> ssl.SSLContext:
@@ -67,10 +73,22 @@ def _plain(address: str) -> str:
 class TlsShell(asyncio.Protocol):
     """One accepted socket. Pumps into a `Connection` once the handshake is done."""
 
-    __slots__ = ("_closing", "_connection", "_entry", "_in", "_listener", "_out", "_tls", "_transport", "started")
+    __slots__ = (
+        "_closing",
+        "_connection",
+        "_entry",
+        "_in",
+        "_listener",
+        "_out",
+        "_plain",
+        "_tls",
+        "_transport",
+        "started",
+    )
 
     _transport: asyncio.Transport
     _tls: ssl.SSLObject
+    _plain: Any
 
     def __init__(self, listener: Listener, entry: Entry, now: float) -> None:
         self._listener = listener
@@ -86,20 +104,43 @@ class TlsShell(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # a TCP transport it is
         self._transport.set_write_buffer_limits(high=BUFFERED, low=BUFFERED // 4)
-        self._tls = self._entry.context.wrap_bio(self._in, self._out, server_side=True)
+        self._tls = tls = self._entry.context.wrap_bio(self._in, self._out, server_side=True)
+        self._plain = tls.plain() if isinstance(tls, NamedObject) else tls
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
             return
-        if self._connection is None:
-            self._in.write(data)
+        connection, incoming = self._connection, self._in
+        if connection is None:
+            incoming.write(data)
             self._listener.wait(self)
-        else:
-            self.step(data)
+            return
+        try:
+            if len(data) > PIECE:
+                self._pump(data)
+                return
+            incoming.write(data)
+            chunk = self._plain.read(PIECE)
+            if incoming.pending or self._out.pending or not chunk:
+                self._pump(b"", [chunk])
+                return
+        except ssl.SSLWantReadError:
+            return
+        except ssl.SSLZeroReturnError:
+            self.close()
+            return
+        except ssl.SSLError as error:
+            self._broken(error)
+            return
+        connection.receive(chunk)
+
+    def eof_received(self) -> None:
+        """The peer says nothing more, perhaps without a good-bye: neither do we wait for it to read."""
+        self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
-        connection = self._connection
+        connection, self._connection = self._connection, None  # no circle of references is left behind
         if connection is None:
             self._listener.shaken(self)
         else:
@@ -116,13 +157,13 @@ class TlsShell(asyncio.Protocol):
 
     # --- TLS
 
-    def step(self, data: bytes = b"") -> None:
-        """Go on with what was read."""
+    def step(self) -> None:
+        """Go on with the handshake, and with what came after it."""
         if self._closing:
             return
         try:
             if self._connection is not None or self._shake():
-                self._pump(data)
+                self._pump(b"")
         except ssl.SSLError as error:
             self._broken(error)
 
@@ -150,19 +191,17 @@ class TlsShell(asyncio.Protocol):
         self._connection = self._listener.gateway.opened(self, peer)
         return True
 
-    def _pump(self, data: bytes) -> None:
+    def _pump(self, data: bytes, before: Sequence[bytes] = ()) -> None:
+        """Decrypt what is there and hand it on; `before` was decrypted already."""
         connection = self._connection
         if connection is None:
             return
-        chunks: list[bytes] = []
-        if len(data) <= PIECE:
-            self._in.write(data)
-            ended = self._read(chunks)
-        else:
-            view, ended = memoryview(data), False
-            for at in range(0, len(data), PIECE):
-                self._in.write(view[at : at + PIECE])
-                ended = self._read(chunks) or ended
+        chunks = [chunk for chunk in before if chunk]
+        ended = len(chunks) < len(before)
+        for at in range(0, len(data), PIECE):
+            self._in.write(data[at : at + PIECE])
+            ended = self._read(chunks) or ended
+        ended = self._read(chunks) or ended
         if self._out.pending:  # a key update, a renegotiation that is refused
             self._send()
         if chunks:
@@ -172,10 +211,10 @@ class TlsShell(asyncio.Protocol):
 
     def _read(self, chunks: list[bytes]) -> bool:
         """Collect what can be decrypted; True when the peer has said good-bye."""
-        tls, incoming = self._tls, self._in
+        read, incoming = self._plain.read, self._in
         try:
-            while incoming.pending or tls.pending():
-                chunk = tls.read(PIECE)
+            while incoming.pending:  # a read takes a whole record: nothing is left inside
+                chunk = read(PIECE)
                 if not chunk:
                     return True
                 chunks.append(chunk)
@@ -213,18 +252,22 @@ class TlsShell(asyncio.Protocol):
     # --- the connection's side
 
     def write(self, data: bytes) -> None:
-        if self._transport.is_closing():
+        if self._closing:
             return
-        tls, out = self._tls, self._out
-        if len(data) <= PIECE:
-            tls.write(data)
-            self._transport.write(out.read())
+        tls, out = self._plain, self._out
+        try:
+            if len(data) <= PIECE:
+                tls.write(data)
+                self._transport.write(out.read())
+                return
+            view = memoryview(data)
+            sealed = []
+            for at in range(0, len(data), PIECE):
+                tls.write(view[at : at + PIECE])
+                sealed.append(out.read())
+        except ssl.SSLError as error:
+            self._broken(error)
             return
-        view = memoryview(data)
-        sealed = []
-        for at in range(0, len(data), PIECE):
-            tls.write(view[at : at + PIECE])
-            sealed.append(out.read())
         self._transport.write(b"".join(sealed))
 
     def close(self) -> None:

@@ -367,3 +367,23 @@ def test_handshakes_in_progress_are_bounded_and_who_waits_is_served_later(
             return accepted, answer
 
     assert asyncio.run(main()) == (2, b"\x20\x02\x00\x00")
+
+
+@pytest.mark.slow
+def test_where_there_is_no_epoll_the_loops_own_transports_carry_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hedgerow.gateway.listener.AVAILABLE", False)
+
+    async def main() -> bytes:
+        async with served(tmp_path) as cloud:
+            context = ssl.create_default_context(cafile=tmp_path / "server-ca.pem")
+            reader, writer = await asyncio.open_connection("localhost", cloud.port, ssl=context)
+            writer.write(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x1e\x00\x01a")
+            answer = await asyncio.wait_for(reader.readexactly(4), 5)
+            writer.write(b"\xc0\x00")
+            answer += await asyncio.wait_for(reader.readexactly(2), 5)
+            writer.close()
+            return answer
+
+    assert asyncio.run(main()) == b"\x20\x02\x00\x00\xd0\x00"
