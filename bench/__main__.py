@@ -11,6 +11,7 @@ BENCHES = {
     "index": [sys.executable, "-m", "bench.index"],
     "mqtt": [sys.executable, "-m", "bench.mqtt"],
     "mqtt_busy": [sys.executable, "-m", "bench.mqtt_busy"],
+    "shadows": [sys.executable, "-m", "bench.shadows"],
     "functions": [sys.executable, str(HERE / "functions.py")],
 }
 

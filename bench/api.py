@@ -8,7 +8,6 @@ names out of 1,000 and of 100,000 things. `python -m bench.api --quick`: one rou
 
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,14 +18,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from bench.moto import moto, moto_version
 from bench.record import record
 from bench.replay import Signer
-from bench.server import Server, alone, of_cloud, session_of
-from hedgerow.api.sockets import bind
+from bench.server import Server, of_cloud
 from hedgerow.testing import CloudProcess, start_cloud
 
-HERE = Path(__file__).parent
-MOTO = HERE.parent / "build" / "bench" / "bin" / "python"
 ROUNDS, CALLS = (1, 300) if "--quick" in sys.argv else (3, 3000)
 THINGS = 100
 MANY = 2_000 if "--quick" in sys.argv else 100_000
@@ -53,12 +50,9 @@ def main() -> None:
         rows += _lookups(ours)
     with tempfile.TemporaryDirectory(prefix="hedgerow-bench-") as name:
         rows.append(_slow_commits(Path(name)))
-    version = subprocess.run(
-        [MOTO, "-c", "import moto; print(moto.__version__)"], capture_output=True, text=True, check=True
-    )
     method = (
         f"`bench/api.py`: {CALLS} calls, best of {ROUNDS} rounds, server and generator on one core each,"
-        f" moto {version.stdout.strip()}; load average {begin:.1f} before"
+        f" moto {moto_version()}; load average {begin:.1f} before"
     )
     if "--quick" not in sys.argv:
         record("API", method, rows)
@@ -70,44 +64,10 @@ def main() -> None:
 def _servers(folder: Path) -> Iterator[tuple[Server, Server]]:
     cloud = start_cloud(folder, "--no-console")
     try:
-        with _moto(folder) as theirs:
+        with moto(folder) as theirs:
             yield of_cloud(cloud), theirs
     finally:
         cloud.stop()
-
-
-@contextmanager
-def _moto(folder: Path) -> Iterator[Server]:
-    if not MOTO.exists():
-        sys.exit("moto is not installed: `make bench` installs it into build/bench")
-    (one,) = bind("127.0.0.1", 0)
-    port = int(one.getsockname()[1])
-    one.close()
-    with (folder / "moto.log").open("wb") as log:
-        process = subprocess.Popen(
-            [MOTO, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
-        )
-    try:
-        server = Server("moto", process.pid, session_of("eu-central-1", "AKIDEXAMPLE", "example"), port)
-        _until_answers(server.client())
-        alone(process.pid)
-        yield server
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _until_answers(client: Any) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            client.list_things()
-        except Exception:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return
 
 
 def _compare(servers: Sequence[Server]) -> dict[tuple[str, int, str], tuple[float, float]]:

@@ -23,8 +23,8 @@ class Server:
     session: boto3.Session
     port: int
 
-    def client(self) -> Any:
-        return self.session.client("iot", endpoint_url=f"http://127.0.0.1:{self.port}")
+    def client(self, service: str = "iot") -> Any:
+        return self.session.client(service, endpoint_url=f"http://127.0.0.1:{self.port}")
 
     def run(self, requests: Sequence[bytes], connections: int) -> Figures:
         return replay(("127.0.0.1", self.port), requests, connections=connections, pid=self.pid)

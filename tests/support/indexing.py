@@ -78,7 +78,7 @@ class IndexBench:
 
     def shadow(self, thing: str, state: Mapping[str, Any] | None, name: str = "") -> None:
         """Write a shadow; None deletes it."""
-        kept = Kept(shadow=Shadow(state=state or {}, version=1), deleted_at=1.0 if state is None else None)
+        kept = Kept.new(Shadow(state=state or {}, version=1), deleted_at=1.0 if state is None else None)
         with self.store.tx() as tx:
             self.stores.shadows.put(tx, ShadowKey(CALLER.account, thing, name), kept)
 

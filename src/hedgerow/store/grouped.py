@@ -1,7 +1,8 @@
 """The one writer of a SQLite database: many operations in one commit, each in a savepoint of its own.
 
-It takes what waits, at most 64 operations or 5 ms, and gives the whole group back after the commit. An error of one
-operation rolls that one back; an error of the commit fails the group and nothing of it remains.
+It takes what waits, at most 64 operations or 5 ms, and gives the whole group back after the commit. On a disk that is
+slow to commit groups may take longer: twice the time of the last commit, 20 ms at most. An error of one operation rolls
+that one back; an error of the commit fails the group and nothing of it remains.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ from hedgerow.store.statistics import Counters
 
 GROUP: Final = 64
 GROUP_S: Final = 0.005
+LONGEST_GROUP_S: Final = 0.02
 LONG_S: Final = 0.25
 """An operation should be done within 20 ms; one that holds the writer this long is logged."""
 
@@ -43,6 +45,7 @@ class GroupedWriter:
         self._waiting: deque[Job] = deque()
         self._connection: Connection | None = None
         self._closing = False
+        self._group_s = GROUP_S
         self._thread = threading.Thread(target=self._work, name="hedgerow-writer", daemon=True)
         self._thread.start()
 
@@ -83,6 +86,9 @@ class GroupedWriter:
                 self._connection = self._engine.connect()
             with transaction(), self._connection.begin():
                 self._run_each(self._connection, done)
+                committing = self._clock.monotonic()
+            took = self._clock.monotonic() - committing
+            self._group_s = min(max(GROUP_S, 2 * took), LONGEST_GROUP_S)
             if not all(job.reading for job in done):
                 self._counters.commits += 1
                 self._counters.largest_group = max(self._counters.largest_group, len(done))
@@ -96,7 +102,7 @@ class GroupedWriter:
         driver: Any = connection.connection.driver_connection
         now = self._clock.now()
         begun = self._clock.monotonic()
-        while len(done) < GROUP and self._clock.monotonic() - begun < GROUP_S:
+        while len(done) < GROUP and self._clock.monotonic() - begun < self._group_s:
             if not self._waiting:
                 self._take(block=False)
                 if not self._waiting:

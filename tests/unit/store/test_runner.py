@@ -20,6 +20,7 @@ from hedgerow.base.clock import SystemClock
 from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.core.events import Event, Published
 from hedgerow.store import Answer, Runner, Tx, in_transaction, open_engine
+from tests.support.clock import FakeClock
 from tests.unit.store.tables import (
     ACCOUNT,
     COUNT,
@@ -76,6 +77,28 @@ async def test_thirty_two_concurrent_writes_cost_fewer_than_eight_commits(disk: 
 
         assert run.statistics().commits < 8
         assert len(await run.read(names)) == 32
+
+
+@pytest.mark.parametrize(
+    ("commit_s", "largest"),
+    [(0.001, 3), (0.008, 8), (1.0, 10)],  # operations of 2 ms: 5 ms of them, twice the commit, 20 ms
+)
+async def test_a_group_may_take_longer_where_commits_do(disk: Engine, commit_s: float, largest: int) -> None:
+    clock = FakeClock()
+
+    def slow(_connection: Any) -> None:
+        clock.advance(commit_s)
+
+    def operation(tx: Tx) -> Answer:
+        clock.advance(0.002)
+        return Answer()
+
+    sqlalchemy_event.listen(disk, "commit", slow)
+    async with Runner(disk, clock, Heard()) as run:
+        await run.write(operation)
+        await asyncio.gather(*(run.write(operation) for _ in range(30)))
+
+        assert run.statistics().largest_group == largest
 
 
 async def test_an_error_of_one_in_a_group_leaves_the_others(engine: Engine) -> None:

@@ -1,8 +1,9 @@
 """Device shadow documents: requests, merging, deltas, answers. Pure; cloud and edge use it."""
 
-from hedgerow.core.shadow.document import Shadow, Update, delta, state_size, updated
+from hedgerow.core.shadow.document import Shadow, Update, delta, updated
 from hedgerow.core.shadow.errors import ShadowError
 from hedgerow.core.shadow.messages import (
+    Texts,
     accepted,
     current,
     deleted,
@@ -10,12 +11,14 @@ from hedgerow.core.shadow.messages import (
     documents,
     encoded,
     rejected,
+    texts_of,
 )
 from hedgerow.core.shadow.requests import maybe_token, token_of, update_of
 
 __all__ = [
     "Shadow",
     "ShadowError",
+    "Texts",
     "Update",
     "accepted",
     "current",
@@ -26,7 +29,7 @@ __all__ = [
     "encoded",
     "maybe_token",
     "rejected",
-    "state_size",
+    "texts_of",
     "token_of",
     "update_of",
     "updated",

@@ -4,7 +4,6 @@ An update is merged key by key; null removes a key, and so does a nested `{}`; a
 Every leaf that an update names gets a new timestamp, changed or not. Spec: AWS IoT, "device shadow service documents".
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -109,8 +108,3 @@ def same(one: Json, other: Json) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
     return bool(one == other)
-
-
-def state_size(shadow: Shadow) -> int:
-    """Answer how many bytes the state takes as JSON; metadata does not count."""
-    return len(json.dumps(shadow.state, separators=(",", ":"), ensure_ascii=False).encode("utf-8"))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from hedgerow.core.shadow.document import SECTIONS, Shadow, Update, delta, stamps
 from hedgerow.core.shadow.errors import ShadowError
@@ -10,9 +10,31 @@ from hedgerow.core.shadow.errors import ShadowError
 Message = dict[str, Any]
 
 
+class Texts(NamedTuple):
+    """A shadow as JSON, as it is kept and told: what is large is written once."""
+
+    state: str
+    metadata: str
+    version: int
+
+    @property
+    def size(self) -> int:
+        """How many bytes count for the limit: those of the state, without its metadata."""
+        return len(self.state.encode("utf-8"))
+
+
+def texts_of(shadow: Shadow) -> Texts:
+    """Answer the shadow as JSON."""
+    return Texts(_text(shadow.state), _text(shadow.metadata), shadow.version)
+
+
 def encoded(message: Mapping[str, Any]) -> bytes:
     """Answer a message as it goes onto the wire."""
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    return _text(message).encode("utf-8")
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _with_token(message: Message, client_token: str | None) -> Message:
@@ -36,14 +58,15 @@ def delta_message(after: Shadow, client_token: str | None, *, now: int) -> Messa
     return _with_token(message, client_token)
 
 
-def documents(before: Shadow | None, after: Shadow, client_token: str | None, *, now: int) -> Message:
-    """`update/documents`: the whole shadow before and after."""
-    message = {"previous": None if before is None else _whole(before), "current": _whole(after), "timestamp": now}
-    return _with_token(message, client_token)
+def documents(before: Texts | None, after: Texts, client_token: str | None, *, now: int) -> bytes:
+    """`update/documents`: the whole shadow before and after, as it goes onto the wire."""
+    previous = "null" if before is None else _whole(before)
+    token = "" if client_token is None else f',"clientToken":{_text(client_token)}'
+    return f'{{"previous":{previous},"current":{_whole(after)},"timestamp":{now}{token}}}'.encode()
 
 
-def _whole(shadow: Shadow) -> Message:
-    return {"state": shadow.state, "metadata": shadow.metadata, "version": shadow.version}
+def _whole(shadow: Texts) -> str:
+    return f'{{"state":{shadow.state},"metadata":{shadow.metadata},"version":{shadow.version}}}'
 
 
 def current(shadow: Shadow, client_token: str | None, *, now: int) -> Message:

@@ -44,7 +44,8 @@ def _object(payload: bytes) -> Mapping[str, Any]:
         raise ShadowError(415, "Unsupported documented encoding; supported encoding is UTF-8") from error
     try:
         document = json.loads(text, parse_constant=_no_number, parse_float=_finite)
-        json.dumps(document, ensure_ascii=False).encode("utf-8")  # a lone surrogate is no text
+        if "\\u" in text:
+            json.dumps(document, ensure_ascii=False).encode("utf-8")  # a lone surrogate is no text
     except RecursionError as error:
         raise ShadowError(400, _TOO_DEEP) from error
     except ValueError as error:

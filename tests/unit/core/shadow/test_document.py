@@ -12,7 +12,7 @@ from hedgerow.core.shadow import (
     accepted,
     delta,
     maybe_token,
-    state_size,
+    texts_of,
     token_of,
     update_of,
     updated,
@@ -212,7 +212,7 @@ def test_get_and_delete_may_come_empty_or_with_a_token() -> None:
 
 
 def test_the_size_is_that_of_the_state_alone() -> None:
-    assert state_size(after({"desired": {"a": "é"}})) == len('{"desired":{"a":"é"}}'.encode())
+    assert texts_of(after({"desired": {"a": "é"}})).size == len('{"desired":{"a":"é"}}'.encode())
 
 
 @given(st.binary(max_size=40))

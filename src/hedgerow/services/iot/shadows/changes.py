@@ -21,7 +21,6 @@ from hedgerow.core.shadow import (
     documents,
     encoded,
     rejected,
-    state_size,
     updated,
 )
 from hedgerow.services.iot.shadows.model import REMEMBERED_S, TOMBSTONE, Kept, ShadowKey
@@ -49,7 +48,7 @@ class ShadowLimits:
 class Changed:
     """What was answered, and what everyone who subscribed is told."""
 
-    document: Mapping[str, Any]
+    payload: bytes
     events: tuple[Published, ...]
 
 
@@ -77,23 +76,27 @@ class Shadows:
             raise ShadowError(409, "Version conflict")
         now = int(tx.now)
         after = updated(before, update, now=now)
-        if state_size(after) > self._limits.of(key.name):
+        new = Kept.new(after)
+        if new.texts.size > self._limits.of(key.name):
             raise ShadowError(413, "The payload exceeds the maximum size allowed")
         if kept is not None and not alive:
             tx.cancel_follow_ups(TOMBSTONE, account=key.account, key=_row_key(key))
-        self._store.put(tx, key, Kept(shadow=after))
-        answer = accepted(update, after, now=now)
-        told = (
-            ("update/delta", delta_message(after, update.client_token, now=now)),
-            ("update/documents", documents(before if alive else None, after, update.client_token, now=now)),
-            ("update/accepted", answer),
-        )
-        return Changed(answer, tuple(published(key, what, message) for what, message in told if message is not None))
+        self._store.put(tx, key, new)
+        answer, difference = accepted(update, after, now=now), delta_message(after, update.client_token, now=now)
+        known = kept.texts if kept is not None and alive else None
+        payload = encoded(answer)
+        told = [
+            _told(key, "update/documents", documents(known, new.texts, update.client_token, now=now)),
+            _told(key, "update/accepted", payload),
+        ]
+        if difference is not None:
+            told.insert(0, published(key, "update/delta", difference))
+        return Changed(payload, tuple(told))
 
     def delete(self, tx: Tx, key: ShadowKey, client_token: str | None = None) -> Changed:
         """Delete the shadow; its version is remembered for two days."""
         version = self._present(tx, key).shadow.version
-        self._store.put(tx, key, Kept(shadow=Shadow(version=version), deleted_at=tx.now))
+        self._store.put(tx, key, Kept.new(Shadow(version=version), deleted_at=tx.now))
         tx.follow_up(
             TOMBSTONE,
             account=key.account,
@@ -101,8 +104,8 @@ class Shadows:
             body={"thing": key.thing, "name": key.name},
             due_at=tx.now + REMEMBERED_S,
         )
-        answer = deleted(version, client_token, now=int(tx.now))
-        return Changed(answer, (published(key, "delete/accepted", answer),))
+        payload = encoded(deleted(version, client_token, now=int(tx.now)))
+        return Changed(payload, (_told(key, "delete/accepted", payload),))
 
     def set_desired(
         self, tx: Tx, account: str, thing: str, name: str, desired: Mapping[str, Any]
@@ -127,7 +130,11 @@ class Shadows:
 
 def published(key: ShadowKey, what: str, message: Mapping[str, Any]) -> Published:
     """Answer a message on one of the shadow's topics."""
-    return Published(account=key.account, topic=f"{key.prefix}/{what}", payload=encoded(message), qos=1)
+    return _told(key, what, encoded(message))
+
+
+def _told(key: ShadowKey, what: str, payload: bytes) -> Published:
+    return Published(account=key.account, topic=f"{key.prefix}/{what}", payload=payload, qos=1)
 
 
 def refused(account: str, topic: str, error: ShadowError, client_token: str | None, now: float) -> Published:

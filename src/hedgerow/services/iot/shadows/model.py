@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from hedgerow.core.shadow import Shadow, ShadowError
+from hedgerow.core.shadow import Shadow, ShadowError, Texts, texts_of
 
 CLASSIC: Final = ""
 REMEMBERED_S: Final = 48 * 3600
@@ -48,4 +48,10 @@ class Kept:
     """A shadow as it is kept. `deleted_at` is set on one that is gone and only its version is remembered."""
 
     shadow: Shadow
+    texts: Texts
     deleted_at: float | None = None
+
+    @classmethod
+    def new(cls, shadow: Shadow, *, deleted_at: float | None = None) -> "Kept":
+        """Answer the shadow as it will be kept."""
+        return cls(shadow=shadow, texts=texts_of(shadow), deleted_at=deleted_at)

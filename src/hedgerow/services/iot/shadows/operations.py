@@ -39,14 +39,14 @@ class ShadowOperations:
             changed = self._shadows.update(tx, key, update_of(request["payload"]))
         except ShadowError as error:
             raise service_error(error) from error
-        return Answer({"payload": encoded(changed.document)}, changed.events)
+        return Answer({"payload": changed.payload}, changed.events)
 
     def delete_thing_shadow(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         try:
             changed = self._shadows.delete(tx, _key(request, caller))
         except ShadowError as error:
             raise service_error(error) from error
-        return Answer({"payload": encoded(changed.document)}, changed.events)
+        return Answer({"payload": changed.payload}, changed.events)
 
     def list_named_shadows_for_thing(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         thing = request["thingName"]

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Column, Float, Integer, Row, String, Table, Text, bindparam, delete, insert, select
 from sqlalchemy import update as update_rows
 
-from hedgerow.core.shadow import Shadow
+from hedgerow.core.shadow import Shadow, Texts
 from hedgerow.services.iot.shadows.model import Kept, ShadowKey
 from hedgerow.store import Tx, metadata
 
@@ -72,8 +72,8 @@ class ShadowStore:
         """Write the shadow in place of the one under the same key."""
         values = {
             "version": kept.shadow.version,
-            "state": _text(kept.shadow.state),
-            "metadata": _text(kept.shadow.metadata),
+            "state": kept.texts.state,
+            "metadata": kept.texts.metadata,
             "updated_at": tx.now,
             "deleted_at": kept.deleted_at,
         }
@@ -105,10 +105,6 @@ class ShadowStore:
         return [row.name for row in tx.all(_NAMES, account_=account, thing_=thing, after=after, limit_=limit)]
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
 def _kept(row: Row[Any]) -> Kept:
     shadow = Shadow(state=json.loads(row.state), metadata=json.loads(row.metadata), version=row.version)
-    return Kept(shadow=shadow, deleted_at=row.deleted_at)
+    return Kept(shadow=shadow, texts=Texts(row.state, row.metadata, row.version), deleted_at=row.deleted_at)
