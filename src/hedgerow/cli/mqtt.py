@@ -42,7 +42,7 @@ def sub(
 
     client = signed_client(target(data), on_connect=on_connect)
     client.on_message = on_message
-    client.on_subscribe = _on_subscribe(topic_filter, announce=announce)
+    client.on_subscribe = on_subscribe(topic_filter, announce=announce)
     client.loop_forever()
 
 
@@ -96,8 +96,10 @@ def _signed_path(cloud: Target) -> str:
     return f"{signed.path}?{signed.query}{token}"
 
 
-def _on_subscribe(topic_filter: str, *, announce: bool) -> Callable[..., None]:
-    def on_subscribe(client: Any, _: Any, __: Any, codes: Any, ___: Any) -> None:
+def on_subscribe(topic_filter: str, *, announce: bool) -> Callable[..., None]:
+    """Answer what says that a subscription was refused, which ends the command, or that it is there."""
+
+    def answered(client: Any, _: Any, __: Any, codes: Any, ___: Any) -> None:
         if any(code.is_failure for code in codes):
             typer.echo(f"hedgerow: the subscription to {topic_filter} was refused", err=True)
             client.disconnect()
@@ -105,4 +107,4 @@ def _on_subscribe(topic_filter: str, *, announce: bool) -> Callable[..., None]:
             typer.echo(f"subscribed {topic_filter}")
             sys.stdout.flush()
 
-    return on_subscribe
+    return answered
