@@ -488,6 +488,7 @@ class _Parts:
             "rules": self.telemetry.engine.statistics(),
             "functions": self.compute.workers.statistics(),
             "presence": self.presence.statistics(),
+            "authorizers": self.strangers.authentication.statistics(),
             "iot_log": self.iot_logging.log.statistics(),
         }
         return [

@@ -106,11 +106,12 @@ class ConnectionFlows:
 
     async def list_retained_messages(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         count, scope = request.get("maxResults", 200), f"ListRetainedMessages/{caller.account}"
+        now = self._clock.now()
         after = self._pager.position(scope, request.get("nextToken")) or ""
         rest = sorted(
             (message.topic, len(message.payload), message.qos, kept_at)
             for message, kept_at in self._gateway.retained(caller.account)
-            if message.topic > after
+            if message.topic > after and (message.expires_at or now) >= now
         )
         answer: dict[str, Any] = {
             "retainedTopics": [

@@ -138,7 +138,7 @@ class CloudControl:
                 if by_certificate
                 else message.principal
             ),
-            kind=Kind.CERTIFICATE if by_certificate else Kind.USER,
+            kind=Kind.CERTIFICATE if by_certificate else Kind.USER if ":" in message.principal else Kind.CUSTOM,
             request_id=self._ids.uuid(),
             source_ip=question.peer or None,
             certificate_id=message.principal if by_certificate else None,

@@ -114,7 +114,7 @@ def _attempt(question: Admit) -> Attempt:
         server_name=question.server_name,
         headers=None if upgrade is None else upgrade.headers,
         query="" if upgrade is None else upgrade.query,
-        client_id=question.client_id,
+        client_id="" if question.assigned else question.client_id,
         username=question.username,
         password=question.password,
     )

@@ -85,6 +85,7 @@ async def _admit(gateway: "Gateway", connection: Connection, connect: Connect) -
         way=peer.way,
         upgrade=peer.upgrade,
         way_in=peer.way_in,
+        assigned=not connect.client_id,
         connection_id="" if peer.way is Way.CERTIFICATE else gateway.ids.uuid(),
     )
     connection.asked = gateway.commands.obeyed

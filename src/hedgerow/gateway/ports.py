@@ -61,6 +61,7 @@ class Admit:
     signed_key: str | None = None  # the access key that it was signed with
     way: Way = Way.CERTIFICATE
     upgrade: Upgrade | None = None  # of a WebSocket that neither a certificate nor a signature speaks for
+    assigned: bool = False  # the client sent no id: this one is ours
     connection_id: str = ""  # where a custom authorizer may be asked
     way_in: WayIn | None = None  # that the listener opened, with its domain configuration; None is any
 

@@ -396,10 +396,11 @@ def test_what_the_upgrade_brought_is_shown_to_the_function(cloud: Cloud) -> None
     door(cloud)
     upgrade = Upgrade(headers={"x-a": "b"}, query="c=d", secure=False)
 
-    assert isinstance(stranger(cloud, Way.WEBSOCKET, upgrade=upgrade), Admitted)
+    assert isinstance(stranger(cloud, Way.WEBSOCKET, upgrade=upgrade, assigned=True), Admitted)
 
     (event,) = cloud.function.asked
     assert event["protocols"] == ["http", "mqtt"]
+    assert "clientId" not in event["protocolData"]["mqtt"]
     assert event["protocolData"]["http"] == {"headers": {"x-a": "b"}, "queryString": "?c=d"}
 
 

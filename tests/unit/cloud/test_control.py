@@ -91,7 +91,7 @@ def test_a_custom_principal_that_looks_like_a_certificate_is_none() -> None:
 
     ((caller),) = seen
     assert (caller.certificate_id, caller.principal) == (None, CERTIFICATE)
-    assert caller.kind is not Kind.CERTIFICATE
+    assert caller.kind is Kind.CUSTOM
 
 
 def test_a_signed_caller_keeps_its_own_name() -> None:

@@ -38,6 +38,13 @@ def test_the_way_in_is_told_to_control(direct: World) -> None:
     assert not certificate.connection_id
 
 
+def test_a_client_without_an_id_is_known_as_such(direct: World) -> None:
+    come_in(direct, "")
+
+    (question,) = direct.control.admits
+    assert (question.assigned, bool(question.client_id)) == (True, True)
+
+
 def test_a_refresh_replaces_the_grants_and_nothing_else(direct: World) -> None:
     client = come_in(direct)
     before = client.connection.admitted

@@ -60,6 +60,16 @@ class CustomAuthentication:
         self._clock = clock
         self._turns: dict[str, _Turns] = {}
         self._remembered: OrderedDict[bytes, tuple[LetIn, float]] = OrderedDict()
+        self._asked = self._failed = 0
+
+    def statistics(self) -> dict[str, int]:
+        """Answer the clients that wait or are asked about, what is remembered, and totals since the start."""
+        return {
+            "waiting": sum(turns.waiting for turns in self._turns.values()),
+            "remembered": len(self._remembered),
+            "asked": self._asked,
+            "failed": self._failed,
+        }
 
     async def is_open(self, account: str) -> bool:
         """Tell whether the account lets anybody in by an authorizer."""
@@ -97,12 +107,16 @@ class CustomAuthentication:
 
     async def _said(self, account: str, authorizer: Authorizer, attempt: Attempt, asked: dict[str, Any]) -> LetIn:
         payload = json.dumps({**asked, "connectionMetadata": {"id": attempt.connection_id}}).encode()
-        async with self._turn(account):
-            said = await self._invoke(account, authorizer, payload)
+        self._asked += 1
         try:
-            answer = checked_answer(said)
+            async with self._turn(account):
+                answer = checked_answer(await self._invoke(account, authorizer, payload))
         except InvalidResponse as error:
+            self._failed += 1
             raise _failed(authorizer, error.message) from error
+        except NotLetIn:
+            self._failed += 1
+            raise
         if not answer["isAuthenticated"]:
             raise NotLetIn("NOT_AUTHENTICATED", f"the function of authorizer {authorizer.name} does not let it in")
         return LetIn(

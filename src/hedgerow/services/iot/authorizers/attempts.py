@@ -26,7 +26,7 @@ class Attempt:
     server_name: str | None = None  # SNI
     headers: Mapping[str, str] | None = field(default=None, repr=False)  # lower-case names; None: no HTTP is spoken
     query: str = field(default="", repr=False)  # of the request, as it came, without its question mark
-    client_id: str | None = None  # None: no MQTT is spoken
+    client_id: str | None = None  # "" when it sent none; None: no MQTT is spoken
     username: str | None = field(default=None, repr=False)
     password: bytes | None = field(default=None, repr=False)
 
@@ -53,7 +53,7 @@ class Attempt:
         """Answer the part about MQTT."""
         if self.client_id is None:
             return None
-        parts = {"username": self.username, "password": self.password, "clientId": self.client_id}
+        parts = {"username": self.username, "password": self.password, "clientId": self.client_id or None}
         return {name: value for name, value in parts.items() if value is not None}
 
     def tls(self) -> dict[str, Any] | None:

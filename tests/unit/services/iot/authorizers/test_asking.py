@@ -242,6 +242,8 @@ def test_only_a_good_answer_lets_anybody_in(bench: Bench, answer: str) -> None:
 
     assert said == word
     assert "secret" not in detail
+    figures = bench.authentication.statistics()
+    assert (figures["waiting"], figures["asked"], figures["failed"]) == (0, 1, int(answer != "no"))
 
 
 class Slow(Deciding):
