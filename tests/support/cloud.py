@@ -10,6 +10,7 @@ from hedgerow.cloud.claimants import Claimants
 from hedgerow.cloud.credentials import Credentials
 from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.directory import Directory, Readers
+from hedgerow.cloud.domains import Domains
 from hedgerow.cloud.just_in_time import JustInTimeProvisioner
 from hedgerow.cloud.service_roles import ServiceRoles
 from hedgerow.core.caller import Caller
@@ -46,7 +47,8 @@ class Cloud:
             things=self.registry.thing_store,
             claims=self.registry.claim_reader,
         )
-        credentials = Credentials(clock=self.store.clock)
+        self.domains = Domains()
+        credentials = Credentials(clock=self.store.clock, domains=self.domains)
         self.directory = Directory(
             run=self.runner, credentials=credentials, readers=self.readers, region="eu-central-1"
         )
@@ -77,6 +79,7 @@ class Cloud:
             first_account=CALLER.account,
             clock=self.store.clock,
             region="eu-central-1",
+            domains=self.domains,
         )
         self.admission = Admission(
             run=self.runner,
@@ -90,6 +93,7 @@ class Cloud:
                 region="eu-central-1",
                 clock=self.store.clock,
             ),
+            domains=self.domains,
         )
 
     def run(
@@ -102,6 +106,7 @@ class Cloud:
         answer = self.store.run(operation, request, caller)
         for event in answer.events:
             self.directory.announce(event)
+            self.domains.announce(event)
         return answer.response
 
 

@@ -87,11 +87,11 @@ def permit(cloud: TestCloud, name: str, arn: str) -> None:
 class Named(ssl.SSLContext):
     """Says the account in the server name, whatever address is connected to."""
 
-    def __new__(cls, cloud: TestCloud) -> "Named":
+    def __new__(cls, cloud: TestCloud, name: str | None = None) -> "Named":
         return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
 
-    def __init__(self, cloud: TestCloud) -> None:
-        self._name = f"{cloud.account}.{cloud.host}"
+    def __init__(self, cloud: TestCloud, name: str | None = None) -> None:
+        self._name = name or f"{cloud.account}.{cloud.host}"
         self.check_hostname = False  # OpenSSL takes no *.localhost
         self.load_verify_locations(cloud.process.ready["ca_file"])
 
@@ -289,6 +289,27 @@ def mosquitto(
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
 
 
+def by_alpn(
+    cloud: TestCloud, port: str, password: str, *, username: str = f"lamp?{NAME}=door", name: str | None = None
+) -> list[str]:
+    """Connect with MQTT 5 and the name that AWS has for clients of custom authorizers; answer what was said."""
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2, client_id="lamp", protocol=paho.MQTTv5, reconnect_on_failure=False
+    )
+    context = Named(cloud, name)
+    context.set_alpn_protocols(["mqtt"])
+    client.tls_set_context(context)
+    client.username_pw_set(username, password)
+    connection = Attempted(client)
+    client.connect(cloud.host, cloud.process.ready[port], keepalive=60)
+    client.loop_start()
+    try:
+        return until("an answer to CONNECT", lambda: connection.said)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
 @pytest.mark.skipif(shutil.which("mosquitto_pub") is None, reason="needs Debian's mosquitto-clients")
 @pytest.mark.parametrize("port", ["alpn_port", "mqtt_port"])
 def test_mosquitto_comes_in_by_the_alpn_name_mqtt_without_a_certificate(
@@ -310,3 +331,19 @@ def test_mosquitto_comes_in_by_the_alpn_name_mqtt_without_a_certificate(
     assert (right.returncode, right.stderr) == (0, "")
     assert [each.returncode != 0 for each in (wrong, unnamed)] == [True, True]
     assert "Not authorized" in elsewhere.stdout + elsewhere.stderr
+
+
+def test_a_domain_configuration_says_which_authorizer_is_asked(hedgerow_cloud: TestCloud) -> None:
+    authorizer(hedgerow_cloud)
+    name = f"fleet.a{hedgerow_cloud.account}.example"
+    hedgerow_cloud.client("iot").create_domain_configuration(
+        domainConfigurationName="fleet",
+        domainName=name,
+        authorizerConfig={"defaultAuthorizerName": "door", "allowAuthorizerOverride": False},
+        authenticationType="CUSTOM_AUTH",
+        applicationProtocol="SECURE_MQTT",
+    )
+
+    for username in ("lamp", f"lamp?{NAME}=another"):
+        assert by_alpn(hedgerow_cloud, "alpn_port", "open sesame", username=username, name=name) == ["Success"]
+    assert by_alpn(hedgerow_cloud, "alpn_port", "a guess", username="lamp", name=name) == ["Not authorized"]

@@ -98,7 +98,7 @@ class Authenticator:
         if peer.certificate is not None:
             return self._catalogue.device(http)
         call = self._catalogue.anonymous(http)
-        if call is None and self._doorkeeper is not None:
+        if call is None and self._doorkeeper is not None and (peer.way is None or Proof.CUSTOM in peer.way.proofs):
             call = self._catalogue.custom(http)
         if call is None:
             raise MissingCredentials

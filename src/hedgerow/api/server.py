@@ -228,6 +228,13 @@ class HttpServer:
                 protocol, client, ssl=context, ssl_handshake_timeout=HANDSHAKE_WITHIN_S
             )
 
+    def end(self, server_name: str) -> None:
+        """Have the connections to a name end, each after the answer that is under way."""
+        for connection in list(self._state.connections):
+            facts = getattr(connection, "facts", None)
+            if facts is not None and facts[0] == server_name:
+                connection.shutdown()
+
     async def listen(self, sockets: tuple[socket.socket, ...], tls: ssl.SSLContext | None) -> list[asyncio.Server]:
         """Accept on these sockets."""
         if tls is not None and tls.sni_callback is None:

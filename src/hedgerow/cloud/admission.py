@@ -18,6 +18,7 @@ from hedgerow.cloud.credentials import Credentials, Refused
 from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.device_standing import DeviceStanding
 from hedgerow.cloud.directory import Readers, is_owner_there
+from hedgerow.cloud.domains import Domains
 from hedgerow.cloud.standing import entity_of
 from hedgerow.core.arn import arn, parse
 from hedgerow.core.caller import Caller, Kind
@@ -44,6 +45,7 @@ class Admission:
         just_in_time: JustInTimeFlows,
         strangers: Strangers,
         claimants: Claimants,
+        domains: Domains,
     ) -> None:
         self._run = run
         self._credentials = credentials
@@ -51,17 +53,18 @@ class Admission:
         self._just_in_time = just_in_time
         self._strangers = strangers
         self._claimants = claimants
+        self._domains = domains
         self._standing = DeviceStanding(certificates=readers.certificates, things=readers.things)
 
     async def admit(self, question: Admit) -> Admitted | NotAdmitted:
         """Say who this is and what it may do, or why it is not let in."""
-        if wrong := wrong_way(question):
+        if wrong := wrong_way(question) or self._domains.objection(question.way_in, question.server_name):
             return wrong
         if question.certificate is not None:
             der = question.certificate
             reply = await self._run.read(lambda tx: self._by_certificate(tx, question, der))
             if isinstance(reply, NotAdmitted):
-                await self._just_in_time.refused(der, question.server_name, question.peer)
+                await self._just_in_time.refused(der, self._domains.account_host(question.server_name), question.peer)
             return reply
         if question.signed_by is not None and question.signed_account is not None:
             principal, account = question.signed_by, question.signed_account

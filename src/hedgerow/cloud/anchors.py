@@ -7,6 +7,7 @@ device CA's. Such a certificate is refused. Within one account it is the account
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class Anchors:
     """Adds to what the listeners trust. One for the cloud, on its loop."""
 
     def __init__(self, *, trust: Trust) -> None:
-        self._trust = trust
+        self.trust = trust
         self._by_subject: dict[str, list[_Anchor]] = {}
         self._by_issuer: dict[str, list[_Anchor]] = {}
         self._lock = asyncio.Lock()
@@ -60,7 +61,7 @@ class Anchors:
             return found
 
         found = await run.read(read)
-        await self._trust.anchor_all([pem for _, _, pem in found])
+        await self.trust.anchor_all([pem for _, _, pem in found])
         await asyncio.to_thread(self._note_all, found)
 
     @asynccontextmanager
@@ -74,8 +75,12 @@ class Anchors:
             yield
             self._add(certificate_pem, account=account, ca=ca)
 
+    def everything(self) -> list[str]:
+        """Answer what is trusted, as PEM; for a context that is made later."""
+        return [ssl.DER_cert_to_PEM_cert(anchor.der) for anchors in self._by_subject.values() for anchor in anchors]
+
     def _add(self, certificate_pem: str, *, account: str, ca: bool) -> None:
-        self._trust.anchor(certificate_pem)
+        self.trust.anchor(certificate_pem)
         self._note(certificate_pem, account=account, ca=ca)
 
     def _note_all(self, found: Sequence[tuple[str, bool, str]]) -> None:

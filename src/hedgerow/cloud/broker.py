@@ -10,6 +10,7 @@ from hedgerow.cloud.rules import RuleEngine
 from hedgerow.core.events import (
     AuthorisationChanged,
     ClientCut,
+    DomainChanged,
     Event,
     EventsConfigured,
     LoggingChanged,
@@ -105,6 +106,10 @@ class Broker:
                         prevent_will=event.prevent_will,
                     ),
                 )
+            case DomainChanged():
+                if event.domain is None or not event.domain.enabled:
+                    reason = "FORBIDDEN_ACCESS"
+                    self.tell("*", Cut(account=event.account, domain=event.configuration, reason=reason))
             case LoggingChanged():  # connections hear what is wanted of them when they are let in
                 self._hub.interest_changed()
                 self.tell("*", Regrant(account=event.account, logging=event.rules))

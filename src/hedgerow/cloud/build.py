@@ -30,6 +30,8 @@ from hedgerow.cloud.credentials import Credentials
 from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.directory import Directory, Readers
+from hedgerow.cloud.domain_configurations import build_domains
+from hedgerow.cloud.domains import Domains
 from hedgerow.cloud.doors import Doors
 from hedgerow.cloud.enrolment import build_enrolment
 from hedgerow.cloud.explaining import build_explanations
@@ -134,6 +136,7 @@ class _Parts:
     compute: Compute
     telemetry: Telemetry
     iot_logging: IotLogging
+    domains: Domains
     directory: Directory
     control: CloudControl
     root: tuple[str, str]
@@ -241,6 +244,7 @@ class _Parts:
         authority = DeviceAuthority(authority=self.trust.device_authority, clock=clock, host_names=self.trust.names)
         self.events = build_registry_events(tables=tables, ids=ids, region=self.region, bus=self.broker)
         self.broker.listen(self.events.telling.on_committed)
+        endpoints = Endpoints(data=self.host, credentials=self.host, jobs=self.host)
         self.registry = registry = build_registry(
             tables=tables,
             stores=self.events.stores,
@@ -252,7 +256,7 @@ class _Parts:
             accounts=identity.account_reader,
             authority=authority,
             anchors=self.anchors,
-            endpoints=Endpoints(data=self.host, credentials=self.host, jobs=self.host),
+            endpoints=endpoints,
         )
         build_explanations(tables=tables, stores=registry.stores)
         logs = build_logs(tables=tables, pager=pager)
@@ -313,12 +317,22 @@ class _Parts:
             logs=logs,
             broker=self.broker,
         )
-        credentials, readers = Credentials(clock=clock), self._readers()
+        self.domains = build_domains(
+            tables=tables,
+            ids=ids,
+            pager=pager,
+            broker=self.broker,
+            store=registry.stores.domains,
+            endpoints=endpoints,
+            own_names=self.trust.names,
+        )
+        credentials, readers = Credentials(clock=clock, domains=self.domains), self._readers()
         self.strangers = Strangers(
             authentication=enrolment.authentication,
             first_account=self.folder.identity.account,
             clock=clock,
             region=self.region,
+            domains=self.domains,
         )
         admission = Admission(
             run=run,
@@ -327,6 +341,7 @@ class _Parts:
             just_in_time=enrolment.just_in_time,
             strangers=self.strangers,
             claimants=Claimants(readers=readers, holder=self._holder, region=self.region, clock=clock),
+            domains=self.domains,
         )
         self.directory = Directory(run=run, credentials=credentials, readers=readers, region=self.region)
         self.broker.listen(self.directory.announce)
@@ -387,9 +402,12 @@ class _Parts:
         operators = self.trust.operators if self.settings.bind is not None else None
         await self.stack.enter_async_context(serve(app, sockets=self.api_sockets, tls=operators))
         http = await self.stack.enter_async_context(http_server(app, clock=self.clock))
-        doors = Doors(gateway=gateway, http=http, trust=self.trust)
-        for kind, sockets in self.device_sockets.items():
-            await doors.open(self.stack, kind, sockets)
+        await self.domains.load(self.runner, stores.domains)
+        doors = Doors(
+            gateway=gateway, http=http, domains=self.domains, anchors=self.anchors, clock=self.clock, files=self.files
+        )
+        await self._task(doors.keep())
+        await doors.open(self.stack, self.device_sockets)
         return Cloud(
             account=self.folder.identity.account,
             region=self.region,

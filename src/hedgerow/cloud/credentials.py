@@ -3,19 +3,16 @@
 The handshake proved that the device has the key; OpenSSL does not look at dates. AWS's words for the reasons.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
 
 from hedgerow.base.clock import Clock
+from hedgerow.cloud.domains import Domains
 from hedgerow.core import pki
 from hedgerow.services.iot.ca_certificates import CaCertificateStore
 from hedgerow.services.iot.certificates import Certificate, CertificateStore, Mode, Status
 from hedgerow.store import Tx
-
-_ACCOUNT_HOST: Final = re.compile(r"([0-9]{12})\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +48,9 @@ class Owners:
 class Credentials:
     """Decides about certificates."""
 
-    def __init__(self, *, clock: Clock) -> None:
+    def __init__(self, *, clock: Clock, domains: Domains) -> None:
         self._clock = clock
+        self._domains = domains
 
     def choose(self, found: Owners, certificate_id: str, server_name: str | None) -> tuple[str, Certificate] | Refused:
         """Answer the account and its certificate. Where several accounts have it, the server name decides.
@@ -63,9 +61,9 @@ class Credentials:
         owners = found.entries
         if not owners:
             return Refused("DEVICE_CERTIFICATE_NOT_REGISTERED", f"no account has the certificate {certificate_id}")
-        named = _ACCOUNT_HOST.match(server_name or "")
+        named = self._domains.account(server_name)
         if named is not None:
-            owners = [(account, certificate) for account, certificate in owners if account == named[1]]
+            owners = [(account, certificate) for account, certificate in owners if account == named]
             if not owners:
                 detail = f"the server name {server_name} is of another account than the certificate {certificate_id}"
                 return Refused("SNI_MISUSED", detail)

@@ -1,18 +1,19 @@
 """Clients that neither a certificate nor a signature speaks for: whose they are, and what authorizers say of them.
 
-The account is the one that the server name begins with (`<12 digits>.<host>`), else the first one of the cloud. Without
-TLS there is no server name: then the Host header stands for it. A function is shown neither what describes the body of
-a request nor what concerns the way there, so that what it said of one request may be good for another.
+The account is the one whose domain configuration has the server name, or that it begins with (`<12 digits>.<host>`),
+else the first one of the cloud. Without TLS there is no server name: then the Host header stands for it. A function is
+shown neither what describes the body of a request nor what concerns the way there, so that what it said of one request
+may be good for another.
 """
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from hedgerow.api.ports import Grants, Stranger
 from hedgerow.base.clock import Clock
 from hedgerow.base.errors import ServiceError
 from hedgerow.base.log import get_logger
+from hedgerow.cloud.domains import Domains
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.policy import Dialect, compile_policies
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
@@ -24,7 +25,6 @@ log = get_logger("custom_authentication")
 _PASSING: Final = frozenset(
     {"connection", "content-length", "date", "expect", "keep-alive", "te", "trailer", "transfer-encoding"}
 )
-_ACCOUNT_HOST: Final = re.compile(r"([0-9]{12})\.")
 
 
 class Unauthorized(ServiceError):
@@ -45,11 +45,11 @@ class Strangers:
     first_account: str
     clock: Clock
     region: str
+    domains: Domains
 
     def account(self, server_name: str | None) -> str:
         """Answer whose authorizers are asked about who comes to this name."""
-        named = _ACCOUNT_HOST.match(server_name or "")
-        return self.first_account if named is None else named[1]
+        return self.domains.account(server_name) or self.first_account
 
     async def is_open(self, server_name: str | None) -> bool:
         """Tell whether anybody may come in there by an authorizer."""
@@ -59,7 +59,7 @@ class Strangers:
         """Answer a CONNECT; `variables` are those that every client of its kind has."""
         account = self.account(question.server_name)
         try:
-            let_in = await self.authentication.ask(account, _attempt(question))
+            let_in = await self.authentication.ask(account, self._at(question.server_name, _attempt(question)))
         except NotLetIn as error:
             return NotAdmitted(reason=error.word, detail=error.detail)
         now = self.clock.now()
@@ -73,6 +73,13 @@ class Strangers:
             fixed=True,
             refresh_at=None if let_in.refresh_after_s is None else now + let_in.refresh_after_s,
         )
+
+    def _at(self, server_name: str | None, attempt: Attempt) -> Attempt:
+        """Answer the attempt with what a domain configuration says about authorizers."""
+        domain = self.domains.find(server_name)
+        if domain is None or domain.authorizer is None:
+            return attempt
+        return replace(attempt, default_name=domain.authorizer, may_name=domain.override)
 
     async def let_in(self, stranger: Stranger) -> tuple[Caller, Grants] | None:
         """Answer an HTTP request of the data plane. Raises Unauthorized when it is refused."""
@@ -88,7 +95,7 @@ class Strangers:
             query=stranger.query,
         )
         try:
-            let_in = await self.authentication.ask(account, attempt)
+            let_in = await self.authentication.ask(account, self._at(name, attempt))
         except NotLetIn as error:
             fields = {"account": account, "peer": stranger.source_ip, "request_id": stranger.request_id}
             log.warning("not let in", extra={"fields": fields | {"reason": error.word, "detail": error.detail}})

@@ -30,6 +30,7 @@ from hedgerow.services.iot.certificates import (
 )
 from hedgerow.services.iot.claims import ClaimReader, ClaimStore
 from hedgerow.services.iot.connectivity import ConnectivityStore
+from hedgerow.services.iot.domains import DomainStore
 from hedgerow.services.iot.endpoints import EndpointOperations, Endpoints
 from hedgerow.services.iot.fleet_index import Announcing, FleetIndexStore
 from hedgerow.services.iot.groups import GroupOperations, GroupStore
@@ -73,6 +74,7 @@ class Stores:
     claims: ClaimStore = field(default_factory=ClaimStore)
     templates: TemplateStore = field(default_factory=TemplateStore)
     role_aliases: RoleAliasStore = field(default_factory=RoleAliasStore)
+    domains: DomainStore = field(default_factory=DomainStore)
 
     def claim_reader(self) -> ClaimReader:
         """Answer the reader of claims."""
@@ -160,7 +162,7 @@ def build_registry(
             policies=registry.policies,
             attachments=registry.attachments,
             role_aliases=RoleAliasOperations(role_aliases=stores.role_aliases, roles=roles, pages=pages),
-            endpoints=EndpointOperations(endpoints=endpoints, pages=pages),
+            endpoints=EndpointOperations(endpoints=endpoints),
         ),
     )
     tests = AuthorizationTestOperations(

@@ -64,6 +64,13 @@ KINDS: Final = (
         ("DeleteCertificateProvider",),
     ),
     Kind("command", "commandId", "GetCommand", ("CreateCommand",), ("DeleteCommand",)),
+    Kind(
+        "domainconfiguration",
+        "domainConfigurationName",
+        "DescribeDomainConfiguration",
+        ("CreateDomainConfiguration",),
+        ("DeleteDomainConfiguration",),
+    ),
     Kind("cacert", "certificateId", "DescribeCACertificate", (), ("DeleteCACertificate",)),
 )
 

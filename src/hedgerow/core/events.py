@@ -7,6 +7,7 @@ happen even after a crash is a follow-up row, written in the operation's own tra
 from dataclasses import dataclass
 
 from hedgerow.core.iotlog import LogRules
+from hedgerow.core.tls import Domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,16 @@ class ClientCut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DomainChanged:
+    """A domain configuration was made, changed or deleted (`domain` is None): the listeners go by it from now on."""
+
+    account: str
+    configuration: str
+    name: str  # the host name
+    domain: Domain | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RulesChanged:
     """The account's topic rules changed: the compiled set is read again."""
 
@@ -75,4 +86,13 @@ class LoggingChanged:
     rules: LogRules
 
 
-Event = Published | AuthorisationChanged | PrincipalCut | ClientCut | RulesChanged | EventsConfigured | LoggingChanged
+Event = (
+    Published
+    | AuthorisationChanged
+    | PrincipalCut
+    | ClientCut
+    | DomainChanged
+    | RulesChanged
+    | EventsConfigured
+    | LoggingChanged
+)

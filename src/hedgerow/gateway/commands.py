@@ -73,6 +73,8 @@ class Commands:
                 continue
             if command.before_epoch is not None and connection.epoch >= command.before_epoch:
                 continue
+            if command.domain is not None and _domain(connection) != command.domain:
+                continue
             self._end(connection, command)
         self._session(command)
 
@@ -159,6 +161,11 @@ class Commands:
         permissions = Permissions(grants, region=gateway.region, account=admitted.account)
         connection.regrant(admitted, permissions)
         connection.account.changed()
+
+
+def _domain(connection: Connection) -> str | None:
+    way_in = connection.peer.way_in
+    return None if way_in is None else way_in.domain
 
 
 def _is_open(connection: Connection) -> bool:

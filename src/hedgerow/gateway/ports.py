@@ -125,6 +125,7 @@ class Cut:
     account: str
     principal: str | None = None
     client_id: str | None = None
+    domain: str | None = None  # those who came in by this domain configuration
     reason: str
     clean_session: bool = False
     prevent_will: bool = False

@@ -1,6 +1,7 @@
 """Who may connect by MQTT, and with which policies and variables."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hedgerow.cloud.admission import GrantsCompiler
 from hedgerow.core import pki
 from hedgerow.core.caller import Caller
-from hedgerow.core.tls import Port, Proof, Speech, WayIn, way_for
+from hedgerow.core.events import DomainChanged
+from hedgerow.core.tls import Domain, Port, Proof, Speech, WayIn, way_for
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Upgrade, Way
 from hedgerow.services.iot.ca_certificates.model import CaMode, parsed_ca
 from hedgerow.services.iot.certificates import Certificate, Mode, Status
@@ -436,3 +438,55 @@ def test_a_certificate_is_not_enough_where_an_authorizer_must_see_it(cloud: Clou
 
     assert isinstance(found, NotAdmitted)
     assert "authorizer beside the certificate" in found.detail
+
+
+# --- domain configurations
+
+
+def configured(cloud: Cloud, account: str = CALLER.account, **more: Any) -> WayIn:
+    """A domain configuration; answer the way in of who asks for it by MQTT."""
+    domain = Domain(account=account, configuration="mine", name="iot.acme.example", **more)
+    cloud.domains.announce(DomainChanged(account=account, configuration="mine", name=domain.name, domain=domain))
+    return replace(way_for(Port.MQTT, []), domain="mine", account=account)
+
+
+def test_a_domain_configuration_says_whose_certificate_it_must_be(cloud: Cloud) -> None:
+    registered(cloud)
+
+    mine = ask(cloud, way_in=configured(cloud), server_name="iot.acme.example")
+    theirs = ask(cloud, way_in=configured(cloud, OTHER_ACCOUNT.account), server_name="iot.acme.example")
+
+    assert isinstance(mine, Admitted)
+    assert mine.variables["iot:DomainName"] == "iot.acme.example"
+    assert isinstance(theirs, NotAdmitted)
+    assert theirs.reason == "SNI_MISUSED"
+
+
+def test_a_domain_configuration_that_ends_during_the_handshake_lets_nobody_in(cloud: Cloud) -> None:
+    registered(cloud)
+    way_in = configured(cloud)
+
+    configured(cloud, enabled=False)
+    disabled = ask(cloud, way_in=way_in, server_name="iot.acme.example")
+    gone = DomainChanged(account=CALLER.account, configuration="mine", name="iot.acme.example", domain=None)
+    cloud.domains.announce(gone)
+    deleted = ask(cloud, way_in=way_in, server_name="iot.acme.example")
+
+    reasons = [each.reason for each in (disabled, deleted) if isinstance(each, NotAdmitted)]
+    assert reasons == ["DOMAIN_CONFIGURATION_DISABLED", "DOMAIN_CONFIGURATION_INVALID"]
+
+
+def test_a_domain_configuration_names_the_authorizer_and_may_allow_another(cloud: Cloud) -> None:
+    door(cloud, OTHER_ACCOUNT)
+    way_in = configured(cloud, OTHER_ACCOUNT.account, authorizer="door", override=False)
+    named = {"username": "ann?x-amz-customauthorizer-name=other", "server_name": "iot.acme.example"}
+
+    fixed = ask(cloud, certificate=None, way=Way.WEBSOCKET, connection_id="1", way_in=None, **named)
+    configured(cloud, OTHER_ACCOUNT.account, authorizer="door", override=True)
+    free = ask(cloud, certificate=None, way=Way.WEBSOCKET, connection_id="1", way_in=None, **named)
+
+    assert way_in.account == OTHER_ACCOUNT.account
+    assert isinstance(fixed, Admitted)
+    assert fixed.account == OTHER_ACCOUNT.account
+    assert isinstance(free, NotAdmitted)
+    assert free.reason == "CUSTOM_AUTHORIZER_NOT_FOUND"

@@ -67,7 +67,6 @@ def rows(cloud: Cloud) -> dict[tuple[str, str], Row]:
         ),
         endpoints=EndpointOperations(
             endpoints=Endpoints(data="data.test", credentials="credentials.test", jobs="jobs.test"),
-            pages=registry.pages,
         ),
     )
     templates = TemplateOperations(

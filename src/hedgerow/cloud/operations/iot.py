@@ -63,10 +63,6 @@ def rows(
         "UpdateRoleAlias": write(role_aliases.update_role_alias, _ALIAS, also=_TO_ALIAS),
         "DeleteRoleAlias": write(role_aliases.delete_role_alias, _ALIAS),
         "DescribeEndpoint": read(endpoints.describe_endpoint),
-        "ListDomainConfigurations": read(endpoints.list_domain_configurations),
-        "DescribeDomainConfiguration": read(
-            endpoints.describe_domain_configuration, _OWN + "domainconfiguration/{domainConfigurationName}"
-        ),
     }
 
 

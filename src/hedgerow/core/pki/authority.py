@@ -91,14 +91,16 @@ def _root(now: float, name: x509.Name, kind: KeyKind) -> Authority:
     return Authority(builder.sign(key, hashes.SHA256()), key)
 
 
-def issue_server(authority: Authority, key: PublicKey, names: Sequence[str], now: float) -> str:
+def issue_server(
+    authority: Authority, key: PublicKey, names: Sequence[str], now: float, *, until: float | None = None
+) -> str:
     """Issue a server certificate for host names (`*.` allowed) and IP addresses; answer its PEM."""
     alternatives = [_general_name(name) for name in names]
     if not alternatives:
         raise BadRequest("a server certificate needs at least one name")
     subject = _common_name(names[0]) if len(names[0]) <= 64 else x509.Name([])
     usage = _usage(digital_signature=True, key_encipherment=isinstance(key, rsa.RSAPublicKey))
-    builder = _leaf(authority, subject, key, now)
+    builder = _leaf(authority, subject, key, now, until)
     builder = builder.add_extension(usage, critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=not list(subject))

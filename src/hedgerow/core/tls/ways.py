@@ -45,8 +45,6 @@ class WayIn:
     plain: bool = True  # HTTP requests, too, where HTTP is spoken
     domain: str | None = None  # the domain configuration that the server name chose; None is the default one
     account: str | None = None  # whose domain configuration that is
-    authorizer: str | None = None  # that the domain configuration asks by default
-    override: bool = True  # may the client name another authorizer?
 
     @property
     def certificates(self) -> bool:
@@ -57,9 +55,6 @@ class WayIn:
 def _way(speech: Speech, *proofs: Proof) -> WayIn:
     return WayIn(speech=speech, proofs=frozenset(proofs))
 
-
-NO_WAY: Final = WayIn(speech=Speech.HTTP, proofs=frozenset())
-"""Nothing may come in here."""
 
 # An operator may have no right to port 443, so custom authorizers can be used on 8883 (with `mqtt`) and on 8443 as
 # well. On 443 without ALPN we ask for a certificate, which a client need not have: AWS's credential provider does so
@@ -77,7 +72,6 @@ _WAYS: Final = {
     (Port.HTTPS, "http/1.1"): _way(Speech.HTTP, Proof.X509, Proof.SIGV4, Proof.CUSTOM),
     (Port.HTTPS, None): _way(Speech.HTTP, Proof.X509, Proof.SIGV4, Proof.CUSTOM),
 }
-PORTS: Final = tuple(Port)
 
 
 def names_for(port: Port, speech: Speech | None = None) -> tuple[str, ...]:

@@ -127,9 +127,9 @@ class CustomAuthentication:
         )
 
     def _chosen(self, tx: Tx, account: str, attempt: Attempt) -> Authorizer:
-        name = attempt.said(NAME)
+        name = attempt.said(NAME) if attempt.may_name else None
         if name is None:
-            name = self._authorizers.default(tx, account)
+            name = attempt.default_name or self._authorizers.default(tx, account)
             if name is None:
                 detail = f"the client names no custom authorizer, and account {account} has no default one"
                 raise NotLetIn("NOT_AUTHENTICATED", detail)

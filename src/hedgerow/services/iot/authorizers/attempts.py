@@ -29,6 +29,8 @@ class Attempt:
     client_id: str | None = None  # "" when it sent none; None: no MQTT is spoken
     username: str | None = field(default=None, repr=False)
     password: bytes | None = field(default=None, repr=False)
+    default_name: str | None = None  # the authorizer that a domain configuration names
+    may_name: bool = True  # may the client name another one than that?
 
     def said(self, name: str) -> str | None:
         """Answer a parameter; raise NotLetIn when it is there twice in one place, or no text."""

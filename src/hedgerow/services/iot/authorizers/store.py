@@ -16,11 +16,11 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    false,
     func,
     insert,
     or_,
     select,
+    text,
 )
 from sqlalchemy import update as update_rows
 
@@ -37,7 +37,7 @@ authorizers = Table(
     Column("keys", Text, nullable=False),
     Column("status", String(10), nullable=False),
     Column("signing_disabled", Boolean, nullable=False),
-    Column("caching_for_http", Boolean, nullable=False, server_default=false()),
+    Column("caching_for_http", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
 )

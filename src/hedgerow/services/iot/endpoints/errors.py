@@ -1,6 +1,6 @@
 """What can be wrong with a request about endpoints."""
 
-from hedgerow.services.iot.errors import InvalidRequest, ResourceNotFound
+from hedgerow.services.iot.errors import InvalidRequest
 
 
 class UnknownEndpointType(InvalidRequest):
@@ -8,10 +8,3 @@ class UnknownEndpointType(InvalidRequest):
 
     def __init__(self, kind: str, known: tuple[str, ...]) -> None:
         super().__init__(f"Endpoint type {kind} is not one of {', '.join(known)}")
-
-
-class NoSuchDomain(ResourceNotFound):
-    """There is no domain configuration of that name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"Domain configuration {name} not found.")

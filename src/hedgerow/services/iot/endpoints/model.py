@@ -31,18 +31,3 @@ class Endpoints:
             return hosts[kind or DEFAULT]
         except KeyError:
             raise UnknownEndpointType(kind or "", tuple(hosts)) from None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DomainConfiguration:
-    """One of the domain configurations that every account has from the start; there are no others here."""
-
-    name: str  # also the type of endpoint
-    service: str
-
-
-DOMAINS: Final = (
-    DomainConfiguration(name="iot:CredentialProvider", service="CREDENTIAL_PROVIDER"),
-    DomainConfiguration(name="iot:Data-ATS", service="DATA"),
-    DomainConfiguration(name="iot:Jobs", service="JOBS"),
-)
