@@ -28,6 +28,7 @@ from hedgerow.services.s3.objects.model import Object
 from hedgerow.store import Answer, FollowUp, Tx, forbid_in_transaction
 from hedgerow.store.tx import follow_ups
 from tests.support.clock import FakeClock, FakeIds
+from tests.support.jobs import FakeLinks, FakeObjects
 from tests.support.store import CALLER, MemoryRun, MemoryStore
 
 DIGEST = "ab" * 32
@@ -92,6 +93,8 @@ class FleetBench:
             objects=Links(),
             rights=CallerRights(grants=_everything, clock=FakeClock(0.0)),
             telling=self.telling,
+            job_links=FakeLinks(),
+            job_objects=FakeObjects(),
         )
         self.told: dict[str, Any] = {}  # what was published last, by topic
 

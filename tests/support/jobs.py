@@ -1,17 +1,21 @@
 """The job subject on a store in memory, joined as the cloud joins it."""
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, select
 
+from hedgerow.base.errors import AccessDenied, ServiceError
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import EventsConfigured, Published
 from hedgerow.core.paging import Pager
+from hedgerow.core.request import Request
 from hedgerow.core.topics import TopicRequest
 from hedgerow.services.iot.jobs import (
     DeviceDesk,
+    Documents,
     JobDataOperations,
     JobEvents,
     JobExecutionOperations,
@@ -19,6 +23,7 @@ from hedgerow.services.iot.jobs import (
     JobLimits,
     JobOperations,
     Jobs,
+    JobSources,
     JobStore,
     JobTopics,
 )
@@ -58,6 +63,49 @@ class Registry:
         return sorted(name for name in names if name > after)[:limit]
 
 
+class FakeLinks:
+    """Links that say what they are to; one role can be taken."""
+
+    ROLE = "arn:aws:iam::123456789012:role/links"
+
+    def __init__(self) -> None:
+        self.roles = {self.ROLE}
+        self.made = 0
+
+    def own(self, host: str) -> bool:
+        return host == "cloud.local:8443"
+
+    def usable(self, tx: Tx, account: str, role_arn: str) -> bool:
+        return role_arn in self.roles and account == CALLER.account
+
+    def maybe_signer(self, tx: Tx, account: str, role_arn: str, *, expires_s: int) -> "FakeSigner | None":
+        self.made += 1
+        return FakeSigner(f"expires={expires_s}&made={self.made}") if self.usable(tx, account, role_arn) else None
+
+
+class FakeSigner:
+    def __init__(self, query: str) -> None:
+        self._query = query
+
+    def link(self, bucket: str, key: str) -> str:
+        return f"https://cloud.local:8443/{bucket}/{key}?{self._query}"
+
+
+class FakeObjects:
+    """S3 with what is put into `kept`."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], bytes] = {}
+
+    async def read(self, caller: Caller, bucket: str, key: str, *, most: int) -> bytes | None:
+        if bucket == "forbidden":
+            raise AccessDenied("not yours")
+        if bucket == "missing":
+            raise ServiceError("The specified bucket does not exist")
+        data = self.kept.get((bucket, key))
+        return None if data is None or len(data) > most else data
+
+
 class Cloud:
     """The job subject on a store in memory, with a dispatcher of its own."""
 
@@ -67,9 +115,19 @@ class Cloud:
         self.telling = RegistryEvents(things=ThingStore(), ids=FakeIds(), region=CALLER.region)
         told = JobEvents(telling=self.telling)
         self.rows = rows = JobStore()
-        self.jobs = Jobs(store=rows, things=self.registry, groups=self.registry, limits=JobLimits(), told=told)
+        self.links, self.objects = FakeLinks(), FakeObjects()
+        self.documents = Documents(links=self.links)
+        self.sources = JobSources(documents=self.documents, objects=self.objects)
+        self.jobs = Jobs(
+            store=rows,
+            things=self.registry,
+            groups=self.registry,
+            limits=JobLimits(),
+            told=told,
+            documents=self.documents,
+        )
         desk = DeviceDesk(jobs=self.jobs, store=rows)
-        self.api = JobOperations(jobs=self.jobs, store=rows, pages=Pages(Pager(b"key")))
+        self.api = JobOperations(jobs=self.jobs, store=rows, documents=self.documents, pages=Pages(Pager(b"key")))
         self.executions = JobExecutionOperations(jobs=self.jobs, store=rows, pages=Pages(Pager(b"key")))
         self.data = JobDataOperations(desk=desk)
         self.topics = JobTopics(desk=desk)
@@ -88,7 +146,14 @@ class Cloud:
     def create(self, job: str = "j", *, thing: str = "T", group: str | None = None, **members: Any) -> Answer:
         target = f"{ARN}thinggroup/{group}" if group else f"{ARN}thing/{thing}"
         request = {"jobId": job, "targets": [target], "document": '{"do":"it"}', **members}
-        return self.store.run(self.api.create_job, request)
+        if "documentSource" in members:
+            del request["document"]
+        return self.ask(self.api.create_job, request)
+
+    def ask(self, operation: Callable[[Tx, Request, Caller], Answer], request: Mapping[str, Any]) -> Answer:
+        """Run an operation with what is gathered for it before."""
+        gathered = asyncio.run(self.sources.gather(request, CALLER))
+        return self.store.run(operation, {**request, **gathered})
 
     def publish(self, topic: str, body: Any = None, *, thing: str = "T") -> Any:
         """Ask as the device does; answer (accepted or rejected, the reply, what was published after it)."""

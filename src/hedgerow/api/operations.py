@@ -11,6 +11,7 @@ from hedgerow.store import Answer, Tx
 
 Operation = Callable[[Tx, Request, Caller], Answer]
 Flow = Callable[[Request, Caller], Awaitable[Mapping[str, Any]]]
+Gather = Callable[[Mapping[str, Any], Caller], Awaitable[Mapping[str, Any]]]
 
 NO_CONDITIONS: Final[Mapping[str, str]] = {}
 
@@ -51,7 +52,8 @@ class Row:
     `resource` is the ARN that authorisation asks about, with the request's members in braces:
     `arn:aws:iot:{region}:{account}:thing/{thingName}`; a member that is absent gives `*`. `action` is the IAM
     action where it is not `<signing name>:<Operation>`, `""` where everyone may (or `also` asks enough). `conditions`
-    are condition keys and the members that say their values (`member|=x`: x where it is absent).
+    are condition keys and the members that say their values (`member|=x`: x where it is absent). What an operation
+    needs from outside the database is fetched by `gather` before its transaction: it is handed that as further members.
     """
 
     method: Operation | Flow
@@ -60,11 +62,19 @@ class Row:
     action: str | None = None
     also: tuple[Also, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
+    gather: Gather | None = None
 
 
-def write(method: Operation, resource: str = "*", *, action: str | None = None, also: tuple[Also, ...] = ()) -> Row:
+def write(
+    method: Operation,
+    resource: str = "*",
+    *,
+    action: str | None = None,
+    also: tuple[Also, ...] = (),
+    gather: Gather | None = None,
+) -> Row:
     """Enter an operation that changes rows."""
-    return Row(method, Way.WRITE, resource, action, also)
+    return Row(method, Way.WRITE, resource, action, also, gather=gather)
 
 
 def read(method: Operation, resource: str = "*", *, action: str | None = None, also: tuple[Also, ...] = ()) -> Row:

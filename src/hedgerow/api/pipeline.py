@@ -203,10 +203,13 @@ class Pipeline:
             # a flow's steps are committed by now: it must read its members before its first step
             refuse_unread(request, call, given)
             return response
-        operation = cast("Operation", row.method)
+        operation, params = cast("Operation", row.method), given.params
+        if row.gather is not None:
+            async with asyncio.timeout(DEADLINE_S):
+                params = {**params, **await row.gather(params, caller)}
 
         def work(tx: Tx) -> Answer:
-            request = Request(given.params)  # made here: the runner may run this more than once
+            request = Request(params)  # made here: the runner may run this more than once
             answer = operation(tx, request, caller)
             refuse_unread(request, call, given)
             return answer

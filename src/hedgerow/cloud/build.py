@@ -41,6 +41,7 @@ from hedgerow.cloud.identity import Identity, build_identity
 from hedgerow.cloud.indexing import build_fleet_index, build_fleet_metrics
 from hedgerow.cloud.iot_logging import IotLogging, build_iot_logging
 from hedgerow.cloud.issuers import IssuerKeys
+from hedgerow.cloud.job_links import JobLinks, JobObjects
 from hedgerow.cloud.messages import PublishingFlows
 from hedgerow.cloud.operations import iot_connections as connection_rows
 from hedgerow.cloud.ports import bound, device_sockets, last_ports, port_of, preferred
@@ -272,10 +273,11 @@ class _Parts:
             blobs=self.blobs,
             identity=identity,
             logs=logs,
-            endpoint=lambda: f"https://{self.host}:{self.https_port}",
+            endpoint=self._devices_url,
             surroundings=self._surroundings,
         )
         roles = ServiceRoles(run=run, roles=identity.roles, policies=identity.policies)
+        rights = CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock)
         build_fleet(
             tables=tables,
             run=run,
@@ -284,8 +286,12 @@ class _Parts:
             stores=registry.stores,
             functions=self.compute.versions,
             objects=self.compute.objects,
-            rights=CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock),
+            rights=rights,
             telling=self.events.telling,
+            job_links=JobLinks(
+                roles=identity.roles, mint=identity.mint, endpoint=self._devices_url, region=self.region
+            ),
+            job_objects=JobObjects(run=run, objects=self.compute.objects, rights=rights),
         )
         build_fleet_index(tables=tables, ids=ids, pager=pager, stores=registry.stores)
         enrolment = build_enrolment(
@@ -532,6 +538,9 @@ class _Parts:
 
     def _holder(self, account: str, client_id: str) -> str | None:
         return None if self.gateway is None else self.gateway.holder(account, client_id)
+
+    def _devices_url(self) -> str:
+        return f"https://{self.host}:{self.https_port}"
 
     def _surroundings(self) -> dict[str, str]:
         told = {"AWS_ENDPOINT_URL": self.api_url}

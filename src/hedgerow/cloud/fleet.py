@@ -28,6 +28,7 @@ from hedgerow.services.greengrassv2.deployments import (
 from hedgerow.services.greengrassv2.tags import Tagged, TagOperations
 from hedgerow.services.iot.jobs import (
     DeviceDesk,
+    Documents,
     JobDataOperations,
     JobEvents,
     JobExecutionOperations,
@@ -35,9 +36,12 @@ from hedgerow.services.iot.jobs import (
     JobLimits,
     JobOperations,
     Jobs,
+    JobSources,
     JobStore,
     JobTopics,
 )
+from hedgerow.services.iot.jobs.documents import Links
+from hedgerow.services.iot.jobs.flows import Objects
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.registry_events import RegistryEvents
 from hedgerow.services.iot.shadows import (
@@ -72,12 +76,22 @@ def build_fleet(
     objects: ObjectFlows,
     rights: CallerRights,
     telling: RegistryEvents,
+    job_links: Links,
+    job_objects: Objects,
 ) -> Fleet:
     """Build it and enter its rows."""
     pages, shadows, job_store = Pages(pager), _shadows(tables, pager, stores), JobStore()
-    told = JobEvents(telling=telling)
-    jobs = Jobs(store=job_store, things=stores.things, groups=stores.groups, limits=JobLimits(), told=told)
-    _serve_jobs(tables, pages, jobs, job_store)
+    job_documents = Documents(links=job_links)
+    jobs = Jobs(
+        store=job_store,
+        things=stores.things,
+        groups=stores.groups,
+        limits=JobLimits(),
+        told=JobEvents(telling=telling),
+        documents=job_documents,
+    )
+    sources = JobSources(documents=job_documents, objects=job_objects)
+    _serve_jobs(tables, pages, jobs, job_store, job_documents, sources)
     build_commands(tables=tables, ids=ids, pages=pages, things=stores.things)
     components = ComponentStore()
     flows = ComponentFlows(
@@ -145,11 +159,13 @@ def _shadows(tables: Tables, pager: Pager, stores: Stores) -> Shadows:
     return shadows
 
 
-def _serve_jobs(tables: Tables, pages: Pages, jobs: Jobs, store: JobStore) -> None:
+def _serve_jobs(
+    tables: Tables, pages: Pages, jobs: Jobs, store: JobStore, documents: Documents, sources: JobSources
+) -> None:
     desk = DeviceDesk(jobs=jobs, store=store)
-    operations = JobOperations(jobs=jobs, store=store, pages=pages)
+    operations = JobOperations(jobs=jobs, store=store, documents=documents, pages=pages)
     executions = JobExecutionOperations(jobs=jobs, store=store, pages=pages)
-    tables.serve("iot", job_rows.rows(jobs=operations, executions=executions))
+    tables.serve("iot", job_rows.rows(jobs=operations, executions=executions, sources=sources))
     tables.serve("iot-jobs-data", job_data_rows.rows(jobs=JobDataOperations(desk=desk)))
     tables.answer(job_rows.topic_rows(jobs=JobTopics(desk=desk)))
     tables.follow(job_rows.follow_up_rows(jobs=JobFollowUps(jobs=jobs)))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from hedgerow.api.operations import Also, Row, pass_role, read, write
 from hedgerow.cloud.rows import TopicRow
-from hedgerow.services.iot.jobs import JobExecutionOperations, JobFollowUps, JobOperations, JobTopics
+from hedgerow.services.iot.jobs import JobExecutionOperations, JobFollowUps, JobOperations, JobSources, JobTopics
 from hedgerow.store import Answer, FollowUp, Tx
 
 _JOB = "arn:aws:iot:{region}:{account}:job/{jobId}"
@@ -12,10 +12,12 @@ _THING = "arn:aws:iot:{region}:{account}:thing/{thingName}"
 _TO_JOB = pass_role("presignedUrlConfig.roleArn", to="iot.amazonaws.com")
 
 
-def rows(*, jobs: JobOperations, executions: JobExecutionOperations) -> dict[str, Row]:
+def rows(*, jobs: JobOperations, executions: JobExecutionOperations, sources: JobSources) -> dict[str, Row]:
     """Answer the job operations of iot; `cloud.operations.iot` takes them in."""
     return {
-        "CreateJob": write(jobs.create_job, _JOB, also=(Also("iot:CreateJob", "{targets}"), _TO_JOB)),
+        "CreateJob": write(
+            jobs.create_job, _JOB, also=(Also("iot:CreateJob", "{targets}"), _TO_JOB), gather=sources.gather
+        ),
         "DescribeJob": read(jobs.describe_job, _JOB),
         "ListJobs": read(jobs.list_jobs),
         "UpdateJob": write(jobs.update_job, _JOB, also=(_TO_JOB,)),

@@ -15,6 +15,7 @@ def rows(*, jobs: JobDataOperations) -> dict[str, Row]:
         "StartNextPendingJobExecution": write(
             jobs.start_next_pending_job_execution, _THING, action="iotjobsdata:StartNextPendingJobExecution"
         ),
-        "DescribeJobExecution": read(jobs.describe_job_execution, _THING, action="iotjobsdata:DescribeJobExecution"),
+        # It may make credentials for the links in the document.
+        "DescribeJobExecution": write(jobs.describe_job_execution, _THING, action="iotjobsdata:DescribeJobExecution"),
         "UpdateJobExecution": write(jobs.update_job_execution, _THING, action="iotjobsdata:UpdateJobExecution"),
     }

@@ -3,8 +3,10 @@
 from hedgerow.services.iot.jobs.changes import JobLimits, Jobs
 from hedgerow.services.iot.jobs.device import DeviceDesk
 from hedgerow.services.iot.jobs.device_operations import JobDataOperations
+from hedgerow.services.iot.jobs.documents import Documents
 from hedgerow.services.iot.jobs.events import JobEvents
 from hedgerow.services.iot.jobs.execution_operations import JobExecutionOperations
+from hedgerow.services.iot.jobs.flows import JobSources
 from hedgerow.services.iot.jobs.follow_ups import JobFollowUps
 from hedgerow.services.iot.jobs.model import Execution, Job, JobStatus, Selection, Status
 from hedgerow.services.iot.jobs.operations import JobOperations
@@ -14,6 +16,7 @@ from hedgerow.services.iot.jobs.topics import JobTopics
 
 __all__ = [
     "DeviceDesk",
+    "Documents",
     "Execution",
     "Job",
     "JobDataOperations",
@@ -22,6 +25,7 @@ __all__ = [
     "JobFollowUps",
     "JobLimits",
     "JobOperations",
+    "JobSources",
     "JobStatus",
     "JobStore",
     "JobTopics",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from hedgerow.services.iot.errors import InvalidRequest, LimitExceeded, ResourceAlreadyExists, ResourceNotFound
+from hedgerow.services.iot.jobs.documents import Documents
 from hedgerow.services.iot.jobs.errors import InvalidTransition
 from hedgerow.services.iot.jobs.events import JobEvents
 from hedgerow.services.iot.jobs.model import LONGEST_DOCUMENT, Execution, Job, JobStatus, Selection, Status
@@ -54,13 +55,22 @@ class JobLimits:
 class Jobs:
     """All jobs. It holds no state; one serves every transaction."""
 
-    def __init__(self, *, store: JobStore, things: Things, groups: Groups, limits: JobLimits, told: JobEvents) -> None:
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        things: Things,
+        groups: Groups,
+        limits: JobLimits,
+        told: JobEvents,
+        documents: Documents,
+    ) -> None:
         self._told = told
         self._store = store
         self._things = things
         self._groups = groups
         self._limits = limits
-        self.queue = Queue(store=store, told=told)
+        self.queue = Queue(store=store, told=told, documents=documents)
         self._rollouts = Rollouts(store=store, queue=self.queue, groups=groups)
 
     def create(self, tx: Tx, account: str, job: Job) -> Events:

@@ -111,8 +111,8 @@ class DeviceDesk:
         return changed, self._jobs.put(tx, device.account, changed, later=True)
 
     def document(self, tx: Tx, device: Device, job: str) -> str:
-        """Answer the job's document as text."""
-        return self._jobs.present(tx, device.account, job).document
+        """Answer the job's document as text, with fresh links."""
+        return self._jobs.queue.document(tx, device.account, job)
 
     def _present(self, tx: Tx, device: Device, job: str, number: int | None) -> Execution:
         if number is None:

@@ -74,6 +74,7 @@ class Job:
     groups: tuple[str, ...]
     selection: Selection
     document: str
+    source: str | None = None  # where the document was read
     description: str | None = None
     namespace: str | None = None
     settings: Settings = field(default_factory=Settings)

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-from hedgerow.base.errors import NotImplementedYet
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
 from hedgerow.services.iot.errors import InvalidRequest, ResourceNotFound
 from hedgerow.services.iot.jobs.changes import Jobs
+from hedgerow.services.iot.jobs.documents import Documents
+from hedgerow.services.iot.jobs.flows import SOURCED
 from hedgerow.services.iot.jobs.model import Job, Selection, Status
 from hedgerow.services.iot.jobs.scheduling import next_rollouts
 from hedgerow.services.iot.jobs.settings import read_settings, shown_settings
@@ -20,8 +21,9 @@ from hedgerow.store import Answer, Tx
 class JobOperations:
     """Jobs as operators see them."""
 
-    def __init__(self, *, jobs: Jobs, store: JobStore, pages: Pages) -> None:
+    def __init__(self, *, jobs: Jobs, store: JobStore, documents: Documents, pages: Pages) -> None:
         self._jobs = jobs
+        self._documents = documents
         self._store = store
         self._pages = pages
 
@@ -33,10 +35,12 @@ class JobOperations:
             groups=groups,
             selection=Selection(request.get("targetSelection") or "SNAPSHOT"),
             document=_document(request),
+            source=request.get("documentSource"),
             description=request.get("description"),
             namespace=request.get("namespaceId"),
             settings=read_settings(request),
         )
+        self._documents.check(tx, caller.account, job.document, job.settings.presigning)
         events = self._jobs.create(tx, caller.account, job)
         return Answer(_named(job, caller), events)
 
@@ -46,7 +50,8 @@ class JobOperations:
         counts = self._store.progress(tx, caller.account, job.id).counts
         shown = _shown(job, caller) | {"jobProcessDetails": _progress(job, counts, caller)}
         rollouts = next_rollouts(job.settings.schedule, tx.now) if job.status.alive else []
-        return Answer({"job": shown | ({"scheduledJobRollouts": rollouts} if rollouts else {})})
+        source = {} if job.source is None else {"documentSource": job.source}
+        return Answer({**source, "job": shown | ({"scheduledJobRollouts": rollouts} if rollouts else {})})
 
     def list_jobs(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         filters = {
@@ -69,6 +74,7 @@ class JobOperations:
             raise InvalidRequest(f"Job {job.id} is {job.status.value} and cannot be updated.")
         # A new timeout counts for what starts from now on, a new rate from the next step of the rollout on.
         changed = replace(job, settings=read_settings(request).over(job.settings), updated_at=tx.now)
+        self._documents.check(tx, caller.account, job.document, changed.settings.presigning)
         if "description" in request:
             changed = replace(changed, description=request["description"])
         self._store.put(tx, caller.account, changed)
@@ -117,16 +123,12 @@ def _targets(request: Request, caller: Caller) -> tuple[tuple[str, ...], tuple[s
 
 
 def _document(request: Request) -> str:
-    if "documentSource" in request:
-        raise NotImplementedYet("documentSource is not implemented: send the document itself as `document`")
-    if not request.get("document"):
+    document, sourced = request.get("document"), request.get(SOURCED)
+    if document and "documentSource" in request:
+        raise InvalidRequest("Job document and job document source cannot be specified at the same time.")
+    if not document and sourced is None:
         raise InvalidRequest("A job needs a document.")
-    document: str = request["document"]
-    if "${aws:iot:" in document:
-        raise NotImplementedYet(
-            "Placeholders (${aws:iot:…}) in job documents are not implemented: write the value into the document"
-        )
-    return document
+    return str(sourced if document is None else document)
 
 
 def _same_namespace(job: Job, namespace: str | None) -> None:

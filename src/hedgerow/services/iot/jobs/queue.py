@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from hedgerow.core.events import Published
 from hedgerow.services.iot.errors import ResourceNotFound
+from hedgerow.services.iot.jobs.documents import Documents
 from hedgerow.services.iot.jobs.events import JobEvents
 from hedgerow.services.iot.jobs.messages import execution_message, notice, topic
 from hedgerow.services.iot.jobs.model import Execution, Job
@@ -24,9 +25,10 @@ Events = tuple[Published, ...]
 class Queue:
     """The executions of all things. It holds no state; one serves every transaction."""
 
-    def __init__(self, *, store: JobStore, told: JobEvents) -> None:
+    def __init__(self, *, store: JobStore, told: JobEvents, documents: Documents) -> None:
         self._store = store
         self._told = told
+        self._documents = documents
 
     def add(self, tx: Tx, account: str, one: Execution) -> Events:
         """Queue a job for a thing, behind what is there."""
@@ -68,6 +70,10 @@ class Queue:
             raise ResourceNotFound(f"Job {job_id} cannot be found.")
         return job
 
+    def document(self, tx: Tx, account: str, job_id: str) -> str:
+        """Answer the job's document as a device gets it."""
+        return self._documents.handed_out(tx, account, self.present(tx, account, job_id))
+
     def tell(self, tx: Tx, account: str, thing: str, namespace: str | None, topics: Sequence[str]) -> Events:
         """Answer what a thing is told on these topics (`notify`, `notify-next`) of what it has to do now."""
         pending = self._store.executions.pending(tx, account, thing, namespace)
@@ -96,7 +102,7 @@ class Queue:
     def _next(self, tx: Tx, account: str, pending: Sequence[Execution]) -> Mapping[str, Any]:
         message: dict[str, Any] = {"timestamp": int(tx.now)}
         if pending:
-            document = self.present(tx, account, pending[0].job).document
+            document = self.document(tx, account, pending[0].job)
             message["execution"] = execution_message(pending[0], now=tx.now, document=json.loads(document))
         return message
 

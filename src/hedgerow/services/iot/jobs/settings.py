@@ -15,6 +15,7 @@ Wire = Mapping[str, Any]
 FASTEST: Final = 1000
 """Things a minute: AWS's limit of every rollout."""
 MOST_RETRIES: Final = 10
+LINK_S: Final = 3600
 ALL_FAILURES: Final = "ALL"
 _DAYS_7: Final = 10_080
 
@@ -60,7 +61,7 @@ class Presigning:
     """In which role, and for how long, links in the document are signed."""
 
     role_arn: str
-    expires_s: int = 3600
+    expires_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,7 @@ class Settings:
     retry: tuple[RetryCriterion, ...] = ()
     timeout_minutes: int | None = None
     schedule: Schedule | None = None
+    presigning: Presigning | None = None
 
     def over(self, base: "Settings") -> "Settings":
         """Answer these, and the base's where nothing was said."""
@@ -87,6 +89,7 @@ def read_settings(request: Mapping[str, Any]) -> Settings:
         retry=_retry(_part(request, "jobExecutionsRetryConfig")),
         timeout_minutes=_timeout(_part(request, "timeoutConfig")),
         schedule=read_schedule(_part(request, "schedulingConfig")),
+        presigning=_presigning(_part(request, "presignedUrlConfig")),
     )
 
 
@@ -114,6 +117,9 @@ def shown_settings(settings: Settings) -> dict[str, Any]:
         shown["timeoutConfig"] = {"inProgressTimeoutInMinutes": settings.timeout_minutes}
     if settings.schedule is not None:
         shown["schedulingConfig"] = shown_schedule(settings.schedule)
+    if settings.presigning is not None:
+        presigning = settings.presigning
+        shown["presignedUrlConfig"] = {"roleArn": presigning.role_arn, "expiresInSec": presigning.expires_s}
     return shown
 
 
@@ -180,6 +186,14 @@ def _retry(wire: Wire | None) -> tuple[RetryCriterion, ...]:
     if sum(one.times for one in found) > MOST_RETRIES:
         raise InvalidRequest(f"An execution is retried {MOST_RETRIES} times at most.")
     return found
+
+
+def _presigning(wire: Wire | None) -> Presigning | None:
+    if not wire:
+        return None
+    if not wire.get("roleArn"):
+        raise InvalidRequest("presignedUrlConfig needs a roleArn.")
+    return Presigning(role_arn=wire["roleArn"], expires_s=wire.get("expiresInSec") or LINK_S)
 
 
 def _timeout(wire: Wire | None) -> int | None:

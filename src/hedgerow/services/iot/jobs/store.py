@@ -189,6 +189,7 @@ def _job_body(job: Job) -> str:
         {
             "things": job.things,
             "groups": job.groups,
+            "source": job.source,
             "description": job.description,
             "settings": shown_settings(job.settings),
             "rolled_out": job.rolled_out,

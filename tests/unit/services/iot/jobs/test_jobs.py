@@ -347,8 +347,8 @@ def test_a_deleted_job_leaves_the_queue_and_its_id_is_free(cloud: Cloud) -> None
         ({"document": None}, "InvalidRequestException"),
         ({"document": "{"}, "InvalidRequestException"),
         ({"document": "[]"}, "InvalidRequestException"),
-        ({"document": '{"a":"${aws:iot:s3-presigned-url:https://s3/x}"}'}, "NotImplementedException"),
-        ({"documentSource": "https://s3/x"}, "NotImplementedException"),
+        ({"document": '{"a":"${aws:iot:code-sign-signature:s3://x}"}'}, "NotImplementedException"),
+        ({"documentSource": "https://s3/x"}, "InvalidRequestException"),
         ({"timeoutConfig": {"inProgressTimeoutInMinutes": 0}}, "InvalidRequestException"),
     ],
 )
