@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from hedgerow.testing import TestCloud
-from tests.support.people import allow, policy, role, trust, user, with_credentials
+from tests.support.people import allow, key_of, policy, role, trust, user, with_credentials
 
 pytestmark = [pytest.mark.slow]
 
@@ -126,3 +126,18 @@ def test_an_account_is_looked_at_as_a_whole(hedgerow_cloud: TestCloud) -> None:
     assert (summary["Users"], summary["AccountAccessKeysPresent"], summary["AccessKeysPerUserQuota"]) == (1, 1, 2)
     assert aliases == [name]
     assert iam.list_account_aliases()["AccountAliases"] == []
+
+
+@pytest.mark.spec("X-02")
+def test_the_last_use_of_a_key_is_known(hedgerow_cloud: TestCloud) -> None:
+    cloud, iam = hedgerow_cloud, hedgerow_cloud.client("iam")
+    ann, never = user(cloud, "ann", allow("iot:ListThings")), user(cloud, "never")
+
+    before = iam.get_access_key_last_used(AccessKeyId=key_of(never)[0])
+    ann.client("iot").list_things()
+    after = iam.get_access_key_last_used(AccessKeyId=key_of(ann)[0])
+
+    assert before["AccessKeyLastUsed"] == {"ServiceName": "N/A", "Region": "N/A"}
+    assert (after["UserName"], after["AccessKeyLastUsed"]["ServiceName"]) == ("ann", "iot")
+    assert after["AccessKeyLastUsed"]["Region"] == cloud.region
+    assert after["AccessKeyLastUsed"]["LastUsedDate"] is not None

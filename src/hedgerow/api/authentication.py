@@ -72,6 +72,13 @@ class Known:
     grants: Grants | None = None
 
 
+Witness = Callable[[str, str, str, float], None]
+
+
+def nobody_asks(key_id: str, service: str, region: str, now: float) -> None:
+    """Nobody wants to know of uses of keys."""
+
+
 class Authenticator:
     """Checks signatures and certificates against the directory; asks the doorkeeper about everyone else."""
 
@@ -83,7 +90,10 @@ class Authenticator:
         clock: Clock,
         region: str,
         doorkeeper: Doorkeeper | None = None,
+        witness: Witness = nobody_asks,
     ) -> None:
+        """`witness` is told of every request with a good signature: the key's id, service and region, and when."""
+        self._witness = witness
         self._doorkeeper = doorkeeper
         self._catalogue = catalogue
         self._directory = directory
@@ -193,6 +203,8 @@ class Authenticator:
         raise sigv4.SignatureInvalid(message)
 
     def _caller(self, key: AccessKey, signed: sigv4.Signed, peer: Peer, request_id: str) -> Caller:
+        used = signed.credential
+        self._witness(used.access_key_id, used.service, used.region, self._clock.now())
         return Caller(
             account=key.account,
             region=self._region,

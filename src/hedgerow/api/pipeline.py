@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from hedgerow.api.alternatives import elsewhere, instead
-from hedgerow.api.authentication import Authenticator, Peer, off_loop
+from hedgerow.api.authentication import Authenticator, Peer, Witness, nobody_asks, off_loop
 from hedgerow.api.authorisation import authorise, resource_arn
 from hedgerow.api.operations import Flow, Operation, Row, Way
 from hedgerow.api.ports import Directory, Doorkeeper, Observer
@@ -97,6 +97,7 @@ class Pipeline:
         hints: Mapping[tuple[str, str], str] = NO_HINTS,
         doorkeeper: Doorkeeper | None = None,
         observer: Observer | None = None,
+        witness: Witness = nobody_asks,
     ) -> None:
         """`hints` tell of operations that are not in the table why, and what to use instead.
 
@@ -111,7 +112,12 @@ class Pipeline:
         self._clock = clock
         self._ids = ids
         self.authenticator = Authenticator(
-            catalogue=catalogue, directory=directory, clock=clock, region=region, doorkeeper=doorkeeper
+            catalogue=catalogue,
+            directory=directory,
+            clock=clock,
+            region=region,
+            doorkeeper=doorkeeper,
+            witness=witness,
         )
         self.answered: Counter[tuple[str, str, int]] = Counter()
         """How often (service, operation, status) was answered; the table of operations bounds it."""

@@ -393,6 +393,8 @@ class _Parts:
         self.broker.connect(engine)
         await self._task(engine.run())
         await self._task(self.telemetry.keep())
+        await self._task(self.identity.key_uses.run())
+        self.stack.push_async_callback(self.identity.key_uses.write)
         await self._task(BlobSweeper(blobs=self.blobs, run=self.runner, subjects=NAMING).run())
         gateway = await self._open_gateway()
         connections = ConnectionFlows(bus=self.broker, gateway=gateway, clock=self.clock, pager=self.pager)
@@ -496,6 +498,7 @@ class _Parts:
             ids=self.ids,
             region=self.region,
             observer=self.iot_logging.lines,
+            witness=self.identity.key_uses.note,
         )
         return ApiApp(
             pipeline,

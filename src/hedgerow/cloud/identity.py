@@ -21,7 +21,7 @@ from hedgerow.cloud.trusted_principals import TrustedPrincipals
 from hedgerow.core.paging import Pager
 from hedgerow.services.hedgerow.accounts import AccountOperations, AccountReader
 from hedgerow.services.hedgerow.sign_ins import SignInFollowUps, SignInOperations
-from hedgerow.services.iam.access_keys import AccessKeyOperations, AccessKeyReader, RootKeys
+from hedgerow.services.iam.access_keys import AccessKeyFlows, AccessKeyOperations, AccessKeyReader, KeyUses, RootKeys
 from hedgerow.services.iam.entity_policies import (
     AttachmentReader,
     EntityPolicyReader,
@@ -61,6 +61,7 @@ class Identity:
     users: UserReader
     groups: GroupReader
     access_keys: AccessKeyReader
+    key_uses: KeyUses
     root_keys: RootKeys
     sessions: SessionReader
     mint: SessionMint
@@ -73,6 +74,7 @@ def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: P
     account_reader = AccountReader()
     roles, users, managed, groups = RoleReader(), UserReader(), ManagedPolicyReader(), GroupReader()
     attachments = AttachmentReader(managed=managed)
+    key_uses = KeyUses(run=run)
     access_keys, sessions = AccessKeyReader(vault=vault), SessionReader(vault=vault)
     mint = SessionMint(ids=ids, vault=vault)
     trusted = TrustedPrincipals(accounts=account_reader, users=users, roles=roles)
@@ -95,6 +97,7 @@ def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: P
             group_policies=GroupPolicyOperations(groups=groups, managed=managed, pages=pages),
         ),
     )
+    tables.serve("iam", iam_rows.key_use_rows(keys=AccessKeyFlows(run=run, uses=key_uses)))
     policies = EntityPolicyReader(managed=managed, groups=groups)
     standings = Standings(users=users, roles=roles, sessions=sessions, entity_policies=policies, managed=managed)
     session_operations = SessionOperations(
@@ -132,6 +135,7 @@ def build_identity(*, tables: Tables, run: Run, ids: Ids, vault: Vault, pager: P
         users=users,
         groups=groups,
         access_keys=access_keys,
+        key_uses=key_uses,
         root_keys=root_keys,
         sessions=sessions,
         mint=mint,

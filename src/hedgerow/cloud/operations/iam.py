@@ -1,7 +1,7 @@
 """The table of operations: IAM."""
 
-from hedgerow.api.operations import Also, Row, read, write
-from hedgerow.services.iam.access_keys import AccessKeyOperations
+from hedgerow.api.operations import Also, Row, flow, read, write
+from hedgerow.services.iam.access_keys import AccessKeyFlows, AccessKeyOperations
 from hedgerow.services.iam.entity_policies import GroupPolicyOperations, RolePolicyOperations, UserPolicyOperations
 from hedgerow.services.iam.groups import GroupOperations
 from hedgerow.services.iam.policies import PolicyOperations, PolicyVersionOperations
@@ -104,6 +104,11 @@ def _moved(action: str, kind: str, name: str) -> tuple[Also, ...]:
         Also(action, f"{where}{{NewPath|=/}}{{New{name}}}"),
         Also(action, f"{where}{{NewPath}}{{New{name}|{name}}}"),
     )
+
+
+def key_use_rows(*, keys: AccessKeyFlows) -> dict[str, Row]:
+    """Answer the row that asks when a key was last used; a request names the key alone, so no user is asked about."""
+    return {"GetAccessKeyLastUsed": flow(keys.get_access_key_last_used)}
 
 
 def simulation_rows(*, simulations: SimulationOperations) -> dict[str, Row]:

@@ -6,6 +6,7 @@ from typing import Final
 MOST_KEYS: Final = 2
 ACTIVE: Final = "Active"
 INACTIVE: Final = "Inactive"
+LONG_LIVED: Final = "AKIA"  # how the ids begin
 ROOT: Final = ""  # in place of a user's name
 
 
@@ -23,6 +24,15 @@ class AccessKey:
     def active(self) -> bool:
         """Whether requests signed with it are accepted."""
         return self.status == ACTIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUse:
+    """When a key was last used, and for which service and region the request was signed."""
+
+    at: float
+    service: str
+    region: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

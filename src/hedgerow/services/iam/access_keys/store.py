@@ -2,10 +2,24 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Column, Float, Index, LargeBinary, Row, String, Table, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Column,
+    Float,
+    Index,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from hedgerow.base.ids import Ids
-from hedgerow.services.iam.access_keys.model import ACTIVE, ROOT, AccessKey, NewKey
+from hedgerow.services.iam.access_keys.model import ACTIVE, LONG_LIVED, ROOT, AccessKey, KeyUse, NewKey
 from hedgerow.services.iam.entities import Vault
 from hedgerow.store import Tx, metadata
 
@@ -18,6 +32,9 @@ access_keys = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("status", String(8), nullable=False),
     Column("created_at", Float, nullable=False),
+    Column("last_used_at", Float),
+    Column("last_used_service", String(64)),
+    Column("last_used_region", String(64)),
 )
 Index("ix_iam_access_key_user", access_keys.c.account, access_keys.c.user)
 # The one index without the account: a signature names its key only, and the key says whose it is.
@@ -33,6 +50,12 @@ _GET = select(access_keys).where(_OF_USER, access_keys.c.id == _ID)
 _INSERT = insert(access_keys)
 _SET_STATUS = update(access_keys).where(_OF_USER, access_keys.c.id == _ID).values(status=bindparam("status_"))
 _MOVE = update(access_keys).where(_OF_USER).values(user=bindparam("new_user"))
+_OF_ACCOUNT = select(access_keys).where(access_keys.c.account == _ACCOUNT, access_keys.c.id == _ID)
+_USED = (
+    update(access_keys)
+    .where(access_keys.c.id == _ID, func.coalesce(access_keys.c.last_used_at, -1.0) < bindparam("at"))
+    .values(last_used_at=bindparam("at"), last_used_service=bindparam("service"), last_used_region=bindparam("region"))
+)
 _DELETE = delete(access_keys).where(_OF_USER, access_keys.c.id == _ID)
 
 
@@ -53,7 +76,7 @@ class AccessKeyStore:
 
     def create(self, ids: Ids, vault: Vault) -> NewKey:
         """Make a key; its secret is sealed under the key's id."""
-        key = NewKey(id="AKIA" + ids.upper(16), secret=ids.secret(40))
+        key = NewKey(id=LONG_LIVED + ids.upper(16), secret=ids.secret(40))
         self._tx.run(
             _INSERT,
             account=self._account,
@@ -109,6 +132,21 @@ class RootKeys:
     def create(self, tx: Tx, account: str) -> NewKey:
         """Make a key that stands for everything in the account."""
         return AccessKeyStore(tx, account, ROOT).create(self._ids, self._vault)
+
+
+def write_use(tx: Tx, key_id: str, use: KeyUse) -> None:
+    """Write down that the key was used, unless a later use is known; nothing happens when the key is gone."""
+    tx.run(_USED, id_=key_id, at=use.at, service=use.service[:64], region=use.region[:64])
+
+
+def last_use(tx: Tx, account: str, key_id: str) -> tuple[str, KeyUse | None] | None:
+    """Answer whose key of the account it is (ROOT for the account's own) and its last use; None when there is none."""
+    row = tx.one(_OF_ACCOUNT, account_=account, id_=key_id)
+    if row is None:
+        return None
+    if row.last_used_at is None:
+        return row.user, None
+    return row.user, KeyUse(at=row.last_used_at, service=row.last_used_service, region=row.last_used_region)
 
 
 def _context(key_id: str) -> str:
