@@ -112,9 +112,10 @@ def test_events_may_go_to_a_group_of_their_own(hedgerow_cloud: TestCloud) -> Non
 
 
 def refused(cloud: TestCloud) -> int:
+    name = 'hedgerow_iot_log_lines_total{outcome="refused"} '
     with urllib.request.urlopen(cloud.process.ready["api_url"] + "/_metrics", timeout=10) as answer:
-        found = [text.split()[1] for text in answer.read().decode().splitlines() if "iot_log_refused" in text]
-    return int(found[-1])
+        (found,) = (text for text in answer.read().decode().splitlines() if text.startswith(name))
+    return int(found.removeprefix(name))
 
 
 def test_a_role_without_the_right_writes_nothing_until_it_has_it(hedgerow_cloud: TestCloud) -> None:

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from typing import Any
 
 import pytest
@@ -69,3 +71,41 @@ def test_the_variable_without_a_value_is_named(hedgerow_cloud: TestCloud) -> Non
 
     (found,) = json.loads(asked.stdout)
     assert found["missingVariable"] == "iot:Connection.Thing.ThingName"
+
+
+def figures(cloud: TestCloud, url: str | None = None) -> dict[str, float]:
+    """What Prometheus would read."""
+    with urllib.request.urlopen(f"{url or cloud.process.ready['api_url']}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+
+def test_the_cloud_tells_how_it_fares(hedgerow_cloud: TestCloud) -> None:
+    cloud, before = hedgerow_cloud, figures(hedgerow_cloud)
+    with connected(cloud.device("pump-1")) as client:
+        client.subscribe("devices/pump-1/#")
+        client.publish("devices/pump-1/level", "12345")
+        client.payloads(1)
+        now = figures(cloud)
+
+    def more(name: str) -> float:
+        return now[name] - before.get(name, 0)
+
+    assert more('hedgerow_gateway_packets_total{direction="in",type="PUBLISH"}') == 1
+    assert more('hedgerow_gateway_packets_total{direction="out",type="PUBLISH"}') == 1
+    assert more('hedgerow_gateway_bytes_total{direction="in"}') > 5
+    assert more('hedgerow_api_requests_total{service="iot",operation="CreateThing",status="200"}') == 1
+    assert more('hedgerow_store_commits_total{database="main"}') > 0
+    assert now["hedgerow_gateway_connections"] >= 1
+    assert now['hedgerow_queue_length{queue="rules"}'] <= now['hedgerow_queue_bound{queue="rules"}']
+    assert now['hedgerow_follow_ups{state="dead"}'] >= 0
+
+
+def test_devices_learn_nothing_of_it(hedgerow_cloud: TestCloud) -> None:
+    device = hedgerow_cloud.device("pump-1")
+    for path in ("/_metrics", "/metrics"):
+        url = f"https://{device.host}:{hedgerow_cloud.process.ready['https_port']}{path}"
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(url, timeout=10, context=device.tls())
+        assert caught.value.code in (403, 404)
+        assert b"hedgerow_" not in caught.value.read()

@@ -1,9 +1,9 @@
-"""The ASGI application: the API, `/_health`, `/_metrics`, and what others mount (`/mqtt`, `/vending`)."""
+"""The ASGI application: the API, `/_health`, and what others mount (`/mqtt`, `/vending`)."""
 
 import asyncio
 import ipaddress
 import json
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
@@ -53,13 +53,11 @@ class ApiApp:
         ids: Ids,
         mounts: Mapping[str, ASGIApp] | None = None,
         health: Callable[[], Mapping[str, str]] | None = None,
-        metrics: Callable[[], Iterable[str]] | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._ids = ids
         self._mounts = dict(mounts or {})
         self._health = health
-        self._metrics = metrics
         self.buffered = 0
         """Bytes of request bodies in memory now."""
 
@@ -71,20 +69,15 @@ class ApiApp:
             host, port = scope["client"]
             scope["client"] = (_address(host), port)
         if scope["type"] == "http" and (words := _misdirected(scope)):
-            await _send(send, HttpResponse(400, {"content-type": "text/plain", "connection": "close"}, words))
+            await send_response(send, HttpResponse(400, {"content-type": "text/plain", "connection": "close"}, words))
             return
         mount = self._mounts.get("/" + scope["path"].split("/", 2)[1])
-        if mount is not None and not (scope["type"] == "http" and _is_signed(scope)):
+        if mount is not None and not (scope["type"] == "http" and is_signed(scope)):
             await self._mounted(mount, scope, receive, send)
         elif scope["type"] == "websocket":
             await _deny(scope, receive, send, 404)
         elif scope["path"] == "/_health":
-            await _send(send, self._health_response(detailed=_is_of_this_machine(scope)))
-        elif scope["path"] == "/_metrics" and not _is_of_this_machine(scope):
-            words = b"Metrics are for this machine alone: ask from here, through 127.0.0.1.\n"
-            await _send(send, HttpResponse(403, {"content-type": "text/plain"}, words))
-        elif scope["path"] == "/_metrics":
-            await _send(send, HttpResponse(200, {"content-type": "text/plain; version=0.0.4"}, self._metrics_text()))
+            await send_response(send, self._health_response(detailed=is_of_this_machine(scope)))
         else:
             await self._call(scope, receive, send)
 
@@ -108,10 +101,10 @@ class ApiApp:
             return
         finally:
             held.release()
-        await _send(send, response, head=scope["method"] == "HEAD")
+        await send_response(send, response, head=scope["method"] == "HEAD")
 
     async def _body(self, scope: Scope, receive: Receive, held: "_Held") -> bytes:
-        known = _is_signed(scope) or _peer(scope).certificate is not None
+        known = is_signed(scope) or _peer(scope).certificate is not None
         limit = BODY_LIMIT if known else STRANGERS_BODY_LIMIT
         announced = next((value for name, value in scope["headers"] if name == b"content-length"), None)
         if announced is not None and announced.isdigit() and int(announced) > limit:
@@ -173,14 +166,10 @@ class ApiApp:
         shown = health if detailed else {"status": health["status"]}  # the device port is open to strangers
         return HttpResponse(status, {"content-type": "application/json"}, json.dumps(shown).encode())
 
-    def _metrics_text(self) -> bytes:
-        lines = ["# TYPE hedgerow_api_requests_total counter"]
-        for (service, operation, status), count in sorted(self._pipeline.answered.items()):
-            labels = f'service="{service}",operation="{operation}",status="{status}"'
-            lines.append(f"hedgerow_api_requests_total{{{labels}}} {count}")
-        lines += ["# TYPE hedgerow_api_body_bytes gauge", f"hedgerow_api_body_bytes {self.buffered}"]
-        lines += self._metrics() if self._metrics else ()
-        return ("\n".join(lines) + "\n").encode()
+    @property
+    def answered(self) -> Mapping[tuple[str, str, int], int]:
+        """How often (service, operation, status) was answered."""
+        return self._pipeline.answered
 
 
 class _Held:
@@ -214,7 +203,7 @@ def _request(scope: Scope, body: bytes, *, method: str | None = None) -> HttpReq
     return HttpRequest(method or scope["method"], path, scope["query_string"].decode("latin-1"), headers, body)
 
 
-def _is_signed(scope: Scope) -> bool:
+def is_signed(scope: Scope) -> bool:
     """Say whether a request is signed: mounts are for those that cannot sign, and S3 buckets have any name."""
     if b"X-Amz-Signature=" in scope["query_string"]:
         return True
@@ -231,10 +220,10 @@ def _misdirected(scope: Scope) -> bytes:
     return b""
 
 
-def _is_of_this_machine(scope: Scope) -> bool:
+def is_of_this_machine(scope: Scope) -> bool:
     """Tell whether a request came over loopback (or a socket without addresses)."""
     client = scope.get("client")
-    return client is None or ipaddress.ip_address(client[0]).is_loopback
+    return client is None or ipaddress.ip_address(_address(client[0])).is_loopback
 
 
 @lru_cache(maxsize=1024)
@@ -263,7 +252,8 @@ def _header(value: str) -> bytes:
     return value.encode("latin-1", "replace")
 
 
-async def _send(send: Send, response: HttpResponse, *, head: bool = False) -> None:
+async def send_response(send: Send, response: HttpResponse, *, head: bool = False) -> None:
+    """Send a response."""
     body = response.body
     headers = [(name.lower().encode("ascii"), _header(value)) for name, value in response.headers.items()]
     if response.status in (204, 304):

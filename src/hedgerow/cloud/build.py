@@ -7,12 +7,13 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from hedgerow.api import OWN_MODELS, ApiApp, ModelFiles, Pipeline, Row, botocore_models
+from hedgerow.api.metrics import OperatorsApp
 from hedgerow.api.server import http_server, serve
 from hedgerow.base.clock import SystemClock
 from hedgerow.base.errors import Unavailable, Unusable
@@ -35,6 +36,7 @@ from hedgerow.cloud.domains import Domains
 from hedgerow.cloud.doors import Doors
 from hedgerow.cloud.enrolment import build_enrolment
 from hedgerow.cloud.explaining import build_explanations
+from hedgerow.cloud.figures import Figures
 from hedgerow.cloud.fleet import build_fleet
 from hedgerow.cloud.hosts import certificate_names, reachable
 from hedgerow.cloud.identity import Identity, build_identity
@@ -402,18 +404,19 @@ class _Parts:
             bus=self.broker, gateway=gateway, control=self.control, clock=self.clock, limits=self.limits
         )
         self.tables.serve("iot-data", connection_rows.rows(connections=connections, publishing=publishing))
-        await self.stack.enter_async_context(Dispatcher(self.runner, self.tables.follow_ups, self.clock))
+        dispatcher = await self.stack.enter_async_context(Dispatcher(self.runner, self.tables.follow_ups, self.clock))
         catalogue = Catalogue(ModelFiles([OWN_MODELS, botocore_models()]))
         for service in {service for service, _ in self.tables.operations}:
             await asyncio.to_thread(catalogue.model, service)  # 5 to 10 ms each, which the loop should not spend later
         app = self._app(gateway, catalogue)
-        operators = self.trust.operators if self.settings.bind is not None else None
-        await self.stack.enter_async_context(serve(app, sockets=self.api_sockets, tls=operators))
         http = await self.stack.enter_async_context(http_server(app, clock=self.clock))
         await self.domains.load(self.runner, stores.domains)
         doors = Doors(
             gateway=gateway, http=http, domains=self.domains, anchors=self.anchors, clock=self.clock, files=self.files
         )
+        operators = OperatorsApp(app, figures=self._figures(gateway, dispatcher, doors))
+        tls = self.trust.operators if self.settings.bind is not None else None
+        await self.stack.enter_async_context(serve(operators, sockets=self.api_sockets, tls=tls))
         await self._task(doors.keep())
         await doors.open(self.stack, self.device_sockets)
         return Cloud(
@@ -505,22 +508,22 @@ class _Parts:
             ids=self.ids,
             mounts={"/mqtt": MqttWebSocket(gateway, is_open=self.strangers.is_open)},
             health=lambda: {"account": self.folder.identity.account, "region": self.region},
-            metrics=lambda: self._metrics(gateway),
         )
 
-    def _metrics(self, gateway: Gateway) -> list[str]:
-        groups: dict[str, Mapping[str, Any]] = {
-            "gateway": gateway.statistics(),
-            "store": asdict(self.runner.statistics()),
-            "rules": self.telemetry.engine.statistics(),
-            "functions": self.compute.workers.statistics(),
-            "presence": self.presence.statistics(),
-            "authorizers": self.strangers.authentication.statistics(),
-            "iot_log": self.iot_logging.log.statistics(),
-        }
-        return [
-            f"hedgerow_{group}_{name} {value}" for group, figures in groups.items() for name, value in figures.items()
-        ]
+    def _figures(self, gateway: Gateway, dispatcher: Dispatcher, doors: Doors) -> Figures:
+        return Figures(
+            gateway=gateway,
+            listeners=doors.listeners,
+            runner=self.runner,
+            telemetry_runner=self.telemetry_runner,
+            dispatcher=dispatcher,
+            engine=self.telemetry.engine,
+            workers=self.compute.workers,
+            presence=self.presence,
+            authentication=self.strangers.authentication,
+            iot_log=self.iot_logging.log,
+            clock=self.clock,
+        )
 
     def _readers(self) -> Readers:
         stores, identity = self.registry.stores, self.identity

@@ -21,7 +21,7 @@ from hedgerow.cloud.trust import RENEWED_AFTER_S
 from hedgerow.core.tls import Domain, Hello, Port, Speech, WayIn, way_for
 from hedgerow.gateway.entry import Choose, Entry
 from hedgerow.gateway.gateway import Gateway
-from hedgerow.gateway.listener import listen
+from hedgerow.gateway.listener import Listener, listen
 from hedgerow.gateway.tls import prepare
 
 log = get_logger("doors")
@@ -45,6 +45,7 @@ class Doors:
         files: Files,
     ) -> None:
         self._gateway = gateway
+        self.listeners: list[Listener] = []
         self._http = http
         self._trust = trust = anchors.trust
         self._domains = domains
@@ -61,7 +62,8 @@ class Doors:
     async def open(self, stack: AsyncExitStack, sockets: Mapping[Port, Sequence[socket.socket]]) -> None:
         """Accept on these sockets until the stack is closed."""
         for port, bound in sockets.items():
-            await stack.enter_async_context(listen(self._gateway, self.choose(port), sockets=bound))
+            listener = await stack.enter_async_context(listen(self._gateway, self.choose(port), sockets=bound))
+            self.listeners.append(listener)
 
     def choose(self, port: Port) -> Choose:
         """Answer who serves the clients of a port."""

@@ -97,17 +97,25 @@ class Connection:
         "_rest",
         "_routes",
         "account",
+        "acked",
         "admitted",
         "asked",
+        "bytes_in",
+        "bytes_out",
         "congested",
         "created",
         "epoch",
+        "extra",
         "keep_alive",
         "max_packet",
+        "others",
         "out",
         "peer",
         "pending",
         "permissions",
+        "pieces",
+        "published",
+        "published_1",
         "question",
         "seen",
         "session",
@@ -155,6 +163,18 @@ class Connection:
         self._published = 0  # in this second, where the set has rates
         self.wanted: Wanted | None = None  # by the account's IoT log, of this client
         self.watched = False  # what is sent to it is logged
+        self.bytes_in = self.bytes_out = 0
+        self.pieces = self.extra = 0  # that were in `out`, and how many of them beyond one for each packet
+        self.published = self.published_1 = self.acked = 0  # PUBLISH and PUBACK that took the short way
+        self.others = 0  # packets that took the long way
+
+    @property
+    def packets_in(self) -> int:
+        return self.published + self.published_1 + self.acked + self.others
+
+    @property
+    def packets_out(self) -> int:
+        return self.pieces - self.extra
 
     # --- bytes out
 
@@ -167,7 +187,8 @@ class Connection:
                 outbox.begin()
 
     def send(self, data: bytes) -> None:
-        """Collect bytes for the end of this turn."""
+        """Collect a packet for the end of this turn."""
+        self._gateway.traffic.sent[data[0] >> 4] += 1
         self.out.append(data)
         if not self.woken:
             self.wake()
@@ -177,8 +198,11 @@ class Connection:
         self.woken = False
         out = self.out
         if out:
-            self.transport.write(b"".join(out))
+            data = b"".join(out)
+            self.pieces += len(out)
+            self.bytes_out += len(data)
             out.clear()
+            self.transport.write(data)
 
     def pause_writing(self) -> None:
         self.congested = True
@@ -213,6 +237,7 @@ class Connection:
         gateway.now = clock.now()
         if self.state is State.CLOSED:
             return
+        self.bytes_in += len(data)
         if self._rest or self.state is State.ADMITTING:
             self._rest += data
             # While admitting, the transport was told to stop; this is what was already on its way.
@@ -231,7 +256,7 @@ class Connection:
     def _parse(self, data: bytes) -> None:
         at = 0
         size = len(data)
-        short = 0
+        short = short_1 = acked = 0
         routes = self._routes
         limits = self._gateway.limits
         max_packet = limits.packet
@@ -267,7 +292,7 @@ class Connection:
                         if ident != b"\0\0":
                             if route.targets:
                                 self._fan_out_1(route, data[at:stop], data[stop + 2 : end])
-                            short += 1
+                            short_1 += 1
                             self.out.append(b"\x40\x02" + ident)
                             if not self.woken:
                                 self.wake()
@@ -276,6 +301,7 @@ class Connection:
             elif first == 0x40 and end == at + 4 and tree is not None:
                 session = self.session
                 session.acked(data[body] << 8 | data[body + 1], self._gateway.now)
+                acked += 1
                 if session.settled or session.starting:
                     self._gateway.router.settle(self.account, session)
                 at = end
@@ -287,7 +313,12 @@ class Connection:
                     return
                 break
             v3 = self.version == MQTT_3_1_1
-        self._gateway.router.published += short
+        if short:
+            self.published += short
+        if short_1:
+            self.published_1 += short_1
+        if acked:
+            self.acked += acked
         if at < size:
             self._rest += data[at:]
 
@@ -297,6 +328,7 @@ class Connection:
             link = session.link
             if link is None or link.congested:
                 session.dropped += 1
+                self._gateway.router.dropped += 1
                 continue
             out = link.out
             out.append(frame)
@@ -314,11 +346,13 @@ class Connection:
                 in_flight = session.in_flight
                 if session.queue or link.congested or len(in_flight) >= session.window:
                     parcel = Parcel(route.topic, tail if self.version == MQTT_3_1_1 else tail[1:], 1)
-                    session.hold(0, parcel)
+                    if not session.hold(0, parcel):
+                        self._gateway.router.dropped += 1
                     continue
                 ident = session.take_id()
                 in_flight[ident] = NOTHING
                 link.out += (head, ident.to_bytes(2, "big"), tail)
+                link.extra += 2
                 link.wake()
             elif not link.congested:
                 if not frame:
@@ -335,6 +369,8 @@ class Connection:
 
     def _packet(self, packet: Packet, kind: int) -> None:
         """Everything but the short way. Anything not in the table ends the connection. [MQTT-3.1.0-1] [MQTT-3.1.0-2]"""
+        self.others += 1
+        self._gateway.traffic.received[kind] += 1
         if kind not in TO_SERVER:
             raise BadPacket(f"a {Kind(kind).name} to a server", Reason.PROTOCOL_ERROR)
         if self.state is State.NEW:
@@ -503,7 +539,9 @@ class Connection:
         """Send what was collected, then close the transport."""
         self.state = State.CLOSED
         self.flush()
-        self._gateway.connections.discard(self)
+        if self in self._gateway.connections:
+            self._gateway.connections.discard(self)
+            self._gateway.traffic.ended(self)
         self.transport.close()
 
     def fail(self, code: Reason, word: str, why: str) -> None:

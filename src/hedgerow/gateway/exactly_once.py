@@ -112,5 +112,4 @@ def _completed(connection: "Connection", journal: "Journal", identifier: int, no
 def _say(session: Session, kind: Kind, identifier: int) -> None:
     link = session.link
     if link is not None:
-        link.out.append(encode_ack(kind, identifier, session.version))
-        link.wake()
+        link.send(encode_ack(kind, identifier, session.version))

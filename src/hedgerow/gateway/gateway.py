@@ -28,6 +28,7 @@ from hedgerow.gateway.lifecycle import Lifecycle
 from hedgerow.gateway.outbox import Outbox
 from hedgerow.gateway.ports import Control, Message
 from hedgerow.gateway.routing import Router
+from hedgerow.gateway.traffic import Traffic
 
 log = get_logger("gateway")
 
@@ -71,6 +72,7 @@ class Gateway:
         self.now = clock.now()
         self.outbox = Outbox(soon)
         self.connections: set[Connection] = set()
+        self.traffic = Traffic()
         self.router = Router(limits=limits, clock=clock, journal=journal)
         self.sessions = Sessions(self)
         self.activity = Activity(self, soon)
@@ -267,21 +269,26 @@ class Gateway:
         """Answer counters since the start and the lengths of the queues."""
         accounts = self.router.accounts.values()
         sessions = [session for account in accounts for session in account.sessions.values()]
+        totals = self.traffic.totals(self.connections)
         figures = {
             "connections": len(self.connections),
             "admitted": self.lifecycle.admitted,
             "turned_away": self.lifecycle.turned_away,
             "refusals": self.lifecycle.refusals,
-            "published": self.router.published,
-            "delivered": self.router.delivered,
+            "published": self.router.published + totals["published"] + totals["published_1"],
             "dropped": self.router.dropped,
             "sessions": len(sessions),
             "subscriptions": sum(account.tree.size for account in accounts),
             "retained": sum(len(account.retained) for account in accounts),
             "queued": sum(len(session.queue) for session in sessions),
+            "queued_bound": self.limits.queued,  # of each session
             "in_flight": sum(len(session.in_flight) for session in sessions),
         }
         return figures | {f"journal_{name}": value for name, value in self.journal.statistics().items()}
+
+    def traffic_statistics(self) -> dict[str, dict[str, int]]:
+        """Answer packets by direction and type, and bytes by direction, since the start."""
+        return self.traffic.statistics(self.connections)
 
 
 def _ending(peer: Peer) -> str:

@@ -29,6 +29,9 @@ class Outbox:
             connection.woken = False
             out = connection.out
             if out:
-                data = out[0] if len(out) == 1 else b"".join(out)
+                pieces = len(out)
+                data = out[0] if pieces == 1 else b"".join(out)
+                connection.pieces += pieces
+                connection.bytes_out += len(data)
                 out.clear()
                 connection.transport.write(data)

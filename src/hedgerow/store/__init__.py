@@ -4,7 +4,7 @@ from hedgerow.store.blobs import Blob, BlobMissing, Blobs
 from hedgerow.store.dispatcher import Dispatcher, Gathered, Handler, Policy
 from hedgerow.store.engine import open_engine
 from hedgerow.store.folder import Folder, Identity, open_folder, read_identity
-from hedgerow.store.follow_ups import DeadLetter, FollowUp
+from hedgerow.store.follow_ups import DeadLetter, FollowUp, count_follow_ups
 from hedgerow.store.guard import forbid_in_transaction, in_transaction
 from hedgerow.store.migrations import MAIN, Schema, upgrade
 from hedgerow.store.runner import Run, Runner
@@ -33,6 +33,7 @@ __all__ = [
     "Statistics",
     "Tx",
     "Vault",
+    "count_follow_ups",
     "forbid_in_transaction",
     "in_transaction",
     "load_master_key",

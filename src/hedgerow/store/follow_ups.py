@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, delete, func, or_, select, update
+from sqlalchemy import Row, bindparam, case, delete, func, or_, select, update
 
 from hedgerow.store.tx import Tx, follow_ups
 
@@ -94,6 +94,9 @@ _BURY_KIND = (
     .where(_T.kind == bindparam("kind_"), _T.dead == 0)
     .values(dead=1, retry_at=None, error=bindparam("error_"))
 )
+_COUNTS = select(
+    _T.dead, case((_T.due_at <= bindparam("now_"), 1), else_=0).label("due"), func.count().label("many")
+).group_by(_T.dead, "due")
 _DEAD = select(*_COLUMNS, _T.error).where(_T.account == bindparam("account_"), _T.dead == 1).order_by(_T.seq)
 _REVIVE = (
     update(follow_ups)
@@ -107,6 +110,14 @@ def heads(tx: Tx, kind: str, *, now: float, limit: int) -> Sequence[Head]:
     """Answer the first due row of each key that is not waiting after a failure."""
     rows = tx.all(_HEADS, kind_=kind, now_=now, limit_=limit)
     return [Head(row=_follow_up(row), due=row.due) for row in rows]
+
+
+def count_follow_ups(tx: Tx, now: float) -> dict[str, int]:
+    """Answer how many rows of all accounts are due (also those that wait after a failure), due later, or dead."""
+    found = {"due": 0, "later": 0, "dead": 0}
+    for row in tx.all(_COUNTS, now_=now):
+        found["dead" if row.dead else "due" if row.due else "later"] += row.many
+    return found
 
 
 def due_of_key(tx: Tx, like: FollowUp, *, now: float, limit: int) -> Sequence[FollowUp]:

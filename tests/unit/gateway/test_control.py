@@ -374,3 +374,45 @@ def test_questions_are_values(world: World) -> None:
 
     assert isinstance(world.control.admits[0], Admit)
     assert isinstance(world.control.asked[0], Asked)
+
+
+def test_packets_and_bytes_are_counted_by_direction_and_type(world: World) -> None:
+    reader, writer = world.client("reader"), world.client("writer")
+    reader.subscribe("a", qos=1)
+    for _ in range(4):
+        writer.publish("a", qos=1)
+        reader.messages()
+    writer.publish("a")
+    sent = len(reader.wire.written) + len(writer.wire.written)
+    writer.drop()
+    counted = [gateway.traffic_statistics() for gateway in world.gateways]
+
+    def total(direction: str, kind: str) -> int:
+        return sum(figures[direction].get(kind, 0) for figures in counted)
+
+    received = {kind: total("received", kind) for kind in ("CONNECT", "SUBSCRIBE", "PUBLISH")}
+    assert received == {"CONNECT": 2, "SUBSCRIBE": 1, "PUBLISH": 5}
+    assert {kind: total("sent", kind) for kind in ("CONNACK", "SUBACK", "PUBACK")} == {
+        "CONNACK": 2,
+        "SUBACK": 1,
+        "PUBACK": 4,
+    }
+    assert total("sent", "PUBLISH") >= 5  # a bus may carry twice
+    assert total("received", "PUBACK") >= 4
+    assert total("bytes", "out") == sent
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+def test_the_short_way_counts_as_the_long_way_does(qos: int) -> None:
+    world = World("direct")
+    world.control.hear_nothing = True
+    reader, writer = world.client("reader"), world.client("writer")
+    reader.subscribe("a", qos=qos)
+    for _ in range(6):
+        writer.publish("a", qos=qos)
+
+    figures = world.gateways[0].traffic_statistics()
+    arrived = sum(isinstance(packet, Publish) for packet in reader.take())
+
+    assert (figures["received"]["PUBLISH"], figures["sent"]["PUBLISH"], arrived) == (6, 6, 6)
+    assert figures["sent"].get("PUBACK", 0) == (6 if qos else 0)

@@ -27,7 +27,12 @@ class Link(Protocol):
     out: list[bytes]
     max_packet: int  # the client's own limit
     congested: bool  # the client reads too slowly: QoS 0 is dropped, QoS 1 waits
+    extra: int  # pieces in `out` beyond one for each packet
     watched: bool  # somebody wants to hear of each message that is sent
+
+    def send(self, data: bytes) -> None:
+        """Collect one packet that is no PUBLISH."""
+        ...
 
     def wake(self) -> None:
         """See to it that what is in `out` gets sent at the end of this turn. May be called more than once."""
@@ -192,6 +197,7 @@ class Session:
             self.fresh.add(identifier)
             return
         link.out += (head, identifier.to_bytes(2, "big"), tail)
+        link.extra += 2
         link.wake()
         if link.watched:
             link.sent(parcel.topic)
@@ -244,8 +250,7 @@ class Session:
         dup = 0 if identifier in self.fresh else _DUP
         self.fresh.discard(identifier)
         if parcel is RELEASED:
-            link.out.append(_PUBREL + identifier.to_bytes(2, "big"))
-            link.wake()
+            link.send(_PUBREL + identifier.to_bytes(2, "big"))
             return
         head, tail = publish_parts(parcel, self.version, parcel.qos, parcel.retain, now)
         if len(head) + len(tail) + 2 > link.max_packet or not link.may_receive(parcel.topic):
@@ -254,6 +259,7 @@ class Session:
             self._settle(number)
             return
         link.out += (bytes((head[0] | dup,)) + head[1:], identifier.to_bytes(2, "big"), tail)
+        link.extra += 2
         link.wake()
         if link.watched:
             link.sent(parcel.topic)

@@ -18,11 +18,15 @@ class Line:
         self.max_packet = max_packet
         self.congested = False
         self.watched = False
+        self.extra = 0
         self.denied: set[str] = set()
         self._decoder = Decoder(TO_CLIENT, version=MQTT_3_1_1)
 
     def wake(self) -> None:
         pass
+
+    def send(self, data: bytes) -> None:
+        self.out.append(data)
 
     def may_receive(self, topic: str) -> bool:
         return topic not in self.denied
