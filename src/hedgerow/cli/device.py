@@ -1,18 +1,28 @@
-"""`hedgerow device …`: make a device by hand: key, certificate, policy, and a line to try it with."""
+"""`hedgerow device …`: make devices before delivery: key, certificate, CA, configuration, and a line to try it with.
+
+A device is registered as one unit (RegisterThing). Cut short, the command goes on when it is given again: the key in
+the folder says which certificate is its own, and no name ever gets a second one.
+"""
 
 import json
-import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from hedgerow.base.errors import Unusable
+from hedgerow.base.files import RealFiles
+from hedgerow.cli.device_files import CERTIFICATE, KEY, DeviceFiles, Endpoints
+from hedgerow.cli.device_list import Wanted, listed, named
 from hedgerow.cli.target import Target, target
 
-app = typer.Typer(help="Devices made by hand.", no_args_is_help=True)
+app = typer.Typer(help="Devices made before delivery.", no_args_is_help=True)
 
-POLICY = "hedgerow-device"
+POLICY: Final = "hedgerow-device"
+AT_ONCE: Final = 8
+_OFTEN: Final = 10  # faults that are listed one by one
 
 
 def device_policy(region: str, account: str) -> dict[str, Any]:
@@ -40,73 +50,159 @@ def device_policy(region: str, account: str) -> dict[str, Any]:
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="The thing's name.")],
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="The things' names.")] = None,
     data: Annotated[Path | None, typer.Option("--data", help="The cloud's data folder.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where the files go; default: a folder called NAME.")
+        Path | None,
+        typer.Option("--out", help="The folder of one device, or that of several devices' folders; default: here."),
     ] = None,
+    table: Annotated[
+        Path | None, typer.Option("--csv", help="Many devices: columns name, type, groups (a;b), attribute.KEY.")
+    ] = None,
+    thing_type: Annotated[str, typer.Option("--type", help="Their thing type.")] = "",
+    groups: Annotated[list[str] | None, typer.Option("--group", help="A thing group that they join.")] = None,
+    policy: Annotated[str, typer.Option("--policy", help="Their IoT policy; the default one is made.")] = POLICY,
+    role_alias: Annotated[str, typer.Option("--role-alias", help="The role alias of their configuration.")] = "",
 ) -> None:
-    """Make a thing with a key of its own, made here; print a mosquitto_pub line that works."""
-    if not re.fullmatch(r"[a-zA-Z0-9:_-]{1,128}", name):
-        raise Unusable(f"a thing's name has 1 to 128 letters, digits, : _ and -; {name!r} has not")
-    folder = out or Path(name)
-    if (folder / "device.key").exists():
-        raise Unusable(f"{folder / 'device.key'} is there already; choose another folder with --out")
+    """Make things with keys of their own, made here; given again, go on with what is missing."""
+    if bool(names) == bool(table):
+        raise Unusable("name the devices, or give --csv FILE; one of both")
+    wanted = listed(table, thing_type=thing_type, groups=groups or ()) if table else None
+    wanted = wanted or named(names or [], thing_type=thing_type, groups=groups or ())
+    alone = len(wanted) == 1 and table is None
+    folders = {one.name: (out or Path(one.name)) if alone else (out or Path()) / one.name for one in wanted}
     cloud = target(data)
-    certificate, endpoint = _enrol(cloud, name, folder)
-    (folder / "device.pem").write_text(certificate)
-    ca = Path(cloud.ca_file or "").read_bytes()
-    (folder / "ca.pem").write_bytes(ca)
-    typer.echo(f"{name} is ready; its key (mode 600), certificate and CA are in {folder}/")
+    maker = Maker(cloud, policy=policy, role_alias=role_alias)
+    faults = maker.make(wanted, folders)
+    if faults:
+        rest = f"\nand {len(faults) - _OFTEN} more" if len(faults) > _OFTEN else ""
+        raise Unusable(
+            f"{len(faults)} of {len(wanted)} devices were not made; give the command again when this is mended:\n"
+            + "\n".join(faults[:_OFTEN])
+            + rest
+        )
+    _tell(wanted, folders, maker.endpoints)
+
+
+class Maker:
+    """Makes the devices of one command."""
+
+    def __init__(self, cloud: Target, *, policy: str, role_alias: str) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if cloud.ca_file is None:
+            raise Unusable(
+                "HEDGEROW_CA_FILE is not set: devices need the cloud's CA; or name the cloud with --data DIR"
+            )
+        self._iot = cloud.client("iot")
+        self._policy = policy
+        try:
+            if policy == POLICY:
+                self._make_policy(cloud)
+            host = self._iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+        except (ClientError, BotoCoreError) as error:
+            raise Unusable(f"the cloud refused: {error}") from error
+        self.endpoints = Endpoints(
+            host=host,
+            region=cloud.region,
+            mqtt_port=cloud.mqtt_port or 8883,
+            https_port=cloud.https_port or 8443,
+            ca=Path(cloud.ca_file).read_bytes(),
+            role_alias=role_alias,
+        )
+
+    def make(self, wanted: Sequence[Wanted], folders: dict[str, Path]) -> list[str]:
+        """Make them; answer what went wrong, a line for each device that was not made."""
+        from rich.console import Console
+        from rich.progress import Progress
+
+        console = Console(stderr=True)
+        shown = len(wanted) > 1 and console.is_terminal
+        with Progress(console=console, disable=not shown) as progress, ThreadPoolExecutor(AT_ONCE) as pool:
+            tries = pool.map(lambda one: self._fault(one, folders[one.name]), wanted)
+            return [fault for fault in progress.track(tries, total=len(wanted), description="devices") if fault]
+
+    def _fault(self, wanted: Wanted, folder: Path) -> str | None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self._make(wanted, DeviceFiles(folder=folder, files=RealFiles()))
+        except (Unusable, ClientError, BotoCoreError) as error:
+            return f"{wanted.name}: {error}"
+        return None
+
+    def _make(self, wanted: Wanted, files: DeviceFiles) -> None:
+        if files.complete:
+            return
+        certificate = self._registered(wanted, files)
+        if certificate is None:
+            answer = self._iot.register_thing(
+                templateBody=json.dumps(template(wanted, self._policy)),
+                parameters={"Request": files.signing_request(wanted.name)},
+            )
+            certificate = answer["certificatePem"]
+        files.write(wanted.name, certificate, self.endpoints)
+
+    def _registered(self, wanted: Wanted, files: DeviceFiles) -> str | None:
+        """Answer the certificate that an earlier try made, None when the thing has none; raise Unusable for another."""
+        try:
+            principals = self._iot.list_thing_principals(thingName=wanted.name)["principals"]
+        except self._iot.exceptions.ResourceNotFoundException:
+            return None
+        ids = [principal.rpartition("/")[2] for principal in principals]
+        for each in ids if files.begun else ():
+            pem: str = self._iot.describe_certificate(certificateId=each)["certificateDescription"]["certificatePem"]
+            if files.fits(pem):
+                return pem
+        if ids:
+            raise Unusable(
+                f"it has the certificate {ids[0]} already, whose key is not in {files.folder}; detach it first"
+            )
+        return None
+
+    def _make_policy(self, cloud: Target) -> None:
+        account = cloud.client("sts").get_caller_identity()["Account"]
+        document = json.dumps(device_policy(cloud.region, account))
+        try:
+            self._iot.create_policy(policyName=POLICY, policyDocument=document)
+        except self._iot.exceptions.ResourceAlreadyExistsException:
+            return
+
+
+def template(wanted: Wanted, policy: str) -> dict[str, Any]:
+    """Answer the provisioning template of one device."""
+    thing: dict[str, Any] = {"ThingName": wanted.name}
+    if wanted.type:
+        thing["ThingTypeName"] = wanted.type
+    if wanted.groups:
+        thing["ThingGroups"] = list(wanted.groups)
+    if wanted.attributes:
+        thing["AttributePayload"] = dict(wanted.attributes)
+    request = {"Ref": "Request"}
+    return {
+        "Parameters": {"Request": {"Type": "String"}},
+        "Resources": {
+            "thing": {"Type": "AWS::IoT::Thing", "Properties": thing},
+            "certificate": {
+                "Type": "AWS::IoT::Certificate",
+                "Properties": {"CertificateSigningRequest": request, "Status": "ACTIVE"},
+            },
+            "policy": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": policy}},
+        },
+    }
+
+
+def _tell(wanted: Sequence[Wanted], folders: dict[str, Path], at: Endpoints) -> None:
+    if len(wanted) > 1:
+        typer.echo(
+            f"{len(wanted)} devices are ready; keys (mode 600), certificates and config.yaml are in their folders"
+        )
+        return
+    name = wanted[0].name
+    folder = folders[name]
+    typer.echo(f"{name} is ready; its key (mode 600), certificate, CA and config.yaml are in {folder}/")
     typer.echo("")
     typer.echo(
-        f"mosquitto_pub -h {endpoint} -p {cloud.mqtt_port} --cafile {folder}/ca.pem --cert {folder}/device.pem "
-        f'--key {folder}/device.key -i {name} -q 1 -t devices/{name}/hello -m \'{{"hello": "world"}}\''
+        f"mosquitto_pub -h {at.host} -p {at.mqtt_port} --cafile {folder}/ca.pem --cert {folder}/{CERTIFICATE} "
+        f'--key {folder}/{KEY} -i {name} -q 1 -t devices/{name}/hello -m \'{{"hello": "world"}}\''
     )
-
-
-def _enrol(cloud: Target, name: str, folder: Path) -> tuple[str, str]:
-    """Register the thing; answer its certificate (PEM) and the host that it connects to."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    iot, sts = cloud.client("iot"), cloud.client("sts")
-    try:
-        account = sts.get_caller_identity()["Account"]
-        _make_policy(iot, cloud.region, account)
-        iot.create_thing(thingName=name)
-        request = _new_key(name, folder)
-        made = iot.create_certificate_from_csr(certificateSigningRequest=request, setAsActive=True)
-        iot.attach_policy(policyName=POLICY, target=made["certificateArn"])
-        iot.attach_thing_principal(thingName=name, principal=made["certificateArn"])
-        endpoint = iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
-    except (ClientError, BotoCoreError) as error:
-        raise Unusable(f"the cloud refused: {error}") from error
-    return made["certificatePem"], endpoint
-
-
-def _make_policy(iot: Any, region: str, account: str) -> None:
-    document = json.dumps(device_policy(region, account))
-    try:
-        iot.create_policy(policyName=POLICY, policyDocument=document)
-    except iot.exceptions.ResourceAlreadyExistsException:
-        return
-
-
-def _new_key(name: str, folder: Path) -> str:
-    """Make the key and write it with mode 600; answer the signing request."""
-    import os
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / "device.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(pem)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
-    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    return request.public_bytes(serialization.Encoding.PEM).decode()
