@@ -77,6 +77,30 @@ def test_an_edge_runs_jobs_tells_their_output_and_goes_on_after_a_kill(fleet: Fl
 
 
 @pytest.mark.slow
+def test_a_certificate_is_rotated_by_a_job_and_the_old_one_ends(fleet: Fleet) -> None:
+    edge = fleet.enrolled(SITE)
+    iot = fleet.cloud.client("iot")
+    (old,) = iot.list_thing_principals(thingName=SITE)["principals"]
+
+    start(fleet, "rotate", {"type": "rotateCertificate"})
+    done = ended(fleet, "rotate")
+
+    assert done["status"] == "SUCCEEDED", done
+    (new,) = iot.list_thing_principals(thingName=SITE)["principals"]
+    assert done["statusDetails"]["detailsMap"]["stdout"] == f"certificate {new.rpartition('/')[2]}"
+    assert iot.list_attached_policies(target=new)["policies"]
+    described = iot.describe_certificate(certificateId=old.rpartition("/")[2])["certificateDescription"]
+    assert (described["status"], iot.list_attached_policies(target=old)["policies"]) == ("INACTIVE", [])
+    assert (edge.root / "identity" / "1" / "private.key").stat().st_mode & 0o777 == 0o600
+    assert edge.stop() == 0
+    edge.start()
+    until("connected with the new one", lambda: edge.console().count(f"as {SITE}\n") >= 3)
+    start(fleet, "again", {"type": "rotateCertificate"})
+    assert ended(fleet, "again")["status"] == "SUCCEEDED"
+    until("the key before it removed", lambda: not (edge.root / "identity" / "1").exists())
+
+
+@pytest.mark.slow
 @pytest.mark.spec("JB-32")
 def test_a_job_is_cancelled_by_force_and_logs_are_sent_to_a_bucket(fleet: Fleet) -> None:
     fleet.enrolled(SITE)

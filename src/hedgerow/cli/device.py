@@ -26,7 +26,7 @@ _OFTEN: Final = 10  # faults that are listed one by one
 
 
 def device_policy(region: str, account: str) -> dict[str, Any]:
-    """Answer a policy that lets a thing connect as itself and use its own topics only."""
+    """Answer a policy that lets a thing connect as itself, use its own topics only, and rotate its certificate."""
     own = f"arn:aws:iot:{region}:{account}:"
     name = "${iot:Connection.Thing.ThingName}"
     topics = [f"devices/{name}/*", f"$aws/things/{name}/*", f"$aws/commands/things/{name}/*"]
@@ -44,6 +44,7 @@ def device_policy(region: str, account: str) -> dict[str, Any]:
                 "Action": "iot:Subscribe",
                 "Resource": [f"{own}topicfilter/{topic}" for topic in topics],
             },
+            {"Effect": "Allow", "Action": "hedgerow:RotateCertificate", "Resource": "*"},
         ],
     }
 

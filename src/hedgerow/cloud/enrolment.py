@@ -14,6 +14,7 @@ from hedgerow.cloud.operations import iot_certificates as certificate_rows
 from hedgerow.cloud.operations import iot_provisioning as provisioning_rows
 from hedgerow.cloud.registry import Registry
 from hedgerow.cloud.rights import CallerRights
+from hedgerow.cloud.rotation import build_rotation
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.service_roles import IOT, ServiceRoles
 from hedgerow.core.paging import Pager
@@ -154,6 +155,7 @@ def build_enrolment(
     )
     tables.serve("iot", provisioning_rows.rows(registering=registering))
     _build_claims(tables, run, pager, authority, registry)
+    build_rotation(tables=tables, run=run, registry=registry, authority=authority)
     return Enrolment(
         authentication=authentication,
         just_in_time=JustInTimeFlows(

@@ -22,6 +22,7 @@ from hedgerow.edge.identity import Identity
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console, log_to_files
 from hedgerow.edge.provisioning import Enrolment
+from hedgerow.edge.rotation import current
 from hedgerow.edge.settings import EdgeSettings, configuration_text
 from hedgerow.edge.state import State, recall
 from hedgerow.edge.trouble import Trouble
@@ -55,8 +56,8 @@ class Edge:
 
     async def run(self) -> None:
         """Enrol if need be, then stay connected and run what is deployed."""
-        identity = await self._identity()
-        await self._run_device(identity)
+        first = await self._identity()
+        await self._run_device(first, await current(self._state, first))
 
     async def _identity(self) -> Identity:
         given = self.settings.given
@@ -95,11 +96,12 @@ class Edge:
                 self._console.say(f"enrolled as {identity.thing_name}")
                 return identity
 
-    async def _run_device(self, identity: Identity) -> None:
+    async def _run_device(self, first: Identity, identity: Identity) -> None:
         from hedgerow.edge.device import Device  # late: an edge that only enrols does not need all of this
 
         device = Device(
             settings=self.settings,
+            first=first,
             identity=identity,
             layout=self.layout,
             state=self._state,

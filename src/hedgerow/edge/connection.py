@@ -86,6 +86,8 @@ class Connection:
         self._under_way: dict[int, float] = {}  # number in the spool -> when it was sent
         self._suspects: dict[int, int] = {}  # number in the spool -> how often we were cut off for it alone
         self._on_connected: list[Callable[[], None]] = []
+        self._on_refused: list[Callable[[], None]] = []
+        self._uses = 0  # counts identities
         self._requests: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._known = False  # the console knows that we are connected
 
@@ -97,6 +99,17 @@ class Connection:
     def on_connected(self, callback: Callable[[], None]) -> None:
         """Call this on the loop after every connect, when the subscriptions are made. It must not block."""
         self._on_connected.append(callback)
+
+    def on_refused(self, callback: Callable[[], None]) -> None:
+        """Call this on the loop whenever the cloud does not let the certificate in. It must not block."""
+        self._on_refused.append(callback)
+
+    def use(self, identity: Identity) -> None:
+        """Connect anew, with this identity from now on; the context that is asked for must be its."""
+        self._identity = identity
+        self._uses += 1
+        if self._link is not None:
+            self._link.abort()
 
     def statistics(self) -> dict[str, int]:
         """Answer how full the queue is and how much is under way."""
@@ -191,6 +204,7 @@ class Connection:
         return message.topic == f"{topic}/accepted", _object(message.payload)
 
     async def _once(self) -> None:
+        uses = self._uses
         async with (
             opened(
                 self._endpoint,
@@ -205,6 +219,8 @@ class Connection:
         ):
             tasks.create_task(_until_end(link))
             await self._subscribe_again(link)
+            if self._uses != uses:
+                raise Trouble("the device has another certificate by now")
             self._link = link
             try:
                 self._greet()
@@ -331,6 +347,9 @@ class Connection:
         return found
 
     async def _wait(self, trouble: Trouble) -> None:
+        if isinstance(trouble, NotLetIn):
+            for callback in self._on_refused:
+                callback()
         wait = self._backoff.next(permanent=trouble.permanent)
         if isinstance(trouble, TakenOver):
             wait = max(wait, _TAKEN_OVER_WAIT_S)

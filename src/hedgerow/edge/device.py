@@ -41,6 +41,7 @@ from hedgerow.edge.ipc.server import IpcServer
 from hedgerow.edge.jobs.compose import job_channel_of
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console
+from hedgerow.edge.rotation import Place, Rotation
 from hedgerow.edge.spool import Spool
 from hedgerow.edge.state import State
 from hedgerow.functions import Pool, ProcessDriver, Runtimes, user_and_group
@@ -55,6 +56,7 @@ class Device:
         self,
         *,
         settings: Configuration,
+        first: Identity,
         identity: Identity,
         layout: Layout,
         state: State,
@@ -64,6 +66,7 @@ class Device:
         console: Console,
     ) -> None:
         self._settings = settings
+        self._first = first
         self._identity = identity
         self._layout = layout
         self._state = state
@@ -73,6 +76,7 @@ class Device:
         self._console = console
         self._attributes = platform.attributes(settings.platform_override)
         self.connection = self._connection()
+        self.rotation = self._rotation()
         self.bus = LocalBus()
         self.credentials = self._credentials()
         self.environments = Environments(identity=identity, settings=settings, layout=layout, ids=ids)
@@ -151,9 +155,11 @@ class Device:
             cadence_s=self._settings.status_interval_s,
         )
         self.engine.on_ended(lambda _deployment, _result: job_channel.ask())
-        for listener in (job_channel.ask, shadow_channel.ask, reports.online, self.engine.online, health.online):
+        online = (job_channel.ask, shadow_channel.ask, reports.online, self.engine.online, health.online)
+        for listener in (*online, self.rotation.online):
             self.connection.on_connected(listener)
-        for part in (job_channel, shadow_channel, self.engine, reports, health, self.connection):
+        self.connection.on_refused(self.rotation.refused)
+        for part in (job_channel, shadow_channel, self.engine, reports, health, self.rotation, self.connection):
             tasks.create_task(self._steadily(part.run))
         if self._settings.jobs.enabled:
             own_jobs = job_channel_of(
@@ -166,6 +172,7 @@ class Device:
                 connection=self.connection,
                 attributes=self._attributes,
                 on_line=lambda line: self.logs.write(JOBS, line),
+                rotate=self.rotation.rotate,
             )
             self.connection.on_connected(own_jobs.ask)
             tasks.create_task(self._steadily(own_jobs.run))
@@ -210,10 +217,8 @@ class Device:
             root_ca=str(settings.root_ca),
             settings=settings.mqtt,
             context=lambda: asyncio.to_thread(
-                tls.mutual,
-                root_ca=settings.root_ca,
-                certificate=identity.certificate,
-                private_key=identity.private_key,
+                self._mutual_as,
+                self.rotation.identity,
                 alpn="x-amzn-mqtt-ca" if settings.mqtt_endpoint.port == 443 else None,
             ),
             spool=Spool(self._state, limit_bytes=settings.mqtt.spool_bytes),
@@ -263,9 +268,27 @@ class Device:
             console=self._console,
         )
 
+    def _rotation(self) -> Rotation:
+        return Rotation(
+            first=self._first,
+            identity=self._identity,
+            connection=self.connection,
+            state=self._state,
+            files=self._files,
+            layout=self._layout,
+            clock=self._clock,
+            console=self._console,
+            place=Place(endpoint=self._settings.data_plane, root_ca=str(self._settings.root_ca)),
+            context=self._mutual_as,
+        )
+
     def _mutual(self) -> ssl.SSLContext:
+        return self._mutual_as(self.rotation.identity)
+
+    def _mutual_as(self, identity: Identity, alpn: str | None = None) -> ssl.SSLContext:
         return tls.mutual(
             root_ca=self._settings.root_ca,
-            certificate=self._identity.certificate,
-            private_key=self._identity.private_key,
+            certificate=identity.certificate,
+            private_key=identity.private_key,
+            alpn=alpn,
         )

@@ -92,10 +92,17 @@ def fits(certificate_pem: str, key: "Key") -> bool:
 
 def expired_on(path: Path, now: float) -> str | None:
     """Answer the day on which the certificate in the file expired, None when it has not or cannot be read. Blocks."""
+    from datetime import UTC, datetime
+
+    end = ends_at(path)
+    return None if end is None or end >= now else datetime.fromtimestamp(end, UTC).date().isoformat()
+
+
+def ends_at(path: Path) -> float | None:
+    """Answer when the certificate in the file ends, in seconds since 1970; None when it cannot be read. Blocks."""
     from cryptography import x509
 
     try:
-        end = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.timestamp()
     except (OSError, ValueError):
         return None
-    return end.date().isoformat() if end.timestamp() < now else None

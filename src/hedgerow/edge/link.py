@@ -62,6 +62,10 @@ class Link:
         """More waits to be sent than should: the network is slower than what is said."""
         return self._writer.transport.get_write_buffer_size() > MOST_WAITING_BYTES
 
+    def abort(self) -> None:
+        """End it at once; whoever runs it hears of a lost connection."""
+        self._writer.transport.abort()
+
     async def run(self) -> Trouble:
         """Pump until the connection ends; answer why it did. Whoever waits for an answer gets Trouble then, at once."""
         ended: Ended | None = None

@@ -48,6 +48,7 @@ def device_policy(region: str, account: str) -> str:
                 "greengrass:GetComponentVersionArtifact",
                 "greengrass:ListThingGroupsForCoreDevice",
                 "greengrass:ResolveComponentCandidates",
+                "hedgerow:RotateCertificate",
             ],
             "*",
         ),

@@ -1,4 +1,5 @@
-"""What a step may do: run a handler, a command, a script; restart the machine; send the logs in.
+"""What a step may do: run a handler, a command, a script; restart the machine; send the
+logs in; trade the certificate.
 
 A restart is remembered with the machine's boot id before it is asked for: another id afterwards means that it
 happened. Handlers get the user's name as their first argument, as with AWS's device client. Leaves to others: which
@@ -25,7 +26,7 @@ from hedgerow.edge.configuration import Endpoint
 from hedgerow.edge.jobs import handlers
 from hedgerow.edge.jobs.document import Step
 from hedgerow.edge.jobs.process import CannotStart, Ended, Processes
-from hedgerow.edge.trouble import explained
+from hedgerow.edge.trouble import Trouble, explained
 
 REBOOT_S: Final = 600.0
 MOST_RESTARTS: Final = 3
@@ -33,6 +34,10 @@ MOST_LOG_BYTES: Final = 100 * 1024 * 1024
 _UPLOAD_S: Final = 60.0
 #: handlers of AWS's managed templates that the edge stands in for when the folder has none of that name
 _OURS: Final = {"reboot.sh": "reboot"}
+
+
+Rotate = Callable[[str], Awaitable[str]]
+"""Trades the device's certificate, once for the same order, and answers the new one's id; raises Trouble."""
 
 
 class Failed(HedgerowError):
@@ -65,6 +70,7 @@ class Actions:
         thing_name: str,
         context: Callable[[], SSLContext],
         boot_id: Callable[[], str],
+        rotate: Rotate,
     ) -> None:
         self._processes = processes
         self._folder = folder
@@ -74,6 +80,7 @@ class Actions:
         self._thing_name = thing_name
         self._context = context
         self._boot_id = boot_id
+        self._rotate = rotate
 
     async def run(self, step: Step, situation: Situation) -> Ended:
         """Do what the step says; raise Failed when it cannot be begun."""
@@ -88,9 +95,12 @@ class Actions:
                     return await self._script(step, situation)
                 case "reboot":
                     return await self._restart(step, situation)
+                case "rotateCertificate":
+                    order = f"job {situation.job_id} {situation.number}"
+                    return Ended(status=0, output=f"certificate {await self._rotate(order)}\n")
                 case _:
                     return await asyncio.to_thread(self._send_logs, step.input["uploadUrl"])
-        except (handlers.NoHandler, CannotStart) as error:
+        except (handlers.NoHandler, CannotStart, Trouble) as error:
             raise Failed(str(error)) from error
 
     async def _handler(self, step: Step, situation: Situation) -> Ended:

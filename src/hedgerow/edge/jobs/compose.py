@@ -8,7 +8,7 @@ from hedgerow.edge.components.leftovers import Leftovers
 from hedgerow.edge.configuration import JOBS, Configuration
 from hedgerow.edge.connection import Connection
 from hedgerow.edge.identity import Identity
-from hedgerow.edge.jobs.actions import Actions, boot_id, restart_command
+from hedgerow.edge.jobs.actions import Actions, Rotate, boot_id, restart_command
 from hedgerow.edge.jobs.channel import JobChannel
 from hedgerow.edge.jobs.execution import Executions
 from hedgerow.edge.jobs.process import OnLine, Processes
@@ -28,6 +28,7 @@ def job_channel_of(
     connection: Connection,
     attributes: Mapping[str, str],
     on_line: OnLine,
+    rotate: Rotate,
 ) -> JobChannel:
     """Answer the channel of a device's jobs; ends what an earlier life left running. Blocks for a moment."""
     leftovers = Leftovers(layout.work / ".jobs")
@@ -41,6 +42,7 @@ def job_channel_of(
         thing_name=identity.thing_name,
         context=lambda: tls.trusting(settings.root_ca, also_public=True),
         boot_id=boot_id,
+        rotate=rotate,
     )
     executions = Executions(state=state, actions=actions, attributes=attributes)
     return JobChannel(connection=connection, executions=executions, console=console, thing_name=identity.thing_name)

@@ -21,6 +21,7 @@ _INPUTS: Final[Mapping[str, frozenset[str]]] = {
     "runCommand": frozenset({"command"}),
     "runScript": frozenset({"script"}),
     "reboot": frozenset(),
+    "rotateCertificate": frozenset(),
     "collectLogs": frozenset({"uploadUrl"}),
 }
 

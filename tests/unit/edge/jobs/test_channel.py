@@ -17,6 +17,7 @@ from hedgerow.edge.jobs.channel import JobChannel
 from hedgerow.edge.jobs.execution import Executions
 from hedgerow.edge.jobs.process import Processes
 from hedgerow.edge.notice import Console
+from hedgerow.edge.trouble import Trouble
 from tests.unit.edge.peer import Peer, running
 from tests.unit.edge.pki import Pki
 from tests.unit.edge.test_connection import Device, device
@@ -34,6 +35,8 @@ class Site:
         self.reboot: tuple[str, ...] = ("true",)
         self.queue: list[dict[str, Any]] = []
         self.refuse_with = ""
+        self.orders: list[str] = []
+        self.rotates: str | None = "c1"
         peer.answers[f"{JOBS}/start-next"] = lambda topic, _: [(f"{topic}/accepted", self._next())]
         peer.answers[f"{JOBS}/+/update"] = self._updated
 
@@ -46,6 +49,12 @@ class Site:
         self.peer.publish(
             f"{JOBS}/notify", {"timestamp": 1, "jobs": {"QUEUED": [{"jobId": j["jobId"]} for j in self.queue]}}
         )
+
+    async def rotate(self, order: str) -> str:
+        self.orders.append(order)
+        if self.rotates is None:
+            raise Trouble("the cloud refused the rotation")
+        return self.rotates
 
     def handler(self, name: str, text: str) -> None:
         path = self.folder / "jobs" / name
@@ -87,6 +96,7 @@ async def living(site: Site, link: Device) -> AsyncIterator[JobChannel]:
         thing_name="site-1",
         context=ssl.create_default_context,
         boot_id=lambda: site.boot,
+        rotate=site.rotate,
     )
     executions = Executions(state=link.state, actions=actions, attributes={"os": "linux"})
     channel = JobChannel(
@@ -328,5 +338,21 @@ def test_a_device_that_is_cut_off_for_asking_leaves_jobs_alone_for_a_while_and_s
             site.notify()
 
         assert len(site.peer.connects) == 4
+
+    run(tmp_path, pki, scenario)
+
+
+def test_the_certificate_is_rotated_by_a_job(tmp_path: Path, pki: Pki) -> None:
+    async def scenario(site: Site, link: Device) -> None:
+        async with living(site, link):
+            site.job("j1", {"type": "rotateCertificate"}, includeStdOut=True)
+            good = await site.ended("j1")
+            site.rotates = None
+            site.job("j2", {"type": "rotateCertificate"})
+            bad = await site.ended("j2")
+
+        assert site.orders == ["job j1 1", "job j2 1"]
+        assert good["statusDetails"] == {"stdout": "certificate c1"}
+        assert bad["statusDetails"]["reason"] == "the cloud refused the rotation"
 
     run(tmp_path, pki, scenario)

@@ -123,6 +123,10 @@ class CertificateOperations:
         """
         return self._enter(tx, caller, parsed(pem), status=status, mode=mode, ca_id=None)
 
+    def enter_active(self, tx: Tx, caller: Caller, pem: str) -> Certificate:
+        """Enter a certificate that the device CA signed for a device that is known already."""
+        return self.enter(tx, caller, pem, status=Status.ACTIVE)
+
     def enter_of_ca(self, tx: Tx, caller: Caller, pem: str, *, ca_id: str, sni_only: bool) -> None:
         """Write a certificate that a CA of the account signed, and that waits for somebody to activate it."""
         mode = Mode.SNI_ONLY if sni_only else Mode.DEFAULT

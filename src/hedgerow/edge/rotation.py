@@ -1,0 +1,276 @@
+"""Trading the device's certificate for a new one: by a job, and by itself before the old one ends.
+
+Each step is on the medium before the next: key and request; certificate; the connection with it; the identity; the
+cloud's confirmation, which ends the old certificate. A new certificate that does not connect is given up, and one that
+the cloud refuses before the confirmation arrived gives way to the old one. Leaves to others: what both sides' time is
+(`services/iot/rotation` in the cloud).
+"""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hedgerow.base.clock import Clock
+from hedgerow.base.errors import Unavailable
+from hedgerow.base.files import Files
+from hedgerow.base.log import get_logger
+from hedgerow.edge.configuration import Endpoint
+from hedgerow.edge.connection import Connection
+from hedgerow.edge.https import Answered, ask
+from hedgerow.edge.identity import Identity, ends_at, fits, key_at, request_for
+from hedgerow.edge.layout import Layout
+from hedgerow.edge.notice import Console
+from hedgerow.edge.state import State, forget, recall, remember
+from hedgerow.edge.trouble import Trouble
+
+EARLY_S: Final = 30 * 86_400.0
+"""How long before its end a certificate is traded."""
+LOOK_S: Final = 86_400.0
+AGAIN_S: Final = 3600.0
+CONNECTED_WITHIN_S: Final = 120.0
+_PATH: Final = "/certificate-rotation"
+_CURRENT: Final = "rotated"  # the identity in place of the first one
+_UNDER_WAY: Final = "rotation"
+_log = get_logger("edge.rotation")
+
+Context = Callable[[Identity], ssl.SSLContext]
+
+
+class NotRotated(Trouble):
+    """The certificate stays the old one; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the cloud signs."""
+
+    endpoint: Endpoint
+    root_ca: str
+
+
+async def current(state: State, first: Identity) -> Identity:
+    """Answer the identity that rotation has put in the place of the first one, or that one itself."""
+    found = await state.read(lambda c: recall(c, _CURRENT))
+    if found is None or found["instead_of"] != str(first.certificate):
+        return first
+    return Identity.of(found["identity"])
+
+
+class Rotation:
+    """One device's rotations. `first` is the identity that the device was made or enrolled with."""
+
+    def __init__(
+        self,
+        *,
+        first: Identity,
+        identity: Identity,
+        connection: Connection,
+        state: State,
+        files: Files,
+        layout: Layout,
+        clock: Clock,
+        console: Console,
+        place: Place,
+        context: Context,
+    ) -> None:
+        self._first = first
+        self.identity = identity
+        self._connection = connection
+        self._state = state
+        self._files = files
+        self._layout = layout
+        self._clock = clock
+        self._console = console
+        self._place = place
+        self._context = context
+        self._turn = asyncio.Lock()
+        self._connected = asyncio.Event()
+        self._refused = asyncio.Event()
+        self._news = asyncio.Event()
+
+    def online(self) -> None:
+        """There is a connection."""
+        self._connected.set()
+        self._news.set()
+
+    def refused(self) -> None:
+        """The cloud does not let the certificate in."""
+        self._refused.set()
+        self._news.set()
+
+    async def rotate(self, order: str) -> str:
+        """Trade the certificate, once for the same order; answer the new one's id. Raise NotRotated."""
+        async with self._turn:
+            done = await self._state.read(lambda c: recall(c, _CURRENT))
+            if done is not None and done.get("order") == order:
+                return Identity.of(done["identity"]).certificate_id
+            new = await self._signed()
+            old = self.identity
+            await self._connect_with(new, old)
+            await self._switch(new, old, order)
+        await self._confirm()
+        return new.certificate_id
+
+    async def run(self) -> None:
+        """Confirm what is not confirmed, fall back where the cloud refuses, and rotate in time; until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._confirming())
+            tasks.create_task(self._falling_back())
+            tasks.create_task(self._in_time())
+
+    async def _signed(self) -> Identity:
+        """Have a certificate for a new key; what an earlier try left is used again."""
+        under_way = await self._state.read(lambda c: recall(c, _UNDER_WAY))
+        if under_way is not None and under_way["phase"] == "confirming":
+            raise NotRotated("the last rotation is not confirmed yet; try again later")
+        folder = Path(under_way["folder"]) if under_way is not None else await self._new_folder()
+        await self._state.write(lambda c: remember(c, _UNDER_WAY, {"phase": "asking", "folder": str(folder)}))
+        key = await asyncio.to_thread(key_at, folder / "private.key", self._files)
+        request = await asyncio.to_thread(self._request, folder / "request.pem", key)
+        answer = (await self._ask(self.identity, _PATH, {"certificateSigningRequest": request})).document()
+        pem = str(answer.get("certificatePem", ""))
+        if not fits(pem, key):
+            raise NotRotated("the cloud's certificate is not for the key that was asked for")
+        await asyncio.to_thread(self._files.write_durably, folder / "certificate.pem", pem.encode(), mode=0o644)
+        return Identity(
+            thing_name=self.identity.thing_name,
+            certificate=folder / "certificate.pem",
+            private_key=folder / "private.key",
+            certificate_id=str(answer.get("certificateId", "")),
+        )
+
+    async def _new_folder(self) -> Path:
+        parent = self._layout.root / "identity"
+        numbers = [int(one.name) for one in await asyncio.to_thread(_inside, parent) if one.name.isdigit()]
+        return parent / str(max(numbers, default=0) + 1)
+
+    def _request(self, path: Path, key: Any) -> str:
+        """Answer the signing request that was made before, so that the cloud knows it again. Blocks."""
+        if path.exists():
+            return path.read_text("ascii")
+        text = request_for(key)
+        self._files.write_durably(path, text.encode(), mode=0o644)
+        return text
+
+    async def _connect_with(self, new: Identity, old: Identity) -> None:
+        self._connected.clear()
+        self._refused.clear()
+        self._use(new)
+        try:
+            async with asyncio.timeout(CONNECTED_WITHIN_S):
+                while not self._connected.is_set() and not self._refused.is_set():
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            pass
+        except BaseException:
+            self._use(old)
+            raise
+        if not self._connected.is_set():
+            self._use(old)
+            raise NotRotated("the new certificate does not connect; the old one stays")
+
+    def _use(self, identity: Identity) -> None:
+        self.identity = identity
+        self._connection.use(identity)
+
+    async def _switch(self, new: Identity, old: Identity, order: str) -> None:
+        current = {"instead_of": str(self._first.certificate), "identity": new.as_values(), "order": order}
+        under_way = {"phase": "confirming", "old": old.as_values()}
+
+        def both(connection: Any) -> None:
+            remember(connection, _CURRENT, current)
+            remember(connection, _UNDER_WAY, under_way)
+
+        await self._state.write(both)
+        self._console.say(f"the device has a new certificate, {new.certificate}")
+        _log.info("a new certificate", extra={"fields": {"certificate": new.certificate_id}})
+
+    async def _confirm(self) -> None:
+        """Tell the cloud that the new one is in use, when it does not know yet; raise Trouble to be called again."""
+        async with self._turn:
+            under_way = await self._state.read(lambda c: recall(c, _UNDER_WAY))
+            if under_way is None or under_way["phase"] != "confirming":
+                return
+            await self._ask(self.identity, f"{_PATH}/confirmation", {})
+            await self._state.write(lambda c: forget(c, _UNDER_WAY))
+            await asyncio.to_thread(self._forget_files, Identity.of(under_way["old"]))
+        _log.info(
+            "the old certificate has ended", extra={"fields": {"certificate": under_way["old"]["certificate_id"]}}
+        )
+
+    def _forget_files(self, old: Identity) -> None:
+        """Remove the key that no certificate needs any more, when it is one of ours. Blocks."""
+        folder = old.certificate.parent
+        if folder.parent == self._layout.root / "identity":
+            self._files.remove_folder(folder)
+
+    async def _confirming(self) -> None:
+        while True:
+            try:
+                await self._confirm()
+            except Unavailable as trouble:
+                _log.warning("a rotation is not confirmed yet", extra={"fields": {"cause": str(trouble)}})
+                await asyncio.sleep(AGAIN_S / 60)
+            else:
+                self._connected.clear()
+                await self._connected.wait()
+
+    async def _falling_back(self) -> None:
+        """A new certificate that ended before the confirmation arrived gives way to the old one."""
+        while True:
+            self._refused.clear()
+            await self._refused.wait()
+            async with self._turn:
+                under_way = await self._state.read(lambda c: recall(c, _UNDER_WAY))
+                if under_way is None or under_way["phase"] != "confirming":
+                    continue
+                old = Identity.of(under_way["old"])
+
+                def back(connection: Any) -> None:
+                    forget(connection, _CURRENT)
+                    forget(connection, _UNDER_WAY)
+
+                await self._state.write(back)
+                self._use(old)
+            self._console.say("the new certificate is refused; the device goes back to the old one")
+
+    async def _in_time(self) -> None:
+        """Rotate a certificate that ends soon."""
+        while True:
+            ends = await asyncio.to_thread(ends_at, self.identity.certificate)
+            wait = LOOK_S
+            if ends is not None and ends - self._clock.now() < EARLY_S:
+                try:
+                    await self.rotate(f"before {ends:.0f}")
+                except Unavailable as trouble:
+                    fields = {"cause": str(trouble), "certificate_ends_at": ends}
+                    _log.warning("the certificate ends soon and could not be rotated", extra={"fields": fields})
+                    wait = AGAIN_S
+            await asyncio.sleep(wait)
+
+    async def _ask(self, identity: Identity, path: str, body: dict[str, Any]) -> Answered:
+        answer = await asyncio.to_thread(
+            lambda: ask(
+                self._place.endpoint,
+                self._context(identity),
+                "POST",
+                path,
+                headers={"content-type": "application/json"},
+                body=json.dumps(body).encode(),
+                root_ca=self._place.root_ca,
+                certificate=str(identity.certificate),
+            )
+        )
+        if answer.status >= 300:
+            text = f"the cloud refused the rotation: {answer.status} {answer.error} {answer.message}"
+            raise NotRotated(text, permanent=answer.status < 500)
+        return answer
+
+
+def _inside(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
