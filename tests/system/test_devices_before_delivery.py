@@ -1,0 +1,128 @@
+"""Many devices made before delivery: from a list, cut short, and given again; their files start an edge unchanged."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hedgerow.testing import TestCloud
+from tests.support.sites import Edge, is_connected
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def edges() -> Iterator[list[Edge]]:
+    started: list[Edge] = []
+    yield started
+    for edge in started:
+        edge.stop()
+
+
+def create(cloud: TestCloud, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    """Run `hedgerow device create` as this account's operator."""
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=60, env=said(cloud), check=False)
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "hedgerow", "device", "create", *map(str, arguments)]
+
+
+def said(cloud: TestCloud) -> dict[str, str]:
+    """What `hedgerow cloud env` would set for this account."""
+    ready = cloud.process.ready
+    credentials = cloud.session.get_credentials()
+    assert credentials is not None
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HEDGEROW_"))}
+    return {
+        **kept,
+        "AWS_ENDPOINT_URL": ready["api_url"],
+        "AWS_REGION": ready["region"],
+        "AWS_ACCESS_KEY_ID": credentials.access_key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+        "HEDGEROW_CA_FILE": ready["ca_file"],
+        "HEDGEROW_MQTT_PORT": str(ready["mqtt_port"]),
+        "HEDGEROW_HTTPS_PORT": str(ready["https_port"]),
+    }
+
+
+def certificates(iot: Any, name: str) -> list[str]:
+    found: list[str] = iot.list_thing_principals(thingName=name)["principals"]
+    return found
+
+
+@pytest.mark.slow
+def test_a_list_of_devices_is_made_and_one_of_them_starts_an_edge(
+    hedgerow_cloud: TestCloud, tmp_path: Path, edges: list[Edge]
+) -> None:
+    iot = hedgerow_cloud.client("iot")
+    iot.create_thing_type(thingTypeName="Pump")
+    iot.create_thing_group(thingGroupName="north")
+    table = tmp_path / "devices.csv"
+    table.write_text("name,type,groups,attribute.site\n" + "".join(f"pump-{n},Pump,north,hall\n" for n in range(12)))
+
+    made = create(hedgerow_cloud, "--csv", table, "--out", tmp_path / "out")
+    root = tmp_path / "out" / "pump-3"
+    edges.append(Edge("pump-3", root))
+    edges[0].start()
+
+    assert made.returncode == 0, made.stderr
+    assert "12 devices are ready" in made.stdout
+    assert len(iot.list_things_in_thing_group(thingGroupName="north")["things"]) == 12
+    described = iot.describe_thing(thingName="pump-3")
+    assert (described["thingTypeName"], described["attributes"]) == ("Pump", {"site": "hall"})
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "out").glob("*/device.key")} == {0o600}
+    until("pump-3 connected", lambda: is_connected(hedgerow_cloud, "pump-3"), within_s=20.0)
+
+
+@pytest.mark.slow
+@pytest.mark.spec("DR-15", "JB-69")
+def test_what_was_cut_short_goes_on_and_no_name_gets_a_second_certificate(
+    hedgerow_cloud: TestCloud, tmp_path: Path
+) -> None:
+    iot = hedgerow_cloud.client("iot")
+    table, out = tmp_path / "devices.csv", tmp_path / "out"
+    table.write_text("name\n" + "".join(f"box-{n}\n" for n in range(60)))
+    with subprocess.Popen(
+        command("--csv", table, "--out", out), env=said(hedgerow_cloud), stdout=subprocess.DEVNULL
+    ) as begun:
+        until("some devices", lambda: len(list(out.glob("*/device.pem"))) >= 5)
+        begun.send_signal(signal.SIGKILL)
+    done = {path: path.read_bytes() for path in out.glob("*/device.pem")}
+    lost = min(done)
+    lost.unlink()  # as if the power had gone before the answer was written
+
+    again = create(hedgerow_cloud, "--csv", table, "--out", out)
+
+    assert again.returncode == 0, again.stderr
+    assert len(list(out.glob("*/device.pem"))) == 60
+    assert {path: path.read_bytes() for path in done} == done
+    assert all(len(certificates(iot, f"box-{n}")) == 1 for n in range(60))
+    owned = {certificate for n in range(60) for certificate in certificates(iot, f"box-{n}")}
+    listed = {one["certificateArn"] for one in iot.list_certificates(pageSize=250)["certificates"]}
+    assert listed == owned
+
+
+@pytest.mark.slow
+def test_a_name_that_has_a_certificate_elsewhere_is_told_and_the_others_are_made(
+    hedgerow_cloud: TestCloud, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert create(hedgerow_cloud, "a", "--out", out / "a").returncode == 0
+    shutil.rmtree(out / "a")
+
+    done = create(hedgerow_cloud, "a", "b", "c", "--out", out, "--type", "NoSuchType")
+    mended = create(hedgerow_cloud, "a", "b", "c", "--out", out)
+
+    assert done.returncode == 2
+    assert "3 of 3 devices were not made" in done.stderr
+    assert "NoSuchType" in done.stderr
+    assert mended.returncode == 2
+    assert "1 of 3 devices were not made" in mended.stderr
+    assert "a: it has the certificate" in mended.stderr
+    assert sorted(path.name for path in out.iterdir() if (path / "device.pem").exists()) == ["b", "c"]
