@@ -39,7 +39,15 @@ OPERATIONS: dict[str, type] = {
     "role_aliases": RoleAliasOperations,
     "endpoints": EndpointOperations,
 }
-INSIDE = {"enter", "enter_of_ca", "enter_pending", "enter_provided", "find", "has_ca"}  # for other subjects
+INSIDE = {
+    "enter",
+    "enter_active",
+    "enter_of_ca",
+    "enter_pending",
+    "enter_provided",
+    "find",
+    "has_ca",
+}  # for other subjects
 
 
 ASKS = {"TestAuthorization"}
