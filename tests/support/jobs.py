@@ -26,6 +26,9 @@ from hedgerow.services.iot.jobs import (
     JobSources,
     JobStore,
     JobTopics,
+    TemplateOperations,
+    Templates,
+    TemplateStore,
 )
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.registry_events import EVENT, RegistryEvents
@@ -47,6 +50,13 @@ class Registry:
 
     def exists(self, tx: Tx, account: str, name: str) -> bool:
         return name != "missing"
+
+    def id_of(self, tx: Tx, account: str, name: str) -> str | None:
+        return f"id-{name}" if name in self.members else None
+
+    def name_of(self, tx: Tx, account: str, group_id: str) -> str | None:
+        name = group_id.removeprefix("id-")
+        return name if name in self.members else None
 
     def lines_of(self, tx: Tx, account: str, thing: str) -> Sequence[str]:
         direct = [name for name, things in self.members.items() if thing in things]
@@ -127,7 +137,16 @@ class Cloud:
             documents=self.documents,
         )
         desk = DeviceDesk(jobs=self.jobs, store=rows)
-        self.api = JobOperations(jobs=self.jobs, store=rows, documents=self.documents, pages=Pages(Pager(b"key")))
+        pages, kept = Pages(Pager(b"key")), TemplateStore()
+        self.api = JobOperations(
+            jobs=self.jobs,
+            store=rows,
+            documents=self.documents,
+            templates=Templates(store=kept),
+            groups=self.registry,
+            pages=pages,
+        )
+        self.templates = TemplateOperations(store=kept, jobs=rows, documents=self.documents, pages=pages)
         self.executions = JobExecutionOperations(jobs=self.jobs, store=rows, pages=Pages(Pager(b"key")))
         self.data = JobDataOperations(desk=desk)
         self.topics = JobTopics(desk=desk)

@@ -17,7 +17,6 @@ _IOT: Final[Sequence[tuple[str, str]]] = (
     ("Audit|Mitigation|Violation|SecurityProfile|Dimension|CustomMetric|BehaviorModel|MetricValues", _DEFENDER),
     ("OTAUpdate|Stream", "deliver files with a job whose document links to them, or as a Greengrass V2 component"),
     ("Package|Sbom", "keep software versions in thing attributes, or as Greengrass V2 components"),
-    ("JobTemplate", "give the document to CreateJob"),
     ("EncryptionConfiguration", "start the cloud with `--host NAME` and its own settings"),
     ("ThingRegistrationTask|RegisterThing|ProvisioningClaim", "make things one by one, or provision them by claim"),
 )

@@ -306,6 +306,8 @@ BESIDES: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
     ("iot", "CreateCommand"): {"payload": {"content": b"{}"}},
     ("iot", "CreateDomainConfiguration"): {"domainName": "sample.acme.example"},
     ("iot", "CreateJob"): {"document": "{}"},
+    ("iot", "CreateJobTemplate"): {"document": "{}", "jobTemplateId": "another"},
+    ("iot", "DescribeManagedJobTemplate"): {"templateName": "AWS-Reboot"},
     ("iot", "AssociateTargetsWithJob"): {"jobId": "continuous"},
     ("iot", "DeleteJob"): {"force": True},
     ("iot", "ListCommandExecutions"): {"commandArn": None},  # the one that is kept for its name
@@ -389,6 +391,7 @@ SEEDS: Final[Sequence[tuple[str, str, Mapping[str, Any], Mapping[str, str]]]] = 
     ("iot", "SetV2LoggingOptions", {"disableAllLogs": True}, {}),
     ("iot", "CreateCommand", {"commandId": NAME, "payload": {"content": b"{}"}}, {}),
     ("iot-jobs-data", "StartCommandExecution", {}, {"executionId": "executionId"}),
+    ("iot", "CreateJobTemplate", {"jobTemplateId": NAME, "document": "{}"}, {}),
     ("iot-data", "UpdateThingShadow", {"thingName": NAME}, {}),
     ("lambda", "CreateFunction", {"FunctionName": NAME, "Runtime": "python3.11", "Handler": "app.handler"}, {}),
     ("lambda", "PublishVersion", {"FunctionName": NAME}, {}),

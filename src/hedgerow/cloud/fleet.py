@@ -10,10 +10,9 @@ from hedgerow.cloud.delivery import (
     DeploymentJobs,
     DeploymentShadowDocuments,
 )
+from hedgerow.cloud.jobs import build_jobs
 from hedgerow.cloud.operations import greengrassv2 as greengrass_rows
 from hedgerow.cloud.operations import iot_data as shadow_rows
-from hedgerow.cloud.operations import iot_jobs as job_rows
-from hedgerow.cloud.operations import iot_jobs_data as job_data_rows
 from hedgerow.cloud.registry import Stores
 from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.rows import Tables
@@ -26,20 +25,7 @@ from hedgerow.services.greengrassv2.deployments import (
     EffectiveDeploymentReader,
 )
 from hedgerow.services.greengrassv2.tags import Tagged, TagOperations
-from hedgerow.services.iot.jobs import (
-    DeviceDesk,
-    Documents,
-    JobDataOperations,
-    JobEvents,
-    JobExecutionOperations,
-    JobFollowUps,
-    JobLimits,
-    JobOperations,
-    Jobs,
-    JobSources,
-    JobStore,
-    JobTopics,
-)
+from hedgerow.services.iot.jobs import Jobs, JobStore
 from hedgerow.services.iot.jobs.documents import Links
 from hedgerow.services.iot.jobs.flows import Objects
 from hedgerow.services.iot.pages import Pages
@@ -81,17 +67,15 @@ def build_fleet(
 ) -> Fleet:
     """Build it and enter its rows."""
     pages, shadows, job_store = Pages(pager), _shadows(tables, pager, stores), JobStore()
-    job_documents = Documents(links=job_links)
-    jobs = Jobs(
+    jobs = build_jobs(
+        tables=tables,
+        pages=pages,
+        stores=stores,
         store=job_store,
-        things=stores.things,
-        groups=stores.groups,
-        limits=JobLimits(),
-        told=JobEvents(telling=telling),
-        documents=job_documents,
+        telling=telling,
+        links=job_links,
+        objects=job_objects,
     )
-    sources = JobSources(documents=job_documents, objects=job_objects)
-    _serve_jobs(tables, pages, jobs, job_store, job_documents, sources)
     build_commands(tables=tables, ids=ids, pages=pages, things=stores.things)
     components = ComponentStore()
     flows = ComponentFlows(
@@ -157,15 +141,3 @@ def _shadows(tables: Tables, pager: Pager, stores: Stores) -> Shadows:
     tables.answer(shadow_rows.topic_rows(shadows=ShadowTopics(shadows=shadows)))
     tables.follow(shadow_rows.follow_up_rows(shadows=ShadowFollowUps(store=store)))
     return shadows
-
-
-def _serve_jobs(
-    tables: Tables, pages: Pages, jobs: Jobs, store: JobStore, documents: Documents, sources: JobSources
-) -> None:
-    desk = DeviceDesk(jobs=jobs, store=store)
-    operations = JobOperations(jobs=jobs, store=store, documents=documents, pages=pages)
-    executions = JobExecutionOperations(jobs=jobs, store=store, pages=pages)
-    tables.serve("iot", job_rows.rows(jobs=operations, executions=executions, sources=sources))
-    tables.serve("iot-jobs-data", job_data_rows.rows(jobs=JobDataOperations(desk=desk)))
-    tables.answer(job_rows.topic_rows(jobs=JobTopics(desk=desk)))
-    tables.follow(job_rows.follow_up_rows(jobs=JobFollowUps(jobs=jobs)))

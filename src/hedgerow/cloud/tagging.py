@@ -54,6 +54,7 @@ KINDS: Final = (
     ),
     Kind("rule", "ruleName", "GetTopicRule", ("CreateTopicRule",), ("DeleteTopicRule",)),
     Kind("job", "jobId", "DescribeJob", ("CreateJob",), ("DeleteJob",)),
+    Kind("jobtemplate", "jobTemplateId", "DescribeJobTemplate", ("CreateJobTemplate",), ("DeleteJobTemplate",)),
     Kind("fleetmetric", "metricName", "DescribeFleetMetric", ("CreateFleetMetric",), ("DeleteFleetMetric",)),
     Kind("authorizer", "authorizerName", "DescribeAuthorizer", ("CreateAuthorizer",), ("DeleteAuthorizer",)),
     Kind(

@@ -4,11 +4,19 @@ from collections.abc import Callable
 
 from hedgerow.api.operations import Also, Row, pass_role, read, write
 from hedgerow.cloud.rows import TopicRow
-from hedgerow.services.iot.jobs import JobExecutionOperations, JobFollowUps, JobOperations, JobSources, JobTopics
+from hedgerow.services.iot.jobs import (
+    JobExecutionOperations,
+    JobFollowUps,
+    JobOperations,
+    JobSources,
+    JobTopics,
+    TemplateOperations,
+)
 from hedgerow.store import Answer, FollowUp, Tx
 
 _JOB = "arn:aws:iot:{region}:{account}:job/{jobId}"
 _THING = "arn:aws:iot:{region}:{account}:thing/{thingName}"
+_TEMPLATE = "arn:aws:iot:{region}:{account}:jobtemplate/{jobTemplateId}"
 _TO_JOB = pass_role("presignedUrlConfig.roleArn", to="iot.amazonaws.com")
 
 
@@ -16,7 +24,10 @@ def rows(*, jobs: JobOperations, executions: JobExecutionOperations, sources: Jo
     """Answer the job operations of iot; `cloud.operations.iot` takes them in."""
     return {
         "CreateJob": write(
-            jobs.create_job, _JOB, also=(Also("iot:CreateJob", "{targets}"), _TO_JOB), gather=sources.gather
+            jobs.create_job,
+            _JOB,
+            also=(Also("iot:CreateJob", "{targets}"), Also("iot:CreateJob", "{jobTemplateArn}"), _TO_JOB),
+            gather=sources.gather,
         ),
         "DescribeJob": read(jobs.describe_job, _JOB),
         "ListJobs": read(jobs.list_jobs),
@@ -32,6 +43,25 @@ def rows(*, jobs: JobOperations, executions: JobExecutionOperations, sources: Jo
         "ListJobExecutionsForThing": read(executions.list_job_executions_for_thing, _THING),
         "CancelJobExecution": write(executions.cancel_job_execution, _THING),
         "DeleteJobExecution": write(executions.delete_job_execution, _THING),
+    }
+
+
+def template_rows(*, templates: TemplateOperations, sources: JobSources) -> dict[str, Row]:
+    """Answer the operations on job templates."""
+    return {
+        "CreateJobTemplate": write(
+            templates.create_job_template,
+            _TEMPLATE,
+            also=(Also("iot:CreateJobTemplate", "{jobArn}"), _TO_JOB),
+            gather=sources.gather,
+        ),
+        "DescribeJobTemplate": read(templates.describe_job_template, _TEMPLATE),
+        "ListJobTemplates": read(templates.list_job_templates),
+        "DeleteJobTemplate": write(templates.delete_job_template, _TEMPLATE),
+        "DescribeManagedJobTemplate": read(
+            templates.describe_managed_job_template, "arn:aws:iot:{region}::jobtemplate/{templateName}:*"
+        ),
+        "ListManagedJobTemplates": read(templates.list_managed_job_templates),
     }
 
 

@@ -66,6 +66,7 @@ _PREFIX: Final[Any] = bindparam("prefix")
 _PARENT: Final[Any] = bindparam("parent_")
 
 _GET = select(groups).where(groups.c.account == _ACCOUNT, groups.c.name == _NAME)
+_BY_ID = select(groups.c.name).where(groups.c.account == _ACCOUNT, groups.c.id == bindparam("id_"))
 _INSERT = insert(groups)
 _INSERT_LINE = insert(lines)
 _UPDATE = update_rows(groups).where(groups.c.account == _ACCOUNT, groups.c.name == _NAME)
@@ -197,6 +198,16 @@ class GroupStore:
         """Answer the thing group, or None."""
         row = tx.one(_GET, account_=account, name_=name)
         return None if row is None else _group(row)
+
+    def id_of(self, tx: Tx, account: str, name: str) -> str | None:
+        """Answer the id of the group of this name, or None."""
+        group = self.get(tx, account, name)
+        return None if group is None else group.id
+
+    def name_of(self, tx: Tx, account: str, group_id: str) -> str | None:
+        """Answer the name of the group with this id, or None."""
+        row = tx.one(_BY_ID, account_=account, id_=group_id)
+        return None if row is None else str(row.name)
 
     def exists(self, tx: Tx, account: str, name: str) -> bool:
         """Tell whether there is a thing group of that name."""

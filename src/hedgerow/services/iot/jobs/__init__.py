@@ -12,6 +12,8 @@ from hedgerow.services.iot.jobs.model import Execution, Job, JobStatus, Selectio
 from hedgerow.services.iot.jobs.operations import JobOperations
 from hedgerow.services.iot.jobs.settings import Settings
 from hedgerow.services.iot.jobs.store import JobStore
+from hedgerow.services.iot.jobs.template_operations import TemplateOperations, Templates
+from hedgerow.services.iot.jobs.template_store import TemplateStore
 from hedgerow.services.iot.jobs.topics import JobTopics
 
 __all__ = [
@@ -33,4 +35,7 @@ __all__ = [
     "Selection",
     "Settings",
     "Status",
+    "TemplateOperations",
+    "TemplateStore",
+    "Templates",
 ]

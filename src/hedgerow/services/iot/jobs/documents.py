@@ -12,11 +12,14 @@ from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from hedgerow.base.errors import NotImplementedYet
+from hedgerow.core.request import Request
 from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.services.iot.jobs.model import Job
 from hedgerow.services.iot.jobs.settings import Presigning
 from hedgerow.store import Tx
 
+SOURCED: Final = "$documentSource"
+"""The member in which the document that `documentSource` names is handed to an operation."""
 _PRESIGNED: Final = re.compile(r"\$\{aws:iot:s3-presigned-url(?:-v2)?:([^${}\"]*)\}")
 _OTHERS: Final = re.compile(r"\$\{aws:iot:([^:}]*)")
 _PATH_STYLE: Final = re.compile(r"s3([.-][a-z0-9-]+)?\.amazonaws\.com(\.cn)?")
@@ -45,6 +48,16 @@ class Links(Protocol):
     def maybe_signer(self, tx: Tx, account: str, role_arn: str, *, expires_s: int) -> Signer | None:
         """Take the role; None when that is not possible any more."""
         ...
+
+
+def given_document(request: Request) -> str:
+    """Answer the document that a request gives, itself or by its `documentSource`. Raises InvalidRequest."""
+    document, sourced = request.get("document"), request.get(SOURCED)
+    if document and "documentSource" in request:
+        raise InvalidRequest("Job document and job document source cannot be specified at the same time.")
+    if not document and sourced is None:
+        raise InvalidRequest("A job needs a document.")
+    return str(document or sourced)
 
 
 class Documents:

@@ -66,3 +66,12 @@ class TerminalStateReached(JobRefused):
 
     code = "TerminalStateException"
     code_on_topics = "TerminalStateReached"
+
+
+class TemplateExists(ServiceError):
+    """There is a job template of that id."""
+
+    code = "ConflictException"
+
+    def __init__(self, template: str) -> None:
+        super().__init__(f"Job template {template} already exists.", resourceId=template)

@@ -9,10 +9,8 @@ from typing import Any, Final, Protocol
 from hedgerow.base.errors import AccessDenied, ServiceError
 from hedgerow.core.caller import Caller
 from hedgerow.services.iot.errors import InvalidRequest
-from hedgerow.services.iot.jobs.documents import Documents
+from hedgerow.services.iot.jobs.documents import SOURCED, Documents
 
-SOURCED: Final = "$documentSource"
-"""The member in which the fetched document is handed to the operation."""
 LARGEST: Final = 4 * 98_304
 """Bytes; whether the document is short enough is decided when it is read."""
 

@@ -75,6 +75,9 @@ class Job:
     selection: Selection
     document: str
     source: str | None = None  # where the document was read
+    template: str | None = None  # the ARN of what it was made from
+    unfilled: str | None = None  # the document before parameters were filled in
+    parameters: Mapping[str, str] = field(default_factory=dict)
     description: str | None = None
     namespace: str | None = None
     settings: Settings = field(default_factory=Settings)
