@@ -23,6 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from hedgerow.testing import TestCloud
 from tests.support.mqtt import Connected, connected
 from tests.support.waiting import until
+from tests.system.test_domains import answer, create, dialling
 
 pytestmark = [pytest.mark.slow]
 
@@ -42,9 +43,11 @@ def decide(event, context):
         allowed = [{"Effect": "Allow", "Action": "iot:Publish", "Resource": "*:topic/by/http"}]
     passwords = mqtt.get("password"), http.get("headers", {}).get("x-secret"), event.get("token")
     wanted = "b3BlbiBzZXNhbWU=", "open sesame", "open-sesame"
+    tls = data.get("tls", {})
+    certified = "BEGIN CERTIFICATE" in tls.get("x509CertificatePem", "")
     return {
-        "isAuthenticated": any(given == known for given, known in zip(passwords, wanted)),
-        "principalId": "somebody",
+        "isAuthenticated": certified or any(given == known for given, known in zip(passwords, wanted)),
+        "principalId": tls.get("principalId", "somebody"),
         "policyDocuments": [{"Version": "2012-10-17", "Statement": allowed}],
         "disconnectAfterInSeconds": 300,
         "refreshAfterInSeconds": 300,
@@ -308,6 +311,21 @@ def by_alpn(
     finally:
         client.disconnect()
         client.loop_stop()
+
+
+def test_an_authorizer_is_asked_beside_a_certificate_where_the_name_says_so(hedgerow_cloud: TestCloud) -> None:
+    cloud = hedgerow_cloud
+    authorizer(cloud)
+    device = cloud.device("lamp")
+    kind = {"authenticationType": "CUSTOM_AUTH_X509", "applicationProtocol": "SECURE_MQTT"}
+    name = create(cloud, **kind, authorizerConfig={"defaultAuthorizerName": "door", "allowAuthorizerOverride": False})
+
+    with dialling(device, name, device.mqtt_port) as both:
+        granted = both.subscribe("lamp/#"), both.subscribe("devices/lamp/#"), both.subscribe("other/#")
+    cloud.client("iot").update_authorizer(authorizerName="door", status="INACTIVE")
+
+    assert (both.said, granted) == ([0], ([1], [1], [135]))
+    assert answer(device, name) == 135
 
 
 @pytest.mark.skipif(shutil.which("mosquitto_pub") is None, reason="needs Debian's mosquitto-clients")

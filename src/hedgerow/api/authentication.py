@@ -124,7 +124,8 @@ class Authenticator:
             return Known(caller=self._caller(key, signed, peer, request_id), http=http)
         if peer.certificate is not None and not call.operation.anonymous:
             caller = await self._directory.certificate(peer.certificate, peer.server_name, peer.source_ip)
-            return Known(caller=replace(caller, request_id=request_id), http=http)
+            caller = replace(caller, request_id=request_id)
+            return Known(caller=caller, http=http, grants=await self._vouched(http, peer, caller, peer.certificate))
         if call.operation.anonymous:
             return Known(caller=self._nobody(peer, request_id), http=http)
         return await self._stranger(http, peer, request_id)
@@ -132,19 +133,18 @@ class Authenticator:
     async def _stranger(self, http: HttpRequest, peer: Peer, request_id: str) -> Known:
         if self._doorkeeper is None:
             raise MissingCredentials
-        let_in = await self._doorkeeper.let_in(
-            Stranger(
-                headers=http.headers,
-                query=http.query,
-                server_name=peer.server_name,
-                source_ip=peer.source_ip,
-                secure=peer.secure,
-                request_id=request_id,
-            )
-        )
+        let_in = await self._doorkeeper.let_in(_stranger(http, peer, request_id))
         if let_in is None:
             raise MissingCredentials
         return Known(caller=let_in[0], http=http, grants=let_in[1])
+
+    async def _vouched(self, http: HttpRequest, peer: Peer, caller: Caller, der: bytes) -> Grants | None:
+        """Ask an authorizer beside the certificate, where the way in demands it; None: the directory's grants count."""
+        if peer.way is None or Proof.X509_AND_CUSTOM not in peer.way.proofs:
+            return None
+        if self._doorkeeper is None:
+            raise MissingCredentials
+        return await self._doorkeeper.vouch(_stranger(http, peer, caller.request_id), der, caller)
 
     async def vouch(self, http: HttpRequest, peer: Peer) -> None:
         """Raise ServiceError when the headers alone show that the request will be refused: before a long body is read.
@@ -226,6 +226,17 @@ class Authenticator:
             source_ip=peer.source_ip,
             secure=peer.secure,
         )
+
+
+def _stranger(http: HttpRequest, peer: Peer, request_id: str) -> Stranger:
+    return Stranger(
+        headers=http.headers,
+        query=http.query,
+        server_name=peer.server_name,
+        source_ip=peer.source_ip,
+        secure=peer.secure,
+        request_id=request_id,
+    )
 
 
 def check_way(signed: sigv4.Signed | None, peer: Peer, *, upgrade: bool = False) -> None:

@@ -70,6 +70,10 @@ class Doorkeeper(Protocol):
         """Answer who it is and what it may do; None where nobody is let in so. Raises ServiceError when refused."""
         ...
 
+    async def vouch(self, stranger: Stranger, der: bytes, caller: Caller) -> Grants:
+        """Answer what a caller with this certificate may do where an authorizer is asked, too. Raises ServiceError."""
+        ...
+
 
 class Directory(Protocol):
     """Knows keys, certificates and grants. Called for every request: answers from memory where it can."""

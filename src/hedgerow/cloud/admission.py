@@ -9,6 +9,7 @@ that is refused may set off just-in-time registration or provisioning.
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -63,6 +64,8 @@ class Admission:
         if question.certificate is not None:
             der = question.certificate
             reply = await self._run.read(lambda tx: self._by_certificate(tx, question, der))
+            if isinstance(reply, Admitted) and _is_vouched_for(question):
+                return await self._beside(question, der, reply)
             if isinstance(reply, NotAdmitted):
                 await self._just_in_time.refused(der, self._domains.account_host(question.server_name), question.peer)
             return reply
@@ -75,6 +78,19 @@ class Admission:
         if "x-amz-customauthorizer-" in (question.username or "").lower():
             detail += "; custom authorizers are not asked here: use the ALPN name mqtt, or MQTT over WebSocket"
         return NotAdmitted(reason="NOT_AUTHENTICATED", detail=detail)
+
+    async def _beside(self, question: Admit, der: bytes, admitted: Admitted) -> Admitted | NotAdmitted:
+        """What an authorizer says is good beside what the certificate's policies say."""
+        vouched = question.vouched or await self._strangers.vouch(question, der, admitted)
+        if isinstance(vouched, NotAdmitted):
+            return vouched
+        return replace(
+            admitted,
+            policies=admitted.policies + vouched.policies,
+            ends_at=vouched.ends_at if admitted.ends_at is None else min(vouched.ends_at, admitted.ends_at),
+            refresh_at=vouched.refresh_at,
+            vouched=vouched,
+        )
 
     def _by_certificate(self, tx: Tx, question: Admit, der: bytes) -> Admitted | NotAdmitted:
         certificate_id = hashlib.sha256(der).hexdigest()
@@ -159,12 +175,7 @@ class Admission:
 def wrong_way(question: Admit) -> NotAdmitted | None:
     """Say why a client may not prove itself like this where it came in."""
     proofs = _ANY if question.way_in is None else question.way_in.proofs
-    if Proof.X509_AND_CUSTOM in proofs:
-        return NotAdmitted(
-            reason="CUSTOM_AUTHORIZER_NOT_FOUND",
-            detail="this domain configuration asks an authorizer beside the certificate; they are not asked yet",
-        )
-    if question.certificate is not None and Proof.X509 in proofs:
+    if question.certificate is not None and proofs & {Proof.X509, Proof.X509_AND_CUSTOM}:
         return None
     if question.signed_by is not None and Proof.SIGV4 in proofs:
         return None
@@ -174,6 +185,10 @@ def wrong_way(question: Admit) -> NotAdmitted | None:
     return NotAdmitted(
         reason="NOT_AUTHENTICATED", detail=f"this way in is for clients that prove themselves by {asked}"
     )
+
+
+def _is_vouched_for(question: Admit) -> bool:
+    return question.way_in is not None and Proof.X509_AND_CUSTOM in question.way_in.proofs
 
 
 def kind_of(principal: str) -> Kind:

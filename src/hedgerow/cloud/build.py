@@ -28,7 +28,7 @@ from hedgerow.cloud.connections import ConnectionFlows
 from hedgerow.cloud.console import Console, running_console
 from hedgerow.cloud.control import CloudControl, TopicTable
 from hedgerow.cloud.credentials import Credentials
-from hedgerow.cloud.custom_authentication import Strangers
+from hedgerow.cloud.custom_authentication import Doorkeeper, Strangers
 from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.directory import Directory, Readers
 from hedgerow.cloud.domain_configurations import build_domains
@@ -494,7 +494,7 @@ class _Parts:
             catalogue=catalogue,
             operations=self.tables.operations,
             hints=self.tables.hints,
-            doorkeeper=self.strangers,
+            doorkeeper=Doorkeeper(strangers=self.strangers, grants=self.directory.vouched),
             directory=self.directory,
             runner=self.runner,
             clock=self.clock,

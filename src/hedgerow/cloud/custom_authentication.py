@@ -6,6 +6,8 @@ shown neither what describes the body of a request nor what concerns the way the
 may be good for another.
 """
 
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,9 +18,9 @@ from hedgerow.base.log import get_logger
 from hedgerow.cloud.domains import Domains
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.policy import Dialect, compile_policies
-from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
+from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Vouched
 from hedgerow.gateway.websocket import host_name
-from hedgerow.services.iot.authorizers import Attempt, CustomAuthentication, NotLetIn
+from hedgerow.services.iot.authorizers import Attempt, CustomAuthentication, LetIn, NotLetIn
 
 log = get_logger("custom_authentication")
 
@@ -74,6 +76,20 @@ class Strangers:
             refresh_at=None if let_in.refresh_after_s is None else now + let_in.refresh_after_s,
         )
 
+    async def vouch(self, question: Admit, der: bytes, admitted: Admitted) -> Vouched | NotAdmitted:
+        """Answer what an authorizer says of a client that has a certificate, too."""
+        attempt = _with_certificate(_attempt(question), der, admitted.principal)
+        try:
+            let_in = await self.authentication.ask(admitted.account, self._at(question.server_name, attempt))
+        except NotLetIn as error:
+            return NotAdmitted(reason=error.word, detail=error.detail, account=admitted.account)
+        now = self.clock.now()
+        return Vouched(
+            policies=let_in.policies,
+            ends_at=now + let_in.disconnect_after_s,
+            refresh_at=None if let_in.refresh_after_s is None else now + let_in.refresh_after_s,
+        )
+
     def _at(self, server_name: str | None, attempt: Attempt) -> Attempt:
         """Answer the attempt with what a domain configuration says about authorizers."""
         domain = self.domains.find(server_name)
@@ -81,25 +97,18 @@ class Strangers:
             return attempt
         return replace(attempt, default_name=domain.authorizer, may_name=domain.override)
 
+    async def policies(self, stranger: Stranger, der: bytes, caller: Caller) -> tuple[str, ...]:
+        """Answer what an authorizer adds to the policies of a certificate, for a request. Raises Unauthorized."""
+        attempt = _with_certificate(self._requested(stranger), der, caller.certificate_id or "")
+        return (await self._asked(stranger, caller.account, attempt)).policies
+
     async def let_in(self, stranger: Stranger) -> tuple[Caller, Grants] | None:
         """Answer an HTTP request of the data plane. Raises Unauthorized when it is refused."""
-        name = stranger.server_name if stranger.secure else host_name(stranger.headers.get("host", ""))
+        name = _name(stranger)
         account = self.account(name)
         if not await self.authentication.is_open(account):
             return None
-        attempt = Attempt(
-            connection_id=stranger.request_id,
-            secure=stranger.secure,
-            server_name=name,
-            headers={key: value for key, value in stranger.headers.items() if key not in _PASSING},
-            query=stranger.query,
-        )
-        try:
-            let_in = await self.authentication.ask(account, self._at(name, attempt))
-        except NotLetIn as error:
-            fields = {"account": account, "peer": stranger.source_ip, "request_id": stranger.request_id}
-            log.warning("not let in", extra={"fields": fields | {"reason": error.word, "detail": error.detail}})
-            raise Unauthorized from error
+        let_in = await self._asked(stranger, account, self._requested(stranger))
         caller = Caller(
             account=account,
             region=self.region,
@@ -111,6 +120,45 @@ class Strangers:
         )
         variables = {} if name is None else {"iot:DomainName": name}
         return caller, compile_policies(let_in.policies, dialect=Dialect.IOT, variables=variables)
+
+    def _requested(self, stranger: Stranger) -> Attempt:
+        return Attempt(
+            connection_id=stranger.request_id,
+            secure=stranger.secure,
+            server_name=_name(stranger),
+            headers={key: value for key, value in stranger.headers.items() if key not in _PASSING},
+            query=stranger.query,
+        )
+
+    async def _asked(self, stranger: Stranger, account: str, attempt: Attempt) -> LetIn:
+        try:
+            return await self.authentication.ask(account, self._at(attempt.server_name, attempt))
+        except NotLetIn as error:
+            fields = {"account": account, "peer": stranger.source_ip, "request_id": stranger.request_id}
+            log.warning("not let in", extra={"fields": fields | {"reason": error.word, "detail": error.detail}})
+            raise Unauthorized from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doorkeeper:
+    """Implements `api.ports.Doorkeeper`; `grants` are a certificate's with further policies."""
+
+    strangers: Strangers
+    grants: Callable[[Caller, Sequence[str]], Awaitable[Grants]]
+
+    async def let_in(self, stranger: Stranger) -> tuple[Caller, Grants] | None:
+        return await self.strangers.let_in(stranger)
+
+    async def vouch(self, stranger: Stranger, der: bytes, caller: Caller) -> Grants:
+        return await self.grants(caller, await self.strangers.policies(stranger, der, caller))
+
+
+def _name(stranger: Stranger) -> str | None:
+    return stranger.server_name if stranger.secure else host_name(stranger.headers.get("host", ""))
+
+
+def _with_certificate(attempt: Attempt, der: bytes, certificate_id: str) -> Attempt:
+    return replace(attempt, certificate_pem=ssl.DER_cert_to_PEM_cert(der), certificate_id=certificate_id)
 
 
 def _attempt(question: Admit) -> Attempt:

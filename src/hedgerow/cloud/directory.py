@@ -6,7 +6,7 @@ when it is attached exclusively: without MQTT there is no client id that would n
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -106,6 +106,12 @@ class Directory:
         found = await self._remembered(self._grants, key, lambda tx: self._read_grants(tx, caller))
         return compile_policies((), dialect=Dialect.IAM) if found is None else found
 
+    async def vouched(self, caller: Caller, policies: Sequence[str]) -> Grants:
+        """Answer what a certificate may do by its own policies and by these, which an authorizer said."""
+        certificate_id = caller.certificate_id or ""
+        known = await self._run.read(lambda tx: self._certificate_grants(tx, caller, certificate_id, policies))
+        return compile_policies((), dialect=Dialect.IOT) if known is None else known
+
     async def whole_arn(self, resource: str) -> str:
         named = parse(resource) if resource.startswith("arn:aws:iam::") else None
         kind, _, name = ("", "", "") if named is None else named.resource.partition("/")
@@ -197,7 +203,9 @@ class Directory:
             return None
         return self._standings.of(tx, caller).rights
 
-    def _certificate_grants(self, tx: Tx, caller: Caller, certificate_id: str) -> Grants | None:
+    def _certificate_grants(
+        self, tx: Tx, caller: Caller, certificate_id: str, more: Sequence[str] = ()
+    ) -> Grants | None:
         certificate = self._readers.certificates.get(tx, caller.account, certificate_id)
         if certificate is None:
             return None
@@ -207,6 +215,7 @@ class Directory:
         documents = self._readers.effective.of(
             tx, caller.account, certificate_id, [] if thing is None else [thing.name]
         )
+        documents = [*documents, *(("the authorizer's", text) for text in more)]
         return compiled(documents, Dialect.IOT, certificate_variables(certificate, thing))
 
 

@@ -14,9 +14,10 @@ from hedgerow.core.mqtt.properties import Properties, Property
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.core.mqtt.session import Session
 from hedgerow.core.mqtt.topics import is_name
+from hedgerow.core.tls import Proof
 from hedgerow.gateway import presence, recovery
 from hedgerow.gateway.account import Account
-from hedgerow.gateway.connection import Connection, State
+from hedgerow.gateway.connection import Connection, Peer, State
 from hedgerow.gateway.grants import Permissions
 from hedgerow.gateway.ports import Admit, Admitted, Cut, Message, NotAdmitted, Way
 
@@ -86,7 +87,7 @@ async def _admit(gateway: "Gateway", connection: Connection, connect: Connect) -
         upgrade=peer.upgrade,
         way_in=peer.way_in,
         assigned=not connect.client_id,
-        connection_id="" if peer.way is Way.CERTIFICATE else gateway.ids.uuid(),
+        connection_id=gateway.ids.uuid() if _may_ask_authorizers(peer) else "",
     )
     connection.asked = gateway.commands.obeyed
     try:
@@ -98,6 +99,11 @@ async def _admit(gateway: "Gateway", connection: Connection, connect: Connect) -
         refuse(gateway, connection, Reason.NOT_AUTHORIZED, reply.detail, word=reply.reason)
     elif isinstance(reply, Admitted) and connection.state is State.ADMITTING:
         await _enter(gateway, connection, connect, client_id, reply)
+
+
+def _may_ask_authorizers(peer: Peer) -> bool:
+    beside = peer.way_in is not None and Proof.X509_AND_CUSTOM in peer.way_in.proofs
+    return beside or peer.way is not Way.CERTIFICATE
 
 
 async def _enter(

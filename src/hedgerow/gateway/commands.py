@@ -45,7 +45,7 @@ class Commands:
 
     async def _refresh(self, connection: Connection) -> None:
         try:
-            await self._regrant([connection], within_s=REFRESH_WITHIN_S)
+            await self._regrant([connection], within_s=REFRESH_WITHIN_S, refresh=True)
         finally:
             self._refreshing.discard(connection)
 
@@ -124,14 +124,16 @@ class Commands:
                 connection.regrant(replace(admitted, logging=wanted), connection.permissions)
         account.changed()
 
-    async def _regrant(self, connections: list[Connection], *, within_s: float = DEADLINE_S) -> None:
+    async def _regrant(
+        self, connections: list[Connection], *, within_s: float = DEADLINE_S, refresh: bool = False
+    ) -> None:
         for count, connection in enumerate(connections):
             if count % PER_TURN == PER_TURN - 1:
                 await asyncio.sleep(0)  # let the others have their turn
             if not _is_open(connection):
                 continue
             try:
-                await self._ask_again(connection, within_s)
+                await self._ask_again(connection, within_s, refresh=refresh)
             except Unavailable as error:
                 connection.fail(Reason.NOT_AUTHORIZED, "SERVER_ERROR", f"its rights could not be read again: {error}")
             except Exception:  # one connection's grants must not keep the others from theirs
@@ -140,16 +142,17 @@ class Commands:
                 )
                 connection.fail(Reason.NOT_AUTHORIZED, "SERVER_ERROR", "its rights could not be compiled")
 
-    async def _ask_again(self, connection: Connection, within_s: float) -> None:
-        reply = await self._gateway.control.ask(connection.question, deadline_s=within_s)
+    async def _ask_again(self, connection: Connection, within_s: float, *, refresh: bool) -> None:
+        known = connection.admitted
+        question = connection.question if refresh else replace(connection.question, vouched=known.vouched)
+        reply = await self._gateway.control.ask(question, deadline_s=within_s)
         if not _is_open(connection):
             return
         if isinstance(reply, NotAdmitted):
             connection.fail(Reason.NOT_AUTHORIZED, "FORBIDDEN_ACCESS", reply.detail)
         elif isinstance(reply, Admitted) and not reply.fixed:
-            self._replace(connection, reply)
+            self._replace(connection, _ending_as_said(reply, known))
         elif isinstance(reply, Admitted):  # who it is, and when it ends, was said when it came
-            known = connection.admitted
             self._replace(
                 connection,
                 replace(known, policies=reply.policies, refresh_at=reply.refresh_at, logging=reply.logging),
@@ -161,6 +164,15 @@ class Commands:
         permissions = Permissions(grants, region=gateway.region, account=admitted.account)
         connection.regrant(admitted, permissions)
         connection.account.changed()
+
+
+def _ending_as_said(admitted: Admitted, known: Admitted) -> Admitted:
+    """A refresh does not let a connection last longer than the authorizer said when it came."""
+    new, old = admitted.vouched, known.vouched
+    if new is None or old is None or new.ends_at <= old.ends_at:
+        return admitted
+    ends_at = old.ends_at if admitted.ends_at is None else min(admitted.ends_at, old.ends_at)
+    return replace(admitted, ends_at=ends_at, vouched=replace(new, ends_at=old.ends_at))
 
 
 def _domain(connection: Connection) -> str | None:

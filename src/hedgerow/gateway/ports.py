@@ -47,6 +47,15 @@ class Upgrade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vouched:
+    """What a custom authorizer said of a client with a certificate, beside what the certificate's policies say."""
+
+    policies: tuple[str, ...]
+    ends_at: float  # seconds since the epoch
+    refresh_at: float | None  # the authorizer is asked again then
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Admit:
     """The question at CONNECT: who is this, and what may it do?"""
 
@@ -61,6 +70,7 @@ class Admit:
     signed_key: str | None = None  # the access key that it was signed with
     way: Way = Way.CERTIFICATE
     upgrade: Upgrade | None = None  # of a WebSocket that neither a certificate nor a signature speaks for
+    vouched: Vouched | None = None  # what an authorizer said before: it is not asked again
     assigned: bool = False  # the client sent no id: this one is ours
     connection_id: str = ""  # where a custom authorizer may be asked
     way_in: WayIn | None = None  # that the listener opened, with its domain configuration; None is any
@@ -82,6 +92,7 @@ class Admitted:
     thing: str | None = None  # the exclusively attached thing, named in lifecycle events
     fixed: bool = False  # a custom authorizer said so: nothing but a refresh changes it
     refresh_at: float | None = None  # seconds since the epoch; the policies are asked for again then
+    vouched: Vouched | None = None  # what of it an authorizer said, where a certificate says the rest
     logging: Wanted | None = None  # what the account's IoT log wants of it, None for nothing
     behind: str | None = None  # whoever's rights these are, where it is another principal: a federated user's user
 

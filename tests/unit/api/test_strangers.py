@@ -11,6 +11,7 @@ from hedgerow.api.ports import Grants, Stranger
 from hedgerow.base.errors import AccessDenied
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.request import Request
+from hedgerow.core.tls import Proof, Speech, WayIn
 from hedgerow.core.wire import HttpRequest, HttpResponse
 from tests.unit.api.cloud import ACCOUNT, REGION, ToyCloud, ToyGrants, toy_cloud
 
@@ -35,6 +36,12 @@ class Door:
             account=ACCOUNT, region=REGION, principal="somebody", kind=Kind.CUSTOM, request_id=stranger.request_id
         )
         return caller, ToyGrants(frozenset({ALLOWED}))
+
+    async def vouch(self, stranger: Stranger, der: bytes, caller: Caller) -> Grants:
+        self.asked.append(stranger)
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return ToyGrants(frozenset({ALLOWED}))
 
 
 def publishing(door: Door | None) -> tuple[ToyCloud, list[tuple[str, str]]]:
@@ -96,6 +103,28 @@ def test_what_is_no_request_of_the_data_plane_must_be_signed() -> None:
 
     assert answer(cloud, "/things/a").status == 403
     assert door.asked == []
+
+
+BESIDE = WayIn(speech=Speech.HTTP, proofs=frozenset({Proof.X509_AND_CUSTOM}))
+SEEN = Peer(certificate=b"DER", server_name="pump", secure=True, way=BESIDE)
+
+
+def test_where_an_authorizer_is_asked_beside_a_certificate_its_grants_count() -> None:
+    door = Door()
+    cloud, published = publishing(door)
+
+    allowed, denied = answer(cloud, peer=SEEN), answer(cloud, "/topics/b", peer=SEEN)
+
+    assert (allowed.status, denied.status, len(published)) == (200, 403, 1)
+    assert [each.server_name for each in door.asked] == ["pump", "pump"]
+
+
+@pytest.mark.parametrize("peer", [SEEN, Peer(server_name="pump", secure=True, way=BESIDE)])
+def test_a_certificate_or_an_authorizer_alone_is_not_enough_there(peer: Peer) -> None:
+    cloud, published = publishing(Door(AccessDenied("not you")))
+
+    assert answer(cloud, peer=peer).status == 403
+    assert published == []
 
 
 def test_a_certificate_speaks_for_itself() -> None:

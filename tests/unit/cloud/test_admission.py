@@ -430,14 +430,91 @@ def test_a_way_in_is_for_those_who_prove_themselves_as_it_asks(
     assert (found.reason if isinstance(found, NotAdmitted) else None) == reason
 
 
-def test_a_certificate_is_not_enough_where_an_authorizer_must_see_it(cloud: Cloud) -> None:
-    registered(cloud)
-    way = WayIn(speech=Speech.MQTT, proofs=frozenset({Proof.X509_AND_CUSTOM}))
+# --- a certificate and an authorizer
 
-    found = ask(cloud, way_in=way)
+BESIDE = WayIn(speech=Speech.MQTT, proofs=frozenset({Proof.X509_AND_CUSTOM}))
+
+
+def beside(cloud: Cloud, certificate: Certificate | None = None, **more: Any) -> Admitted | NotAdmitted:
+    """Come with a certificate where an authorizer is asked, too; the function calls it so unless told otherwise."""
+    if certificate is not None:
+        said = {"isAuthenticated": True, "principalId": certificate.id, "disconnectAfterInSeconds": 300}
+        cloud.function.result = {**said, "refreshAfterInSeconds": 400, **more.pop("said", {})}
+    username = "ann?x-amz-customauthorizer-name=door"
+    return ask(cloud, way_in=BESIDE, username=username, connection_id="1", **more)
+
+
+def test_an_authorizer_sees_the_certificate_and_adds_to_its_policies(cloud: Cloud) -> None:
+    certificate = registered(cloud, policy(allow("iot:Connect", IOT + "client/${iot:ClientId}")))
+    door(cloud)
+
+    found = beside(cloud, certificate, said={"policyDocuments": [ON_A]})
+
+    now = cloud.store.clock.now()
+    assert isinstance(found, Admitted)
+    assert may(cloud, found, "iot:Connect", "client/pump-1")
+    assert may(cloud, found, "iot:Publish", "topic/pump-1/192.0.2.1")
+    assert (found.principal, found.fixed) == (certificate.id, False)
+    assert (found.ends_at, found.refresh_at) == (now + 300, now + 400)
+    (event,) = cloud.function.asked
+    tls = event["protocolData"]["tls"]
+    assert (tls["principalId"], tls["serverName"]) == (certificate.id, "cloud.example.org")
+    assert pki.certificate_id(pki.read_certificate(tls["x509CertificatePem"])) == certificate.id
+
+
+def test_policies_need_not_be_said_beside_a_certificate(cloud: Cloud) -> None:
+    certificate = registered(cloud)
+    door(cloud)
+
+    found = beside(cloud, certificate)
+
+    assert isinstance(found, Admitted)
+    assert len(found.policies) == 1
+
+
+def test_what_was_said_before_is_not_asked_for_again(cloud: Cloud) -> None:
+    certificate = registered(cloud)
+    door(cloud)
+    first = beside(cloud, certificate, said={"policyDocuments": [ON_A]})
+    assert isinstance(first, Admitted)
+    cloud.store.clock.advance(10)
+
+    again = beside(cloud, vouched=first.vouched)
+
+    assert isinstance(again, Admitted)
+    assert (again.policies, again.ends_at, again.refresh_at) == (first.policies, first.ends_at, first.refresh_at)
+    assert len(cloud.function.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"isAuthenticated": False}, "NOT_AUTHENTICATED"),
+        ({"principalId": "lamp1"}, "CUSTOM_AUTHORIZER_LAMBDA_EXECUTION_ERROR"),
+        ({"policyDocuments": []}, "CUSTOM_AUTHORIZER_LAMBDA_EXECUTION_ERROR"),
+    ],
+)
+def test_a_certificate_is_not_enough_where_an_authorizer_must_agree(
+    cloud: Cloud, said: dict[str, Any], reason: str
+) -> None:
+    certificate = registered(cloud)
+    door(cloud)
+
+    found = beside(cloud, certificate, said=said)
 
     assert isinstance(found, NotAdmitted)
-    assert "authorizer beside the certificate" in found.detail
+    assert found.reason == reason
+
+
+def test_an_authorizer_is_not_asked_about_a_certificate_that_counts_for_nothing(cloud: Cloud) -> None:
+    door(cloud)
+
+    unknown = beside(cloud)
+    without = ask(cloud, way_in=BESIDE, certificate=None, username="ann?x-amz-customauthorizer-name=door")
+
+    assert isinstance(unknown, NotAdmitted)
+    assert isinstance(without, NotAdmitted)
+    assert (unknown.reason, cloud.function.asked) == ("DEVICE_CERTIFICATE_NOT_REGISTERED", [])
 
 
 # --- domain configurations

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from hedgerow.api.ports import Grants, Stranger
-from hedgerow.cloud.custom_authentication import Unauthorized
+from hedgerow.cloud.custom_authentication import Doorkeeper, Unauthorized
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.services.iot.authorizers import asking
 from tests.support.cloud import Cloud, wait
 from tests.support.store import CALLER, OTHER_ACCOUNT
-from tests.unit.cloud.test_admission import FUNCTION, LET_IN, allow, policy
+from tests.unit.cloud.test_admission import DER, FUNCTION, LET_IN, allow, policy, registered
 
 NAME = "x-amz-customauthorizer-name"
 ON_A = policy(allow("iot:Publish", "*:topic/${iot:DomainName}"))
@@ -71,6 +71,24 @@ def test_without_tls_the_host_header_names_the_account(cloud: Cloud) -> None:
 
     assert caller.account == OTHER_ACCOUNT.account
     assert cloud.function.asked[0]["protocols"] == ["http"]
+
+
+def test_an_authorizers_policies_are_added_to_those_of_a_certificate(cloud: Cloud) -> None:
+    certificate = registered(cloud, policy(allow("iot:Publish", TOPIC + "own")))
+    door(cloud)
+    said = [policy(allow("iot:Publish", "*:topic/added"))]
+    cloud.function.result = {"isAuthenticated": True, "principalId": certificate.id, "policyDocuments": said}
+    doorkeeper = Doorkeeper(strangers=cloud.strangers, grants=cloud.directory.vouched)
+    caller = wait(cloud.directory.certificate(DER, None, None))
+    stranger = Stranger(
+        headers={NAME: "door"}, query="", server_name="cloud.test", source_ip=None, secure=True, request_id="r"
+    )
+
+    grants = wait(doorkeeper.vouch(stranger, DER, caller))
+
+    may = [grants.decide("iot:Publish", TOPIC + name, {}).allowed for name in ("own", "added", "other")]
+    assert may == [True, True, False]
+    assert cloud.function.asked[0]["protocolData"]["tls"]["principalId"] == certificate.id
 
 
 def asked(cloud: Cloud) -> int:

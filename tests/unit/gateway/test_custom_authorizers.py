@@ -7,9 +7,10 @@ import pytest
 
 from hedgerow.base.errors import Unavailable
 from hedgerow.core.mqtt import MQTT_5, Connect, Disconnect, Reason, Suback
+from hedgerow.core.tls import Proof, Speech, WayIn
 from hedgerow.gateway import commands
 from hedgerow.gateway.connection import Peer
-from hedgerow.gateway.ports import NotAdmitted, Question, Regrant, Reply, Upgrade, Way
+from hedgerow.gateway.ports import NotAdmitted, Question, Regrant, Reply, Upgrade, Vouched, Way
 from tests.unit.gateway.control import ACCOUNT
 from tests.unit.gateway.test_websocket import Socket, frame
 from tests.unit.gateway.world import Client, World
@@ -132,6 +133,33 @@ def test_a_request_says_that_no_certificate_speaks(direct: World) -> None:
     direct.client("b", peer=Peer("192.0.2.1", certificate=b"DER")).publish("$aws/things/b/jobs/get", b"{}")
 
     assert [asked.by_certificate for asked in direct.control.asked] == [False, True]
+
+
+# --- beside a certificate
+
+SEEN = Peer(
+    "192.0.2.1", certificate=b"DER", way_in=WayIn(speech=Speech.MQTT, proofs=frozenset({Proof.X509_AND_CUSTOM}))
+)
+
+
+def test_a_changed_policy_is_read_without_asking_the_authorizer_again(direct: World) -> None:
+    now = direct.clock.now()
+    said = Vouched(policies=(), ends_at=now + 500, refresh_at=now + 300)
+    direct.control.admitted = {"vouched": said, "ends_at": now + 500, "refresh_at": now + 300}
+    client = direct.client("a", version=MQTT_5, peer=SEEN, keep_alive=1200)
+
+    direct.hub.tell("*", Regrant(account=ACCOUNT))
+    direct.run()
+    later = Vouched(policies=(), ends_at=now + 900, refresh_at=now + 600)
+    direct.control.admitted = {"vouched": later, "ends_at": now + 900, "refresh_at": now + 600}
+    direct.advance(300)
+
+    first, regranted, refreshed = direct.control.admits
+    assert [each.vouched for each in (first, regranted, refreshed)] == [None, said, None]
+    assert first.connection_id
+    assert (client.connection.admitted.ends_at, client.connection.admitted.refresh_at) == (now + 500, now + 600)
+    direct.advance(200)
+    assert client.wire.closed
 
 
 # --- by WebSocket

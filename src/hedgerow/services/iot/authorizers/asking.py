@@ -110,7 +110,8 @@ class CustomAuthentication:
         self._asked += 1
         try:
             async with self._turn(account):
-                answer = checked_answer(await self._invoke(account, authorizer, payload))
+                said = await self._invoke(account, authorizer, payload)
+                answer = checked_answer(said, certificate_id=attempt.certificate_id)
         except InvalidResponse as error:
             self._failed += 1
             raise _failed(authorizer, error.message) from error

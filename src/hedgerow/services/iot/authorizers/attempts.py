@@ -29,6 +29,8 @@ class Attempt:
     client_id: str | None = None  # "" when it sent none; None: no MQTT is spoken
     username: str | None = field(default=None, repr=False)
     password: bytes | None = field(default=None, repr=False)
+    certificate_pem: str | None = None  # the client's, where an authorizer is asked beside it
+    certificate_id: str | None = None
     default_name: str | None = None  # the authorizer that a domain configuration names
     may_name: bool = True  # may the client name another one than that?
 
@@ -62,7 +64,12 @@ class Attempt:
         """Answer the part about TLS."""
         if not self.secure:
             return None
-        return {} if self.server_name is None else {"serverName": self.server_name}
+        parts = {
+            "serverName": self.server_name,
+            "x509CertificatePem": self.certificate_pem,
+            "principalId": self.certificate_id,
+        }
+        return {name: value for name, value in parts.items() if value is not None}
 
 
 def _pairs(query: str) -> Iterator[tuple[str, str]]:

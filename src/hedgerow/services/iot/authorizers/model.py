@@ -112,8 +112,11 @@ def event(
     return {**signed, "protocols": list(data), "protocolData": data}
 
 
-def checked_answer(payload: bytes) -> dict[str, Any]:
-    """Answer what the function said, as TestInvokeAuthorizer shows it; raise InvalidResponse when it may not say so."""
+def checked_answer(payload: bytes, *, certificate_id: str | None = None) -> dict[str, Any]:
+    """Answer what the function said, as TestInvokeAuthorizer shows it; raise InvalidResponse when it may not say so.
+
+    Beside a certificate the principal is the certificate's id, and policies need not be said.
+    """
     if len(payload) > _ANSWER:
         raise InvalidResponse(f"The authorizer's function may answer {_ANSWER} bytes at most")
     try:
@@ -127,8 +130,11 @@ def checked_answer(payload: bytes) -> dict[str, Any]:
     principal = said.get("principalId")
     if not isinstance(principal, str) or _PRINCIPAL.fullmatch(principal) is None:
         raise InvalidResponse("principalId must be 1 to 128 letters and digits")
-    answer: dict[str, Any] = {"isAuthenticated": True, "principalId": principal}
-    answer["policyDocuments"] = _documents(said.get("policyDocuments"))
+    if certificate_id not in (None, principal):
+        raise InvalidResponse("principalId must be the id of the client's certificate")
+    answer: dict[str, Any] = {"isAuthenticated": True, "principalId": principal, "policyDocuments": []}
+    if certificate_id is None or "policyDocuments" in said:
+        answer["policyDocuments"] = _documents(said.get("policyDocuments"))
     for name in ("disconnectAfterInSeconds", "refreshAfterInSeconds"):
         if name in said:
             answer[name] = _seconds(name, said[name])

@@ -10,7 +10,6 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from hedgerow.base.errors import NotImplementedYet
 from hedgerow.core.request import Request
 from hedgerow.core.tls import SECURITY_POLICIES, Application, Domain, Proof
 from hedgerow.services.iot.domains.errors import BadDomain, DisabledTooShort, StillEnabled
@@ -92,10 +91,6 @@ def read_type(request: Request, proof: Proof | None, application: Application) -
     found = Proof(kind)
     if spoken not in _PAIRS[found]:
         raise BadDomain(f"authenticationType {kind} and applicationProtocol {spoken.value} do not go together")
-    if found is Proof.X509_AND_CUSTOM:
-        raise NotImplementedYet(
-            "authenticationType CUSTOM_AUTH_X509: use AWS_X509, or CUSTOM_AUTH without certificates"
-        )
     return found, spoken
 
 

@@ -167,7 +167,6 @@ def test_what_does_not_go_is_refused(domains: Domains, more: dict[str, Any], sai
     "more",
     [
         {"serverCertificateArns": ["arn:aws:acm:eu-central-1:123456789012:certificate/1"]},
-        {"authenticationType": "CUSTOM_AUTH_X509", "applicationProtocol": "HTTPS"},
     ],
 )
 def test_what_is_not_there_is_refused_by_name(domains: Domains, more: dict[str, Any]) -> None:
