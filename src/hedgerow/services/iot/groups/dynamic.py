@@ -140,8 +140,7 @@ class DynamicMembers:
         """What is indexed of these things has changed."""
         groups = self._groups.dynamic(tx, account)
         if groups:
-            for thing, fields in changed:
-                self._decide(tx, account, thing, fields, groups, groups)
+            self._decide(tx, account, changed, groups, groups)
 
     def on_build(self, tx: Tx, row: FollowUp) -> Answer:
         """Handler of `dynamic-group-build`: ask one group about the next things."""
@@ -151,8 +150,7 @@ class DynamicMembers:
             return Answer()  # deleted, or another query has a build of its own
         everyone = self._groups.dynamic(tx, account)
         page = self._index.page(tx, account, after=after, limit=AT_ONCE)
-        for thing, fields in page:
-            self._decide(tx, account, thing, fields, everyone, (group,))
+        self._decide(tx, account, page, everyone, (group,))
         if len(page) == AT_ONCE:
             _build(tx, account, group, after=page[-1][0])
         else:
@@ -163,22 +161,23 @@ class DynamicMembers:
         self,
         tx: Tx,
         account: str,
-        thing: str,
-        fields: Sequence[Field],
+        things: Sequence[tuple[str, Sequence[Field]]],
         everyone: Sequence[ThingGroup],
         groups: Sequence[ThingGroup],
     ) -> None:
         dynamic = {group.name.lower() for group in everyone}
-        seen = [field for field in fields if field.path != NAMES or field.text not in dynamic]
-        inside = set(self._groups.groups_of(tx, account, thing))
-        for group in groups:
-            wanted = finds(_tree(group.query or ""), seen)
-            if wanted and group.name not in inside and len(inside) < GROUPS_OF_A_THING:
-                self._groups.join(tx, account, group, thing)
-                inside.add(group.name)
-            elif not wanted and group.name in inside:
-                self._groups.leave(tx, account, group.name, thing)
-                inside.discard(group.name)
+        members = self._groups.groups_of_some(tx, account, [thing for thing, _ in things])
+        for thing, fields in things:
+            seen = [field for field in fields if field.path != NAMES or field.text not in dynamic]
+            inside = set(members.get(thing, ()))
+            for group in groups:
+                wanted = finds(_tree(group.query or ""), seen)
+                if wanted and group.name not in inside and len(inside) < GROUPS_OF_A_THING:
+                    self._groups.join(tx, account, group, thing)
+                    inside.add(group.name)
+                elif not wanted and group.name in inside:
+                    self._groups.leave(tx, account, group.name, thing)
+                    inside.discard(group.name)
 
 
 def _build(tx: Tx, account: str, group: ThingGroup, *, after: str = "") -> None:
