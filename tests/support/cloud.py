@@ -45,6 +45,7 @@ class Cloud:
             cas=self.registry.ca_store,
             effective=self.registry.effective,
             things=self.registry.thing_store,
+            types=self.registry.type_store,
             claims=self.registry.claim_reader,
         )
         self.domains = Domains()

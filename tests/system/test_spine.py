@@ -162,16 +162,19 @@ def test_a_member_that_an_operation_does_not_honour_is_refused_by_name_and_nothi
     hedgerow_cloud: TestCloud,
 ) -> None:
     iot = hedgerow_cloud.client("iot")
-    propagating = {"propagatingAttributes": [{"userPropertyKey": "k", "connectionAttribute": "iot:ClientId"}]}
+    callback = {"clientCertificateCallbackArn": "arn:aws:lambda:us-east-1:123456789012:function:look"}
 
     with pytest.raises(ClientError) as refused:
-        iot.create_thing_type(thingTypeName="telling", thingTypeProperties={"mqtt5Configuration": propagating})
+        iot.create_domain_configuration(
+            domainConfigurationName="fleet", domainName="fleet.acme.example", clientCertificateConfig=callback
+        )
 
     error = refused.value.response
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 501
     assert error["Error"]["Code"] == "NotImplementedException"
-    assert "mqtt5Configuration" in error["Error"]["Message"]
-    assert iot.list_thing_types()["thingTypes"] == []
+    assert "clientCertificateConfig" in error["Error"]["Message"]
+    with pytest.raises(iot.exceptions.ResourceNotFoundException):
+        iot.describe_domain_configuration(domainConfigurationName="fleet")
 
 
 @pytest.mark.slow

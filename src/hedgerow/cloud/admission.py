@@ -27,6 +27,7 @@ from hedgerow.core.policy import AllOf, Context, Dialect, Rights, Verdict, compi
 from hedgerow.core.tls import Proof
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Way
 from hedgerow.services.iot.ca_certificates import JustInTimeFlows
+from hedgerow.services.iot.things import Thing
 from hedgerow.services.sts.sessions import Session, SessionKind
 from hedgerow.store import Run, Tx
 
@@ -114,9 +115,17 @@ class Admission:
             dialect=Dialect.IOT.value,
             variables=network(question) | variables,
             thing=thing.name if thing is not None and exclusive else None,
+            enrichment=self._enrichment(tx, account, thing, question.client_id),
             ends_at=certificate.not_after,
         )
         return self._claimants.limited(tx, question, admitted)
+
+    def _enrichment(self, tx: Tx, account: str, thing: Thing | None, client_id: str) -> tuple[tuple[str, str], ...]:
+        """Answer what the thing's type adds to the publications of its device."""
+        if thing is None or thing.type is None:
+            return ()
+        kind = self._readers.types.get(tx, account, thing.type)
+        return () if kind is None else kind.enrichment(thing.name, thing.attributes, client_id)
 
     def _by_signature(self, tx: Tx, question: Admit, principal: str, account: str) -> Admitted | NotAdmitted:
         caller = Caller(

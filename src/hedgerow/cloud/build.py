@@ -539,6 +539,7 @@ class _Parts:
             cas=stores.cas,
             effective=stores.effective(),
             things=stores.things,
+            types=stores.types,
             claims=stores.claim_reader(),
         )
 

@@ -29,6 +29,7 @@ from hedgerow.services.iot.ca_certificates import CaCertificateStore
 from hedgerow.services.iot.certificates import Certificate, CertificateStore
 from hedgerow.services.iot.claims import ClaimReader
 from hedgerow.services.iot.policies import EffectivePolicies
+from hedgerow.services.iot.thing_types import ThingTypeStore
 from hedgerow.services.iot.things import Attachment, Thing, ThingStore
 from hedgerow.services.sts.sessions import TEMPORARY, Session, SessionKind, SessionReader
 from hedgerow.store import Run, Tx
@@ -60,6 +61,7 @@ class Readers:
     cas: CaCertificateStore
     effective: EffectivePolicies
     things: ThingStore
+    types: ThingTypeStore
     claims: ClaimReader
 
     def owners(self, tx: Tx, certificate_id: str) -> Owners:

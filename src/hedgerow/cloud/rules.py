@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Protocol
 
 from hedgerow.base.clock import Clock
@@ -17,6 +18,7 @@ from hedgerow.base.errors import HedgerowError, Unavailable
 from hedgerow.base.ids import Ids
 from hedgerow.base.log import get_logger
 from hedgerow.core.events import Event, RulesChanged
+from hedgerow.core.mqtt.properties import user_properties
 from hedgerow.core.mqtt.topics import matches
 from hedgerow.core.rulesql import Message
 from hedgerow.gateway.ports import Message as Publication
@@ -301,5 +303,6 @@ class RuleEngine:
             client_id=publication.client_id,
             principal=publication.principal,
             trace_id=publication.trace or self._ids.uuid(),
+            user_properties=partial(user_properties, publication.properties),
             uuid=self._ids.uuid,
         )

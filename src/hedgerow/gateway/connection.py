@@ -31,7 +31,7 @@ from hedgerow.core.mqtt.packets import (
     Subscribe,
     Unsubscribe,
 )
-from hedgerow.core.mqtt.properties import Property, write_varint
+from hedgerow.core.mqtt.properties import Property, write_properties, write_varint
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.core.mqtt.session import QOS, Parcel, Session
 from hedgerow.core.mqtt.topics import BASIC_INGEST, is_name
@@ -104,6 +104,7 @@ class Connection:
         "bytes_out",
         "congested",
         "created",
+        "enrichment",
         "epoch",
         "extra",
         "keep_alive",
@@ -150,6 +151,7 @@ class Connection:
         self.keep_alive = 0
         self.pending = 0  # publications that we have not answered yet
         self.epoch = 0
+        self.enrichment = b""  # user properties, encoded, that each publication gets (its thing's type says so)
         self.asked = 0  # how many commands had been obeyed when control was asked about this connection
         self.since = 0.0
         self.session_id = ""
@@ -220,6 +222,7 @@ class Connection:
         """From now on these are the connection's rights."""
         self.admitted = admitted
         self.permissions = permissions
+        self.enrichment = write_properties({Property.USER_PROPERTY: list(admitted.enrichment)})
         self.wanted = admitted.logging
         self.watched = self.wanted is not None and self.wanted.wants("Publish-Out", Level.INFO)
         self._routes.clear()
@@ -481,6 +484,7 @@ class Connection:
         properties, expires_at = b"", None
         if packet.properties:
             properties, expires_at = forwarded(packet.properties, gateway.limits, gateway.clock.now())
+        properties += self.enrichment
         ident = packet.packet_id
         if topic.startswith("$") and not topic.startswith(BASIC_INGEST):
             message = gateway.router.message(
@@ -507,7 +511,7 @@ class Connection:
 
     def _remember(self, topic: str, packet: Publish) -> None:
         """Let the next publication to this topic take the short way, when that is the same."""
-        if self.wanted is not None:
+        if self.wanted is not None or self.enrichment:
             return
         route = self.account.routes.get(topic)
         if route is None or route.remote or route.uniform not in (-1, self.version) or not packet.topic:

@@ -90,6 +90,7 @@ class Admitted:
     ends_at: float | None = None  # seconds since the epoch; the connection is cut then
     epoch: int | None = None  # grows per (account, client id); needed where several gateways serve one control
     thing: str | None = None  # the exclusively attached thing, named in lifecycle events
+    enrichment: tuple[tuple[str, str], ...] = ()  # user properties that each of its publications gets
     fixed: bool = False  # a custom authorizer said so: nothing but a refresh changes it
     refresh_at: float | None = None  # seconds since the epoch; the policies are asked for again then
     vouched: Vouched | None = None  # what of it an authorizer said, where a certificate says the rest

@@ -54,6 +54,7 @@ def encode_command(command: Command) -> bytes:
             command.clean_session,
             command.prevent_will,
             command.before_epoch,
+            command.domain,
         ]
     )
 
@@ -85,7 +86,7 @@ def _maybe_rules(wire: list[Any] | None) -> LogRules | None:
 
 
 def _cut(account: str, rest: list[Any]) -> Cut:
-    principal, client_id, reason, clean_session, prevent_will, before_epoch = rest
+    principal, client_id, reason, clean_session, prevent_will, before_epoch, domain = rest
     return Cut(
         account=account,
         principal=principal,
@@ -94,6 +95,7 @@ def _cut(account: str, rest: list[Any]) -> Cut:
         clean_session=clean_session,
         prevent_will=prevent_will,
         before_epoch=before_epoch,
+        domain=domain,
     )
 
 

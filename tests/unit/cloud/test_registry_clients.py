@@ -223,10 +223,9 @@ def test_an_endpoint_is_a_bare_host(iot: Any, kind: str) -> None:
 
 
 def test_what_is_not_honoured_is_refused_by_name(iot: Any) -> None:
-    propagating = {"propagatingAttributes": [{"userPropertyKey": "k", "connectionAttribute": "iot:ClientId"}]}
-    with pytest.raises(ClientError, match="mqtt5Configuration") as caught:
-        iot.create_thing_type(thingTypeName="telling", thingTypeProperties={"mqtt5Configuration": propagating})
+    iot.create_policy(policyName="own", policyDocument=ALLOW_ALL)
+
+    with pytest.raises(ClientError, match="ascendingOrder") as caught:
+        iot.list_policy_principals(policyName="own", ascendingOrder=True)
 
     assert refused(caught) == ("NotImplementedException", 501)
-    with pytest.raises(iot.exceptions.ResourceNotFoundException):
-        iot.describe_thing_type(thingTypeName="telling")

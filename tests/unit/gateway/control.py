@@ -45,6 +45,7 @@ class FakeControl:
         self.uncacheable: tuple[str, ...] = ()
         self.refuse: NotAdmitted | None = None
         self.admitted: dict[str, Any] = {}
+        self.enrichment: dict[str, tuple[tuple[str, str], ...]] = {}  # by client
         self.replies: Callable[[Message], tuple[tuple[str, bytes], ...]] = lambda message: (
             (message.topic + "/accepted", b"yes"),
         )
@@ -73,7 +74,14 @@ class FakeControl:
         if self.epochs is not None:
             epoch = self.epochs[account, question.client_id] = self.epochs.get((account, question.client_id), -1) + 1
         principal = question.signed_by or f"cert-of-{question.client_id}"
-        return Admitted(account=account, principal=principal, policies=self.denied, epoch=epoch, **self.admitted)
+        return Admitted(
+            account=account,
+            principal=principal,
+            policies=self.denied,
+            epoch=epoch,
+            enrichment=self.enrichment.get(question.client_id, ()),
+            **self.admitted,
+        )
 
     def wants(self, message: Message) -> bool:
         return message.topic.startswith("$aws/things/") and message.topic.endswith(("/get", "/update"))

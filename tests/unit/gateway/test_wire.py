@@ -46,6 +46,7 @@ commands = st.builds(
     account=text,
     principal=st.none() | text,
     client_id=st.none() | text,
+    domain=st.none() | text,
     reason=text,
     clean_session=st.booleans(),
     prevent_will=st.booleans(),

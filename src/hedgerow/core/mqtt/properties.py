@@ -6,7 +6,7 @@ properties are a list of pairs in order, subscription identifiers a list of inte
 
 # hot path
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final
@@ -223,6 +223,14 @@ def write_properties(properties: Properties) -> bytes:
             else:
                 out += one.to_bytes((1, 2, 4)[kind], "big")
     return bytes(out)
+
+
+def user_properties(encoded: bytes) -> Sequence[tuple[str, str]]:
+    """Answer the user properties among those of a PUBLISH, encoded without their length."""
+    data = with_length(encoded)
+    found, _ = read_properties(data, 0, len(data), 3)
+    pairs: Sequence[tuple[str, str]] = found.get(Property.USER_PROPERTY, ())
+    return pairs
 
 
 def with_length(encoded: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """The message that a statement looks at, with what is known about its publication."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from hedgerow.core.rulesql.values import UNDEFINED, Value, parse_json
@@ -18,6 +18,7 @@ class Message:
     principal: str = ""
     source_ip: str = ""
     trace_id: str = ""
+    user_properties: Callable[[], Sequence[tuple[str, str]]] = field(default=lambda: ())  # of MQTT 5, in order
     uuid: Callable[[], str] = field(default=lambda: "")
     random: Callable[[], float] = field(default=lambda: 0.0)
 

@@ -15,6 +15,7 @@ ENRICH = '{"attributes":{"data1":1,"data2":2},"values":[{"a":3},{"b":4},{"c":5}]
 COLOR = '{"color":"red","temperature":50}'
 LIGHTS = "CASE color WHEN 'green' THEN 'go' WHEN 'yellow' THEN 'caution' ELSE 'not at a light' END AS instructions"
 
+PROPERTIES = (("site", "north"), ("site", "upstairs"), ("kind", "lamp"))
 EXAMPLES = [
     ('{"color":"red","temperature":100}', "SELECT color AS rgb FROM 'a/b' WHERE temperature > 50", '{"rgb":"red"}'),
     (COLOR, "SELECT * FROM 'a/b'", COLOR),
@@ -288,3 +289,19 @@ def test_texts_do_not_grow_without_bound() -> None:
 def test_a_number_in_a_statement_that_is_out_of_range_is_refused(number: str) -> None:
     with pytest.raises(SqlParseError, match="out of range"):
         compile_rule(f"SELECT {number} AS x FROM 'a'")
+
+
+def test_user_properties_are_seen_by_rules() -> None:
+    rule = compile_rule(
+        "SELECT get_user_properties('site') AS sites, get_user_properties() AS every, get_user_properties('x') AS none"
+        " FROM 'a/b' WHERE get(get_user_properties('kind'), 0) = 'lamp'"
+    )
+    message = Message(topic="a/b", payload=b"{}", account="1", now_ms=0, user_properties=lambda: PROPERTIES)
+
+    found = rule.run(rule.scope(message))
+
+    assert found is not None
+    assert json.loads(found) == {
+        "sites": ["north", "upstairs"],
+        "every": [{"site": "north"}, {"site": "upstairs"}, {"kind": "lamp"}],
+    }

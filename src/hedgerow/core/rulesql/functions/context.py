@@ -16,9 +16,19 @@ def _topic(scope: Scope, values: list[Value]) -> Value:
     return levels[wanted - 1]
 
 
+def _user_properties(scope: Scope, values: list[Value]) -> Value:
+    found = scope.message.user_properties()
+    if not values:
+        pairs: list[Value] = [{name: value} for name, value in found]
+        return pairs or UNDEFINED
+    named: list[Value] = [value for name, value in found if name == values[0]]
+    return named or UNDEFINED
+
+
 CONTEXT: Final[dict[str, Function]] = {
     "accountid": Function(lambda scope, _: scope.message.account, 0, 0),
     "clientid": Function(lambda scope, _: scope.message.client_id or "n/a", 0, 0),
+    "get_user_properties": Function(_user_properties, 0, 1),
     "newuuid": Function(lambda scope, _: scope.message.uuid(), 0, 0),
     "principal": Function(lambda scope, _: scope.message.principal or UNDEFINED, 0, 0),
     "rand": Function(lambda scope, _: from_double(scope.message.random()), 0, 0),

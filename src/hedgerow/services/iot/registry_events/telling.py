@@ -36,6 +36,14 @@ class Thing(Protocol):
     def version(self) -> int: ...
 
 
+class Propagating(Protocol):
+    """What a thing type adds to publications."""
+
+    def shown(self) -> dict[str, str]:
+        """Answer it as AWS writes it."""
+        ...
+
+
 class ThingType(Protocol):
     """What events tell of a thing type."""
 
@@ -49,6 +57,8 @@ class ThingType(Protocol):
     def searchable(self) -> Sequence[str]: ...
     @property
     def deprecated_at(self) -> float | None: ...
+    @property
+    def propagating(self) -> Sequence[Propagating]: ...
 
 
 class Group(Protocol):
@@ -159,7 +169,7 @@ class RegistryEvents:
             "isDeprecated": kind.deprecated_at is not None,
             "deprecationDate": None if kind.deprecated_at is None else int(kind.deprecated_at * 1000),
             "searchableAttributes": list(kind.searchable),
-            "propagatingAttributes": [],
+            "propagatingAttributes": [each.shown() for each in kind.propagating],
             "description": kind.description,
         }
         self._write(tx, account, f"type/{kind.name}", f"thingType/{kind.name}/{operation}", message)

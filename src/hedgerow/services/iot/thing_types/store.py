@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Column, Float, Row, String, Table, Text, bindparam, delete, insert, select
 from sqlalchemy import update as update_rows
 
-from hedgerow.services.iot.thing_types.model import ThingType
+from hedgerow.services.iot.thing_types.model import ThingType, checked_propagating
 from hedgerow.store import Tx, metadata
 
 thing_types = Table(
@@ -21,6 +21,7 @@ thing_types = Table(
     Column("searchable", Text, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("deprecated_at", Float),
+    Column("propagating", Text),  # JSON, as AWS writes it
 )
 
 _ACCOUNT: Final[Any] = bindparam("account_")
@@ -78,11 +79,16 @@ class ThingTypeStore:
                 searchable=json.dumps(kind.searchable),
                 created_at=kind.created_at,
                 deprecated_at=kind.deprecated_at,
+                propagating=_written(kind),
             )
 
     def put(self, tx: Tx, account: str, kind: ThingType) -> None:
         """Write what may change of the type, but whether it is deprecated."""
-        changed = {"description": kind.description, "searchable": json.dumps(kind.searchable)}
+        changed = {
+            "description": kind.description,
+            "searchable": json.dumps(kind.searchable),
+            "propagating": _written(kind),
+        }
         with self._watched(tx, account, kind.name):
             tx.run(_UPDATE_TYPE, account_=account, name_=kind.name, **changed)
 
@@ -109,6 +115,10 @@ class ThingTypeStore:
         watcher.type_changed(tx, account, before, self.get(tx, account, name))
 
 
+def _written(kind: ThingType) -> str:
+    return json.dumps([each.shown() for each in kind.propagating])
+
+
 def _type(row: Row[Any]) -> ThingType:
     return ThingType(
         name=row.name,
@@ -117,4 +127,5 @@ def _type(row: Row[Any]) -> ThingType:
         searchable=tuple(json.loads(row.searchable)),
         created_at=row.created_at,
         deprecated_at=row.deprecated_at,
+        propagating=checked_propagating(json.loads(row.propagating or "[]")),
     )

@@ -157,7 +157,12 @@ def test_a_thing_that_takes_another_type_leaves_one_and_joins_the_other(bench: E
 
 def test_a_thing_type_is_told_of_also_when_it_is_deprecated(bench: EventBench) -> None:
     bench.switch("THING_TYPE")
-    described = {"thingTypeDescription": "loud", "searchableAttributes": ["band"]}
+    key = {"userPropertyKey": "site", "thingAttribute": "site"}
+    described = {
+        "thingTypeDescription": "loud",
+        "searchableAttributes": ["band"],
+        "mqtt5Configuration": {"propagatingAttributes": [key]},
+    }
 
     bench.store.run(bench.types.create_thing_type, {"thingTypeName": "radio", "thingTypeProperties": described})
     bench.store.run(bench.types.deprecate_thing_type, {"thingTypeName": "radio"})
@@ -175,7 +180,7 @@ def test_a_thing_type_is_told_of_also_when_it_is_deprecated(bench: EventBench) -
         "isDeprecated": False,
         "deprecationDate": None,
         "searchableAttributes": ["band"],
-        "propagatingAttributes": [],
+        "propagatingAttributes": [key],
         "description": "loud",
     }
     assert (updated["isDeprecated"], updated["deprecationDate"]) == (True, int(bench.told()[1][1]["timestamp"]))

@@ -1,8 +1,12 @@
+from typing import Any
+
 import pytest
 
+from hedgerow.core.events import AuthorisationChanged
 from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.services.iot.thing_types.errors import ThingTypeExists, ThingTypeNotFound
 from tests.support.registry import Registry
+from tests.support.store import CALLER
 
 
 @pytest.mark.spec("DR-07", "DR-13", "JB-29")
@@ -95,3 +99,76 @@ def test_types_are_listed_by_name_or_one_alone(registry: Registry) -> None:
 
     assert [kind["thingTypeName"] for kind in both] == ["a", "b"]
     assert [kind["thingTypeName"] for kind in one] == ["b"]
+
+
+# --- propagating attributes
+
+CLIENT = {"userPropertyKey": "iot:ClientId", "connectionAttribute": "iot:ClientId"}
+NAME = {"userPropertyKey": "thing", "connectionAttribute": "iot:Thing.ThingName"}
+SITE = {"userPropertyKey": "site", "thingAttribute": "site"}
+
+
+def adding(*attributes: dict[str, str]) -> dict[str, Any]:
+    return {"mqtt5Configuration": {"propagatingAttributes": list(attributes)}}
+
+
+def create(registry: Registry, *attributes: dict[str, str]) -> None:
+    request = {"thingTypeName": "Lamp", "thingTypeProperties": adding(*attributes)}
+    registry.store.run(registry.types.create_thing_type, request)
+
+
+def test_what_a_type_adds_to_publications_is_described_in_order(registry: Registry) -> None:
+    create(registry, CLIENT, SITE, NAME)
+
+    described = registry.store.run(registry.types.describe_thing_type, {"thingTypeName": "Lamp"}).response
+
+    assert described["thingTypeProperties"] == {"searchableAttributes": [], **adding(CLIENT, SITE, NAME)}
+
+
+def test_what_a_type_adds_has_values_where_there_are_any(registry: Registry) -> None:
+    create(registry, SITE, CLIENT, {"userPropertyKey": "floor", "thingAttribute": "floor"}, NAME, SITE)
+    with registry.store.tx() as tx:
+        kind = registry.type_store.get(tx, CALLER.account, "Lamp")
+    assert kind is not None
+
+    pairs = kind.enrichment("lamp-1", {"site": "north", "other": "x"}, "client-1")
+
+    assert pairs == (("site", "north"), ("iot:ClientId", "client-1"), ("thing", "lamp-1"), ("site", "north"))
+
+
+def test_an_update_replaces_what_is_added_and_tells_who_is_connected(registry: Registry) -> None:
+    create(registry, CLIENT)
+    update = registry.types.update_thing_type
+
+    described = {"thingTypeName": "Lamp", "thingTypeProperties": {"thingTypeDescription": "bright"}}
+    unchanged = registry.store.run(update, described)
+    changed = registry.store.run(update, {"thingTypeName": "Lamp", "thingTypeProperties": adding(SITE)})
+    again = registry.store.run(update, {"thingTypeName": "Lamp", "thingTypeProperties": adding(SITE)})
+
+    shown = registry.store.run(registry.types.describe_thing_type, {"thingTypeName": "Lamp"}).response
+    assert shown["thingTypeProperties"]["mqtt5Configuration"] == adding(SITE)["mqtt5Configuration"]
+    assert changed.events == (AuthorisationChanged(account=CALLER.account),)
+    assert (tuple(unchanged.events), tuple(again.events)) == ((), ())
+
+
+def test_a_type_with_other_additions_is_another_type(registry: Registry) -> None:
+    create(registry, CLIENT)
+
+    create(registry, CLIENT)
+    with pytest.raises(ThingTypeExists):
+        create(registry, SITE)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ([{"userPropertyKey": "k"}], "either"),
+        ([{**SITE, "connectionAttribute": "iot:ClientId"}], "either"),
+        ([{"thingAttribute": "site"}], "userPropertyKey"),
+        ([{"userPropertyKey": "k", "connectionAttribute": "iot:SourceIp"}], "iot:Thing.ThingName"),
+        ([SITE] * 21, "20 propagating"),
+    ],
+)
+def test_what_cannot_be_added_is_refused(registry: Registry, attributes: list[dict[str, str]], said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        create(registry, *attributes)
