@@ -9,6 +9,7 @@ import urllib.request
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from hedgerow.testing import TestCloud
 from tests.support.mqtt import connected
@@ -109,3 +110,38 @@ def test_devices_learn_nothing_of_it(hedgerow_cloud: TestCloud) -> None:
             urllib.request.urlopen(url, timeout=10, context=device.tls())
         assert caught.value.code in (403, 404)
         assert b"hedgerow_" not in caught.value.read()
+
+
+def test_connections_are_listed_found_and_cut(hedgerow_cloud: TestCloud) -> None:
+    cloud = hedgerow_cloud
+    with connected(cloud.device("pump-1")) as first, connected(cloud.device("pump-2")) as second:
+        first.publish("devices/pump-1/level", "12345")
+        (one,) = json.loads(hedgerow(cloud, "cloud", "connections", "--thing=pump-1", "--json").stdout)
+        listed = hedgerow(cloud, "cloud", "connections", "--address=127.0.0.0/8").stdout
+        cut = hedgerow(cloud, "cloud", "connections", "--client=pump-1", "--cut")
+        until("the end of the connection", lambda: first.ended)
+        left = cloud.session.client("hedgerow").list_connections()["connections"]
+        still_there = second.client.is_connected()
+
+    assert (one["clientId"], one["protocol"], one["packetsIn"], one["packetsOut"]) == ("pump-1", "MQTT 3.1.1", 2, 2)
+    assert ["pump-1" in listed, "pump-2" in listed] == [True, True]
+    assert cut.stdout == "1 cut off\n"
+    assert "pump-2" in {found["clientId"] for found in left}
+    assert still_there
+    came = logged(cloud, "client connected", account=cloud.account, client="pump-1")
+    went = logged(cloud, "client disconnected", account=cloud.account, client="pump-1")
+    assert came is not None
+    assert went is not None
+    assert (came["thing"], came["peer"], came["certificate"]) == ("pump-1", "127.0.0.1", went["certificate"])
+    assert (went["reason"], went["thing"], went["packets_in"]) == ("API_INITIATED_DISCONNECT", "pump-1", 2)
+
+
+def test_who_may_not_see_connections_does_not(hedgerow_cloud: TestCloud) -> None:
+    iam = hedgerow_cloud.client("iam")
+    iam.create_user(UserName="poor")
+    key = iam.create_access_key(UserName="poor")["AccessKey"]
+    poor = hedgerow_cloud.process.session(key["AccessKeyId"], key["SecretAccessKey"]).client("hedgerow")
+
+    for call in (poor.list_connections, lambda: poor.close_connections(everyone=True)):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call()

@@ -10,9 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from hedgerow.cli.connections import connections
 from hedgerow.cli.target import read_ready
 
 app = typer.Typer(help="A cloud of your own.", no_args_is_help=True)
+
+app.command()(connections)
 
 Data = Annotated[Path, typer.Option("--data", help="The data folder.")]
 

@@ -44,7 +44,9 @@ from hedgerow.cloud.indexing import build_fleet_index, build_fleet_metrics
 from hedgerow.cloud.iot_logging import IotLogging, build_iot_logging
 from hedgerow.cloud.issuers import IssuerKeys
 from hedgerow.cloud.job_links import JobLinks, JobObjects
+from hedgerow.cloud.live_connections import LiveConnectionFlows
 from hedgerow.cloud.messages import PublishingFlows
+from hedgerow.cloud.operations import hedgerow_connections as live_rows
 from hedgerow.cloud.operations import iot_connections as connection_rows
 from hedgerow.cloud.ports import bound, device_sockets, last_ports, port_of, preferred
 from hedgerow.cloud.presence import PresenceRecorder, wants
@@ -400,6 +402,8 @@ class _Parts:
         await self._task(BlobSweeper(blobs=self.blobs, run=self.runner, subjects=NAMING).run())
         gateway = await self._open_gateway()
         connections = ConnectionFlows(bus=self.broker, gateway=gateway, clock=self.clock, pager=self.pager)
+        live = LiveConnectionFlows(bus=self.broker, gateway=gateway, pager=self.pager)
+        self.tables.serve("hedgerow", live_rows.rows(connections=live))
         publishing = PublishingFlows(
             bus=self.broker, gateway=gateway, control=self.control, clock=self.clock, limits=self.limits
         )

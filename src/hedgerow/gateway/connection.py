@@ -171,6 +171,11 @@ class Connection:
         self.others = 0  # packets that took the long way
 
     @property
+    def thing(self) -> str:
+        """The thing that it speaks for, "" when there is none."""
+        return self.admitted.thing or self.admitted.variables.get("iot:Connection.Thing.ThingName", "")
+
+    @property
     def packets_in(self) -> int:
         return self.published + self.published_1 + self.acked + self.others
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from hedgerow.base.log import get_logger
 from hedgerow.core.iotlog import Level
+from hedgerow.core.mqtt.packets import MQTT_5
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.gateway import presence
 from hedgerow.gateway.account import Account
@@ -17,6 +19,16 @@ if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
 
 log = get_logger("gateway")
+
+
+def _who(connection: Connection) -> dict[str, str]:
+    """Answer the fields of a log line that say whose connection it is."""
+    return {
+        "account": connection.account.name,
+        "client": connection.session.client_id,
+        "thing": connection.thing,
+        "certificate": connection.admitted.principal,
+    }
 
 
 class Lifecycle:
@@ -35,16 +47,33 @@ class Lifecycle:
         client_id = connection.session.client_id
         connection.account.past.pop(client_id, None)
         now = self._gateway.clock.now()
+        peer = connection.peer
+        fields = {
+            **_who(connection),
+            "peer": peer.address,
+            "port": peer.port,
+            "version": 5 if connection.version == MQTT_5 else 3,
+            "way": peer.way.value,
+            "session": connection.session_id,
+        }
+        log.info("client connected", extra={"fields": fields})
         self._gateway.activity.say(connection, "Connect")
         self.announce(connection.account, client_id, *presence.connected(client_id, connection, now))
 
     def ended(self, connection: Connection, word: str, why: str, *, initiated: bool) -> None:
         """The client is gone; its will follows, unless it was taken back."""
         account, client_id = connection.account, connection.session.client_id
-        if why and not initiated:
-            fields = {"account": account.name, "client": client_id, "reason": word, "detail": why}
-            log.info("connection ended", extra={"fields": fields})
         now = self._gateway.clock.now()
+        fields = {
+            **_who(connection),
+            "reason": word,
+            "detail": "" if initiated else why,
+            "session": connection.session_id,
+            "seconds": round(now - connection.since, 3),
+            "packets_in": connection.packets_in,
+            "packets_out": connection.packets_out,
+        }
+        log.info("client disconnected", extra={"fields": fields})
         details = why if why and not initiated else None
         self._gateway.activity.say(connection, "Disconnect", disconnectReason=word, details=details)
         self._send_will(connection, now)
@@ -104,10 +133,7 @@ class Lifecycle:
         """A right was missing or a topic is not for clients: say it in the log."""
         self.refusals += 1
         fields = {
-            "account": connection.account.name,
-            "client": connection.session.client_id,
-            "thing": connection.admitted.thing or "",
-            "certificate": connection.admitted.principal,
+            **_who(connection),
             "reason": code.name,
             "detail": why,
             "policy": connection.permissions.last_refusal if code == Reason.NOT_AUTHORIZED else "",
@@ -117,7 +143,16 @@ class Lifecycle:
     def not_admitted(self, connection: Connection, code: Reason, word: str, why: str) -> None:
         """Somebody was not let in: say it in the log."""
         self.turned_away += 1
-        fields = {"peer": connection.peer.address, "code": code.name, "reason": word, "detail": why}
+        peer, question = connection.peer, getattr(connection, "question", None)
+        shown = sha256(peer.certificate).hexdigest() if peer.certificate is not None else peer.signed_by or ""
+        fields = {
+            "client": "" if question is None else question.client_id,
+            "certificate": shown,
+            "peer": peer.address,
+            "code": code.name,
+            "reason": word,
+            "detail": why,
+        }
         log.warning("connection not admitted", extra={"fields": fields})
         if connection.wanted is not None:
             code_word = UNAUTHORIZED if code == Reason.NOT_AUTHORIZED else word
