@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
 
 ROUTES: Final = 256  # topics whose route and permission a connection remembers
+NEVER: Final = 1 << 62
 NOTHING: Final = (0, Parcel("", b""))  # stands in flight for what nobody will ask for again
 
 
@@ -55,6 +56,10 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Send what was written, then close."""
+        ...
+
+    def unsent(self) -> int:
+        """Answer how many bytes wait for the peer."""
         ...
 
     def pause_reading(self) -> None: ...
@@ -108,6 +113,7 @@ class Connection:
         "epoch",
         "extra",
         "keep_alive",
+        "left",
         "max_packet",
         "others",
         "out",
@@ -147,6 +153,7 @@ class Connection:
         self.out: list[bytes] = []
         self.max_packet = 0xFFFFFFFF
         self.congested = False  # the transport's buffer is full: QoS 0 is dropped, QoS 1 waits in the session
+        self.left = NEVER  # bytes that the slow peer had not taken when that was last looked at
         self.created = self.seen = gateway.clock.monotonic()
         self.keep_alive = 0
         self.pending = 0  # publications that we have not answered yet
@@ -212,13 +219,22 @@ class Connection:
             self.transport.write(data)
 
     def pause_writing(self) -> None:
+        """The peer is slow: it gets no more, and nothing is read from it, for each answer would wait with the rest."""
+        if self.congested:
+            return
         self.congested = True
+        self.left = NEVER
+        self.seen = self._gateway.clock.monotonic()
+        if self.state is State.OPEN:
+            self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         self.congested = False
+        self.seen = self._gateway.clock.monotonic()
         if self.state is State.OPEN:
             self.session.pump(self._gateway.clock.now())
             self._gateway.router.settle(self.account, self.session)
+            self.transport.resume_reading()
 
     def may_receive(self, topic: str) -> bool:
         return self.permissions.may("iot:Receive", "topic/" + topic)

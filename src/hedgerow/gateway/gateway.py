@@ -14,7 +14,7 @@ from hedgerow.core.mqtt.limits import AWS_SHAPES, Limits
 from hedgerow.core.mqtt.packets import Connect, Disconnect, Packet, Subscribe, Unsubscribe
 from hedgerow.core.mqtt.properties import Property
 from hedgerow.core.mqtt.reasons import Reason
-from hedgerow.gateway import admission, asking, exactly_once, recovery, subscribing
+from hedgerow.gateway import admission, asking, deadlines, exactly_once, recovery, subscribing
 from hedgerow.gateway.account import Connectivity
 from hedgerow.gateway.activity import Activity
 from hedgerow.gateway.bus import Hub, Soon
@@ -32,7 +32,6 @@ from hedgerow.gateway.traffic import Traffic
 
 log = get_logger("gateway")
 
-CONNECT_WITHIN_S: Final = 20.0  # from the first byte of the transport to the CONNECT and its answer
 REMEMBERED_S: Final = 1800.0  # how long connectivity of past connections is kept
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -169,16 +168,7 @@ class Gateway:
         now, ticks = self.clock.now(), self.clock.monotonic()
         self.now = now
         for connection in tuple(self.connections):
-            if connection.state is State.OPEN:
-                keep_alive = connection.keep_alive
-                if keep_alive and ticks - connection.seen > keep_alive * 1.5:
-                    connection.fail(Reason.KEEP_ALIVE_TIMEOUT, "MQTT_KEEP_ALIVE_TIMEOUT", "nothing was heard")
-                elif connection.admitted.ends_at is not None and connection.admitted.ends_at <= now:
-                    connection.fail(Reason.MAXIMUM_CONNECT_TIME, _ending(connection.peer), "the admission has ended")
-                elif connection.admitted.refresh_at is not None and connection.admitted.refresh_at <= now:
-                    self.commands.refresh(connection)
-            elif ticks - connection.created > CONNECT_WITHIN_S:
-                self.end(connection, "CONNECTION_LOST", "no CONNECT in time")
+            deadlines.check(self, connection, now, ticks)
         self.sessions.expire(now)
         self.lifecycle.send_due(now)
         if now - self._swept >= 60:
@@ -272,6 +262,7 @@ class Gateway:
         totals = self.traffic.totals(self.connections)
         figures = {
             "connections": len(self.connections),
+            "congested": sum(connection.congested for connection in self.connections),
             "admitted": self.lifecycle.admitted,
             "turned_away": self.lifecycle.turned_away,
             "refusals": self.lifecycle.refusals,
@@ -289,10 +280,3 @@ class Gateway:
     def traffic_statistics(self) -> dict[str, dict[str, int]]:
         """Answer packets by direction and type, and bytes by direction, since the start."""
         return self.traffic.statistics(self.connections)
-
-
-def _ending(peer: Peer) -> str:
-    """AWS's word for the end of an admission: of a certificate, of a signed URL, of a custom authorizer's answer."""
-    if peer.certificate is not None:
-        return "FORBIDDEN_ACCESS"
-    return "WEBSOCKET_TTL_EXPIRATION" if peer.signed_by else "CUSTOMAUTH_TTL_EXPIRATION"

@@ -281,6 +281,9 @@ class TlsShell(asyncio.Protocol):
         if self._transport.get_write_buffer_size():
             asyncio.get_running_loop().call_later(CLOSE_WITHIN_S, self._transport.abort)
 
+    def unsent(self) -> int:
+        return self._transport.get_write_buffer_size()
+
     def pause_reading(self) -> None:
         if not self._transport.is_closing():
             self._transport.pause_reading()

@@ -23,6 +23,7 @@ IsOpen = Callable[[str | None], Awaitable[bool]]
 
 SUBPROTOCOLS: Final = ("mqtt", "mqttv3.1")
 BUFFERED: Final = 1_048_576  # bytes that wait for a slow reader; above, QoS 0 is dropped and QoS 1 waits in the session
+PIECE: Final = 65_536  # of a frame; whoever takes one now and then is slow, but there
 ABNORMAL: Final = 1006  # the transport broke, nobody said good-bye
 
 
@@ -140,6 +141,9 @@ class _Pipe:
         self.closing = True
         self.ready.set()
 
+    def unsent(self) -> int:
+        return self.size
+
     def pause_reading(self) -> None:
         self.may_read.clear()
 
@@ -170,9 +174,9 @@ async def _write(pipe: _Pipe, send: Send) -> None:
         pipe.ready.clear()
         while pipe.waiting and not pipe.gone:
             data = b"".join(pipe.waiting)
-            pipe.waiting.clear()
-            pipe.size = 0
-            await send({"type": "websocket.send", "bytes": data})
+            pipe.waiting[:] = [data[PIECE:]] if len(data) > PIECE else []
+            await send({"type": "websocket.send", "bytes": data[:PIECE]})
+            pipe.size -= min(len(data), PIECE)
             if pipe.connection is not None and pipe.connection.congested and pipe.size <= BUFFERED:
                 pipe.connection.resume_writing()
         if pipe.closing:

@@ -270,7 +270,7 @@ class SqliteJournal:
             for plain, works in groupby(group, key=lambda work: work.run is None):
                 if plain:
                     taken = list(works)
-                    _keep(connection, _without_settled([record for work in taken for record in work.records]))
+                    _keep(connection, _without_settled(_once([record for work in taken for record in work.records])))
                     answers += [_bound(work.done, True) for work in taken if work.done is not None]
                 else:
                     answers += [work.run(connection) for work in works if work.run is not None]
@@ -305,6 +305,23 @@ def _bound(done: Done, ok: bool) -> Callable[[], None]:
 def _answer(answers: Iterable[Callable[[], None]]) -> None:
     for answer in answers:
         answer()
+
+
+def _once(records: list[Record]) -> list[Record]:
+    """Of a session that is saved again and again, as while it subscribes, only how it stands at the end is written."""
+    saved: dict[tuple[str, str], int] = {}
+    kept: list[Record] = []
+    for record in records:
+        if isinstance(record, SessionSaved):
+            at = saved.get(record[:2])
+            if at is not None and kept[at].epoch == record.epoch:  # type: ignore[union-attr]  # it is one, too
+                kept[at] = record  # in its first place: what was queued in between needs the session
+                continue
+            saved[record[:2]] = len(kept)
+        elif isinstance(record, SessionEnded):
+            saved.pop(record[:2], None)
+        kept.append(record)
+    return kept
 
 
 def _without_settled(records: list[Record]) -> list[Record]:

@@ -41,6 +41,7 @@ class Wire:
         self.writes = 0
         self.closed = False
         self.paused = False
+        self.left = 0
 
     def write(self, data: bytes) -> None:
         self.written += data
@@ -48,6 +49,9 @@ class Wire:
 
     def close(self) -> None:
         self.closed = True
+
+    def unsent(self) -> int:
+        return self.left
 
     def pause_reading(self) -> None:
         self.paused = True

@@ -10,7 +10,7 @@ import pytest
 
 from hedgerow.base.errors import Unusable
 from hedgerow.core.mqtt.records import Loaded, Queued, Record, Retained, SessionEnded, SessionSaved, Settled
-from hedgerow.store.journal import SqliteJournal
+from hedgerow.store.journal import SqliteJournal, _once
 
 A = "123456789012"
 B = "210987654321"
@@ -98,6 +98,26 @@ def test_a_session_that_ended_and_began_again_in_one_group_is_there(kept: Kept) 
 
     assert [one.epoch for one in loaded.sessions] == [2]
     assert loaded.messages == (message(2, epoch=2),)
+
+
+def test_a_session_that_is_saved_often_in_one_group_is_written_once_as_it_stands_at_the_end(kept: Kept) -> None:
+    again = [session(body=b"%d" % number) for number in range(100)]
+    group = [session(), message(1), *again, message(2)]
+
+    assert kept.append(*group)
+
+    assert _once(group) == [again[-1], message(1), message(2)]
+    loaded = kept.reopened()
+    assert (loaded.sessions, loaded.messages) == ((session(body=b"99"),), (message(1), message(2)))
+
+
+def test_an_older_epochs_session_is_refused_in_the_group_of_a_newer_one(kept: Kept) -> None:
+    refused = kept.append(session(epoch=2), session(epoch=1, body=b"old"))
+
+    kept.append(session(epoch=2), session(epoch=3, body=b"new"))
+
+    assert not refused
+    assert kept.reopened().sessions == (session(epoch=3, body=b"new"),)
 
 
 def test_a_session_that_ends_takes_its_messages_along(kept: Kept) -> None:
