@@ -1,6 +1,8 @@
 """Ways in that an operator or a trusted user begins: claims of their own, and devices registered for them."""
 
 import json
+import ssl
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from hedgerow.testing import Device, TestCloud
+from hedgerow.testing import Device, TestCloud, start_cloud
 from tests.support.mqtt import ask, connected
 from tests.support.openssl import OpenSsl, Pair
 from tests.support.own_cas import publish
@@ -21,6 +23,7 @@ CREATE_FROM_CSR = "$aws/certificates/create-from-csr/json"
 PROVISION = "$aws/provisioning-templates/fleet/provision/json"
 ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
 TRUST = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "iot.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+LAMPS = 120
 MANAGED = "arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration"
 
 
@@ -162,3 +165,60 @@ def test_an_operator_registers_a_device_that_made_its_own_key(hedgerow_cloud: Te
             templateBody=body({"CertificateId": "0" * 64}), parameters={"ThingName": "bulb", "CSR": request}
         )
     assert [each["thingName"] for each in iot.list_things()["things"]] == ["lamp"]
+
+
+@pytest.mark.spec("AL-27")
+def test_a_file_of_devices_is_registered_once_although_the_cloud_is_killed_in_the_middle(tmp_path: Path) -> None:
+    process = start_cloud(tmp_path, "--no-console")
+    try:
+        cloud = process.new_account(tmp_path)
+        set_up(cloud)
+        rights = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::factory/*"}
+        cloud.client("iam").put_role_policy(
+            RoleName="fleet", PolicyName="file", PolicyDocument=json.dumps({"Statement": [rights]})
+        )
+        role = cloud.client("iam").get_role(RoleName="fleet")["Role"]["Arn"]
+        key = tmp_path / "lamp.key"
+        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        request = OpenSsl(tmp_path).run("req", "-new", *curve, "-nodes", "-keyout", key, "-subj", "/CN=lamp")
+        lines = [json.dumps({"ThingName": f"lamp-{number:03d}", "CSR": request}) for number in range(LAMPS)]
+        s3 = cloud.client("s3")
+        s3.create_bucket(Bucket="factory")
+        s3.put_object(Bucket="factory", Key="lamps.json", Body="\n".join([*lines, "nonsense"]).encode())
+        iot = cloud.client("iot")
+        task = iot.start_thing_registration_task(
+            templateBody=body({"CertificateSigningRequest": {"Ref": "CSR"}}, "CSR"),
+            inputFileBucket="factory",
+            inputFileKey="lamps.json",
+            roleArn=role,
+        )["taskId"]
+
+        until("some lamps", lambda: iot.describe_thing_registration_task(taskId=task)["successCount"])
+        process.kill()
+        process.start()
+        done = until("the end of the task", lambda: ended(iot, task), within_s=60)
+
+        assert (done["status"], done["successCount"], done["failureCount"]) == ("Completed", LAMPS, 1)
+        pages = iot.get_paginator("list_certificates").paginate()
+        assert sum(len(page["certificates"]) for page in pages) == LAMPS
+        results, errors = (report(cloud, task, kind) for kind in ("RESULTS", "ERRORS"))
+        assert [each["lineNumber"] for each in results] == list(range(1, LAMPS + 1))
+        assert [each["lineNumber"] for each in errors] == [LAMPS + 1]
+        certificate = tmp_path / "lamp.pem"
+        certificate.write_text(results[7]["response"]["certificatePem"])
+        assert publish(cloud, Pair(certificate, key)) == 0
+    finally:
+        process.stop()
+
+
+def ended(iot: Any, task: str) -> Any:
+    described = iot.describe_thing_registration_task(taskId=task)
+    return described if described["status"] != "InProgress" else None
+
+
+def report(cloud: TestCloud, task: str, kind: str) -> list[dict[str, Any]]:
+    """Fetch the reports of a kind without credentials, as their links let anybody do."""
+    links = cloud.client("iot").list_thing_registration_task_reports(taskId=task, reportType=kind)["resourceLinks"]
+    context = ssl.create_default_context(cafile=cloud.process.ready["ca_file"])
+    texts = [urllib.request.urlopen(link, context=context, timeout=30).read() for link in links]
+    return [json.loads(line) for text in texts for line in text.splitlines()]

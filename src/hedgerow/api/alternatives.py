@@ -18,7 +18,6 @@ _IOT: Final[Sequence[tuple[str, str]]] = (
     ("OTAUpdate|Stream", "deliver files with a job whose document links to them, or as a Greengrass V2 component"),
     ("Package|Sbom", "keep software versions in thing attributes, or as Greengrass V2 components"),
     ("EncryptionConfiguration", "start the cloud with `--host NAME` and its own settings"),
-    ("ThingRegistrationTask|RegisterThing|ProvisioningClaim", "make things one by one, or provision them by claim"),
 )
 _SERVICES: Final[Mapping[str, str]] = {
     "iot-data": "publish to a topic that the client subscribes to",

@@ -37,7 +37,7 @@ _TEXTS: Final = (
 )
 _IAM: Final = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": ["iot:Publish", "sts:*"], "Resource": "*"}],
+    "Statement": [{"Effect": "Allow", "Action": ["iot:Publish", "sts:*", "s3:GetObject"], "Resource": "*"}],
 }
 _TRUST: Final = {
     "Version": "2012-10-17",
@@ -171,6 +171,7 @@ class Samples:
             "greengrassv2.resourceArn": f"arn:aws:greengrass:{region}:{account}:components:com.sample:versions:1.0.0",
             "greengrassv2.ListComponentVersions.arn": f"arn:aws:greengrass:{region}:{account}:components:com.sample",
             "iot.RegisterThing.templateBody": json.dumps(_OPERATORS_TEMPLATE),
+            "iot.StartThingRegistrationTask.templateBody": json.dumps(_OPERATORS_TEMPLATE),
             "hedgerow.PutClaim.networks": ["192.0.2.0/24"],
             "hedgerow.PutClaim.notAfter": 1_900_000_000.0,
             "iam.UpdateAssumeRolePolicy.PolicyDocument": json.dumps(_TRUST),
@@ -399,6 +400,12 @@ SEEDS: Final[Sequence[tuple[str, str, Mapping[str, Any], Mapping[str, str]]]] = 
     ("lambda", "AddPermission", {"FunctionName": NAME, "StatementId": NAME}, {}),
     ("s3", "CreateBucket", {}, {}),
     ("s3", "PutObject", {"Key": NAME, "Body": b"sample"}, {}),
+    (
+        "iot",
+        "StartThingRegistrationTask",
+        {"inputFileBucket": NAME, "inputFileKey": NAME},
+        {"taskId": "taskId"},
+    ),
     ("s3", "CreateMultipartUpload", {"Key": NAME}, {"UploadId": "UploadId"}),
     ("logs", "CreateLogGroup", {"logGroupName": NAME}, {}),
     ("logs", "CreateLogStream", {"logGroupName": NAME, "logStreamName": NAME}, {}),

@@ -314,6 +314,7 @@ class _Parts:
             versions=self.compute.versions,
             anchors=self.anchors,
             callers=CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock),
+            files=self.compute.files,
         )
         self.iot_logging = build_iot_logging(
             tables=tables,

@@ -7,6 +7,7 @@ from typing import Final
 
 from hedgerow.base.clock import Clock
 from hedgerow.base.ids import Ids
+from hedgerow.cloud.account_files import AccountFiles
 from hedgerow.cloud.function_roles import FunctionRoles
 from hedgerow.cloud.identity import Identity
 from hedgerow.cloud.links import FunctionLinks, Signers
@@ -17,6 +18,7 @@ from hedgerow.cloud.sweeping import Naming
 from hedgerow.cloud.workers import CloudWorkers
 from hedgerow.core.paging import Pager
 from hedgerow.functions import ProcessDriver
+from hedgerow.services.iot.registration_tasks import RegistrationTaskStore
 from hedgerow.services.lambda_.aliases import AliasOperations, AliasStore
 from hedgerow.services.lambda_.functions import FunctionOperations, FunctionReader, FunctionStore, LambdaFlows
 from hedgerow.services.lambda_.permissions import PermissionOperations, PermissionStore
@@ -26,7 +28,7 @@ from hedgerow.services.s3.objects import BodyChecksums, ObjectFlows, ObjectOpera
 from hedgerow.services.s3.uploads import UploadFlows, UploadOperations, UploadStore
 from hedgerow.store import Blobs, Run
 
-NAMING: Final[Sequence[Naming]] = (ObjectStore(), UploadStore(), FunctionStore())
+NAMING: Final[Sequence[Naming]] = (ObjectStore(), UploadStore(), FunctionStore(), RegistrationTaskStore())
 """Everyone whose rows name blobs."""
 
 
@@ -38,6 +40,7 @@ class Compute:
     functions: LambdaFlows
     versions: FunctionReader
     objects: ObjectFlows
+    files: AccountFiles
 
 
 def build_compute(
@@ -114,4 +117,5 @@ def build_compute(
         functions=functions,
         versions=reader,
         objects=object_flows,
+        files=AccountFiles(run=run, blobs=blobs, buckets=buckets, objects=object_flows, region=region),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hedgerow.base.clock import Clock
 from hedgerow.base.errors import ServiceError
 from hedgerow.base.ids import Ids
+from hedgerow.cloud.account_files import AccountFiles
 from hedgerow.cloud.anchors import Anchors
 from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.just_in_time import JustInTimeProvisioner
@@ -43,6 +44,12 @@ from hedgerow.services.iot.provisioning import (
     Tokens,
 )
 from hedgerow.services.iot.provisioning_templates import TemplateOperations
+from hedgerow.services.iot.registration_tasks import (
+    RegistrationTaskFlows,
+    RegistrationTaskFollowUps,
+    RegistrationTaskOperations,
+    RegistrationTaskStore,
+)
 from hedgerow.services.lambda_.functions import FunctionReader, LambdaFlows
 from hedgerow.services.lambda_.functions.model import read_name
 from hedgerow.services.lambda_.permissions import PermissionOperations
@@ -74,6 +81,7 @@ def build_enrolment(
     versions: FunctionReader,
     anchors: Anchors,
     callers: CallerRights,
+    files: AccountFiles,
 ) -> Enrolment:
     """Build it and enter its rows."""
     stores, templates = registry.stores, registry.stores.templates
@@ -154,6 +162,7 @@ def build_enrolment(
         callers=callers,
     )
     tables.serve("iot", provisioning_rows.rows(registering=registering))
+    _build_tasks(tables, run, ids, pager, files, rights, registering)
     _build_claims(tables, run, pager, authority, registry)
     build_rotation(tables=tables, run=run, registry=registry, authority=authority)
     return Enrolment(
@@ -169,6 +178,23 @@ def build_enrolment(
             ),
         ),
     )
+
+
+def _build_tasks(
+    tables: Tables,
+    run: Run,
+    ids: Ids,
+    pager: Pager,
+    files: AccountFiles,
+    rights: ServiceRoles,
+    registering: OperatorRegistration,
+) -> None:
+    tasks, pages = RegistrationTaskStore(), Pages(pager)
+    flows = RegistrationTaskFlows(run=run, ids=ids, tasks=tasks, files=files, rights=rights, pages=pages)
+    operations = RegistrationTaskOperations(tasks=tasks, pages=pages)
+    tables.serve("iot", provisioning_rows.task_rows(tasks=operations, flows=flows))
+    steps = RegistrationTaskFollowUps(run=run, tasks=tasks, files=files, registrar=registering)
+    tables.follow(provisioning_rows.task_follow_up_rows(tasks=steps))
 
 
 def _build_claims(tables: Tables, run: Run, pager: Pager, authority: DeviceAuthority, registry: Registry) -> None:

@@ -1,7 +1,8 @@
 """Page tokens: opaque to the caller, impossible to forge, good for one listing of one account only.
 
 A token is a position (whatever the operation needs to go on: the last key it answered) with a MAC over the scope and
-the position. It is not secret: do not put anything into a position that the caller may not see.
+the position, in the letters of base64, which is all that some services' models let a marker have. It is not secret: do
+not put anything into a position that the caller may not see.
 """
 
 import base64
@@ -44,14 +45,14 @@ class Pager:
     def token(self, scope: str, position: str) -> str:
         """Answer the token for going on after the position. The scope names account, operation and filters."""
         body = position.encode("utf-8")
-        return base64.urlsafe_b64encode(self._mac(scope, body) + body).decode("ascii").rstrip("=")
+        return base64.b64encode(self._mac(scope, body) + body).decode("ascii").rstrip("=")
 
     def position(self, scope: str, token: str | None) -> str | None:
         """Answer the position in a token, None where there is no token; raise InvalidToken when it is not ours."""
         if token is None:
             return None
         try:
-            raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+            raw = base64.b64decode(token + "=" * (-len(token) % 4), validate=True)
         except (binascii.Error, ValueError) as error:
             raise InvalidToken from error
         mac, body = raw[:_MAC_LENGTH], raw[_MAC_LENGTH:]

@@ -41,5 +41,5 @@ async def test_what_an_object_names_stays_and_the_rest_goes(tmp_path: Path) -> N
 def test_every_table_that_names_blobs_is_asked() -> None:
     naming = {table.name for table in metadata.tables.values() if "digest" in table.columns} - NO_BLOBS
 
-    asked = {"s3_object", "s3_part", "lambda_version"}
+    asked = {"s3_object", "s3_part", "lambda_version", "iot_registration_task"}
     assert (naming, len(NAMING)) == (asked, len(asked))

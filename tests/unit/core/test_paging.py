@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ def test_a_token_leads_back_to_its_position(scope: str, position: str) -> None:
     token = PAGER.token(scope, position)
 
     assert PAGER.position(scope, token) == position
+    assert re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", token)  # what the iot model says of a marker
 
 
 def test_no_token_is_no_position() -> None:

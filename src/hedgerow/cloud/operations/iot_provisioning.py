@@ -2,10 +2,17 @@
 
 from collections.abc import Callable
 
-from hedgerow.api.operations import Row, flow, read, write
+from hedgerow.api.operations import Row, flow, pass_role, read, write
 from hedgerow.services.iot.claims import OVER, ClaimFlows, ClaimFollowUps, ClaimOperations
 from hedgerow.services.iot.provisioning import OperatorRegistration
-from hedgerow.store import Answer, FollowUp, Tx
+from hedgerow.services.iot.registration_tasks import (
+    FORGOTTEN,
+    STEP,
+    RegistrationTaskFlows,
+    RegistrationTaskFollowUps,
+    RegistrationTaskOperations,
+)
+from hedgerow.store import Answer, FollowUp, Handler, Tx
 
 _TEMPLATE = "arn:aws:iot:{region}:{account}:provisioningtemplate/{templateName}"
 _CLAIM = "arn:aws:iot:{region}:{account}:cert/{certificateId}"
@@ -14,6 +21,23 @@ _CLAIM = "arn:aws:iot:{region}:{account}:cert/{certificateId}"
 def rows(*, registering: OperatorRegistration) -> dict[str, Row]:
     """Answer the rows of `iot` that register devices for operators. The nested steps ask for rights of their own."""
     return {"RegisterThing": flow(registering.register_thing)}
+
+
+def task_rows(*, tasks: RegistrationTaskOperations, flows: RegistrationTaskFlows) -> dict[str, Row]:
+    """Answer the rows of `iot` that register devices in bulk."""
+    to_task = (pass_role("roleArn", to="iot.amazonaws.com"),)
+    return {
+        "StartThingRegistrationTask": flow(flows.start_thing_registration_task, also=to_task),
+        "StopThingRegistrationTask": write(tasks.stop_thing_registration_task),
+        "DescribeThingRegistrationTask": read(tasks.describe_thing_registration_task),
+        "ListThingRegistrationTasks": read(tasks.list_thing_registration_tasks),
+        "ListThingRegistrationTaskReports": flow(flows.list_thing_registration_task_reports),
+    }
+
+
+def task_follow_up_rows(*, tasks: RegistrationTaskFollowUps) -> dict[str, Handler]:
+    """Answer the work of registering in bulk."""
+    return {STEP: tasks.on_step, FORGOTTEN: tasks.on_forgotten}
 
 
 def claim_rows(*, flows: ClaimFlows) -> dict[str, Row]:
