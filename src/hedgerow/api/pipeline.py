@@ -16,7 +16,7 @@ from hedgerow.base.clock import Clock
 from hedgerow.base.errors import NotImplementedYet, ServiceError, Unavailable
 from hedgerow.base.ids import Ids
 from hedgerow.base.log import get_logger
-from hedgerow.core.caller import Caller
+from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.paging import InvalidToken
 from hedgerow.core.request import MissingMember, Request
 from hedgerow.core.wire import (
@@ -246,7 +246,8 @@ class Pipeline:
         headers["x-amzn-requestid"] = exchange.request_id
         if response.headers.get("content-type") == "application/xml" or (call and call.protocol == "rest-xml"):
             headers["x-amz-request-id"] = exchange.request_id
-        if exchange.ignored:
+        by_authorizer = exchange.caller is not None and exchange.caller.kind is Kind.CUSTOM
+        if exchange.ignored and not by_authorizer:  # whose parameters have any name
             names = ", ".join(dict.fromkeys(exchange.ignored))
             headers["x-hedgerow-ignored"] = names.encode("ascii", "replace").decode("ascii")[:_IGNORED_SHOWN]
             fields = {**self._fields(exchange), "ignored": exchange.ignored[:20]}

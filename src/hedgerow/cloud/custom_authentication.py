@@ -63,7 +63,7 @@ class Strangers:
         try:
             let_in = await self.authentication.ask(account, self._at(question.server_name, _attempt(question)))
         except NotLetIn as error:
-            return NotAdmitted(reason=error.word, detail=error.detail)
+            return NotAdmitted(reason=error.word, detail=error.detail, account=account)
         now = self.clock.now()
         return Admitted(
             account=account,

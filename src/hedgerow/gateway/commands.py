@@ -94,6 +94,8 @@ class Commands:
         if command.client_id is None:
             return
         account = self._gateway.account(command.account)
+        if command.prevent_will:
+            self._gateway.lifecycle.cancel_will(account, command.client_id)  # one that is delayed
         session = account.sessions.get(command.client_id)
         if session is None or session.link is not None:
             return

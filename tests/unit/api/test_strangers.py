@@ -69,6 +69,7 @@ def test_who_is_let_in_may_what_the_doorkeeper_said() -> None:
     denied = answer(cloud, "/topics/b")
 
     assert (allowed.status, denied.status, published) == (200, 403, [("somebody", "a")])
+    assert "x-hedgerow-ignored" not in allowed.headers  # the authorizer's parameter is none of ours
     assert denied.headers["x-amzn-errortype"].startswith("ForbiddenException")
     assert door.asked[0] == Stranger(
         headers={"host": "localhost", "token": "t"},

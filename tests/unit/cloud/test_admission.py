@@ -381,7 +381,7 @@ def test_the_server_name_says_whose_authorizers_are_asked(cloud: Cloud) -> None:
     assert isinstance(theirs, Admitted)
     assert theirs.account == OTHER_ACCOUNT.account
     assert isinstance(first, NotAdmitted)
-    assert first.reason == "CUSTOM_AUTHORIZER_NOT_FOUND"
+    assert (first.reason, first.account) == ("CUSTOM_AUTHORIZER_NOT_FOUND", CALLER.account)
     assert cloud.function.sources == [f"arn:aws:iot:eu-central-1:{OTHER_ACCOUNT.account}:authorizer/door"]
 
 

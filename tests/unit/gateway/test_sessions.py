@@ -9,6 +9,8 @@ from hedgerow.core.mqtt import MQTT_3_1_1, MQTT_5, Ack, Disconnect, Kind, Proper
 from hedgerow.core.mqtt.limits import OWN, Limits
 from hedgerow.core.mqtt.records import Loaded
 from hedgerow.gateway.journal import MemoryJournal
+from hedgerow.gateway.ports import Cut
+from tests.unit.gateway.control import ACCOUNT
 from tests.unit.gateway.world import Client, World
 
 KEPT: Properties = {Property.SESSION_EXPIRY: 600}
@@ -398,3 +400,17 @@ def test_nothing_of_clean_sessions_stays_in_the_journal(world: World) -> None:
     sender.drop()
 
     assert [world.journal.load(gateway.name) for gateway in world.gateways] == [Loaded()] * len(world.gateways)
+
+
+@pytest.mark.parametrize(("prevent", "sent"), [(True, []), (False, [("gone", b"a")])])
+def test_a_delayed_will_is_taken_back_when_it_is_not_wanted(prevent: bool, sent: list[tuple[str, bytes]]) -> None:
+    world = World(limits=OWN)
+    will = Will("gone", b"a", 0, False, {Property.WILL_DELAY: 30})
+    watcher = world.client("w", version=MQTT_5)
+    watcher.subscribe("gone", qos=0)
+    world.client("a", version=MQTT_5, will=will, properties={Property.SESSION_EXPIRY: 100}).drop()
+
+    world.hub.tell("*", Cut(account=ACCOUNT, client_id="a", reason="API_INITIATED_DISCONNECT", prevent_will=prevent))
+    world.advance(31)
+
+    assert watcher.messages() == sent
