@@ -104,6 +104,21 @@ def test_a_device_and_an_application_see_the_same_shadow(cloud: TestCloud, name:
     assert shadow_of(cloud, "pump", **named)["version"] == 4
 
 
+def test_updates_that_are_sent_without_waiting_are_made_in_their_order(cloud: TestCloud) -> None:
+    update = "$aws/things/pump/shadow/update"
+    with connected(cloud.device("pump")) as pump:
+        pump.subscribe(f"{update}/accepted")
+        for number in range(50):
+            pump.client.publish(update, json.dumps({"state": {"reported": {"count": number}}}), 1)
+        told(pump, f"{update}/accepted", 50)
+        accepted = [json.loads(message.payload) for message in pump.messages]
+
+    assert [(one["version"], one["state"]["reported"]["count"]) for one in accepted] == [
+        (number + 1, number) for number in range(50)
+    ]
+    assert shadow_of(cloud, "pump")["state"]["reported"] == {"count": 49}
+
+
 @pytest.mark.spec("JB-42")
 def test_a_device_reads_and_writes_its_shadows_by_https_as_its_policy_says(cloud: TestCloud) -> None:
     own = f"arn:aws:iot:{cloud.region}:{cloud.account}:thing/pump"

@@ -363,6 +363,7 @@ class _Parts:
             admission=admission.admit,
             topics=TopicTable(tables.topics),
             listener=self.iot_logging,
+            at_once=self.limits.shadow_requests,
         )
         self.telemetry = build_telemetry(
             tables=tables,

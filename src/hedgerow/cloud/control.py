@@ -1,7 +1,10 @@
 """Control's side of the gateway's questions: who may come in, and what `$aws/…` requests answer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final, Protocol
 
 from hedgerow.base.errors import ServiceError, Unavailable
@@ -66,13 +69,17 @@ class CloudControl:
         admission: Admission,
         topics: TopicTable,
         listener: Listener | None = None,
+        at_once: int = 0,
     ) -> None:
+        """`at_once` is how many requests of one client about one thing may be under way (0: any number)."""
         self._run = run
         self._ids = ids
         self._region = region
         self._admission = admission
         self._topics = topics
         self._listener = listener
+        self._at_once = at_once
+        self._under_way: Counter[tuple[str, str, str]] = Counter()
 
     def wants(self, message: Message) -> bool:
         """Tell whether this `$aws/…` publication is a request that an operation answers."""
@@ -100,7 +107,8 @@ class CloudControl:
         request = TopicRequest(topic=message.topic, parts=parts, payload=message.payload)
         caller = self._caller(question)
         try:
-            answer = await self._run_row(row, request, caller, lane=self._lane(message.account, parts))
+            with self._counted(row, message, parts) as counted:
+                answer = await self._run_row(counted, request, caller, lane=self._lane(message.account, parts))
         except ServiceError as error:  # a topic operation answers its refusals itself; this one found no words
             fields = {"topic": message.topic, "client": message.client_id, "cause": error.message}
             log.warning("a request by topic was refused without an answer", extra={"fields": fields})
@@ -108,6 +116,21 @@ class CloudControl:
         if self._listener is not None:
             self._listener.asked(question, answer)
         return Replied(replies=tuple(answer.response.get("replies", ())))
+
+    @contextmanager
+    def _counted(self, row: TopicRow, message: Message, parts: tuple[str, ...]) -> Iterator[TopicRow]:
+        """Answer the row, or what answers in its place when too much is under way."""
+        if row.too_many is None or not self._at_once:
+            yield row
+            return
+        key = (message.account, message.client_id, parts[0])
+        self._under_way[key] += 1
+        try:
+            yield row if self._under_way[key] <= self._at_once else replace(row, operation=row.too_many)
+        finally:
+            self._under_way[key] -= 1
+            if not self._under_way[key]:
+                del self._under_way[key]
 
     def _lane(self, account: str, parts: tuple[str, ...]) -> str:
         """What concerns one shadow or execution keeps its order, by HTTP (where the lane is the resource) and MQTT."""

@@ -19,11 +19,15 @@ TopicFlow = Callable[[TopicRequest, Caller], Awaitable[Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class TopicRow:
-    """`filter` has `+` for the levels that the method is handed. Exactly one of `operation` and `flow` is set."""
+    """`filter` has `+` for the levels that the method is handed. Exactly one of `operation` and `flow` is set.
+
+    `too_many` answers instead when more is under way for client and first level than the limits allow.
+    """
 
     filter: str
     operation: TopicOperation | None = None
     flow: TopicFlow | None = None
+    too_many: TopicOperation | None = None
 
 
 @dataclass(frozen=True, slots=True)

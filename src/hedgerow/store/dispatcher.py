@@ -36,6 +36,8 @@ LONGEST_SLEEP_S: Final = 60.0
 GRACE_S: Final = 10.0
 """What a handler gets to finish when the process ends."""
 _OF_ONE_KEY: Final = 64
+BEHIND: Final = 5
+"""So many pauses late, one that gathers takes none: there is enough to gather."""
 
 log = get_logger("store.follow_ups")
 
@@ -234,6 +236,8 @@ class _Kind:
     async def _gather(self, head: Head, pause_s: float) -> None:
         self.busy.add((head.row.account, head.row.key))
         await self._work_off(head)
+        if self._clock.now() - head.row.due_at > BEHIND * pause_s:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._stopped.wait()
@@ -243,8 +247,12 @@ class _Kind:
         self._touched.clear()
 
         def query(tx: Tx) -> tuple[Sequence[Head], float | None]:
-            limit = self._policy.at_once  # those of busy keys are among them
-            return follow_ups.heads(tx, self.name, now=now, limit=limit), follow_ups.next_due(tx, self.name, now=now)
+            if self._pause_s is not None:
+                found = follow_ups.oldest(tx, self.name, now=now)
+            else:
+                limit = self._policy.at_once  # those of busy keys are among them
+                found = follow_ups.heads(tx, self.name, now=now, limit=limit)
+            return found, follow_ups.next_due(tx, self.name, now=now)
 
         heads, self._next_due = await self._run.read(query)
         return heads
@@ -263,7 +271,7 @@ class _Kind:
         """Handle the due rows of one key in order, up to the first that fails."""
         try:
             rows = [head.row]
-            if head.due > 1 and self._pause_s is None:  # else the first takes over the others
+            if head.due > 1:
                 now = self._clock.now()
                 rows = list(
                     await self._run.read(lambda tx: follow_ups.due_of_key(tx, head.row, now=now, limit=_OF_ONE_KEY))

@@ -73,6 +73,17 @@ _OF_KEY = (
     .order_by(_T.seq)
     .limit(bindparam("limit_"))
 )
+_OLDEST = (
+    select(*_COLUMNS)
+    .where(
+        _T.kind == bindparam("kind_"),
+        _T.dead == 0,
+        _T.due_at <= bindparam("now_"),
+        or_(_T.retry_at.is_(None), _T.retry_at <= bindparam("now_")),
+    )
+    .order_by(_T.due_at, _T.seq)
+    .limit(1)
+)
 _NEXT_DUE = select(func.min(_T.due_at)).where(
     _T.kind == bindparam("kind_"), _T.dead == 0, _T.due_at > bindparam("now_")
 )
@@ -118,6 +129,11 @@ def count_follow_ups(tx: Tx, now: float) -> dict[str, int]:
     for row in tx.all(_COUNTS, now_=now):
         found["dead" if row.dead else "due" if row.due else "later"] += row.many
     return found
+
+
+def oldest(tx: Tx, kind: str, *, now: float) -> Sequence[Head]:
+    """Answer the first due row, of any key, that is not waiting after a failure; as fast however many there are."""
+    return [Head(row=_follow_up(row), due=1) for row in tx.all(_OLDEST, kind_=kind, now_=now)]
 
 
 def due_of_key(tx: Tx, like: FollowUp, *, now: float, limit: int) -> Sequence[FollowUp]:

@@ -47,6 +47,44 @@ def ask(answering: CloudControl, question: Asked | Admit, deadline_s: float = 5.
     return asyncio.run(answering.ask(question, deadline_s=deadline_s))
 
 
+class HeldRun(DirectRun):
+    """Does nothing before it is released."""
+
+    def __init__(self) -> None:
+        self.released = asyncio.Event()
+
+    async def write(self, operation: Callable[[Any], Answer], *, lane: str = "") -> Answer:
+        await self.released.wait()
+        return operation(None)
+
+
+async def test_what_is_too_much_at_once_for_one_client_and_thing_is_answered_otherwise() -> None:
+    done: list[str] = []
+
+    def noting(word: str) -> Callable[[Tx, TopicRequest, Caller], Answer]:
+        def operation(tx: Tx, request: TopicRequest, caller: Caller) -> Answer:
+            done.append(f"{word} {request.parts[0]}")
+            return Answer()
+
+        return operation
+
+    run = HeldRun()
+    row = TopicRow("$aws/things/+/shadow/update", operation=noting("done"), too_many=noting("refused"))
+    answering = CloudControl(
+        run=run, ids=FakeIds(), region="eu-central-1", admission=nobody, topics=TopicTable([row]), at_once=2
+    )
+    topics = [f"$aws/things/{thing}/shadow/update" for thing in ("a", "a", "a", "b")]
+
+    async with asyncio.TaskGroup() as tasks:
+        for topic in topics:
+            tasks.create_task(answering.ask(asked(topic), deadline_s=5.0))
+        await asyncio.sleep(0)
+        run.released.set()
+    await answering.ask(asked(topics[0]), deadline_s=5.0)
+
+    assert done == ["done a", "done a", "refused a", "done b", "done a"]
+
+
 def test_the_plainest_filter_wins() -> None:
     table = TopicTable([TopicRow("$aws/things/+/jobs/+/get"), TopicRow("$aws/things/+/jobs/$next/get")])
 

@@ -363,6 +363,17 @@ async def test_one_that_gathers_and_fails_holds_up_no_other_key(engine: Engine) 
     assert (before, noting.texts) == (["b1", "c1"], ["b1", "c1", "a1"])
 
 
+async def test_one_that_is_late_takes_no_pause(disk: Engine) -> None:
+    noting = Noting()
+    async with asyncio.timeout(10):
+        async with world(disk, {"note": Gathered(noting, pause_s=60.0)}) as here:
+            here.clock.advance(400.0)
+            await here.write("note", "a1", "b1", due_in=-301.0)
+            await until(lambda: done([0] * len(noting.texts), 2))
+
+    assert noting.texts == ["a1", "b1"]
+
+
 async def test_a_pause_does_not_hold_up_the_end(disk: Engine) -> None:
     noting = Noting()
     async with asyncio.timeout(10):

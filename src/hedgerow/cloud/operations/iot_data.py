@@ -27,7 +27,11 @@ def topic_rows(*, shadows: ShadowTopics) -> list[TopicRow]:
     """Answer the rows of the shadow topics, classic and named."""
     prefixes = ("$aws/things/+/shadow", "$aws/things/+/shadow/name/+")
     methods = {"get": shadows.get, "update": shadows.update, "delete": shadows.delete}
-    return [TopicRow(f"{prefix}/{what}", operation=method) for prefix in prefixes for what, method in methods.items()]
+    return [
+        TopicRow(f"{prefix}/{what}", operation=method, too_many=shadows.too_many)
+        for prefix in prefixes
+        for what, method in methods.items()
+    ]
 
 
 def follow_up_rows(*, shadows: ShadowFollowUps) -> dict[str, Callable[[Tx, FollowUp], Answer]]:

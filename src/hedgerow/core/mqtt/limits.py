@@ -42,6 +42,7 @@ class Limits:
     queued_bytes: int = 64 * 1024 * 1024  # of one session
     publishes_per_s: int = 0  # of one connection; 0 is no limit
     connects_per_client_s: int = 0  # of one client id; 0 is no limit
+    shadow_requests: int = 0  # of one client about one thing, under way at once; 0 is no limit
     refused_filter_closes: bool = False  # MQTT 3.1.1: close, as AWS does, instead of SUBACK 0x80
     maximum_qos: int = 1
     subscription_ids: bool = False
@@ -49,7 +50,14 @@ class Limits:
 
 
 AWS_SHAPES: Final = Limits()
-AWS: Final = replace(AWS_SHAPES, name="aws", publishes_per_s=100, connects_per_client_s=1, refused_filter_closes=True)
+AWS: Final = replace(
+    AWS_SHAPES,
+    name="aws",
+    publishes_per_s=100,
+    connects_per_client_s=1,
+    shadow_requests=10,
+    refused_filter_closes=True,
+)
 OWN: Final = Limits(
     name="own",
     client_id=65_535,

@@ -42,6 +42,14 @@ class ShadowTopics:
 
         return _answered(tx, request, caller, work)
 
+    def too_many(self, tx: Tx, request: TopicRequest, caller: Caller) -> Answer:
+        """Refuse whatever is asked, because too much is asked at once."""
+
+        def work(key: ShadowKey) -> tuple[Published, ...]:
+            raise ShadowError(429, "Too many requests")
+
+        return _answered(tx, request, caller, work)
+
 
 def _answered(
     tx: Tx,

@@ -158,6 +158,24 @@ def test_a_missing_shadow_is_404_with_the_token_echoed(cloud: Cloud) -> None:
     )
 
 
+def test_too_many_requests_at_once_are_refused_with_their_token(cloud: Cloud) -> None:
+    request = TopicRequest(topic="$aws/things/T/shadow/update", parts=("T",), payload=b'{"state":{},"clientToken":"t"}')
+    before = cloud.rows()
+
+    with cloud.store.tx() as tx:
+        told = messages(cloud.topics.too_many(tx, request, CALLER))
+
+    assert told == {
+        "$aws/things/T/shadow/update/rejected": {
+            "code": 429,
+            "message": "Too many requests",
+            "timestamp": 1_800_000_000,
+            "clientToken": "t",
+        }
+    }
+    assert cloud.rows() == before
+
+
 def test_get_by_mqtt_is_answered_to_everyone_who_listens(cloud: Cloud) -> None:
     cloud.update({"state": {"reported": {"a": 1}}})
 
