@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from hedgerow.testing import TestCloud
+from tests.support.people import allow, user
 
 pytestmark = [pytest.mark.slow]
 TAGS = [{"Key": "team", "Value": "north"}]
@@ -52,3 +54,35 @@ def test_what_was_made_without_is_tagged_later(hedgerow_cloud: TestCloud) -> Non
         iot.tag_resource(resourceArn=arn, tags=TAGS)
 
     assert [iot.list_tags_for_resource(resourceArn=arn)["tags"] for arn in arns] == [TAGS] * 2
+
+
+@pytest.mark.spec("X-02")
+def test_policies_look_at_the_tags_of_requests_and_resources(hedgerow_cloud: TestCloud) -> None:
+    cloud, iot = hedgerow_cloud, hedgerow_cloud.client("iot")
+    for name in ("ours", "theirs"):
+        iot.create_thing_group(thingGroupName=name, tags=[{"Key": "team", "Value": name}])
+    tagged = {"StringEquals": {"aws:RequestTag/team": "ours"}}
+    own = {"StringEquals": {"aws:ResourceTag/team": "ours"}}
+    ann = user(
+        cloud,
+        "ann",
+        allow("iot:CreateThingGroup", Condition=tagged),
+        allow("iot:DescribeThingGroup", Condition=own),
+        allow("iam:GetUser", Condition={"StringEquals": {"iam:ResourceTag/open": "yes"}}),
+    )
+    client, team = ann.client("iot"), [{"Key": "team", "Value": "ours"}]
+
+    client.create_thing_group(thingGroupName="new", tags=team)
+    client.describe_thing_group(thingGroupName="ours")
+    client.describe_thing_group(thingGroupName="new")
+    refused: list[Callable[[], object]] = [
+        lambda: client.create_thing_group(thingGroupName="bare"),
+        lambda: client.create_thing_group(thingGroupName="other", tags=[{"Key": "team", "Value": "theirs"}]),
+        lambda: client.describe_thing_group(thingGroupName="theirs"),
+        lambda: ann.client("iam").get_user(UserName="ann"),
+    ]
+    for call in refused:
+        with pytest.raises(ClientError, match="is not authorized to perform"):
+            call()
+    cloud.client("iam").tag_user(UserName="ann", Tags=[{"Key": "open", "Value": "yes"}])
+    assert ann.client("iam").get_user(UserName="ann")["User"]["UserName"] == "ann"

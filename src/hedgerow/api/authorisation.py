@@ -7,12 +7,14 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
+from hedgerow.api import tag_conditions
 from hedgerow.api.authentication import Peer
 from hedgerow.api.operations import Row
 from hedgerow.api.ports import Directory, Grants
 from hedgerow.base.errors import AccessDenied
 from hedgerow.core.arn import PARTITION
 from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.policy import Context
 from hedgerow.core.wire import Call
 
 _USER = "UserName"
@@ -51,16 +53,25 @@ async def authorise(
         return
     if grants is None:
         grants = await directory.grants(caller)
-    known = {**conditions(caller, peer, now), **_said(row, params)}
+    known: Context = {**conditions(caller, peer, now), **_said(row, params), **tag_conditions.of_request(params)}
     if row.action != OPEN:
         action = row.action or f"{_PREFIXES.get(call.service, call.model.signing_name)}:{call.operation.name}"
-        demand(grants, caller, action, await directory.whole_arn(resource_arn(row.resource, params, caller)), known)
+        whole = await directory.whole_arn(resource_arn(row.resource, params, caller))
+        demand(grants, caller, action, whole, {**known, **await _carried(directory, grants, caller, whole)})
     for also in row.also:
         if also.when is None or params.get(also.when):
             for resource in _every_arn(also.resource, params, caller):
                 if also.kind and not resource.split(":", 5)[-1].startswith(also.kind):
                     continue
-                demand(grants, caller, also.action, resource, {**known, **also.conditions})
+                carried = await _carried(directory, grants, caller, resource)
+                demand(grants, caller, also.action, resource, {**known, **also.conditions, **carried})
+
+
+async def _carried(directory: Directory, grants: Grants, caller: Caller, resource: str) -> Context:
+    """Answer the condition keys for the resource's tags, where somebody looks at them."""
+    if not tag_conditions.are_asked_for(grants.context_keys):
+        return tag_conditions.NOTHING
+    return tag_conditions.of_resource(resource, await directory.tags_of(caller.account, resource))
 
 
 def _said(row: Row, params: Mapping[str, Any]) -> dict[str, str]:
@@ -69,7 +80,7 @@ def _said(row: Row, params: Mapping[str, Any]) -> dict[str, str]:
     return {key: value.lower() if value in ("True", "False") else value for key, value in found.items()}
 
 
-def demand(grants: Grants, caller: Caller, action: str, resource: str, known: Mapping[str, str]) -> None:
+def demand(grants: Grants, caller: Caller, action: str, resource: str, known: Context) -> None:
     """Raise AccessDenied unless the grants allow the action; `known` are the condition keys that hold."""
     decision = grants.decide(action, resource, known)
     if _is_foreign(resource):  # it would be another spelling of a resource that policies name

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from hedgerow.base.errors import ServiceError
 from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.policy import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,12 @@ class Decision(Protocol):
 class Grants(Protocol):
     """Everything that one caller may do."""
 
-    def decide(self, action: str, resource: str, context: Mapping[str, str]) -> Decision:
+    @property
+    def context_keys(self) -> frozenset[str]:
+        """The condition keys, as written, that are asked of the context."""
+        ...
+
+    def decide(self, action: str, resource: str, context: Context) -> Decision:
         """Decide on `iot:CreateThing` on an ARN; `context` has condition keys such as `aws:SourceIp`."""
         ...
 
@@ -88,6 +94,10 @@ class Directory(Protocol):
 
     async def whole_arn(self, resource: str) -> str:
         """Answer an ARN as policies name it: users, roles and groups of IAM with their paths; others as they are."""
+        ...
+
+    async def tags_of(self, account: str, resource: str) -> Mapping[str, str]:
+        """Answer the tags of a resource of the account; asked only where policies look at them."""
         ...
 
     async def certificate(self, der: bytes, server_name: str | None, source_ip: str | None) -> Caller:

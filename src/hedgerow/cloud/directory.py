@@ -6,13 +6,14 @@ when it is attached exclusively: without MQTT there is no client id that would n
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from hedgerow.api.ports import AccessKey, Grants
 from hedgerow.base.errors import AccessDenied
 from hedgerow.cloud.credentials import Credentials, Owners, Refused
+from hedgerow.cloud.resource_tags import ResourceTags
 from hedgerow.cloud.standing import OwnAccount, Standings, compiled
 from hedgerow.core import pki
 from hedgerow.core.arn import arn, parse
@@ -78,6 +79,7 @@ class Directory:
         self._readers = readers
         self._region = region
         self._standings = readers.standings
+        self._tags = ResourceTags(users=readers.users, roles=readers.roles)
         self._changes = 0
         self._keys: dict[str, AccessKey] = {}
         self._owners: dict[str, Owners] = {}
@@ -126,6 +128,9 @@ class Directory:
         if named is None or readers is None or "/" in name or not name:
             return resource
         return await self._run.read(lambda tx: readers.arn_of(tx, named.account, name)) or resource
+
+    async def tags_of(self, account: str, resource: str) -> Mapping[str, str]:
+        return await self._run.read(lambda tx: self._tags.of(tx, account, resource))
 
     async def certificate(self, der: bytes, server_name: str | None, source_ip: str | None) -> Caller:
         certificate_id = hashlib.sha256(der).hexdigest()

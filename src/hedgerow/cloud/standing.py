@@ -110,6 +110,10 @@ class OwnAccount:
     def __init__(self, account: str) -> None:
         self._account = account
 
+    @property
+    def context_keys(self) -> frozenset[str]:
+        return frozenset()
+
     def decide(self, action: str, resource: str, context: Context | None = None) -> Verdict:
         named = parse(resource)
         if named is not None and named.account.isdigit() and named.account != self._account:

@@ -16,6 +16,7 @@ from hedgerow.base.clock import SystemClock
 from hedgerow.base.errors import ServiceError
 from hedgerow.base.ids import RandomIds
 from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.policy import Context
 from hedgerow.core.wire import Catalogue
 from hedgerow.store import Answer, Tx
 
@@ -41,7 +42,11 @@ class ToyDecision:
 class ToyGrants:
     actions: frozenset[str] | None
 
-    def decide(self, action: str, resource: str, context: Mapping[str, str]) -> ToyDecision:
+    @property
+    def context_keys(self) -> frozenset[str]:
+        return frozenset()
+
+    def decide(self, action: str, resource: str, context: Context) -> ToyDecision:
         return ToyDecision(self.actions is None or f"{action} {resource}" in self.actions)
 
 
@@ -65,6 +70,9 @@ class ToyDirectory:
 
     async def whole_arn(self, resource: str) -> str:
         return resource.replace(":role/lost", ":role/deep/lost")
+
+    async def tags_of(self, account: str, resource: str) -> Mapping[str, str]:
+        raise AssertionError("nobody looks at tags here")
 
     async def certificate(self, der: bytes, server_name: str | None, source_ip: str | None) -> Caller:
         if not der:

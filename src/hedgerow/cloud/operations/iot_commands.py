@@ -1,6 +1,6 @@
 """The rows of commands: operations, the topics on which devices answer, and what happens later."""
 
-from hedgerow.api.operations import Also, Row, read, write
+from hedgerow.api.operations import Also, Row, pass_role, read, write
 from hedgerow.cloud.rows import TopicRow
 from hedgerow.services.iot.commands import CommandFollowUps, CommandOperations, CommandTopics, ExecutionOperations
 from hedgerow.services.iot.commands.execution_operations import EXPIRY, TIMEOUT
@@ -16,7 +16,7 @@ _START = "iot:StartCommandExecution"
 def rows(*, commands: CommandOperations, executions: ExecutionOperations) -> dict[str, Row]:
     """Answer the rows that commands add to the service `iot`."""
     return {
-        "CreateCommand": write(commands.create_command, _COMMAND),
+        "CreateCommand": write(commands.create_command, _COMMAND, also=(pass_role("roleArn", to="iot.amazonaws.com"),)),
         "GetCommand": read(commands.get_command, _COMMAND),
         "UpdateCommand": write(commands.update_command, _COMMAND),
         "DeleteCommand": write(commands.delete_command, _COMMAND),

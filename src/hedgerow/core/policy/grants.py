@@ -7,6 +7,7 @@ each question. Statements are prepared per action, so that a decision is a look-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any, Final
 
 from hedgerow.core.policy.conditions import Requirement
@@ -240,7 +241,7 @@ class Grants:
         self._rules = tuple(rule for rule in rules if not rule.never)
         self._plans: dict[str, _Plan] = {}
 
-    @property
+    @cached_property
     def context_keys(self) -> frozenset[str]:
         """The keys, as written, that statements ask of the context because no fixed variable answers them."""
         keys = {condition.key for rule in self._rules for condition in rule.conditions}

@@ -36,6 +36,11 @@ class Rights(Protocol):
         """Decide on an action on a resource."""
         ...
 
+    @property
+    def context_keys(self) -> frozenset[str]:
+        """The keys, as written, that are asked of the context."""
+        ...
+
 
 class _Limited:
     """The verdict of one layer, which says whose it is."""
@@ -66,6 +71,11 @@ class AllOf:
     def __init__(self, layers: Sequence[tuple[str, Rights]]) -> None:
         """`layers` are named for explanations; the first is the caller's own and needs no name."""
         self._layers = tuple(layers)
+
+    @property
+    def context_keys(self) -> frozenset[str]:
+        """The keys that any layer asks of the context."""
+        return frozenset().union(*(rights.context_keys for _, rights in self._layers))
 
     def decide(self, action: str, resource: str, context: Context = NOTHING) -> Verdict:
         """Decide on an action on a resource."""

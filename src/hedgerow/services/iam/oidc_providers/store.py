@@ -89,6 +89,10 @@ class OidcProviderStore:
 class OidcProviderReader:
     """What other subjects ask about providers."""
 
+    def by_arn(self, tx: Tx, account: str, arn: str) -> OidcProvider | None:
+        """Answer the account's provider with this ARN, or None."""
+        return OidcProviderStore(tx, account).by_arn(arn)
+
     def count(self, tx: Tx, account: str) -> int:
         """Answer how many providers the account has."""
         return len(OidcProviderStore(tx, account).all())
