@@ -31,5 +31,9 @@ def rows(
         "ListVirtualMFADevices": read(others.list_virtual_mfa_devices),
         "ListSSHPublicKeys": read(others.list_ssh_public_keys, _USER),
         "ListSigningCertificates": read(others.list_signing_certificates, _USER),
+        "ListInstanceProfiles": read(others.list_instance_profiles, "arn:aws:iam::{account}:instance-profile/"),
+        "ListServerCertificates": read(others.list_server_certificates, "arn:aws:iam::{account}:server-certificate/"),
+        "ListSAMLProviders": read(others.list_saml_providers),
+        "GetAccountPasswordPolicy": read(others.get_account_password_policy),
         "ListServiceSpecificCredentials": read(others.list_service_specific_credentials, _USER),
     }

@@ -172,6 +172,16 @@ def test_only_ones_own_alias_is_taken_away(iam: World) -> None:
     assert iam.run(alias.list_account_aliases).response["AccountAliases"] == []
 
 
+def test_an_account_has_no_profiles_certificates_saml_providers_or_passwords(iam: World) -> None:
+    others = iam.whole.others
+
+    assert iam.run(others.list_instance_profiles, {"PathPrefix": "/"}).response["InstanceProfiles"] == []
+    assert iam.run(others.list_server_certificates).response["ServerCertificateMetadataList"] == []
+    assert iam.run(others.list_saml_providers).response == {"SAMLProviderList": []}
+    with pytest.raises(NoSuchEntity, match="Password Policy with domain name 123456789012"):
+        iam.run(others.get_account_password_policy)
+
+
 def test_nobody_has_other_credentials_and_a_user_that_is_not_there_is_named(iam: World) -> None:
     others = iam.whole.others
 

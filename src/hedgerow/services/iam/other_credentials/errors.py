@@ -17,6 +17,13 @@ class NoLoginProfile(NoSuchEntity):
         super().__init__(f"Login Profile for User {name} cannot be found.")
 
 
+class NoPasswordPolicy(NoSuchEntity):
+    """Where there are no passwords there is no policy for them."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"The Password Policy with domain name {account} cannot be found.")
+
+
 class NameNeeded(ValidationFailed):
     """The caller is no user, so the name cannot be left out."""
 

@@ -1,13 +1,13 @@
-"""Questions about passwords, MFA devices, SSH keys and the like: nobody has any.
+"""Questions about passwords, MFA devices, SSH keys, SAML providers and the like: nobody has any.
 
-Tools ask them before they delete a user (Terraform's `force_destroy`), and truly there is nothing to take away. What
-would make such a thing is refused by name.
+Tools ask them before they delete a user (Terraform's `force_destroy`) or when they look over an account, and truly
+there is nothing. What would make such a thing is refused by name.
 """
 
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.request import Request
 from hedgerow.services.iam.entities import Entities
-from hedgerow.services.iam.other_credentials.errors import NameNeeded, NoLoginProfile, UserNotFound
+from hedgerow.services.iam.other_credentials.errors import NameNeeded, NoLoginProfile, NoPasswordPolicy, UserNotFound
 from hedgerow.services.iam.pages import Pages
 from hedgerow.store import Answer, Tx
 
@@ -44,6 +44,20 @@ class OtherCredentialOperations:
         if request.get("AllUsers"):
             return Answer(self._empty(request, caller, operation, name))
         return self._none(tx, request, caller, operation, name)
+
+    def list_instance_profiles(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        request.get("PathPrefix")
+        return Answer(self._empty(request, caller, "ListInstanceProfiles", "InstanceProfiles"))
+
+    def list_server_certificates(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        request.get("PathPrefix")
+        return Answer(self._empty(request, caller, "ListServerCertificates", "ServerCertificateMetadataList"))
+
+    def list_saml_providers(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        return Answer({"SAMLProviderList": []})
+
+    def get_account_password_policy(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        raise NoPasswordPolicy(caller.account)
 
     def _none(self, tx: Tx, request: Request, caller: Caller, operation: str, name: str) -> Answer:
         if request.get("UserName") or caller.kind is not Kind.ROOT:
