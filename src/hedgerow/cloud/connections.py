@@ -91,7 +91,8 @@ class ConnectionFlows:
         topic = request["topic"]
         account = self._gateway.router.accounts.get(caller.account)
         kept = None if account is None else account.retained.get(topic)
-        if kept is None or (kept.message.expires_at or self._clock.now()) < self._clock.now():
+        expires_at = None if kept is None else kept.message.expires_at
+        if kept is None or (expires_at is not None and expires_at <= self._clock.now()):
             raise NotFound(f"there is no retained message on {topic}")
         message = kept.message
         answer = {
