@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import zipfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from urllib.parse import quote
 
 import paho.mqtt.client as paho
 import pytest
+from awscrt import mqtt5
+from awsiot import mqtt5_client_builder
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -333,10 +336,8 @@ def test_an_authorizer_is_asked_beside_a_certificate_where_the_name_says_so(hedg
 def test_mosquitto_comes_in_by_the_alpn_name_mqtt_without_a_certificate(
     hedgerow_cloud: TestCloud, tmp_path: Path, port: str
 ) -> None:
-    process = hedgerow_cloud.process
-    ready = process.ready
-    root = process.session(ready["access_key_id"], ready["secret_access_key"])
-    first = TestCloud(process=process, account=ready["account"], session=root, folder=tmp_path)  # mosquitto's name
+    first = first_account(hedgerow_cloud, tmp_path)
+    ready = first.process.ready
     authorizer(first, port)
     user = f"?{NAME}={port}"
     by_name = "--tls-alpn", "mqtt", "-q", "1"
@@ -365,3 +366,46 @@ def test_a_domain_configuration_says_which_authorizer_is_asked(hedgerow_cloud: T
     for username in ("lamp", f"lamp?{NAME}=another"):
         assert by_alpn(hedgerow_cloud, "alpn_port", "open sesame", username=username, name=name) == ["Success"]
     assert by_alpn(hedgerow_cloud, "alpn_port", "a guess", username="lamp", name=name) == ["Not authorized"]
+
+
+def first_account(cloud: TestCloud, folder: Path) -> TestCloud:
+    """The account of who names none in the server name, as clients that cannot choose it."""
+    ready = cloud.process.ready
+    root = cloud.process.session(ready["access_key_id"], ready["secret_access_key"])
+    return TestCloud(process=cloud.process, account=ready["account"], session=root, folder=folder)
+
+
+@pytest.mark.parametrize("way", ["direct", "websockets"])
+def test_the_device_sdks_builders_need_no_change(hedgerow_cloud: TestCloud, tmp_path: Path, way: str) -> None:
+    first, key = first_account(hedgerow_cloud, tmp_path), rsa.generate_private_key(65537, 2048)
+    form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    public = key.public_key().public_bytes(*form).decode("ascii")
+    authorizer(first, f"sdk-{way}", tokenKeyName="Ticket", tokenSigningPublicKeys={"one": public})
+    signature = base64.b64encode(key.sign(b"open-sesame", padding.PKCS1v15(), hashes.SHA256())).decode()
+    ready, up = first.process.ready, Future[str]()
+    failed: list[object] = []
+    build = {
+        "direct": mqtt5_client_builder.direct_with_custom_authorizer,
+        "websockets": mqtt5_client_builder.websockets_with_custom_authorizer,
+    }
+    client = build[way](
+        endpoint=first.host,
+        port=ready["alpn_port"],
+        ca_filepath=ready["ca_file"],
+        client_id="lamp",
+        auth_username="ann",
+        auth_authorizer_name=f"sdk-{way}",
+        auth_authorizer_signature=signature,
+        auth_token_key_name="Ticket",
+        auth_token_value="open-sesame",
+        on_lifecycle_connection_success=lambda data: up.set_result(data.negotiated_settings.client_id),
+        on_lifecycle_connection_failure=failed.append,
+    )
+
+    client.start()
+    name = until("an answer", lambda: failed or (up.done() and up.result()))
+    sent = client.publish(mqtt5.PublishPacket(topic="lamp/a", payload=b"1", qos=mqtt5.QoS.AT_LEAST_ONCE))
+    answered = sent.result(20).puback.reason_code
+    client.stop()
+
+    assert (name, answered) == ("lamp", mqtt5.PubackReasonCode.SUCCESS)
