@@ -92,6 +92,27 @@ def test_a_job_reads_only_what_its_maker_may_read(hedgerow_cloud: TestCloud) -> 
     assert hedgerow_cloud.client("iot").create_job(**request)["jobId"] == "j"
 
 
+def test_a_thing_that_comes_to_fit_a_dynamic_group_gets_the_groups_job(hedgerow_cloud: TestCloud) -> None:
+    iot = hedgerow_cloud.client("iot")
+    iot.update_indexing_configuration(thingIndexingConfiguration={"thingIndexingMode": "REGISTRY"})
+    made = iot.create_dynamic_thing_group(thingGroupName="loud", queryString="attributes.level:9")
+    iot.create_thing(thingName="radio", attributePayload={"attributes": {"level": "1"}})
+    iot.create_job(jobId="j", targets=[made["thingGroupArn"]], document="{}", targetSelection="CONTINUOUS")
+
+    iot.update_thing(thingName="radio", attributePayload={"attributes": {"level": "9"}})
+
+    data = hedgerow_cloud.client("iot-jobs-data")
+    queued = until("the job of the group", lambda: data.get_pending_job_executions(thingName="radio")["queuedJobs"])
+    assert [one["jobId"] for one in queued] == ["j"]
+    listed = iot.list_jobs(thingGroupId=made["thingGroupId"])["jobs"]
+    assert [(job["jobId"], job["thingGroupId"]) for job in listed] == [("j", made["thingGroupId"])]
+    iot.update_thing(thingName="radio", attributePayload={"attributes": {"level": "1"}})
+    until(
+        "the job is taken away again",
+        lambda: iot.describe_job(jobId="j")["job"]["jobProcessDetails"]["numberOfRemovedThings"] == 1,
+    )
+
+
 def test_a_rollout_that_is_cut_off_by_a_kill_goes_on_and_doubles_nothing(tmp_path: Path) -> None:
     process = start_cloud(tmp_path, "--no-console", "--host=localhost")
     try:

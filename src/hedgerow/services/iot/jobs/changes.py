@@ -16,13 +16,15 @@ from hedgerow.services.iot.jobs.events import JobEvents
 from hedgerow.services.iot.jobs.model import LONGEST_DOCUMENT, Execution, Job, JobStatus, Selection, Status
 from hedgerow.services.iot.jobs.progress import Progress
 from hedgerow.services.iot.jobs.queue import Events, Queue
-from hedgerow.services.iot.jobs.rollout import BATCH, Groups, Rollouts
+from hedgerow.services.iot.jobs.rollout import Groups, Rollouts
 from hedgerow.services.iot.jobs.scheduling import CANCEL, STOP, Schedule
 from hedgerow.services.iot.jobs.settings import ALL_FAILURES
 from hedgerow.services.iot.jobs.store import JobStore
 from hedgerow.store import Tx
 
 MOST_TARGETS: Final = 100
+BATCH: Final = 40
+"""Executions that are canceled or deleted in one transaction: about 15 ms."""
 CANCELLATION: Final = "job-cancellation"
 DELETION: Final = "job-deletion"
 START: Final = "job-start"

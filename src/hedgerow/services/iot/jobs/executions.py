@@ -70,6 +70,20 @@ _PENDING = (
     .order_by(_E.rank, _E.position)
     .limit(_LIMIT)
 )
+_SOME: Final[Any] = bindparam("things_", expanding=True)
+_LATEST_OF = (
+    select(executions).where(_E.account == _ACCOUNT, _E.job == _JOB, _E.thing.in_(_SOME)).order_by(_E.thing, _E.number)
+)
+_PENDING_OF = (
+    select(executions)
+    .where(_E.account == _ACCOUNT, _E.thing.in_(_SOME), _E.namespace == _NAMESPACE, _E.rank < 2)
+    .order_by(_E.thing, _E.rank, _E.position)
+)
+_POSITIONS = (
+    select(_E.thing, func.max(_E.position).label("last"))
+    .where(_E.account == _ACCOUNT, _E.thing.in_(_SOME))
+    .group_by(_E.thing)
+)
 _POSITION = select(func.max(_E.position).label("last")).where(_E.account == _ACCOUNT, _E.thing == _THING)
 _COUNTS = (
     select(_E.status, func.count().label("many")).where(_E.account == _ACCOUNT, _E.job == _JOB).group_by(_E.status)
@@ -130,21 +144,49 @@ class ExecutionStore:
         row = tx.one(_POSITION, account_=account, thing_=thing)
         return 1 if row is None or row.last is None else int(row.last) + 1
 
+    def latest_of(self, tx: Tx, account: str, job: str, things: Sequence[str]) -> Mapping[str, Execution]:
+        """Answer the job's last execution on each of these things that has one."""
+        rows = tx.all(_LATEST_OF, account_=account, job_=job, things_=list(things))
+        return {row.thing: _execution(row) for row in rows}
+
+    def pending_of(
+        self, tx: Tx, account: str, things: Sequence[str], namespace: str | None
+    ) -> Mapping[str, Sequence[Execution]]:
+        """Answer what each of these things has to do, as `pending` does for one; nothing for those without."""
+        found: dict[str, list[Execution]] = {}
+        for row in tx.all(_PENDING_OF, account_=account, things_=list(things), namespace_=namespace or ""):
+            found.setdefault(row.thing, []).append(_execution(row))
+        return found
+
+    def next_positions(self, tx: Tx, account: str, things: Sequence[str]) -> Mapping[str, int]:
+        """Answer the place at the end of each thing's queue, where it is not the first."""
+        rows = tx.all(_POSITIONS, account_=account, things_=list(things))
+        return {row.thing: int(row.last) + 1 for row in rows}
+
     def add(self, tx: Tx, account: str, one: Execution) -> None:
-        tx.run(
+        self.add_many(tx, account, (one,))
+
+    def add_many(self, tx: Tx, account: str, new: Sequence[Execution]) -> None:
+        """Write executions of one job that are all queued."""
+        tx.run_many(
             _INSERT_EXECUTION,
-            account=account,
-            job=one.job,
-            thing=one.thing,
-            number=one.number,
-            namespace=one.namespace or "",
-            rank=_RANK.get(one.status, 2),
-            position=one.position,
-            status=one.status.value,
-            body=_execution_body(one),
+            [
+                {
+                    "account": account,
+                    "job": one.job,
+                    "thing": one.thing,
+                    "number": one.number,
+                    "namespace": one.namespace or "",
+                    "rank": _RANK.get(one.status, 2),
+                    "position": one.position,
+                    "status": one.status.value,
+                    "body": _execution_body(one),
+                }
+                for one in new
+            ],
         )
-        if not self._progress.added(tx, account, one):
-            self._progress.begin(tx, account, one.job, self.counts(tx, account, one.job))
+        if new and not self._progress.queued(tx, account, new):
+            self._progress.begin(tx, account, new[0].job, self.counts(tx, account, new[0].job))
 
     def put(self, tx: Tx, account: str, one: Execution) -> None:
         tx.run(

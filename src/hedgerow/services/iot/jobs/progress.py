@@ -5,9 +5,9 @@ thousand. The row also says how much of the rollout's current minute is used. A 
 its own, counted once, with the next change of an execution.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Column, Float, Integer, String, Table, bindparam, delete, insert, select
 from sqlalchemy import update as update_rows
@@ -41,11 +41,14 @@ _ADDS: Final = {
             if (status is old) != (status is new)
         }
     )
-    for old in (*Status, None)
+    for old in Status
     for new in (*Status, None)
     if old is not new
 }
-_FIRST: Final = _ADD.values(queued=progress.c.queued + 1, notified=progress.c.notified + 1)
+_QUEUED: Final = _ADD.values(
+    queued=progress.c.queued + bindparam("many_", type_=Integer()),
+    notified=progress.c.notified + bindparam("firsts_", type_=Integer()),
+)
 _MINUTE: Final = _ADD.values(minute_at=bindparam("at_"), minute_used=bindparam("used_"))
 
 
@@ -90,10 +93,10 @@ class ProgressStore:
             minute_used=row.minute_used,
         )
 
-    def added(self, tx: Tx, account: str, one: Execution) -> bool:
-        """An execution was made; tell whether the job has a row to count it in."""
-        statement: Any = _FIRST if one.number == 1 and one.status is Status.QUEUED else _ADDS[None, one.status]
-        return tx.run(statement, account_=account, job_=one.job) > 0
+    def queued(self, tx: Tx, account: str, new: Sequence[Execution]) -> bool:
+        """Executions of one job were queued; tell whether the job has a row to count them in."""
+        firsts = sum(one.number == 1 for one in new)
+        return tx.run(_QUEUED, account_=account, job_=new[0].job, many_=len(new), firsts_=firsts) > 0
 
     def moved(self, tx: Tx, account: str, job: str, old: Status, new: Status | None) -> bool:
         """An execution went from one status to another, or (None) away; tell whether the job has a row."""

@@ -30,11 +30,25 @@ class Queue:
         self._told = told
         self._documents = documents
 
-    def add(self, tx: Tx, account: str, one: Execution) -> Events:
-        """Queue a job for a thing, behind what is there."""
-        before = self._store.executions.pending(tx, account, one.thing, one.namespace)
-        self._store.executions.add(tx, account, one)
-        return self._notices(tx, account, one, before)
+    def add_many(self, tx: Tx, account: str, job: Job, new: Sequence[Execution]) -> Events:
+        """Queue a job for things, behind what each has to do."""
+        things = [one.thing for one in new]
+        waiting = self._store.executions.pending_of(tx, account, things, job.namespace)
+        self._store.executions.add_many(tx, account, new)
+        events: list[Published] = []
+        document: Any = None
+        for one in new:
+            before = waiting.get(one.thing, ())
+            message: Mapping[str, Any] = notice((*before, one), now=tx.now)
+            events.append(_published(account, topic(one.thing, "notify", job.namespace), message))
+            if not before:
+                document = document or json.loads(self._documents.handed_out(tx, account, job))
+                message = {
+                    "timestamp": int(tx.now),
+                    "execution": execution_message(one, now=tx.now, document=document),
+                }
+                events.append(_published(account, topic(one.thing, "notify-next", job.namespace), message))
+        return tuple(events)
 
     def put(
         self, tx: Tx, account: str, changed: Execution, *, again: Execution | None = None, later: bool = False

@@ -15,7 +15,8 @@ from hedgerow.services.iot.jobs.queue import Events, Queue
 from hedgerow.services.iot.jobs.store import JobStore
 from hedgerow.store import Tx
 
-BATCH: Final = 40  # a new revision for a group cancels and queues as many: about 15 ms
+BATCH: Final = 100
+"""Things in one transaction: some 5 ms."""
 ROLLOUT: Final = "job-rollout"
 MINUTE_S: Final = 60.0
 _WITHOUT_LIMIT: Final = 10**9
@@ -70,23 +71,16 @@ class Rollouts:
             return ()
         began_at, used, room = self._room(tx, account, job)
         batch = self._next_names(tx, account, job, after) if room else []
-        events: Events = ()
-        reached = after
-        for thing in batch:
-            if not room:
-                break
-            told = self._get(tx, account, job, thing)
-            if told is not None:
-                events, room, used = events + told, room - 1, used + 1
-            reached = thing
+        new, reached = self._wanting(tx, account, job, batch, room)
+        events = self._queue.add_many(tx, account, job, new) if new else ()
         if job.settings.rollout is not None:
-            self._store.use_minute(tx, account, job.id, began_at=began_at, used=used)
-        if room and len(batch) < BATCH:
+            self._store.use_minute(tx, account, job.id, began_at=began_at, used=used + len(new))
+        if room and len(batch) < BATCH and reached == (batch or [""])[-1]:
             self._store.put(tx, account, replace(job, rolled_out=True))
             self._wait_for_window(tx, account, job)
         else:
-            body = {"job": job_id, "after": reached}
-            due_at = tx.now if room else began_at + MINUTE_S
+            body = {"job": job_id, "after": reached or after}
+            due_at = tx.now if room > len(new) else began_at + MINUTE_S
             tx.follow_up(ROLLOUT, account=account, key=job_id, body=body, due_at=due_at)
         return events
 
@@ -115,24 +109,35 @@ class Rollouts:
             names.update(self._groups.things_in(tx, account, group, recursive=True, after=after, limit=BATCH))
         return sorted(names)[:BATCH]
 
-    def _get(self, tx: Tx, account: str, job: Job, thing: str) -> Events | None:
-        """Queue the job for a thing; None when it has it already and has not left since."""
-        last = self._store.executions.latest(tx, account, job.id, thing)
-        if last is not None and not last.left:
-            return None
-        if last is not None and last.status.pending:
-            self._store.executions.put(tx, account, replace(last, left=False))
-            return None
-        new = Execution(
-            job=job.id,
-            thing=thing,
-            number=1 if last is None else last.number + 1,
-            position=self._store.executions.next_position(tx, account, thing),
-            namespace=job.namespace,
-            queued_at=tx.now,
-            updated_at=tx.now,
-        )
-        return self._queue.add(tx, account, new)
+    def _wanting(self, tx: Tx, account: str, job: Job, things: Sequence[str], most: int) -> tuple[list[Execution], str]:
+        """Answer the executions to make, `most` at most, and the last thing that was looked at.
+
+        A thing that has the job already, and has not left since, gets it no second time.
+        """
+        latest = self._store.executions.latest_of(tx, account, job.id, things)
+        positions = self._store.executions.next_positions(tx, account, things)
+        new: list[Execution] = []
+        reached = ""
+        for thing in things:
+            last = latest.get(thing)
+            if last is not None and last.left and last.status.pending:
+                self._store.executions.put(tx, account, replace(last, left=False))
+            elif last is None or last.left:
+                if len(new) == most:
+                    break
+                new.append(
+                    Execution(
+                        job=job.id,
+                        thing=thing,
+                        number=1 if last is None else last.number + 1,
+                        position=positions.get(thing, 1),
+                        namespace=job.namespace,
+                        queued_at=tx.now,
+                        updated_at=tx.now,
+                    )
+                )
+            reached = thing
+        return new, reached
 
     def follow_membership(self, tx: Tx, account: str, thing: str, group: str) -> Events:
         """Bring the thing's executions in line with its groups, after it joined or left one. May run twice."""
@@ -143,7 +148,8 @@ class Rollouts:
         events: Events = ()
         for job in sorted(following.values(), key=lambda one: (one.created_at, one.id)):
             if thing in job.things or mine & set(job.groups):
-                events += (self._get(tx, account, job, thing) or ()) if job.open_at(tx.now) else ()
+                new = self._wanting(tx, account, job, (thing,), 1)[0] if job.open_at(tx.now) else []
+                events += self._queue.add_many(tx, account, job, new) if new else ()
             else:
                 events += self._leave(tx, account, job, thing)
         return events

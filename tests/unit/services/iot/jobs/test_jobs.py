@@ -6,6 +6,7 @@ import pytest
 from hedgerow.base.errors import ServiceError
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import Published
+from hedgerow.services.iot.jobs.changes import BATCH as ENDED_AT_ONCE
 from hedgerow.services.iot.jobs.rollout import BATCH
 from tests.support.jobs import ARN, NAMESPACE, Cloud, messages
 from tests.support.store import OTHER_ACCOUNT
@@ -228,7 +229,7 @@ def test_a_large_group_is_rolled_out_in_batches(cloud: Cloud) -> None:
 
 
 def test_large_cancellations_and_deletions_go_on_in_batches(cloud: Cloud) -> None:
-    cloud.registry.members["top"].update(f"t{number:03}" for number in range(2 * BATCH))
+    cloud.registry.members["top"].update(f"t{number:03}" for number in range(2 * ENDED_AT_ONCE))
     cloud.create(group="top")
     cloud.catch_up()
 
@@ -239,7 +240,7 @@ def test_large_cancellations_and_deletions_go_on_in_batches(cloud: Cloud) -> Non
     deleting = cloud.job()["status"]
     cloud.catch_up()
 
-    assert (canceled, deleting) == (2 * BATCH, "DELETION_IN_PROGRESS")
+    assert (canceled, deleting) == (2 * ENDED_AT_ONCE, "DELETION_IN_PROGRESS")
     with pytest.raises(ServiceError, match="cannot be found"):
         cloud.job()
 

@@ -137,7 +137,7 @@ def test_a_rate_is_changed_while_the_rollout_goes_on(cloud: Cloud) -> None:
 
 
 def test_a_step_that_is_done_twice_queues_nothing_twice(cloud: Cloud) -> None:
-    fleet(cloud, 60)
+    fleet(cloud, BATCH)
     cloud.create(group="top", jobExecutionsRolloutConfig={"maximumPerMinute": 50})
 
     with cloud.store.tx() as tx:
@@ -174,6 +174,16 @@ def test_who_joins_a_continuous_job_gets_it_whatever_the_rate(cloud: Cloud) -> N
     cloud.move("late", "top", joined=True)
 
     assert cloud.status(thing="late") == "QUEUED"
+
+
+def test_a_job_whose_last_things_fill_the_minute_is_complete_with_them(cloud: Cloud) -> None:
+    fleet(cloud, 2)
+    cloud.create(group="top", jobExecutionsRolloutConfig={"maximumPerMinute": 2})
+
+    for thing in ("t000", "t001"):
+        cloud.publish("j/update", {"status": "SUCCEEDED"}, thing=thing)
+
+    assert cloud.job()["status"] == "COMPLETED"
 
 
 def test_a_canceled_job_goes_to_nobody_more(cloud: Cloud) -> None:
