@@ -47,9 +47,10 @@ class Registry:
 
     def __init__(self) -> None:
         self.members: dict[str, set[str]] = {"top": set(), "sub": set()}
+        self.gone: set[str] = set()
 
     def exists(self, tx: Tx, account: str, name: str) -> bool:
-        return name != "missing"
+        return name != "missing" and name not in self.gone
 
     def id_of(self, tx: Tx, account: str, name: str) -> str | None:
         return f"id-{name}" if name in self.members else None
@@ -159,6 +160,7 @@ class Cloud:
             "job-cancellation": handlers.on_cancellation,
             "job-deletion": handlers.on_deletion,
             "job-notice": handlers.on_notice,
+            "job-thing-gone": handlers.on_thing_gone,
             "thing-group-membership": handlers.on_membership,
         }
 

@@ -113,6 +113,16 @@ def test_a_thing_that_comes_to_fit_a_dynamic_group_gets_the_groups_job(hedgerow_
     )
 
 
+def test_a_job_does_not_wait_for_a_thing_that_is_gone(hedgerow_cloud: TestCloud) -> None:
+    iot = hedgerow_cloud.client("iot")
+    arn = iot.create_thing(thingName="lamp")["thingArn"]
+    iot.create_job(jobId="j", targets=[arn], document="{}")
+
+    iot.delete_thing(thingName="lamp")
+
+    until("the job is complete", lambda: iot.describe_job(jobId="j")["job"]["status"] == "COMPLETED")
+
+
 def test_a_rollout_that_is_cut_off_by_a_kill_goes_on_and_doubles_nothing(tmp_path: Path) -> None:
     process = start_cloud(tmp_path, "--no-console", "--host=localhost")
     try:

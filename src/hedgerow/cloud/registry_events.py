@@ -9,6 +9,7 @@ from hedgerow.cloud.registry import INDEXED, Stores
 from hedgerow.cloud.rows import Tables
 from hedgerow.gateway.ports import Bus, Message
 from hedgerow.services.iot.groups import GroupStore
+from hedgerow.services.iot.jobs import JobStore
 from hedgerow.services.iot.registry_events import (
     EventConfigurationOperations,
     EventConfigurationStore,
@@ -45,9 +46,9 @@ def build_registry_events(*, tables: Tables, ids: Ids, region: str, bus: Bus) ->
 
 
 def watched_stores(telling: RegistryEvents) -> Stores:
-    """Answer the registry's stores, which tell of each change."""
+    """Answer the registry's stores, which tell of each change; jobs hear of things that go."""
     return Stores(
-        things=ThingStore(changed=INDEXED.changed, watcher=telling),
+        things=ThingStore(changed=INDEXED.changed, removed=JobStore().executions.thing_removed, watcher=telling),
         types=ThingTypeStore(watcher=telling),
         groups=GroupStore(changed=INDEXED.group_changed, moved=INDEXED.changed, watcher=telling),
     )

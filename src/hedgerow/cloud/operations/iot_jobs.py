@@ -88,5 +88,6 @@ def follow_up_rows(*, jobs: JobFollowUps) -> dict[str, Callable[[Tx, FollowUp], 
         "job-cancellation": jobs.on_cancellation,
         "job-deletion": jobs.on_deletion,
         "job-notice": jobs.on_notice,
+        "job-thing-gone": jobs.on_thing_gone,
         "thing-group-membership": jobs.on_membership,
     }

@@ -92,7 +92,7 @@ class Jobs:
         """The time of a scheduled job has come. May run twice."""
         job = self._store.get(tx, account, job_id)
         if job is None or job.status is not JobStatus.SCHEDULED:
-            return ()
+            return ()  # it was canceled, or runs already
         self._store.put(tx, account, replace(job, status=JobStatus.IN_PROGRESS, updated_at=tx.now))
         return self._begun(tx, account, job_id)
 
@@ -178,7 +178,7 @@ class Jobs:
     ) -> tuple[Job, Events]:
         """Cancel a job: what is queued, with `force` also what is in progress."""
         job = self.present(tx, account, job_id)
-        if not job.status.alive:
+        if not job.may_become(JobStatus.CANCELED):
             raise InvalidRequest(f"Job {job_id} is {job.status.value} and cannot be canceled.")
         ended = job.ended(JobStatus.CANCELED, tx.now)
         canceled = replace(ended, reason_code=reason_code, comment=comment, forced=force)
@@ -239,6 +239,16 @@ class Jobs:
         self._maybe_complete(tx, account, one.job)
         return events
 
+    def drop(self, tx: Tx, account: str, thing: str) -> Events:
+        """Remove what is queued for a thing that was deleted; nothing when it is there again. May run twice."""
+        if self._things.exists(tx, account, thing):
+            return ()
+        queued = self._store.executions.of_thing(tx, account, thing, status=Status.QUEUED.value)
+        events: Events = ()
+        for one in queued:
+            events += self.put(tx, account, one.removed(tx.now))
+        return events
+
     def time_out(self, tx: Tx, account: str, job_id: str, thing: str, number: int) -> Events:
         """End an execution whose time is over; nothing when it has ended or its timer was set anew."""
         one = self._store.executions.get(tx, account, job_id, thing, number)
@@ -279,7 +289,7 @@ class Jobs:
 
     def _maybe_complete(self, tx: Tx, account: str, job_id: str) -> None:
         job = self._store.get(tx, account, job_id)
-        if job is None or job.status is not JobStatus.IN_PROGRESS or not job.may_complete:
+        if job is None or not job.may_become(JobStatus.COMPLETED) or not job.may_complete:
             return
         progress = self._store.progress(tx, account, job_id)
         if not progress.pending:

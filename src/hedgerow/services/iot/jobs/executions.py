@@ -119,6 +119,7 @@ _OF_THING = (
     .limit(_LIMIT)
 )
 
+GONE: Final = "job-thing-gone"
 ALL: Final = 1_000_000  # as a page size: no paging wanted
 _RANK: Final = {Status.IN_PROGRESS: 0, Status.QUEUED: 1}
 
@@ -208,6 +209,11 @@ class ExecutionStore:
     def _moved(self, tx: Tx, account: str, one: Execution, new: Status | None) -> None:
         if not self._progress.moved(tx, account, one.job, one.counted or one.status, new):
             self._progress.begin(tx, account, one.job, self.counts(tx, account, one.job))
+
+    def thing_removed(self, tx: Tx, account: str, thing: str) -> None:
+        """A thing was deleted: what is queued for it goes later."""
+        if self.of_thing(tx, account, thing, status=Status.QUEUED.value, limit=1):
+            tx.follow_up(GONE, account=account, key=thing, body={"thing": thing})
 
     def counts(self, tx: Tx, account: str, job: str) -> Mapping[Status, int]:
         """Count the job's executions by status: for jobs whose progress is not known."""

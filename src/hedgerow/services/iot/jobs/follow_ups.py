@@ -37,3 +37,7 @@ class JobFollowUps:
     def on_membership(self, tx: Tx, row: FollowUp) -> Answer:
         """A thing joined or left a group: continuous jobs follow."""
         return Answer({}, self._jobs.follow_membership(tx, row.account, row.body["thing"], row.body["group"]))
+
+    def on_thing_gone(self, tx: Tx, row: FollowUp) -> Answer:
+        """A thing was deleted: what was queued for it is removed."""
+        return Answer({}, self._jobs.drop(tx, row.account, row.body["thing"]))

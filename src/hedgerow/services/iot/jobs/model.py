@@ -39,6 +39,15 @@ class JobStatus(Enum):
         return self in (JobStatus.IN_PROGRESS, JobStatus.SCHEDULED)
 
 
+JOB_TRANSITIONS: Final[Mapping[JobStatus, frozenset[JobStatus]]] = {
+    JobStatus.SCHEDULED: frozenset({JobStatus.IN_PROGRESS, JobStatus.CANCELED, JobStatus.DELETION_IN_PROGRESS}),
+    JobStatus.IN_PROGRESS: frozenset({JobStatus.COMPLETED, JobStatus.CANCELED, JobStatus.DELETION_IN_PROGRESS}),
+    JobStatus.COMPLETED: frozenset({JobStatus.DELETION_IN_PROGRESS}),
+    JobStatus.CANCELED: frozenset({JobStatus.DELETION_IN_PROGRESS}),
+    JobStatus.DELETION_IN_PROGRESS: frozenset({JobStatus.DELETION_IN_PROGRESS}),  # asked for once more
+}
+
+
 class Status(Enum):
     """Where an execution stands."""
 
@@ -114,8 +123,12 @@ class Job:
         """Whether it is complete when nothing is pending."""
         return self.stopped or (self.rolled_out and self.selection is Selection.SNAPSHOT)
 
+    def may_become(self, status: JobStatus) -> bool:
+        """Tell whether the change is legal."""
+        return status in JOB_TRANSITIONS[self.status]
+
     def ended(self, status: JobStatus, now: float) -> "Job":
-        """Answer the job in a status that it does not leave."""
+        """Answer the job in a status that it leaves only to be deleted."""
         completed_at = now if status in (JobStatus.COMPLETED, JobStatus.CANCELED) else self.completed_at
         return replace(self, status=status, updated_at=now, completed_at=completed_at)
 
@@ -166,6 +179,10 @@ class Execution:
             updated_at=now,
             details=self.details if details is None else dict(details),
         )
+
+    def removed(self, now: float) -> "Execution":
+        """Answer it taken from its thing, which is no target any more. Its version stays as it was."""
+        return replace(self, status=Status.REMOVED, updated_at=now, left=True)
 
     def again(self, criteria: Sequence[RetryCriterion], now: float) -> "Execution | None":
         """Answer the next attempt after this one has failed, None when there is to be none."""

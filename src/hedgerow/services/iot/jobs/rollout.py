@@ -170,6 +170,4 @@ class Rollouts:
         if last.status is not Status.QUEUED:
             self._store.executions.put(tx, account, replace(last, left=True))
             return ()
-        # The version of a removed execution stays as it was.
-        removed = replace(last, status=Status.REMOVED, updated_at=tx.now, left=True)
-        return self._queue.put(tx, account, removed)
+        return self._queue.put(tx, account, last.removed(tx.now))

@@ -131,6 +131,10 @@ ALL: Final = 1_000_000  # as a page size: no paging wanted
 _AT_ONCE: Final = 500  # values in one IN list
 
 
+Told = Callable[[Tx, str, str], None]
+"""Account and name."""
+
+
 class Watcher(Protocol):
     """Who is told of changes, with what was and what is."""
 
@@ -146,13 +150,15 @@ class Watcher(Protocol):
 class ThingStore:
     """Things in the database. It holds nothing; one serves every transaction.
 
-    `changed` and the watcher are told, in the same transaction, of every thing that is made, changed or deleted.
+    `changed` and the watcher are told, in the same transaction, of every thing that is made, changed or deleted,
+    `removed` of the last alone.
     """
 
     def __init__(
-        self, *, changed: Callable[[Tx, str, str], None] | None = None, watcher: Watcher | None = None
+        self, *, changed: Told | None = None, removed: Told | None = None, watcher: Watcher | None = None
     ) -> None:
         self._changed = changed
+        self._removed = removed
         self._watcher = watcher
 
     def _tell(self, tx: Tx, account: str, name: str) -> None:
@@ -207,6 +213,8 @@ class ThingStore:
         tx.run(_DELETE_ATTRIBUTES, account_=account, name_=name)
         tx.run(_DELETE, account_=account, name_=name)
         self._tell(tx, account, name)
+        if self._removed is not None:
+            self._removed(tx, account, name)
         if watcher is not None:
             watcher.thing_changed(tx, account, before, None)
 

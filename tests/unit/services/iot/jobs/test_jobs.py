@@ -9,7 +9,7 @@ from hedgerow.core.events import Published
 from hedgerow.services.iot.jobs.changes import BATCH as ENDED_AT_ONCE
 from hedgerow.services.iot.jobs.rollout import BATCH
 from tests.support.jobs import ARN, NAMESPACE, Cloud, messages
-from tests.support.store import OTHER_ACCOUNT
+from tests.support.store import CALLER, OTHER_ACCOUNT
 
 
 @pytest.fixture
@@ -263,6 +263,39 @@ def test_canceling_ends_what_is_queued_and_by_force_what_is_in_progress(cloud: C
     assert [cloud.status("soft", "A"), cloud.status("soft", "B")] == ["IN_PROGRESS", "CANCELED"]
     assert [cloud.status("hard", "A"), cloud.status("hard", "B")] == ["CANCELED", "CANCELED"]
     assert (cloud.job("hard")["reasonCode"], cloud.job("hard")["forceCanceled"]) == ("BAD", True)
+
+
+def test_what_is_queued_for_a_deleted_thing_is_removed_and_its_jobs_go_on(cloud: Cloud) -> None:
+    cloud.registry.members["top"].update({"gone", "there"})
+    cloud.create(group="top")
+    cloud.create("running", thing="gone")
+    cloud.publish("running/update", {"status": "IN_PROGRESS"}, thing="gone")
+
+    cloud.registry.gone.add("gone")
+    with cloud.store.tx() as tx:
+        cloud.rows.executions.thing_removed(tx, CALLER.account, "gone")
+    cloud.catch_up()
+    cloud.publish("j/update", {"status": "SUCCEEDED"}, thing="there")
+
+    assert cloud.status(thing="gone") == "REMOVED"
+    assert cloud.status("running", thing="gone") == "IN_PROGRESS"
+    assert cloud.job()["status"] == "COMPLETED"
+
+
+def test_a_thing_that_is_there_again_keeps_what_is_queued(cloud: Cloud) -> None:
+    cloud.create()
+
+    with cloud.store.tx() as tx:
+        cloud.rows.executions.thing_removed(tx, CALLER.account, "T")
+    cloud.catch_up()
+
+    assert cloud.status() == "QUEUED"
+
+
+def test_a_thing_without_jobs_costs_nothing_later_when_it_goes(cloud: Cloud) -> None:
+    with cloud.store.tx() as tx:
+        cloud.rows.executions.thing_removed(tx, CALLER.account, "T")
+        assert tx.scheduled is None
 
 
 def test_one_execution_is_canceled_alone(cloud: Cloud) -> None:
