@@ -45,6 +45,7 @@ def line(cloud: TestCloud, event: str, group: str = GROUP, **fields: Any) -> dic
     return until(f"a line of {event} with {fields}", seen)
 
 
+@pytest.mark.spec("JB-25")
 def test_what_a_device_does_is_in_the_log_in_the_form_of_aws(hedgerow_cloud: TestCloud) -> None:
     cloud = hedgerow_cloud
     device, arn = cloud.device("pump-1"), role(cloud)

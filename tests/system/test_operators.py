@@ -81,6 +81,7 @@ def figures(cloud: TestCloud, url: str | None = None) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
 
+@pytest.mark.spec("JB-25")
 def test_the_cloud_tells_how_it_fares(hedgerow_cloud: TestCloud) -> None:
     cloud, before = hedgerow_cloud, figures(hedgerow_cloud)
     with connected(cloud.device("pump-1")) as client:

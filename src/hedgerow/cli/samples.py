@@ -315,6 +315,7 @@ BESIDES: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
     ("iot", "DeleteThingType"): {"thingTypeName": "spare"},
     ("iot", "GetEffectivePolicies"): {"thingName": NAME},
     ("iot", "RegisterCACertificate"): {"certificateMode": "SNI_ONLY"},
+    ("hedgerow", "CloseConnections"): {"everyone": True},
     ("hedgerow", "ExplainAuthorization"): {"thingName": NAME},
     ("iot-jobs-data", "UpdateJobExecution"): {"status": "IN_PROGRESS"},
     ("cloudwatch", "GetMetricStatistics"): {"Statistics": ["Sum"]},

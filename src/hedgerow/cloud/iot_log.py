@@ -30,7 +30,7 @@ from hedgerow.store import Answer, Run, Tx
 log = get_logger("iot-log")
 
 WAITING: Final = 50_000  # lines; the newest beyond it are dropped
-BATCH: Final = 1_000
+BATCH: Final = 500
 EVERY_S: Final = 0.2
 SAID_EVERY_S: Final = 60.0  # what was lost, for each account
 KNOWN: Final = 100_000  # clients of whom it is remembered what is wanted
@@ -73,6 +73,7 @@ class IotLog:
         self._roles = roles
         self._logs = logs
         self._rules: dict[str, LogRules] = {}
+        self._default: dict[str, Wanted] = {}  # of accounts that want anything: of clients of whom nothing else is
         self._known: OrderedDict[tuple[str, str], Wanted] = OrderedDict()
         self._waiting: deque[Entry] = deque()
         self._news = asyncio.Event()
@@ -89,31 +90,38 @@ class IotLog:
             return {account: self._store.rules(tx, account) for account in self._store.accounts(tx)}
 
         found = await self._run.read(read)
-        self._rules = {account: rules for account, rules in found.items() if rules is not None}
+        for account, rules in found.items():
+            if rules is not None:
+                self._hold(account, rules)
 
     def on_event(self, event: Event) -> None:
         """Take note of a change; called at commit, before it is answered."""
         if isinstance(event, LoggingChanged):
-            self._rules[event.account] = event.rules
+            self._hold(event.account, event.rules)
             for key in [key for key in self._known if key[0] == event.account]:
                 del self._known[key]
+
+    def _hold(self, account: str, rules: LogRules) -> None:
+        self._rules[account], default = rules, rules.wanted()
+        if not rules.disabled and (default.anything or any(rules.targets.values())):
+            self._default[account] = default
+        else:
+            self._default.pop(account, None)
 
     # --- what is wanted
 
     def is_on(self, account: str) -> bool:
         """Tell whether the account wants any lines at all."""
-        rules = self._rules.get(account)
-        if rules is None or rules.disabled:
-            return False
-        return rules.wanted().anything or any(rules.targets.values())
+        return account in self._default
 
     def wanted(self, account: str, *, client_id: str = "", principal: str = "", address: str = "") -> Wanted:
         """Answer what is wanted of a client: as it was when it was let in, else without its thing's groups."""
-        rules = self._rules.get(account)
-        if rules is None or rules.disabled:
+        default = self._default.get(account)
+        if default is None:
             return NOTHING
+        rules = self._rules[account]
         if not rules.targets:
-            return rules.wanted()
+            return default
         known = self._known.get((account, client_id)) if client_id else None
         return known or rules.wanted(client_id=client_id, principal=_bare(principal), address=address)
 

@@ -15,11 +15,13 @@ from hedgerow.cloud.iot_log import IotLog
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import Published
 from hedgerow.core.iotlog import Level, Wanted
+from hedgerow.gateway.activity import UNAUTHORIZED
 from hedgerow.gateway.ports import Asked
 from hedgerow.gateway.ports import Message as Publication
 from hedgerow.services.iot.rules import Job
 from hedgerow.store import Answer
 
+_DENIED: Final = frozenset({"AccessDeniedException", "ForbiddenException", "UnauthorizedException"})
 BASIC_INGEST: Final = "$aws/rules/"
 _SHADOW: Final = {"get": "GetThingShadow", "update": "UpdateThingShadow", "delete": "DeleteThingShadow"}
 _JOB: Final = {"get": "DescribeJobExecution", "update": "UpdateJobExecution"}
@@ -105,7 +107,8 @@ class IotLogLines:
             fields["deviceShadowName"] = params["shadowName"]
         fields |= {"principalId": principal, "sourceIp": caller.source_ip or ""}
         if error is not None:
-            level, fields = Level.ERROR, fields | {"reason": error.code, "details": error.message}
+            reason = UNAUTHORIZED if error.code in _DENIED else error.code
+            level, fields = Level.ERROR, fields | {"reason": reason, "details": error.message}
         wanted = self._log.wanted(caller.account, principal=principal, address=caller.source_ip or "")
         self._log.note(caller.account, wanted, event, level, fields, trace=caller.request_id, failed=error is not None)
 

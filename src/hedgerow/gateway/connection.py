@@ -477,22 +477,22 @@ class Connection:
     def _may_publish(self, topic: str, packet: Publish) -> bool:
         may = self.permissions.may
         if not may("iot:Publish", "topic/" + topic):
-            self._refuse(packet, Reason.NOT_AUTHORIZED, f"may not publish to {topic}")
+            self._refuse(topic, packet, Reason.NOT_AUTHORIZED, f"may not publish to {topic}")
             return False
         if packet.retain and not may("iot:RetainPublish", "topic/" + topic):
-            self._refuse(packet, Reason.NOT_AUTHORIZED, f"may not retain on {topic}")
+            self._refuse(topic, packet, Reason.NOT_AUTHORIZED, f"may not retain on {topic}")
             return False
         if packet.retain and topic.startswith("$"):
-            self._refuse(packet, Reason.TOPIC_NAME_INVALID, f"may not retain on {topic}")
+            self._refuse(topic, packet, Reason.TOPIC_NAME_INVALID, f"may not retain on {topic}")
             return False
         return True
 
-    def _refuse(self, packet: Publish, code: Reason, why: str) -> None:
+    def _refuse(self, topic: str, packet: Publish, code: Reason, why: str) -> None:
         """A refused publication: MQTT 5 says so in its PUBACK; where there is none, the connection is cut. [DR-10]"""
         self._gateway.lifecycle.refused(self, code, why)
         if self.wanted is not None:
             more = self.permissions.last_refusal if code == Reason.NOT_AUTHORIZED else why
-            self._gateway.activity.denied(self, "Publish-In", packet.topic, code, more)
+            self._gateway.activity.denied(self, "Publish-In", topic, code, more)
         if self.version == MQTT_5 and packet.qos:
             kind = Kind.PUBACK if packet.qos == 1 else Kind.PUBREC
             self.send(encode_ack(kind, packet.packet_id, MQTT_5, code))
@@ -518,7 +518,7 @@ class Connection:
                 if "/shadow/" in topic:  # others may watch what is asked of a shadow
                     gateway.router.publish(self.account, message, self.session, None)
             else:
-                self._refuse(packet, Reason.TOPIC_NAME_INVALID, f"nothing takes publications to {topic}")
+                self._refuse(topic, packet, Reason.TOPIC_NAME_INVALID, f"nothing takes publications to {topic}")
             return
         parcel = Parcel(topic, packet.payload, packet.qos, packet.retain, properties, expires_at)
         trace = "" if self.wanted is None else gateway.activity.published(self, topic)

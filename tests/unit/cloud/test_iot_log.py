@@ -7,7 +7,7 @@ from typing import Any
 import cbor2
 import pytest
 
-from hedgerow.base.errors import Unavailable
+from hedgerow.base.errors import AccessDenied, Unavailable
 from hedgerow.cloud import iot_log
 from hedgerow.cloud.iot_log import IotLog
 from hedgerow.cloud.iot_log_lines import IotLogLines
@@ -27,6 +27,7 @@ from tests.support.store import CALLER, OTHER_ACCOUNT, MemoryRun, MemoryStore
 
 ACCOUNT = CALLER.account
 ROLE = "arn:aws:iam::123456789012:role/logging"
+PARTS = ("_run", "_clock", "_ids", "_region", "_store", "_groups", "_roles", "_logs")
 ALL = frozenset({"logs:PutLogEvents", "logs:CreateLogGroup", "logs:CreateLogStream"})
 
 
@@ -189,13 +190,14 @@ async def test_a_type_of_event_goes_to_its_own_group(world: World) -> None:
 
 async def test_after_a_restart_the_same_is_wanted(world: World) -> None:
     world.configure(Level.WARN)
-    again = World()
-    again.store, again.run = world.store, world.run
-    world.log._rules.clear()
-    await world.log.load()
+    fresh = IotLog(
+        **{name.removeprefix("_"): getattr(world.log, name) for name in PARTS},
+    )
+    before = fresh.is_on(ACCOUNT)
+    await fresh.load()
 
-    assert world.log.is_on(ACCOUNT)
-    assert world.log.wanted(ACCOUNT).level is Level.WARN
+    assert (before, fresh.is_on(ACCOUNT)) == (False, True)
+    assert fresh.wanted(ACCOUNT).level is Level.WARN
 
 
 async def test_nothing_is_wanted_of_anybody_when_nothing_was_set(world: World) -> None:
@@ -294,6 +296,15 @@ async def test_basic_ingest_names_a_rule_that_is_not_there(world: World) -> None
 
     (said,) = world.written()
     assert (said["eventType"], said["ruleName"], said["traceId"]) == ("RuleNotFound", "none", "t")
+
+
+async def test_a_denied_call_by_http_is_told_as_one(world: World) -> None:
+    world.configure(Level.ERROR)
+    world.lines.answered("iot-data", "UpdateThingShadow", CALLER, {"thingName": "a"}, AccessDenied("no statement"))
+    await world.log.write()
+
+    (said,) = world.written()
+    assert (said["status"], said["reason"], said["details"]) == ("Failure", "AUTHORIZATION_FAILURE", "no statement")
 
 
 async def test_calls_by_http_are_told(world: World) -> None:
