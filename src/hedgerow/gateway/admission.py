@@ -11,13 +11,14 @@ from hedgerow.core.mqtt.errors import BadPacket
 from hedgerow.core.mqtt.forwarding import forwarded, kept
 from hedgerow.core.mqtt.packets import MQTT_3_1_1, MQTT_5, Connect, Will
 from hedgerow.core.mqtt.properties import Properties, Property
-from hedgerow.core.mqtt.reasons import Reason
+from hedgerow.core.mqtt.reasons import CONNACK_V3, Reason
 from hedgerow.core.mqtt.session import Session
 from hedgerow.core.mqtt.topics import is_name
 from hedgerow.core.tls import Proof
 from hedgerow.gateway import presence, recovery
 from hedgerow.gateway.account import Account
 from hedgerow.gateway.connection import Connection, Peer, State
+from hedgerow.gateway.explaining import reason
 from hedgerow.gateway.grants import Permissions
 from hedgerow.gateway.ports import Admit, Admitted, Cut, Message, NotAdmitted, Way
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
 
 DEADLINE_S: Final = 10.0
+SAID_BY_AWS: Final = (Reason.CLIENT_ID_NOT_VALID, Reason.SERVER_UNAVAILABLE)  # to a client of MQTT 3.1.1
 DUPLICATE: Final = "DUPLICATE_CLIENTID"
 
 
@@ -67,6 +69,8 @@ async def admit(gateway: "Gateway", connection: Connection, connect: Connect) ->
 
 
 async def _admit(gateway: "Gateway", connection: Connection, connect: Connect) -> None:
+    connection.max_packet = connect.properties.get(Property.MAXIMUM_PACKET_SIZE, 0xFFFFFFFF)
+    connection.explains = connect.properties.get(Property.REQUEST_PROBLEM_INFORMATION, 1) == 1
     wrong = objection(gateway, connect)
     if wrong is not None:
         refuse(gateway, connection, *wrong)
@@ -213,7 +217,6 @@ def _note(gateway: "Gateway", connection: Connection, connect: Connect, session:
     connection.session = session
     connection.epoch = epoch
     connection.since = gateway.clock.now()
-    connection.max_packet = connect.properties.get(Property.MAXIMUM_PACKET_SIZE, 0xFFFFFFFF)
     asked = connect.keep_alive
     connection.keep_alive = (
         limits.keep_alive_zero if not asked else min(max(asked, limits.keep_alive_min), limits.keep_alive_max)
@@ -275,14 +278,13 @@ def _connack(gateway: "Gateway", connection: Connection, connect: Connect) -> Pr
 
 
 def refuse(gateway: "Gateway", connection: Connection, code: Reason, why: str, word: str = "CLIENT_ERROR") -> None:
-    """Not let in: MQTT 5 is told why; MQTT 3.1.1 sees the connection close, as with AWS."""
+    """Not let in: MQTT 5 is told why; MQTT 3.1.1 sees the connection close, as with AWS, unless the set says so."""
     if connection.state is State.CLOSED:
         return
     gateway.lifecycle.not_admitted(connection, code, word, why)
     if connection.version == MQTT_5:
-        connection.send(encode_connack(False, code, MQTT_5))
-    elif code == Reason.CLIENT_ID_NOT_VALID:
-        connection.send(encode_connack(False, 2, MQTT_3_1_1))
-    elif code == Reason.SERVER_UNAVAILABLE:
-        connection.send(encode_connack(False, 3, MQTT_3_1_1))
+        said = why if word == "CLIENT_ERROR" and code != Reason.SERVER_UNAVAILABLE else word
+        connection.send(encode_connack(False, code, MQTT_5, reason(said, connection.max_packet)))
+    elif code in CONNACK_V3 and (code in SAID_BY_AWS or gateway.limits.refusals_3_1_1):
+        connection.send(encode_connack(False, CONNACK_V3[code], MQTT_3_1_1))
     connection.close()

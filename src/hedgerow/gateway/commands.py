@@ -103,6 +103,8 @@ class Commands:
             account.forget(session)  # another gateway has it now, with all that the journal holds
             account.changed()
         elif command.clean_session:
+            if command.prevent_will:
+                self._gateway.lifecycle.cancel_will(account, command.client_id)
             self._gateway.sessions.end(account, session)
 
     def _touched(self, command: Regrant) -> list[Connection]:

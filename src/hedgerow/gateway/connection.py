@@ -23,6 +23,7 @@ from hedgerow.core.mqtt.packets import (
     MQTT_3_1_1,
     MQTT_5,
     Ack,
+    Auth,
     Connect,
     Disconnect,
     Kind,
@@ -38,6 +39,7 @@ from hedgerow.core.mqtt.topics import BASIC_INGEST, is_name
 from hedgerow.core.tls import WayIn
 from hedgerow.gateway import exactly_once
 from hedgerow.gateway.account import Account, Route
+from hedgerow.gateway.explaining import EXPLAINED, reason
 from hedgerow.gateway.grants import Permissions
 from hedgerow.gateway.ports import Admit, Admitted, Message, Upgrade, Way
 
@@ -111,6 +113,7 @@ class Connection:
         "created",
         "enrichment",
         "epoch",
+        "explains",
         "extra",
         "keep_alive",
         "left",
@@ -152,6 +155,7 @@ class Connection:
         self.version = MQTT_3_1_1
         self.out: list[bytes] = []
         self.max_packet = 0xFFFFFFFF
+        self.explains = True  # the client wants reason strings in acknowledgements [MQTT-3.1.2-29]
         self.congested = False  # the transport's buffer is full: QoS 0 is dropped, QoS 1 waits in the session
         self.left = NEVER  # bytes that the slow peer had not taken when that was last looked at
         self.created = self.seen = gateway.clock.monotonic()
@@ -414,6 +418,8 @@ class Connection:
                 self.send(PINGRESP)
             case Subscribe() | Unsubscribe() | Disconnect():
                 self._gateway.serve(self, packet)
+            case Auth():
+                raise BadPacket("AUTH: enhanced authentication is not supported", Reason.PROTOCOL_ERROR)
             case _:
                 raise BadPacket(f"{Kind(kind).name} while connected", Reason.PROTOCOL_ERROR)
 
@@ -495,7 +501,8 @@ class Connection:
             self._gateway.activity.denied(self, "Publish-In", topic, code, more)
         if self.version == MQTT_5 and packet.qos:
             kind = Kind.PUBACK if packet.qos == 1 else Kind.PUBREC
-            self.send(encode_ack(kind, packet.packet_id, MQTT_5, code))
+            said = reason(why, self.max_packet, wanted=self.explains)
+            self.send(encode_ack(kind, packet.packet_id, MQTT_5, code, said))
         else:
             word = "AUTH_ERROR" if code == Reason.NOT_AUTHORIZED else "CLIENT_ERROR"
             self.fail(code, word, why)
@@ -574,7 +581,7 @@ class Connection:
         if self.state is State.CLOSED:
             return
         if self.version == MQTT_5 and self.state is State.OPEN:
-            self.send(encode_disconnect(MQTT_5, code))
+            self.send(encode_disconnect(MQTT_5, code, reason(why, self.max_packet, wanted=word in EXPLAINED)))
         self._gateway.end(self, word, why)
 
     def lost(self, *, graceful: bool = False) -> None:

@@ -35,10 +35,10 @@ class Sessions:
         """Have the session on disk, when it is one that is kept; else its connection is noted, without waiting."""
         journal = self._gateway.journal
         if connection.session.persistent:
-            journal.append((self.saved(_stored(connection, connected=True)),), done)
+            journal.append((self.saved(stored_of(connection, connected=True)),), done)
             return
         if connection.state is State.ADMITTING:
-            journal.append((self.saved(_stored(connection, connected=True)),))
+            journal.append((self.saved(stored_of(connection, connected=True)),))
         done(True)
 
     def saved(self, session: StoredSession) -> SessionSaved:
@@ -63,10 +63,11 @@ class Sessions:
         session.offline()
         session.expires_at = self._gateway.clock.now() + session.expiry_s
         self.expire_at(session.expires_at, account.name, session.client_id)
-        self._gateway.journal.append((self.saved(_stored(connection, connected=False)),))
+        self._gateway.journal.append((self.saved(stored_of(connection, connected=False)),))
 
     def end(self, account: Account, session: Session) -> None:
-        """The session is over, with all that waits for it."""
+        """The session is over, with all that waits for it; a will that waits is sent."""
+        self._gateway.lifecycle.release_will(account, session.client_id)
         account.forget(session)
         self._gateway.journal.append((SessionEnded(account.name, session.client_id, session.epoch),))
 
@@ -84,7 +85,8 @@ class Sessions:
                 self.end(account, session)
 
 
-def _stored(connection: Connection, *, connected: bool) -> StoredSession:
+def stored_of(connection: Connection, *, connected: bool) -> StoredSession:
+    """Answer the connection's session as the journal keeps it."""
     session = connection.session
     return StoredSession(
         account=connection.account.name,

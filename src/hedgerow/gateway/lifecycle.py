@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hedgerow.base.log import get_logger
 from hedgerow.core.iotlog import Level
@@ -13,6 +13,8 @@ from hedgerow.gateway import presence
 from hedgerow.gateway.account import Account
 from hedgerow.gateway.activity import UNAUTHORIZED
 from hedgerow.gateway.connection import Connection
+from hedgerow.gateway.journal import StoredSession
+from hedgerow.gateway.keeping import stored_of
 from hedgerow.gateway.ports import Message
 
 if TYPE_CHECKING:
@@ -31,12 +33,20 @@ def _who(connection: Connection) -> dict[str, str]:
     }
 
 
+class _Waiting(NamedTuple):
+    """A will whose delay is not over."""
+
+    at: float
+    offline: StoredSession
+    will: Message
+
+
 class Lifecycle:
     """See the module. One per gateway."""
 
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
-        self._wills: dict[tuple[str, str], tuple[float, Message]] = {}
+        self._wills: dict[tuple[str, str], _Waiting] = {}
         self.admitted = 0
         self.turned_away = 0
         self.refusals = 0
@@ -93,24 +103,42 @@ class Lifecycle:
         will = connection.will
         if will is None:
             return
-        connection.will = None
-        if will.expires_at is not None:
-            will = replace(will, expires_at=now + will.expires_at)
         delay = min(connection.will_delay, connection.session.expiry_s)
         if delay:
-            self._wills[will.account, will.client_id] = (now + delay, will)
-            return
-        self._gateway.router.publish(connection.account, will, None, None)
+            self.let_wait(now + delay, stored_of(connection, connected=False))
+        else:
+            self.send_will(will)
+        connection.will = None
+
+    def let_wait(self, at: float, offline: StoredSession) -> None:
+        """A session that is kept has a will with a delay; `offline` is what the journal has of the session."""
+        if offline.will is not None:
+            self._wills[offline.account, offline.client_id] = _Waiting(at, offline, offline.will)
+
+    def send_will(self, will: Message) -> None:
+        """Publish a will. Until now its expiry was an interval: it begins here."""
+        lives = will.expires_at
+        if lives is not None:
+            will = replace(will, expires_at=self._gateway.clock.now() + lives)
+        self._gateway.router.publish(self._gateway.account(will.account), will, None, None)
 
     def cancel_will(self, account: Account, client_id: str) -> None:
         """The client is back before its will's delay was over. [MQTT-3.1.3-9]"""
         self._wills.pop((account.name, client_id), None)
 
+    def release_will(self, account: Account, client_id: str) -> None:
+        """The session ends before its will's delay is over: the will is sent now. Section 3.1.3.2.2."""
+        waiting = self._wills.pop((account.name, client_id), None)
+        if waiting is not None:
+            self.send_will(waiting.will)
+
     def send_due(self, now: float) -> None:
-        """Send the wills whose delay is over."""
-        for key in [key for key, (at, _) in self._wills.items() if at <= now]:
-            _, will = self._wills.pop(key)
-            self._gateway.router.publish(self._gateway.account(will.account), will, None, None)
+        """Send the wills whose delay is over; a crash afterwards does not send them again."""
+        for key in [key for key, waiting in self._wills.items() if waiting.at <= now]:
+            waiting = self._wills.pop(key)
+            self.send_will(waiting.will)
+            sent = self._gateway.sessions.saved(replace(waiting.offline, will=None))
+            self._gateway.journal.append((sent,))
 
     def announce(self, account: Account, client_id: str, topic: str, payload: bytes) -> None:
         """Publish an event about a client."""

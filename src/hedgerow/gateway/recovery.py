@@ -23,6 +23,9 @@ def recover(gateway: "Gateway", loaded: Loaded) -> None:
     for stored in map(decode_session, loaded.sessions):
         if stored.connected:
             _tell(gateway, stored)
+        elif stored.persistent and stored.will_delay_s and stored.expires_at is not None:
+            left = stored.expires_at - stored.expiry_s  # when the connection ended
+            gateway.lifecycle.let_wait(left + _delay(stored), stored)
 
 
 def adopt(gateway: "Gateway", loaded: Loaded) -> None:
@@ -78,17 +81,16 @@ def _adopt(gateway: "Gateway", stored: StoredSession, now: float) -> None:
         account.subscribe(session, text, options)
     gateway.sessions.expire_at(session.expires_at, stored.account, stored.client_id)
     if stored.connected:
-        offline = replace(stored, connected=False, expires_at=session.expires_at, will=None)
-        gateway.journal.append((gateway.sessions.saved(offline),))
+        gateway.journal.append((gateway.sessions.saved(_offline(stored, now)),))
 
 
 def _tell(gateway: "Gateway", stored: StoredSession) -> None:
     now = gateway.clock.now()
     account = gateway.account(stored.account)
-    if stored.will is not None:
-        lives = stored.will.expires_at  # counted from the disconnection, which is now
-        will = replace(stored.will, expires_at=None if lives is None else now + lives)
-        gateway.router.publish(account, will, None, None)
+    if stored.will is not None and _delay(stored):
+        gateway.lifecycle.let_wait(now + _delay(stored), _offline(stored, now))
+    elif stored.will is not None:
+        gateway.lifecycle.send_will(stored.will)
     event = presence.disconnected(
         stored.client_id,
         principal=stored.principal,
@@ -100,6 +102,17 @@ def _tell(gateway: "Gateway", stored: StoredSession) -> None:
         now=now,
     )
     gateway.lifecycle.announce(account, stored.client_id, *event)
+
+
+def _delay(stored: StoredSession) -> int:
+    """How long the will waits after the connection has ended."""
+    return min(stored.will_delay_s, stored.expiry_s) if stored.persistent else 0
+
+
+def _offline(stored: StoredSession, now: float) -> StoredSession:
+    """Answer a session that was connected as it is after the crash; its will stays with it only while it waits."""
+    will = stored.will if _delay(stored) else None
+    return replace(stored, connected=False, expires_at=now + stored.expiry_s, will=will)
 
 
 def parcel_of(message: Message) -> Parcel:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 from hedgerow.core.mqtt.codec import encode_suback, encode_unsuback
 from hedgerow.core.mqtt.errors import BadPacket
 from hedgerow.core.mqtt.packets import MQTT_3_1_1, MQTT_5, Subscribe, Unsubscribe
-from hedgerow.core.mqtt.properties import Property
+from hedgerow.core.mqtt.properties import NO_PROPERTIES, Properties, Property
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.core.mqtt.session import NO_LOCAL, QOS, RETAIN_HANDLING, Parcel
 from hedgerow.core.mqtt.topics import BASIC_INGEST, is_filter, split_share
 from hedgerow.gateway import presence
 from hedgerow.gateway.account import IDENTIFIER, identifier_of
 from hedgerow.gateway.connection import Connection
+from hedgerow.gateway.explaining import reason
 
 if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
@@ -36,7 +37,7 @@ def subscribe(gateway: "Gateway", connection: Connection, packet: Subscribe) -> 
         if code < REFUSED:
             options |= identifier << IDENTIFIER
             granted.append((text, options, account.subscribe(session, text, options)))
-    wire = encode_suback(packet.packet_id, codes, connection.version)
+    wire = encode_suback(packet.packet_id, codes, connection.version, _reason(connection, packet, codes))
 
     def answer(kept: bool) -> None:
         if not kept:
@@ -52,6 +53,14 @@ def subscribe(gateway: "Gateway", connection: Connection, packet: Subscribe) -> 
         gateway.activity.say(connection, "Subscribe", topicName=text)
     if granted:
         gateway.lifecycle.tell(connection, presence.subscribed, [text for text, _, _ in granted])
+
+
+def _reason(connection: Connection, packet: Subscribe, codes: list[int]) -> Properties:
+    """Answer which filter is refused first, and why, for a client that wants to know."""
+    refused = next((at for at, code in enumerate(codes) if code >= REFUSED), None)
+    if refused is None or connection.version != MQTT_5 or not connection.explains:
+        return NO_PROPERTIES
+    return reason(f"{Reason(codes[refused]).name}: {packet.subscriptions[refused][0]}", connection.max_packet)
 
 
 def unsubscribe(gateway: "Gateway", connection: Connection, packet: Unsubscribe) -> None:

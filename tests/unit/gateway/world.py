@@ -15,7 +15,10 @@ from hedgerow.core.mqtt import (
     Disconnect,
     Kind,
     Packet,
+    Pingreq,
+    Pingresp,
     Properties,
+    Property,
     Publish,
     Suback,
     Subscribe,
@@ -71,6 +74,7 @@ class Client:
         self._decoder = Decoder(TO_CLIENT, version=version)
         self._read = 0
         self.inbox: list[Packet] = []
+        self.reasons: list[str] = []
 
     def send(self, *packets: Packet) -> None:
         self.push(b"".join(encode(packet, self.version) for packet in packets))
@@ -84,8 +88,19 @@ class Client:
         self._world.run()
         new = bytes(self.wire.written[self._read :])
         self._read = len(self.wire.written)
-        self.inbox = self._decoder.feed(new)
+        self.inbox = [self._without_reason(packet) for packet in self._decoder.feed(new)]
         return self.inbox
+
+    def _without_reason(self, packet: Packet) -> Packet:
+        """Put a reason string aside, into `reasons`."""
+        if isinstance(packet, Pingreq | Pingresp):
+            return packet
+        properties = packet.properties
+        if Property.REASON_STRING not in properties:
+            return packet
+        self.reasons.append(properties[Property.REASON_STRING])
+        rest = {name: value for name, value in properties.items() if name != Property.REASON_STRING}
+        return packet._replace(properties=rest or NONE)
 
     def messages(self) -> list[tuple[str, bytes]]:
         """Answer what was published to this client since the last `take`, acknowledged, without doubles."""

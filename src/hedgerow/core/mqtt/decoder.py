@@ -33,6 +33,7 @@ from hedgerow.core.mqtt.properties import (
     NO_PROPERTIES,
     WILL,
     Properties,
+    Property,
     read_binary,
     read_properties,
     read_string,
@@ -172,7 +173,7 @@ def _decode_connect(_kind: int, data: bytes, at: int, end: int, _version: int) -
         raise BadPacket("CONNECT with the reserved flag set")  # [MQTT-3.1.2-3]
     properties = NO_PROPERTIES
     if level == MQTT_5:
-        properties, at = read_properties(data, at, end, Kind.CONNECT)
+        properties, at = _read_connect_properties(data, at, end)
     client_id, at = read_string(data, at, end)
     will = username = password = None
     if flags & 0x04:
@@ -187,6 +188,13 @@ def _decode_connect(_kind: int, data: bytes, at: int, end: int, _version: int) -
         password, at = read_binary(data, at, end)
     _done(at, end)
     return Connect(client_id, bool(flags & 2), keep_alive, username, password, will, level, properties)
+
+
+def _read_connect_properties(data: bytes, at: int, end: int) -> tuple[Properties, int]:
+    properties, at = read_properties(data, at, end, Kind.CONNECT)
+    if Property.AUTHENTICATION_DATA in properties and Property.AUTHENTICATION_METHOD not in properties:
+        raise BadPacket("authentication data without a method", Reason.PROTOCOL_ERROR)  # section 3.1.2.11.10
+    return properties, at
 
 
 def _read_will(flags: int, data: bytes, at: int, end: int, level: int) -> tuple[Will, int]:

@@ -43,6 +43,7 @@ class Limits:
     publishes_per_s: int = 0  # of one connection; 0 is no limit
     connects_per_client_s: int = 0  # of one client id; 0 is no limit
     shadow_requests: int = 0  # of one client about one thing, under way at once; 0 is no limit
+    refusals_3_1_1: bool = False  # MQTT 3.1.1: say in the CONNACK why; else the connection closes without a word
     refused_filter_closes: bool = False  # MQTT 3.1.1: close, as AWS does, instead of SUBACK 0x80
     maximum_qos: int = 1
     subscription_ids: bool = False
@@ -84,5 +85,6 @@ OWN: Final = Limits(
     maximum_qos=2,
     subscription_ids=True,
     resends=True,
+    refusals_3_1_1=True,
 )
 SETS: Final = {one.name: one for one in (AWS_SHAPES, AWS, OWN)}
