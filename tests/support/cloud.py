@@ -12,6 +12,7 @@ from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.directory import Directory, Readers
 from hedgerow.cloud.domains import Domains
 from hedgerow.cloud.just_in_time import JustInTimeProvisioner
+from hedgerow.cloud.newcomers import Newcomers
 from hedgerow.cloud.service_roles import ServiceRoles
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
@@ -62,6 +63,7 @@ class Cloud:
                 provisioner=JustInTimeProvisioner(
                     templates=self.registry.template_store,
                     registration=self.registry.registration(rights=service_roles),
+                    attempts=self.registry.attempts,
                 ),
                 region="eu-central-1",
                 ids=self.registry.ids,
@@ -95,6 +97,13 @@ class Cloud:
                 clock=self.store.clock,
             ),
             domains=self.domains,
+            newcomers=Newcomers(
+                run=self.runner,
+                enrolments=self.registry.enrolment_store,
+                claims=self.registry.claim_reader,
+                attempts=self.registry.attempts,
+                region="eu-central-1",
+            ),
         )
 
     def run(

@@ -26,6 +26,7 @@ from hedgerow.services.iot.certificates import (
 )
 from hedgerow.services.iot.claims import ClaimOperations, ClaimReader, ClaimStore
 from hedgerow.services.iot.groups import GroupOperations, GroupStore
+from hedgerow.services.iot.onboarding import Attempts, OnboardingOperations, OnboardingStore
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.policies import (
     EffectivePolicies,
@@ -33,7 +34,7 @@ from hedgerow.services.iot.policies import (
     PolicyOperations,
     PolicyStore,
 )
-from hedgerow.services.iot.provisioning import Registration, Rights, Steps
+from hedgerow.services.iot.provisioning import EnrolmentStore, Registration, Rights, Steps
 from hedgerow.services.iot.provisioning_templates import TemplateStore
 from hedgerow.services.iot.thing_types import ThingTypeOperations, ThingTypeStore
 from hedgerow.services.iot.things import ThingOperations, ThingPrincipalOperations, ThingStore
@@ -171,6 +172,9 @@ class Registry:
         )
         self.claim_store = ClaimStore()
         self.claim_reader = ClaimReader(claims=self.claim_store, rights=self.effective, things=self.thing_store)
+        self.enrolment_store, self.onboarding_store = EnrolmentStore(), OnboardingStore()
+        self.attempts = Attempts(store=self.onboarding_store, claims=self.claim_reader)
+        self.onboarding = OnboardingOperations(store=self.onboarding_store, pages=self.pages)
         self.claims = ClaimOperations(
             claims=self.claim_store,
             reader=self.claim_reader,
@@ -180,6 +184,11 @@ class Registry:
             pages=self.pages,
         )
         self.store = MemoryStore()
+
+    def record(self, caller: Caller = CALLER, **question: Any) -> list[Mapping[str, Any]]:
+        """Answer the record of attempts, newest first."""
+        answer = self.store.run(self.onboarding.list_onboarding_attempts, question, caller).response
+        return list(answer["attempts"])
 
     def registration(self, *, rights: Rights, names_may_be_taken: bool = False) -> Registration:
         """Answer what applies templates, with a role's rights."""
@@ -233,12 +242,16 @@ class Registry:
         return self.store.run(self.principals.attach_thing_principal, request)
 
 
-def contents(registry: Registry) -> list[str]:
-    """Answer every row of every table, as text, in an order that does not depend on the database."""
+def contents(registry: Registry, *, record: bool = False) -> list[str]:
+    """Answer every row of every table, as text, in an order that does not depend on the database.
+
+    The record of attempts, which every refusal makes longer, only when it is asked for.
+    """
     with registry.store.engine.begin() as connection:
         return sorted(
             f"{table.name}: {tuple(row)}"
             for table in metadata.sorted_tables
+            if record or table.name != "iot_onboarding"
             for row in connection.execute(select(table))
         )
 

@@ -1,7 +1,10 @@
 """Ways in that an operator or a trusted user begins: claims of their own, and devices registered for them."""
 
 import json
+import os
 import ssl
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -117,7 +120,24 @@ def test_a_trusted_users_claim_lets_a_device_in_and_is_good_for_nothing_else(
     assert denied(lambda: installer.create_provisioning_claim(templateName="other"))
 
 
-@pytest.mark.spec("AL-51", "BS-04", "BS-25")
+def onboarding_list(cloud: TestCloud, *options: str) -> list[str]:
+    """Run `hedgerow onboarding list` as the account's root."""
+    key = cloud.session.get_credentials()
+    assert key is not None
+    environment = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": cloud.process.ready["api_url"],
+        "AWS_ACCESS_KEY_ID": key.access_key,
+        "AWS_SECRET_ACCESS_KEY": key.secret_key,
+        "AWS_REGION": cloud.region,
+        "AWS_DEFAULT_REGION": cloud.region,
+    }
+    command = [sys.executable, "-m", "hedgerow", "onboarding", "list", *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.splitlines()
+
+
+@pytest.mark.spec("AL-41", "AL-51", "BS-04", "BS-25")
 def test_a_registered_claim_provisions_as_many_devices_as_it_may_and_takes_nobodys_name(
     hedgerow_cloud: TestCloud, tmp_path: Path
 ) -> None:
@@ -142,6 +162,14 @@ def test_a_registered_claim_provisions_as_many_devices_as_it_may_and_takes_nobod
     assert [each["devicesUsed"] for each in own.list_claims()["claims"]] == [1]
     pair = Pair(claim.certificate_file, claim.key_file)
     assert publish(hedgerow_cloud, pair) != 0  # with the client id `lamp`, which is a thing's name by now
+    failed = onboarding_list(hedgerow_cloud, "--failed")
+    assert [line.split()[2:6] for line in failed] == [
+        ["CLAIM", "REFUSED", "lamp", "127.0.0.1"],
+        ["CLAIM", "REFUSED", "bulb", "127.0.0.1"],
+    ]
+    assert "may not use the name of the thing lamp" in failed[0]
+    (accepted,) = [json.loads(line) for line in onboarding_list(hedgerow_cloud, "--device", "lamp", "--json")]
+    assert (accepted["outcome"], accepted["certificateId"]) == ("ACCEPTED", first["certificateId"])
 
 
 @pytest.mark.spec("AL-27")

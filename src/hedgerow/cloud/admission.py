@@ -20,6 +20,7 @@ from hedgerow.cloud.custom_authentication import Strangers
 from hedgerow.cloud.device_standing import DeviceStanding
 from hedgerow.cloud.directory import Readers, is_owner_there
 from hedgerow.cloud.domains import Domains
+from hedgerow.cloud.newcomers import Newcomers
 from hedgerow.cloud.standing import entity_of
 from hedgerow.core.arn import arn, parse
 from hedgerow.core.caller import Caller, Kind
@@ -47,6 +48,7 @@ class Admission:
         just_in_time: JustInTimeFlows,
         strangers: Strangers,
         claimants: Claimants,
+        newcomers: Newcomers,
         domains: Domains,
     ) -> None:
         self._run = run
@@ -55,6 +57,7 @@ class Admission:
         self._just_in_time = just_in_time
         self._strangers = strangers
         self._claimants = claimants
+        self._newcomers = newcomers
         self._domains = domains
         self._standing = DeviceStanding(certificates=readers.certificates, things=readers.things)
 
@@ -64,7 +67,9 @@ class Admission:
             return wrong
         if question.certificate is not None:
             der = question.certificate
-            reply = await self._run.read(lambda tx: self._by_certificate(tx, question, der))
+            reply, news = await self._run.read(lambda tx: self._looked_at(tx, question, der))
+            if news:
+                await self._newcomers.note(question, reply)
             if isinstance(reply, Admitted) and _is_vouched_for(question):
                 return await self._beside(question, der, reply)
             if isinstance(reply, NotAdmitted):
@@ -92,6 +97,11 @@ class Admission:
             refresh_at=vouched.refresh_at,
             vouched=vouched,
         )
+
+    def _looked_at(self, tx: Tx, question: Admit, der: bytes) -> tuple[Admitted | NotAdmitted, bool]:
+        """Answer what is said of a certificate, and whether that is to be noted."""
+        reply = self._by_certificate(tx, question, der)
+        return reply, self._newcomers.is_news(tx, reply)
 
     def _by_certificate(self, tx: Tx, question: Admit, der: bytes) -> Admitted | NotAdmitted:
         certificate_id = hashlib.sha256(der).hexdigest()

@@ -352,6 +352,7 @@ class _Parts:
             just_in_time=enrolment.just_in_time,
             strangers=self.strangers,
             claimants=Claimants(readers=readers, holder=self._holder, region=self.region, clock=clock),
+            newcomers=enrolment.newcomers,
             domains=self.domains,
         )
         self.directory = Directory(run=run, credentials=credentials, readers=readers, region=self.region)

@@ -9,6 +9,7 @@ from hedgerow.cloud.account_files import AccountFiles
 from hedgerow.cloud.anchors import Anchors
 from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.just_in_time import JustInTimeProvisioner
+from hedgerow.cloud.newcomers import Newcomers
 from hedgerow.cloud.operations import iot as iot_rows
 from hedgerow.cloud.operations import iot_authorizers as authorizer_rows
 from hedgerow.cloud.operations import iot_certificates as certificate_rows
@@ -33,6 +34,7 @@ from hedgerow.services.iot.certificate_providers import (
     CertificateProviderStore,
 )
 from hedgerow.services.iot.claims import ClaimFlows, ClaimFollowUps, ClaimOperations
+from hedgerow.services.iot.onboarding import Attempts, OnboardingOperations, OnboardingStore
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.provisioning import (
     HookFailed,
@@ -62,6 +64,7 @@ class Enrolment:
 
     authentication: CustomAuthentication  # lets clients in by custom authorizers
     just_in_time: JustInTimeFlows  # what refused connections set off
+    newcomers: Newcomers
 
 
 def build_enrolment(
@@ -148,9 +151,16 @@ def build_enrolment(
             anchors=anchors,
         ),
         claims=stores.claim_reader(),
+        enrolments=stores.enrolments,
+        attempts=stores.attempts(),
     )
     tables.answer(iot_rows.topic_rows(provisioning=flows))
-    follow_ups = ProvisioningFollowUps(certificates=stores.certificates, things=stores.things, policies=stores.policies)
+    follow_ups = ProvisioningFollowUps(
+        certificates=stores.certificates,
+        things=stores.things,
+        policies=stores.policies,
+        enrolments=stores.enrolments,
+    )
     tables.follow(iot_rows.follow_up_rows(provisioning=follow_ups))
     registering = OperatorRegistration(
         run=run,
@@ -160,19 +170,32 @@ def build_enrolment(
         certificates=stores.certificates,
         registration=registration,
         callers=callers,
+        attempts=stores.attempts(),
     )
     tables.serve("iot", provisioning_rows.rows(registering=registering))
-    _build_tasks(tables, run, ids, pager, files, rights, registering)
+    _build_tasks(tables, run, ids, pager, files, rights, registering, stores.attempts())
+    record = OnboardingOperations(store=OnboardingStore(), pages=Pages(pager))
+    tables.serve("hedgerow", provisioning_rows.onboarding_rows(onboarding=record))
     _build_claims(tables, run, pager, authority, registry)
     build_rotation(tables=tables, run=run, registry=registry, authority=authority)
+    newcomers = Newcomers(
+        run=run,
+        enrolments=stores.enrolments,
+        claims=stores.claim_reader(),
+        attempts=stores.attempts(),
+        region=region,
+    )
     return Enrolment(
+        newcomers=newcomers,
         authentication=authentication,
         just_in_time=JustInTimeFlows(
             run=run,
             registration=JustInTimeRegistration(
                 cas=stores.cas,
                 certificates=registry.certificates,
-                provisioner=JustInTimeProvisioner(templates=templates, registration=registration),
+                provisioner=JustInTimeProvisioner(
+                    templates=templates, registration=registration, attempts=stores.attempts()
+                ),
                 region=region,
                 ids=ids,
             ),
@@ -188,12 +211,13 @@ def _build_tasks(
     files: AccountFiles,
     rights: ServiceRoles,
     registering: OperatorRegistration,
+    attempts: Attempts,
 ) -> None:
     tasks, pages = RegistrationTaskStore(), Pages(pager)
     flows = RegistrationTaskFlows(run=run, ids=ids, tasks=tasks, files=files, rights=rights, pages=pages)
     operations = RegistrationTaskOperations(tasks=tasks, pages=pages)
     tables.serve("iot", provisioning_rows.task_rows(tasks=operations, flows=flows))
-    steps = RegistrationTaskFollowUps(run=run, tasks=tasks, files=files, registrar=registering)
+    steps = RegistrationTaskFollowUps(run=run, tasks=tasks, files=files, registrar=registering, attempts=attempts)
     tables.follow(provisioning_rows.task_follow_up_rows(tasks=steps))
 
 

@@ -9,6 +9,7 @@ from hedgerow.core import pki
 from hedgerow.core import template as language
 from hedgerow.core.caller import Caller
 from hedgerow.services.iot.ca_certificates import NotProvisioned, Provisioning
+from hedgerow.services.iot.onboarding import Attempts
 from hedgerow.services.iot.provisioning import Order, Registration, Rejection
 from hedgerow.services.iot.provisioning_templates import TemplateStore
 from hedgerow.store import Answer, Tx
@@ -17,7 +18,8 @@ from hedgerow.store import Answer, Tx
 class JustInTimeProvisioner:
     """Applies the template of a CA to a certificate of it. It holds no state of its own."""
 
-    def __init__(self, *, templates: TemplateStore, registration: Registration) -> None:
+    def __init__(self, *, templates: TemplateStore, registration: Registration, attempts: Attempts) -> None:
+        self._attempts = attempts
         self._templates = templates
         self._registration = registration
 
@@ -35,13 +37,47 @@ class JustInTimeProvisioner:
             use=language.Use.JUST_IN_TIME,
         )
         try:
-            return self._registration.register(tx, order, caller)
+            done = self._registration.register(tx, order, caller)
         except Rejection as error:
             raise NotProvisioned(error.code, error.message) from error
+        thing = done.response.get("thingName")
+        self._note(tx, caller, certificate, device=thing, template=by.template)
+        return done
 
     def failed(self, tx: Tx, caller: Caller, certificate: x509.Certificate, why: NotProvisioned) -> Answer:
-        """Nothing is written down yet."""
+        """Write down that this did not succeed, and why."""
+        self._note(
+            tx, caller, certificate, why_not=f"{why.code}: {why}", device=facts_of(certificate).get("CommonName")
+        )
         return Answer({})
+
+    def registered(self, tx: Tx, caller: Caller, certificate: x509.Certificate) -> None:
+        """Write down that a certificate was registered, whose device somebody else provisions."""
+        name = facts_of(certificate).get("CommonName")
+        self._note(tx, caller, certificate, way="JITR", device=name, remark="waits for its activation")
+
+    def _note(
+        self,
+        tx: Tx,
+        caller: Caller,
+        certificate: x509.Certificate,
+        *,
+        way: str = "JITP",
+        device: str | None,
+        template: str | None = None,
+        why_not: str | None = None,
+        remark: str | None = None,
+    ) -> None:
+        self._attempts.note(
+            tx,
+            caller,
+            way=way,
+            device=device,
+            certificate_id=pki.certificate_id(certificate),
+            template=template,
+            why_not=why_not,
+            remark=remark,
+        )
 
     def _template(self, tx: Tx, account: str, by: Provisioning) -> tuple[str, str, str]:
         """Answer the template's name, its body (of the default version of the moment) and the role."""

@@ -34,6 +34,7 @@ from hedgerow.services.iot.domains import DomainStore
 from hedgerow.services.iot.endpoints import EndpointOperations, Endpoints
 from hedgerow.services.iot.fleet_index import Announcing, FleetIndexStore
 from hedgerow.services.iot.groups import GroupOperations, GroupStore
+from hedgerow.services.iot.onboarding import Attempts, OnboardingStore
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.policies import (
     AuthorizationTestOperations,
@@ -42,6 +43,7 @@ from hedgerow.services.iot.policies import (
     PolicyOperations,
     PolicyStore,
 )
+from hedgerow.services.iot.provisioning import EnrolmentStore
 from hedgerow.services.iot.provisioning_templates import TemplateStore
 from hedgerow.services.iot.role_aliases import RoleAliasOperations, RoleAliasStore
 from hedgerow.services.iot.shadows import ShadowKey, ShadowStore
@@ -72,9 +74,14 @@ class Stores:
     cas: CaCertificateStore = field(default_factory=CaCertificateStore)
     policies: PolicyStore = field(default_factory=PolicyStore)
     claims: ClaimStore = field(default_factory=ClaimStore)
+    enrolments: EnrolmentStore = field(default_factory=EnrolmentStore)
     templates: TemplateStore = field(default_factory=TemplateStore)
     role_aliases: RoleAliasStore = field(default_factory=RoleAliasStore)
     domains: DomainStore = field(default_factory=DomainStore)
+
+    def attempts(self) -> Attempts:
+        """Answer what writes the record of attempts to get in."""
+        return Attempts(store=OnboardingStore(), claims=self.claim_reader())
 
     def claim_reader(self) -> ClaimReader:
         """Answer the reader of claims."""

@@ -14,6 +14,7 @@ from hedgerow.core.caller import Caller, Kind
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
 from hedgerow.services.iot.claims.model import Claim
 from hedgerow.services.iot.claims.model import Kind as ClaimKind
+from hedgerow.services.iot.provisioning.store import Enrolment
 from tests.support import authorities
 from tests.support.cloud import Cloud, wait
 from tests.support.registry import arn_of, certificate_pem
@@ -165,3 +166,28 @@ def test_who_is_no_claim_any_more_has_the_rights_of_its_policies(cloud: Cloud) -
     cloud.run(cloud.registry.claims.delete_claim, {"certificateId": pki.certificate_id(DER)})
 
     assert may(cloud, ask(cloud), "iot:Publish", "topic/a")
+
+
+@pytest.mark.spec("AL-41", "BS-04")
+def test_a_claim_that_is_turned_away_is_recorded(cloud: Cloud) -> None:
+    ask(cloud, peer="198.51.100.7")
+    request = {"certificateId": pki.certificate_id(DER), "newStatus": "REVOKED"}
+    cloud.run(cloud.registry.certificates.update_certificate, request)
+    ask(cloud)
+
+    revoked, elsewhere = cloud.registry.record()
+    assert elsewhere["reason"].startswith("CLAIM_REFUSED: the claim may not be used from 198.51.100.7")
+    assert (elsewhere["address"], elsewhere["clientId"]) == ("198.51.100.7", "new")
+    assert revoked["reason"].startswith("DEVICE_CERTIFICATE_REVOKED")
+
+
+def test_the_first_connection_of_a_device_ends_its_token(cloud: Cloud) -> None:
+    certificate = cloud.registry.certificate(2)
+    with cloud.store.tx() as tx:
+        cloud.registry.enrolment_store.add(tx, CALLER.account, certificate.id, Enrolment(thing="lamp", reply={}))
+
+    ask(cloud, certificate=pki.der_of(pki.read_certificate(certificate_pem(2))))
+
+    with cloud.store.tx() as tx:
+        assert not cloud.registry.enrolment_store.is_waiting(tx, CALLER.account, certificate.id)
+    assert cloud.registry.record() == []

@@ -195,3 +195,18 @@ def test_the_serial_number_is_the_subjects_and_not_the_certificates() -> None:
         "StateName": "Hessen",
         "SerialNumber": "4711",
     }
+
+
+@pytest.mark.spec("AL-41")
+def test_first_connections_are_recorded_however_they_end() -> None:
+    bench = Bench()
+    mine, thief = authorities.signed("lamp", CA), authorities.signed("lamp", CA)
+
+    for leaf in (mine, thief):
+        bench.connect(leaf)
+
+    refused, accepted = bench.registry.record()
+    assert (accepted["way"], accepted["outcome"], accepted["device"]) == ("JITP", "ACCEPTED", "lamp")
+    assert (accepted["certificateId"], accepted["address"]) == (mine.id, "192.0.2.1")
+    assert (refused["outcome"], refused["certificateId"]) == ("REFUSED", thief.id)
+    assert "another device's" in refused["reason"]

@@ -13,7 +13,7 @@ from hedgerow.services.iot.certificates import CertificateFlows, CertificateOper
 from hedgerow.services.iot.endpoints import EndpointOperations
 from hedgerow.services.iot.groups import GroupOperations
 from hedgerow.services.iot.policies import AuthorizationTestOperations, PolicyAttachmentOperations, PolicyOperations
-from hedgerow.services.iot.provisioning import UNCLAIMED, ProvisioningFlows, ProvisioningFollowUps
+from hedgerow.services.iot.provisioning import ENROLMENT_OVER, UNCLAIMED, ProvisioningFlows, ProvisioningFollowUps
 from hedgerow.services.iot.provisioning_templates import TemplateOperations
 from hedgerow.services.iot.role_aliases import RoleAliasOperations
 from hedgerow.services.iot.thing_types import ThingTypeOperations
@@ -185,4 +185,4 @@ def topic_rows(*, provisioning: ProvisioningFlows) -> list[TopicRow]:
 
 def follow_up_rows(*, provisioning: ProvisioningFollowUps) -> dict[str, Callable[[Tx, FollowUp], Answer]]:
     """Answer what the registry does later."""
-    return {UNCLAIMED: provisioning.on_unclaimed}
+    return {UNCLAIMED: provisioning.on_unclaimed, ENROLMENT_OVER: provisioning.on_enrolment_over}

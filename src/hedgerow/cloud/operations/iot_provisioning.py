@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from hedgerow.api.operations import Row, flow, pass_role, read, write
 from hedgerow.services.iot.claims import OVER, ClaimFlows, ClaimFollowUps, ClaimOperations
+from hedgerow.services.iot.onboarding import OnboardingOperations
 from hedgerow.services.iot.provisioning import OperatorRegistration
 from hedgerow.services.iot.registration_tasks import (
     FORGOTTEN,
@@ -53,6 +54,11 @@ def own_claim_rows(*, claims: ClaimOperations) -> dict[str, Row]:
         "ListClaims": read(claims.list_claims),
         "DeleteClaim": write(claims.delete_claim, _CLAIM),
     }
+
+
+def onboarding_rows(*, onboarding: OnboardingOperations) -> dict[str, Row]:
+    """Answer the row of `hedgerow` for the record of attempts."""
+    return {"ListOnboardingAttempts": read(onboarding.list_onboarding_attempts)}
 
 
 def claim_follow_up_rows(*, claims: ClaimFollowUps) -> dict[str, Callable[[Tx, FollowUp], Answer]]:

@@ -142,4 +142,5 @@ def test_the_provisioning_topics_are_served_in_both_formats() -> None:
         for form in ("json", "cbor")
     }
     assert all(row.flow is not None and row.operation is None for row in served.values())
-    assert set(follow_up_rows(provisioning=object.__new__(ProvisioningFollowUps))) == {"unclaimed-certificate"}
+    later = set(follow_up_rows(provisioning=object.__new__(ProvisioningFollowUps)))
+    assert later == {"unclaimed-certificate", "enrolment-over"}

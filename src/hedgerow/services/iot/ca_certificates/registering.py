@@ -71,6 +71,10 @@ class Provisioner(Protocol):
         """
         ...
 
+    def registered(self, tx: Tx, caller: Caller, certificate: x509.Certificate) -> None:
+        """Write down that a certificate was registered, whose device somebody else provisions."""
+        ...
+
     def failed(self, tx: Tx, caller: Caller, certificate: x509.Certificate, why: NotProvisioned) -> Answer:
         """Write down that this did not succeed."""
         ...
@@ -123,6 +127,8 @@ class JustInTimeRegistration:
         found = self._entered(tx, caller, ca, certificate)
         if ca.provisioning is not None:
             return self._provisioner.provision(tx, caller, ca.provisioning, certificate)
+        if found is None:
+            self._provisioner.registered(tx, caller, certificate)
         event = {
             "certificateId": pki.certificate_id(certificate),
             "caCertificateId": ca.id,

@@ -51,6 +51,11 @@ class ClaimReader:
         """Answer (account, claim) of a temporary one, which is in no registry, or None."""
         return self._claims.temporary(tx, certificate_id)
 
+    def is_temporary(self, tx: Tx, account: str, certificate_id: str) -> bool:
+        """Tell whether the claim was made for a trusted user."""
+        found = self._claims.get(tx, account, certificate_id)
+        return found is not None and found.kind is Kind.TEMPORARY
+
     def check(self, tx: Tx, caller: Caller, template: str | None, *, again: bool) -> None:
         """Raise ClaimRefused unless the caller may ask for a certificate, or be provisioned by the template.
 

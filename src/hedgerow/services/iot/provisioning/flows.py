@@ -7,11 +7,11 @@ Spec: AWS IoT device provisioning MQTT API; order: payload, template, enabled, t
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import cbor2
 
@@ -35,10 +35,24 @@ from hedgerow.services.iot.provisioning.errors import (
 )
 from hedgerow.services.iot.provisioning.model import HOOK_S, TOKEN_S, Tokens, hook_answer, plain_text
 from hedgerow.services.iot.provisioning.operations import Order, Registration
-from hedgerow.services.iot.provisioning.store import UNCLAIMED, Certificates
+from hedgerow.services.iot.provisioning.ports import (
+    Attempts,
+    Authority,
+    Claims,
+    Entries,
+    Entry,
+    Hook,
+    Invoker,
+    Provided,
+    Providers,
+    Template,
+    Templates,
+)
+from hedgerow.services.iot.provisioning.store import ENROLMENT_OVER, UNCLAIMED, Certificates, Enrolment, EnrolmentStore
 from hedgerow.store import Answer, Run, Tx
 
 _log = get_logger("services.iot.provisioning")
+WAY: Final = "CLAIM"
 _CBOR_ERRORS: Final = (
     cbor2.CBORDecodeError,
     ValueError,
@@ -48,161 +62,6 @@ _CBOR_ERRORS: Final = (
     LookupError,
     MemoryError,
 )
-
-
-class Issued(Protocol):
-    """A certificate for a key that was made for it."""
-
-    @property
-    def certificate_pem(self) -> str:
-        """The certificate."""
-        ...
-
-    @property
-    def private_key_pem(self) -> str:
-        """The private key: handed on once, never stored or logged."""
-        ...
-
-
-class Authority(Protocol):
-    """Makes device keys and signs device certificates. Off the loop, with a deadline."""
-
-    async def issue(self) -> Issued:
-        """Make a key and a certificate for it."""
-        ...
-
-    async def sign(self, signing_request_pem: str) -> str:
-        """Answer the PEM of a certificate for the request's key; raises a ServiceError that says why not."""
-        ...
-
-
-class Entry(Protocol):
-    """What was entered into the registry."""
-
-    @property
-    def id(self) -> str:
-        """The certificate's id."""
-        ...
-
-    @property
-    def pem(self) -> str:
-        """The certificate as PEM."""
-        ...
-
-
-class Provided(Protocol):
-    """A certificate of the account's certificate provider, on its way into the registry."""
-
-    @property
-    def trusting(self) -> AbstractAsyncContextManager[None]:
-        """The block in which it is entered; the listeners trust it when that has ended well."""
-        ...
-
-    def enter(self, tx: Tx) -> Entry:
-        """Write it into the registry, PENDING_ACTIVATION."""
-        ...
-
-
-class Providers(Protocol):
-    """The accounts' certificate providers."""
-
-    async def provide(self, signing_request_pem: str, caller: Caller) -> Provided | None:
-        """Have the request signed; None when the account has no provider.
-
-        Raises a ServiceError for what is no signing request, another HedgerowError when the provider fails.
-        """
-        ...
-
-
-class Entries(Protocol):
-    """Enters certificates into the registry."""
-
-    def enter_pending(self, tx: Tx, caller: Caller, pem: str) -> Entry:
-        """Write a certificate that is PENDING_ACTIVATION into the caller's registry."""
-        ...
-
-
-class Hook(Protocol):
-    """The function that is asked first."""
-
-    @property
-    def function_arn(self) -> str:
-        """The function."""
-        ...
-
-
-class Template(Protocol):
-    """What enrolment looks at in a template."""
-
-    @property
-    def just_in_time(self) -> bool:
-        """Whether it is for devices that connect with a certificate of a registered CA, and no other."""
-        ...
-
-    @property
-    def enabled(self) -> bool:
-        """Whether it provisions devices."""
-        ...
-
-    @property
-    def role_arn(self) -> str:
-        """The role whose rights are used."""
-        ...
-
-    @property
-    def hook(self) -> Hook | None:
-        """The function that is asked first, if any."""
-        ...
-
-    @property
-    def default_version(self) -> int:
-        """The version that is used."""
-        ...
-
-
-class Version(Protocol):
-    """One version of a template."""
-
-    @property
-    def body(self) -> str:
-        """The template's text."""
-        ...
-
-
-class Templates(Protocol):
-    """The rows of provisioning templates."""
-
-    def get(self, tx: Tx, account: str, name: str) -> Template | None:
-        """Answer the template, or None."""
-        ...
-
-    def version(self, tx: Tx, account: str, name: str, number: int) -> Version | None:
-        """Answer one version, or None."""
-        ...
-
-
-class Claims(Protocol):
-    """What the certificates of those who ask are allowed, as far as they are claims."""
-
-    def check(self, tx: Tx, caller: Caller, template: str | None, *, again: bool) -> None:
-        """Raise a HedgerowError unless the caller may ask for a certificate, or be provisioned by the template."""
-        ...
-
-    def count(self, tx: Tx, caller: Caller) -> None:
-        """Note that one device more was provisioned; raises a HedgerowError for one too many."""
-        ...
-
-
-class Invoker(Protocol):
-    """Invokes functions for AWS IoT."""
-
-    async def invoke(self, *, account: str, function_arn: str, payload: bytes, source_arn: str) -> bytes:
-        """Answer what the function returned, as principal iot.amazonaws.com for the source (the template).
-
-        Raises AccessDenied where the function's policy does not allow it, HookFailed when the function ended with an
-        error, any other HedgerowError when it could not be run.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +90,12 @@ class ProvisioningFlows:
         invoker: Invoker,
         providers: Providers,
         claims: Claims,
+        enrolments: EnrolmentStore,
+        attempts: Attempts,
     ) -> None:
         self._claims = claims
+        self._enrolments = enrolments
+        self._attempts = attempts
         self._run = run
         self._authority = authority
         self._entries = entries
@@ -252,7 +115,7 @@ class ProvisioningFlows:
             entered = await self._entered(self._pending(issued.certificate_pem, caller), caller)
             return {**entered, "privateKey": issued.private_key_pem}
 
-        return await _answered(request, caller, work)
+        return await self._answered(request, caller, work)
 
     async def create_from_csr(self, request: TopicRequest, caller: Caller) -> Mapping[str, Any]:
         """Answer `$aws/certificates/create-from-csr/{json,cbor}`."""
@@ -271,7 +134,7 @@ class ProvisioningFlows:
                 raise InvalidSigningRequest(error.message) from error
             return await self._entered(self._pending(pem, caller), caller)
 
-        return await _answered(request, caller, work)
+        return await self._answered(request, caller, work)
 
     async def provision(self, request: TopicRequest, caller: Caller) -> Mapping[str, Any]:
         """Answer `$aws/provisioning-templates/+/provision/{json,cbor}`."""
@@ -291,7 +154,41 @@ class ProvisioningFlows:
 
             return (await self._run.write(step)).response
 
-        return await _answered(request, caller, work)
+        return await self._answered(request, caller, work, template=name)
+
+    async def _answered(
+        self,
+        request: TopicRequest,
+        caller: Caller,
+        work: Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]],
+        *,
+        template: str | None = None,
+    ) -> Mapping[str, Any]:
+        """Read the payload, do the work, and answer the one reply that the asking connection gets."""
+        form = request.topic.rpartition("/")[2]
+        body: Mapping[str, Any] = {}
+        try:
+            body = _read(request.payload, form)
+            result, ending = await work(body), "accepted"
+            _log.info("provisioning request answered", extra={"fields": {"topic": request.topic, **_who(caller)}})
+        except HedgerowError as error:
+            rejection = error if isinstance(error, Rejection) else InternalFailure("Internal failure. Try again.")
+            result, ending = rejected(rejection), "rejected"
+            fields = {"topic": request.topic, "code": rejection.code, "cause": str(error), **_who(caller)}
+            _log.warning("provisioning request refused", extra={"fields": fields})
+            await self._note_refusal(caller, body, rejection, template)
+        return {"replies": ((f"{request.topic}/{ending}", _written(result, form)),)}
+
+    async def _note_refusal(
+        self, caller: Caller, body: Mapping[str, Any], rejection: Rejection, template: str | None
+    ) -> None:
+        def note(tx: Tx) -> Answer:
+            why, device = f"{rejection.code}: {rejection.message}", _name_in(body.get("parameters"))
+            self._attempts.note(tx, caller, way=WAY, why_not=why, device=device, template=template)
+            return Answer()
+
+        with contextlib.suppress(HedgerowError):  # the device is told anyway
+            await self._run.write(note)
 
     async def _provided(self, signing_request: str, caller: Caller) -> Provided | None:
         try:
@@ -357,10 +254,32 @@ class ProvisioningFlows:
             parameters=parameters,
             approved=ready.template.hook is not None,
         )
+        before = self._enrolments.get(tx, caller.account, ready.certificate_id)
+        if before is not None:
+            return self._answered_again(tx, order, before, caller)
         answer = self._registration.register(tx, order, caller)
+        thing = answer.response.get("thingName")
         if not ready.again:
-            self._claims.count(tx, caller)
+            self._count(tx, caller)
+        self._enrolments.add(tx, caller.account, ready.certificate_id, Enrolment(thing=thing, reply=answer.response))
+        tx.follow_up(ENROLMENT_OVER, account=caller.account, key=ready.certificate_id, body={}, due_at=tx.now + TOKEN_S)
+        self._attempts.note(tx, caller, way=WAY, device=thing, certificate_id=ready.certificate_id, template=name)
         return answer
+
+    def _answered_again(self, tx: Tx, order: Order, before: Enrolment, caller: Caller) -> Answer:
+        """Answer a device that lost the reply, and change nothing; raise InvalidOwnershipToken for any other."""
+        if before.connected:
+            raise InvalidOwnershipToken
+        thing = self._registration.check(tx, order, caller).thing
+        if (None if thing is None else thing.name) != before.thing:
+            raise InvalidOwnershipToken
+        return Answer(before.reply)
+
+    def _count(self, tx: Tx, caller: Caller) -> None:
+        try:
+            self._claims.count(tx, caller)
+        except HedgerowError as error:
+            raise Denied(f"Access Denied: {error}") from error
 
     async def _asked(
         self, hook: Hook, name: str, ready: _Ready, parameters: Mapping[str, str], caller: Caller
@@ -392,25 +311,15 @@ class ProvisioningFlows:
         return hook_answer(result, parameters)
 
 
-async def _answered(
-    request: TopicRequest, caller: Caller, work: Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
-) -> Mapping[str, Any]:
-    """Read the payload, do the work, and answer the one reply that the asking connection gets."""
-    form = request.topic.rpartition("/")[2]
-    try:
-        result, ending = await work(_read(request.payload, form)), "accepted"
-        _log.info("provisioning request answered", extra={"fields": {"topic": request.topic, **_who(caller)}})
-    except HedgerowError as error:
-        rejection = error if isinstance(error, Rejection) else InternalFailure("Internal failure. Try again.")
-        result, ending = rejected(rejection), "rejected"
-        fields = {"topic": request.topic, "code": rejection.code, "cause": str(error), **_who(caller)}
-        _log.warning("provisioning request refused", extra={"fields": fields})
-    return {"replies": ((f"{request.topic}/{ending}", _written(result, form)),)}
-
-
 def rejected(rejection: Rejection) -> Mapping[str, Any]:
     """Answer the payload of a rejection."""
     return {"statusCode": rejection.status, "errorCode": rejection.code, "errorMessage": rejection.message}
+
+
+def _name_in(parameters: Any) -> str | None:
+    """Answer the thing name that a device asked for, as far as that can be told; other parameters may be secret."""
+    name = parameters.get("ThingName") if isinstance(parameters, Mapping) else None
+    return plain_text(name)
 
 
 def _who(caller: Caller) -> Mapping[str, Any]:

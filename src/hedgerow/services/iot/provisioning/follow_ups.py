@@ -1,13 +1,16 @@
 """What happens to a certificate that no device claims: it is deleted when its ownership token has ended."""
 
-from hedgerow.services.iot.provisioning.store import Certificates, Policies, Things
+from hedgerow.services.iot.provisioning.store import Certificates, EnrolmentStore, Policies, Things
 from hedgerow.store import Answer, FollowUp, Tx
 
 
 class ProvisioningFollowUps:
     """Handlers of the follow-ups of enrolment."""
 
-    def __init__(self, *, certificates: Certificates, things: Things, policies: Policies) -> None:
+    def __init__(
+        self, *, certificates: Certificates, things: Things, policies: Policies, enrolments: EnrolmentStore
+    ) -> None:
+        self._enrolments = enrolments
         self._certificates = certificates
         self._things = things
         self._policies = policies
@@ -21,4 +24,9 @@ class ProvisioningFollowUps:
             return Answer()
         if not self._policies.attached_to(tx, row.account, row.key):
             self._certificates.remove(tx, row.account, row.key)
+        return Answer()
+
+    def on_enrolment_over(self, tx: Tx, row: FollowUp) -> Answer:
+        """Forget what the device was answered."""
+        self._enrolments.remove(tx, row.account, row.key)
         return Answer()

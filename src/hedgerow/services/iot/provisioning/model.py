@@ -8,8 +8,10 @@ Whose name is it? Every holder of a shared claim may ask for any thing name. So,
   whatever the OverrideSettings say, and the first stays as it is. Approval is an act of the operator: deactivate or
   detach the old certificate, delete the thing, or have a pre-provisioning hook at the template that allows it. (AWS
   would attach both; `names_may_be_taken` brings that back.)
-- The same certificate again is the same device that lost the reply: the template is applied again. So is another
-  certificate for the same key, which only the holder of that key can have asked for with a signing request.
+- The same certificate again, with the same resolved thing, is the same device that lost the reply: it gets the same
+  reply, and nothing is changed. For another thing, or once it has connected as itself, its token is not good any more.
+- Another certificate for the same key, which only the holder of that key can have asked for with a signing request, is
+  the same device, too: the template is applied again.
 - A certificate that is attached to a thing is not given a second one.
 
 OverrideSettings, per value: DO_NOTHING keeps, REPLACE sets, MERGE adds (attributes: the template wins). Without a

@@ -102,11 +102,14 @@ class Registration:
         self._names_may_be_taken = names_may_be_taken
 
     def register(self, tx: Tx, order: Order, caller: Caller) -> Answer:
-        """Do all of it and answer `thingName` and `deviceConfiguration`; raise a Rejection, and then nothing is done.
-
-        May be repeated with the same certificate: the template is applied again.
-        """
+        """Do all of it and answer `thingName` and `deviceConfiguration`; or raise a Rejection and do nothing."""
         return self.apply(tx, order, resolved(order), caller)
+
+    def check(self, tx: Tx, order: Order, caller: Caller) -> language.Resolved:
+        """Answer what would be done, and do nothing; raise a Rejection when the certificate may not be provisioned."""
+        wanted = resolved(order)
+        self._check_certificate(tx, order, caller.account, active=wanted.certificate.active)
+        return wanted
 
     def apply(self, tx: Tx, order: Order, wanted: language.Resolved, caller: Caller) -> Answer:
         """Do the same with a template that is filled in already."""

@@ -30,6 +30,7 @@ from hedgerow.services.iot.provisioning.errors import (
     Rejection,
 )
 from hedgerow.services.iot.provisioning.operations import Operation, Order, Registration, resolved
+from hedgerow.services.iot.provisioning.ports import Attempts
 from hedgerow.services.iot.provisioning.store import Certificates
 from hedgerow.store import Answer, Run, Tx
 
@@ -92,7 +93,9 @@ class OperatorRegistration:
         certificates: Certificates,
         registration: Registration,
         callers: Callers,
+        attempts: Attempts,
     ) -> None:
+        self._attempts = attempts
         self._run = run
         self._authority = authority
         self._entries = entries
@@ -105,8 +108,12 @@ class OperatorRegistration:
         body, parameters = request["templateBody"], request.get("parameters")
         given = {} if parameters is None else dict(request.take_all("parameters"))
         may = await self._callers.may(caller)
-        prepared = await self.prepare(body, given)
-        return (await self._run.write(lambda tx: self.register(tx, prepared, caller, may=may))).response
+        try:
+            prepared = await self.prepare(body, given)
+            return (await self._run.write(lambda tx: self.register(tx, prepared, caller, may=may))).response
+        except ServiceError as error:
+            await self._run.write(_noting(self._attempts, caller, error, given))
+            raise
 
     async def prepare(self, body: str, parameters: Mapping[str, str]) -> Prepared:
         """Fill the template in and sign what is to be signed.
@@ -159,6 +166,14 @@ class OperatorRegistration:
             raise NotRegistered(error.why) from error
         except Rejection as error:
             raise NotRegistered(error.message) from error
+        thing = prepared.wanted.thing
+        self._attempts.note(
+            tx,
+            caller,
+            way="OPERATOR" if role_arn is None else "BULK",
+            device=None if thing is None else thing.name,
+            certificate_id=certificate_id,
+        )
         found = self._certificates.get(tx, caller.account, certificate_id)
         arns = _arns(prepared, caller, certificate_id)
         pem = "" if found is None else found.pem
@@ -199,6 +214,17 @@ def _arns(prepared: Prepared, caller: Caller, certificate_id: str) -> dict[str, 
     if wanted.thing is not None:
         found[template.thing_resource] = own(f"thing/{wanted.thing.name}")
     return found | {policy.resource: own(f"policy/{policy.name}") for policy in wanted.policies}
+
+
+def _noting(
+    attempts: Attempts, caller: Caller, error: ServiceError, parameters: Mapping[str, str]
+) -> Callable[[Tx], Answer]:
+    def note(tx: Tx) -> Answer:
+        why, device = f"{error.code}: {error.message}", parameters.get("ThingName")
+        attempts.note(tx, caller, way="OPERATOR", why_not=why, device=device)
+        return Answer()
+
+    return note
 
 
 def failure(error: ServiceError) -> dict[str, str]:

@@ -1,15 +1,81 @@
-"""What enrolment reads of other subjects' rows. It has none of its own.
+"""What enrolment reads of other subjects' rows, and its own: whom it answered what, as long as the token is good.
 
 Tokens are sealed, not stored; a certificate that waits for its device stands in the registry, with a follow-up.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
-from hedgerow.store import Tx
+from sqlalchemy import Boolean, Column, String, Table, Text, bindparam, delete, insert, select, update
+
+from hedgerow.store import Tx, metadata
 
 UNCLAIMED: Final = "unclaimed-certificate"
 """Follow-up, key: certificate id. Due when the ownership token ends; see `follow_ups.py`."""
+ENROLMENT_OVER: Final = "enrolment-over"
+"""Follow-up, key: certificate id. Due when no ownership token of the certificate can be good any more."""
+
+enrolments = Table(
+    "iot_enrolment",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("certificate_id", String(64), primary_key=True),
+    Column("thing", String(128)),
+    Column("reply", Text, nullable=False),  # JSON
+    Column("connected", Boolean, nullable=False),
+)
+
+_ACCOUNT: Final[Any] = bindparam("account_")
+_ID: Final[Any] = bindparam("id_")
+_OWN: Final = (enrolments.c.account == _ACCOUNT) & (enrolments.c.certificate_id == _ID)
+_GET: Final = select(enrolments).where(_OWN)
+_ADD: Final = insert(enrolments)
+_CONNECTED: Final = update(enrolments).where(_OWN).values(connected=True)
+_DROP: Final = delete(enrolments).where(_OWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """What a device was answered when it was provisioned."""
+
+    thing: str | None
+    reply: Mapping[str, Any]
+    connected: bool = False  # with its own certificate: then it has the reply
+
+
+class EnrolmentStore:
+    """What devices were answered. It holds nothing; one serves every transaction."""
+
+    def get(self, tx: Tx, account: str, certificate_id: str) -> Enrolment | None:
+        """Answer the certificate's enrolment while its token is good, or None."""
+        row = tx.one(_GET, account_=account, id_=certificate_id)
+        if row is None:
+            return None
+        return Enrolment(thing=row.thing, reply=json.loads(row.reply), connected=bool(row.connected))
+
+    def add(self, tx: Tx, account: str, certificate_id: str, enrolment: Enrolment) -> None:
+        tx.run(
+            _ADD,
+            account=account,
+            certificate_id=certificate_id,
+            thing=enrolment.thing,
+            reply=json.dumps(dict(enrolment.reply)),
+            connected=enrolment.connected,
+        )
+
+    def is_waiting(self, tx: Tx, account: str, certificate_id: str) -> bool:
+        """Tell whether the device was provisioned, its token is good, and it has not connected as itself."""
+        row = tx.one(_GET, account_=account, id_=certificate_id)
+        return row is not None and not row.connected
+
+    def connected(self, tx: Tx, account: str, certificate_id: str) -> None:
+        """Write that the device has connected as itself."""
+        tx.run(_CONNECTED, account_=account, id_=certificate_id)
+
+    def remove(self, tx: Tx, account: str, certificate_id: str) -> None:
+        tx.run(_DROP, account_=account, id_=certificate_id)
 
 
 class Status(Protocol):

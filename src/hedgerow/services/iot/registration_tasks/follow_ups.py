@@ -49,6 +49,14 @@ class Registrar(Protocol):
         ...
 
 
+class Attempts(Protocol):
+    """The record of how devices got their identity."""
+
+    def note(self, tx: Tx, caller: Caller, *, way: str, why_not: str | None, device: str | None) -> None:
+        """Write down how an attempt ended: well, or `why_not`."""
+        ...
+
+
 class Files(Protocol):
     """The objects of accounts."""
 
@@ -68,7 +76,10 @@ class Files(Protocol):
 class RegistrationTaskFollowUps:
     """Handlers of the follow-ups of registration tasks."""
 
-    def __init__(self, *, run: Run, tasks: RegistrationTaskStore, files: Files, registrar: Registrar) -> None:
+    def __init__(
+        self, *, run: Run, tasks: RegistrationTaskStore, files: Files, registrar: Registrar, attempts: Attempts
+    ) -> None:
+        self._attempts = attempts
         self._run = run
         self._tasks = tasks
         self._files = files
@@ -135,8 +146,8 @@ class RegistrationTaskFollowUps:
                 prepared = await self._registrar.prepare(task.body, parameters_of(line))
                 await self._run.write(lambda tx: self._registered(tx, row, task, line, prepared, caller))
             except ServiceError as error:
-                text = entry(line, errorCode=error.code, errorMessage=error.message)
-                await self._run.write(lambda tx: self._noted(tx, row, line, Report.ERRORS, text))
+                refused = error  # the name is gone after the block
+                await self._run.write(lambda tx: self._refused(tx, row, line, refused, caller))
         except Gone:
             return False
         return True
@@ -149,6 +160,14 @@ class RegistrationTaskFollowUps:
         }
         self._noted(tx, row, line, Report.RESULTS, entry(line, response=response))
         return Answer({}, events=done.events)
+
+    def _refused(self, tx: Tx, row: FollowUp, line: Line, error: ServiceError, caller: Caller) -> Answer:
+        text = entry(line, errorCode=error.code, errorMessage=error.message)
+        self._noted(tx, row, line, Report.ERRORS, text)
+        self._attempts.note(
+            tx, caller, way="BULK", why_not=f"{error.code}: {error.message}", device=f"line {line.number} of {row.key}"
+        )
+        return Answer()
 
     def _noted(self, tx: Tx, row: FollowUp, line: Line, kind: Report | None, text: str) -> Answer:
         """Pass over the line, and write down what became of it; raise Gone when that was done before."""

@@ -163,9 +163,14 @@ class Bench:
                 anchors=self.anchors,
             ),
             claims=registry.claim_reader,
+            enrolments=registry.enrolment_store,
+            attempts=registry.attempts,
         )
         self.follow_ups = ProvisioningFollowUps(
-            certificates=registry.certificate_store, things=registry.thing_store, policies=registry.policy_store
+            certificates=registry.certificate_store,
+            things=registry.thing_store,
+            policies=registry.policy_store,
+            enrolments=registry.enrolment_store,
         )
 
     def template(self, body: str, *, enabled: bool = True, hook: bool = False, name: str = "fleet") -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hedgerow.base.errors import AccessDenied, Unavailable
 from hedgerow.core.events import AuthorisationChanged
-from hedgerow.services.iot.provisioning import UNCLAIMED, HookFailed
+from hedgerow.services.iot.provisioning import ENROLMENT_OVER, UNCLAIMED, HookFailed
 from hedgerow.store import FollowUp
 from tests.support.registry import ALLOW_ALL, Registry, arn_of
 from tests.support.store import CALLER
@@ -433,7 +433,69 @@ def test_one_certificate_is_not_given_a_second_name(bench: Bench) -> None:
 
     answer = bench.provision(got["certificateOwnershipToken"], {"ThingName": "b"})
 
-    assert "already attached to thing a" in code(answer)[1]
+    assert code(answer) == ("InvalidCertificateOwnershipToken", "Certificate ownership token is invalid.")
+    with bench.store.tx() as tx:
+        assert bench.registry.thing_store.get(tx, CALLER.account, "b") is None
+
+
+def test_asking_again_changes_nothing_that_was_changed_meanwhile(bench: Bench) -> None:
+    bench.registry.group("sites")
+    bench.template(template(SITE, overrides={"AttributePayload": "REPLACE", "ThingGroups": "REPLACE"}))
+    got = bench.enrol(ThingName="a", Serial="1")
+    request = {"thingName": "a", "attributePayload": {"attributes": {"serial": "by-hand"}}}
+    bench.store.run(bench.registry.things.update_thing, request)
+
+    again = bench.provision(got["certificateOwnershipToken"], {"ThingName": "a", "Serial": "1"})
+
+    assert again == ("accepted", {"deviceConfiguration": {}, "thingName": "a"})
+    assert describe(bench, "a")["attributes"] == {"serial": "by-hand"}
+
+
+def test_a_token_is_over_once_the_device_has_connected_as_itself(bench: Bench) -> None:
+    bench.template(template(THING))
+    got = bench.enrol(ThingName="a")
+    with bench.store.tx() as tx:
+        waiting = bench.registry.enrolment_store.is_waiting(tx, CALLER.account, got["certificateId"])
+        bench.registry.enrolment_store.connected(tx, CALLER.account, got["certificateId"])
+
+    answer = bench.provision(got["certificateOwnershipToken"], {"ThingName": "a"})
+
+    assert waiting
+    assert code(answer)[0] == "InvalidCertificateOwnershipToken"
+
+
+def test_what_a_device_was_answered_is_forgotten_when_its_token_is_over(bench: Bench) -> None:
+    bench.template(template(THING))
+    got = bench.enrol(ThingName="a")
+    row = FollowUp(seq=1, account=CALLER.account, kind=ENROLMENT_OVER, key=got["certificateId"], due_at=0.0, body={})
+
+    with bench.store.tx() as tx:
+        bench.follow_ups.on_enrolment_over(tx, row)
+
+    assert not [row for row in bench.dump() if row.startswith("iot_enrolment:")]
+
+
+@pytest.mark.spec("AL-41")
+def test_every_attempt_is_recorded_with_its_device_and_reason_and_nothing_secret(bench: Bench) -> None:
+    bench.template(template(THING))
+    got = bench.certificate()
+    token = got["certificateOwnershipToken"]
+
+    bench.provision(token, {"ThingName": "a", "Password": "hidden"})
+    bench.provision("forged", {"ThingName": "b", "Password": "hidden"})
+    bench.provision(token, {"ThingName": "c"}, name="other")
+
+    record = bench.registry.record()
+    assert [(each["way"], each["outcome"], each["device"]) for each in record] == [
+        ("CLAIM", "REFUSED", "c"),
+        ("CLAIM", "REFUSED", "b"),
+        ("CLAIM", "ACCEPTED", "a"),
+    ]
+    assert record[0]["reason"] == "InvalidTemplate: Template with name other does not exist."
+    assert record[2]["certificateId"] == got["certificateId"]
+    assert (record[2]["clientId"], record[2]["templateName"]) == ("boot-1", "fleet")
+    text = str(record)
+    assert not [secret for secret in ("hidden", token, got["privateKey"]) if secret in text]
 
 
 @pytest.mark.parametrize("status", ["INACTIVE", "REVOKED"])

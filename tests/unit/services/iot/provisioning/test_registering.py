@@ -61,6 +61,7 @@ class Bench:
             certificates=registry.certificate_store,
             registration=registry.registration(rights=FakeRoles()),
             callers=self,
+            attempts=registry.attempts,
         )
 
     async def may(self, caller: Caller) -> Callable[[str, str], bool]:
@@ -192,6 +193,19 @@ def test_the_callers_own_rights_decide_about_each_step(bench: Bench, action: str
         bench.register(body(BY_CSR))
 
     assert contents(bench.registry) == before
+
+
+@pytest.mark.spec("AL-41")
+def test_what_operators_register_is_recorded(bench: Bench) -> None:
+    bench.register(body(BY_CSR))
+    with pytest.raises(InvalidSigningRequest):
+        bench.register(body(BY_CSR), {"ThingName": "bulb", "CSR": "nonsense"})
+
+    refused, accepted = bench.registry.record()
+    assert [(each["way"], each["outcome"], each["device"]) for each in (refused, accepted)] == [
+        ("OPERATOR", "REFUSED", "bulb"),
+        ("OPERATOR", "ACCEPTED", "lamp"),
+    ]
 
 
 def test_a_certificate_of_another_account_is_not_there(bench: Bench) -> None:

@@ -141,9 +141,10 @@ class Bench:
             certificates=registry.certificate_store,
             registration=registry.registration(rights=self.rights),
             callers=self,
+            attempts=registry.attempts,
         )
         self.follow_ups = RegistrationTaskFollowUps(
-            run=self.run, tasks=self.tasks, files=self.files, registrar=registering
+            run=self.run, tasks=self.tasks, files=self.files, registrar=registering, attempts=registry.attempts
         )
 
     async def may(self, caller: Caller) -> Any:

@@ -1,0 +1,55 @@
+"""What connections tell about enrolment: a device that connects as itself has its reply, a claim may be turned away.
+
+The first is noted once, while the device's ownership token is still good; the second goes into the record of attempts.
+"""
+
+from dataclasses import dataclass
+
+from hedgerow.core.arn import arn
+from hedgerow.core.caller import Caller, Kind
+from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
+from hedgerow.services.iot.claims import ClaimReader
+from hedgerow.services.iot.onboarding import Attempts
+from hedgerow.services.iot.provisioning import EnrolmentStore
+from hedgerow.store import Answer, Run, Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomers:
+    """Takes note of connections. It holds nothing of its own."""
+
+    run: Run
+    enrolments: EnrolmentStore
+    claims: ClaimReader
+    attempts: Attempts
+    region: str
+
+    def is_news(self, tx: Tx, answer: Admitted | NotAdmitted) -> bool:
+        """Tell whether there is anything to be noted about who connects."""
+        if isinstance(answer, Admitted):
+            return self.enrolments.is_waiting(tx, answer.account, answer.principal)
+        if answer.account is None:
+            return False
+        return self.claims.of(tx, answer.account, answer.principal) is not None
+
+    async def note(self, question: Admit, answer: Admitted | NotAdmitted) -> None:
+        """Note it."""
+        await self.run.write(lambda tx: self._noted(tx, question, answer))
+
+    def _noted(self, tx: Tx, question: Admit, answer: Admitted | NotAdmitted) -> Answer:
+        if isinstance(answer, Admitted):
+            self.enrolments.connected(tx, answer.account, answer.principal)
+            return Answer()
+        account = answer.account or ""
+        caller = Caller(
+            account=account,
+            region=self.region,
+            principal=arn("iot", self.region, account, f"cert/{answer.principal}"),
+            kind=Kind.CERTIFICATE,
+            request_id="",
+            source_ip=question.peer,
+            certificate_id=answer.principal,
+            client_id=question.client_id,
+        )
+        self.attempts.note(tx, caller, way="CLAIM", why_not=f"{answer.reason}: {answer.detail}")
+        return Answer()
