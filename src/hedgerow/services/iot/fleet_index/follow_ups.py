@@ -10,7 +10,7 @@ from hedgerow.services.iot.fleet_index.indexing import CHANGED, Indexing
 from hedgerow.services.iot.fleet_index.model import INDEXES
 from hedgerow.store import Answer, FollowUp, Tx
 
-OTHERS: Final = 127
+OTHERS: Final = 63
 """So many documents are written along with the first: some ten milliseconds."""
 PAUSE_S: Final = 0.04
 """Between two writings, so that the second finds more to write at once; the index lags so much behind."""

@@ -82,7 +82,7 @@ def test_changes_that_wait_are_written_some_at_a_time_and_each_thing_once(bench:
 
     bench.step()
 
-    assert (before, bench.waiting(), len(found(bench, "attributes.a:b"))) == (140, 12, 64)
+    assert (before, bench.waiting(), len(found(bench, "attributes.a:b"))) == (140, 76, 32)
 
 
 def test_a_change_whose_writing_failed_is_tried_by_itself(bench: IndexBench) -> None:
