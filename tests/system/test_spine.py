@@ -62,16 +62,16 @@ def test_writes_that_arrive_together_share_commits_and_one_refusal_spares_the_ot
     seen.client("iot").create_thing(thingName="thing-7")
     names = [f"thing-{number}" for number in range(TOGETHER)]
     iot = seen.client("iot", config=Config(max_pool_connections=TOGETHER))
-    before = metric(inside, "hedgerow_store_commits")
+    before = metric(inside, 'hedgerow_store_commits_total{database="main"}')
 
     with inside.faults.commits_held() as let_go, ThreadPoolExecutor(TOGETHER) as callers:
         calls = [callers.submit(create_thing, iot, name) for name in names]
-        until("all of them waiting", lambda: metric(inside, "hedgerow_store_waiting") == TOGETHER)
+        until("all of them waiting", lambda: metric(inside, 'hedgerow_queue_length{queue="store"}') == TOGETHER)
         let_go.set()
         answers = [call.result() for call in calls]
 
     made = {thing["thingName"] for thing in iot.list_things(maxResults=250)["things"]}
-    assert metric(inside, "hedgerow_store_commits") - before < 8
+    assert metric(inside, 'hedgerow_store_commits_total{database="main"}') - before < 8
     assert [name for name, answer in zip(names, answers, strict=True) if answer != "created"] == ["thing-7"]
     assert answers[7] == "ResourceAlreadyExistsException"
     assert made == set(names)
