@@ -36,7 +36,7 @@ from hedgerow.services.iot.things import ThingStore
 from hedgerow.store import Answer, FollowUp, Tx
 from hedgerow.store.tx import follow_ups
 from tests.support.clock import FakeIds
-from tests.support.store import CALLER, MemoryStore
+from tests.support.store import CALLER, MemoryRun, MemoryStore
 
 ARN = f"arn:aws:iot:{CALLER.region}:{CALLER.account}:"
 NAMESPACE = "aws-gg-deployment"
@@ -102,6 +102,18 @@ class FakeSigner:
         return f"https://cloud.local:8443/{bucket}/{key}?{self._query}"
 
 
+class FakeRights:
+    """Everybody may pass every role but those in `kept`."""
+
+    def __init__(self) -> None:
+        self.kept: set[str] = set()
+
+    async def pass_role(self, caller: Caller, role_arn: str, *, to: str) -> None:
+        assert to == "iot.amazonaws.com"
+        if role_arn in self.kept:
+            raise AccessDenied("iam:PassRole is not allowed")
+
+
 class FakeObjects:
     """S3 with what is put into `kept`."""
 
@@ -128,7 +140,15 @@ class Cloud:
         self.rows = rows = JobStore()
         self.links, self.objects = FakeLinks(), FakeObjects()
         self.documents = Documents(links=self.links)
-        self.sources = JobSources(documents=self.documents, objects=self.objects)
+        kept = TemplateStore()
+        templates, self.rights = Templates(store=kept, jobs=rows), FakeRights()
+        self.sources = JobSources(
+            run=MemoryRun(self.store),
+            documents=self.documents,
+            templates=templates,
+            objects=self.objects,
+            rights=self.rights,
+        )
         self.jobs = Jobs(
             store=rows,
             things=self.registry,
@@ -138,12 +158,12 @@ class Cloud:
             documents=self.documents,
         )
         desk = DeviceDesk(jobs=self.jobs, store=rows)
-        pages, kept = Pages(Pager(b"key")), TemplateStore()
+        pages = Pages(Pager(b"key"))
         self.api = JobOperations(
             jobs=self.jobs,
             store=rows,
             documents=self.documents,
-            templates=Templates(store=kept),
+            templates=templates,
             groups=self.registry,
             pages=pages,
         )

@@ -75,6 +75,8 @@ def build_fleet(
         telling=telling,
         links=job_links,
         objects=job_objects,
+        run=run,
+        rights=rights,
     )
     build_commands(tables=tables, ids=ids, pages=pages, things=stores.things)
     components = ComponentStore()

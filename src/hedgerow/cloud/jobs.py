@@ -22,9 +22,10 @@ from hedgerow.services.iot.jobs import (
     TemplateStore,
 )
 from hedgerow.services.iot.jobs.documents import Links
-from hedgerow.services.iot.jobs.flows import Objects
+from hedgerow.services.iot.jobs.flows import Objects, Rights
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.registry_events import RegistryEvents
+from hedgerow.store import Run
 
 
 def build_jobs(
@@ -36,9 +37,12 @@ def build_jobs(
     telling: RegistryEvents,
     links: Links,
     objects: Objects,
+    run: Run,
+    rights: Rights,
 ) -> Jobs:
     """Build them and enter their rows."""
-    documents, templates = Documents(links=links), TemplateStore()
+    documents, kept = Documents(links=links), TemplateStore()
+    templates = Templates(store=kept, jobs=store)
     jobs = Jobs(
         store=store,
         things=stores.things,
@@ -47,19 +51,20 @@ def build_jobs(
         told=JobEvents(telling=telling),
         documents=documents,
     )
-    desk, sources = DeviceDesk(jobs=jobs, store=store), JobSources(documents=documents, objects=objects)
+    desk = DeviceDesk(jobs=jobs, store=store)
+    sources = JobSources(run=run, documents=documents, templates=templates, objects=objects, rights=rights)
     operations = JobOperations(
         jobs=jobs,
         store=store,
         documents=documents,
-        templates=Templates(store=templates),
+        templates=templates,
         groups=stores.groups,
         pages=pages,
     )
     executions = JobExecutionOperations(jobs=jobs, store=store, pages=pages)
-    kept = TemplateOperations(store=templates, jobs=store, documents=documents, pages=pages)
+    on_templates = TemplateOperations(store=kept, jobs=store, documents=documents, pages=pages)
     tables.serve("iot", rows.rows(jobs=operations, executions=executions, sources=sources))
-    tables.serve("iot", rows.template_rows(templates=kept, sources=sources))
+    tables.serve("iot", rows.template_rows(templates=on_templates, sources=sources))
     tables.serve("iot-jobs-data", data_rows.rows(jobs=JobDataOperations(desk=desk)))
     tables.answer(rows.topic_rows(jobs=JobTopics(desk=desk)))
     tables.follow(rows.follow_up_rows(jobs=JobFollowUps(jobs=jobs)))

@@ -23,6 +23,11 @@ class CallerRights:
         """Raise AccessDenied, with who, what and why, unless the caller may do it."""
         demand(await self._grants(caller), caller, action, resource, self._known(caller))
 
+    async def pass_role(self, caller: Caller, role_arn: str, *, to: str) -> None:
+        """Raise AccessDenied unless the caller may hand the role to the service."""
+        known = {**self._known(caller), "iam:PassedToService": to}
+        demand(await self._grants(caller), caller, "iam:PassRole", role_arn, known)
+
     async def may(self, caller: Caller) -> Callable[[str, str], bool]:
         """Answer what tells whether the caller may do an action to a resource, as things stand now."""
         grants, known = await self._grants(caller), self._known(caller)

@@ -10,9 +10,9 @@ from hedgerow.services.iot.jobs.changes import Jobs
 from hedgerow.services.iot.jobs.documents import Documents, given_document
 from hedgerow.services.iot.jobs.model import Job, Selection, Status
 from hedgerow.services.iot.jobs.scheduling import next_rollouts
-from hedgerow.services.iot.jobs.settings import read_settings, shown_settings
+from hedgerow.services.iot.jobs.settings import Settings, read_settings, shown_settings
 from hedgerow.services.iot.jobs.store import JobStore
-from hedgerow.services.iot.jobs.template_operations import Draft, Templates
+from hedgerow.services.iot.jobs.template_operations import Draft, Templates, check_passed
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.principals import own_resource
 from hedgerow.store import Answer, Tx
@@ -54,6 +54,7 @@ class JobOperations:
         things, groups = _targets(request, caller)
         draft = self._draft(tx, request, caller)
         settings = read_settings(request)
+        check_passed(request, settings, Settings() if draft is None else draft.settings)
         job = Job(
             id=request["jobId"],
             things=things,

@@ -6,7 +6,7 @@ documents are for AWS's templates alone, as in AWS.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from hedgerow.core.arn import parse
 from hedgerow.core.caller import Caller
@@ -23,6 +23,9 @@ from hedgerow.services.iot.jobs.template_store import Template, TemplateStore
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.principals import own_resource
 from hedgerow.store import Answer, Tx
+
+PASSED: Final = "$passedRole"
+"""The member in which an operation is told about which role the caller was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +50,31 @@ class Draft:
         return replace(both, schedule=replace(schedule, windows=self.windows))
 
 
+def check_passed(request: Request, said: Settings, inherited: Settings) -> None:
+    """Raise InvalidRequest unless the caller was asked about the role that comes along (and has not changed since)."""
+    passed, comes = request.get(PASSED), None if said.presigning is not None else inherited.presigning
+    if comes is not None and passed != comes.role_arn:
+        raise InvalidRequest("What this is made from has just been changed; try again.")
+
+
 class Templates:
     """Finds the template of a job. It holds no state; one serves every transaction."""
 
-    def __init__(self, *, store: TemplateStore) -> None:
+    def __init__(self, *, store: TemplateStore, jobs: JobStore) -> None:
         self._store = store
+        self._jobs = jobs
+
+    def role_of(self, tx: Tx, caller: Caller, request: Mapping[str, Any]) -> str | None:
+        """Answer the role that comes with the template or job that the request names, unless it names one itself."""
+        if request.get("presignedUrlConfig"):
+            return None
+        found: Template | Job | None = None
+        for member, kind, store in (("jobTemplateArn", "jobtemplate", self._store), ("jobArn", "job", self._jobs)):
+            parsed = parse(request.get(member) or "")
+            if parsed is not None and parsed.account == caller.account and parsed.resource.startswith(f"{kind}/"):
+                found = store.get(tx, caller.account, parsed.resource.partition("/")[2])
+        presigning = None if found is None else found.settings.presigning
+        return None if presigning is None else presigning.role_arn
 
     def draft(self, tx: Tx, caller: Caller, template_arn: str, parameters: Mapping[str, str]) -> Draft:
         """Read the template of this ARN. Raises InvalidRequest and ResourceNotFound."""
@@ -97,13 +120,15 @@ class TemplateOperations:
 
     def create_job_template(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         name, base = request["jobTemplateId"], self._base(tx, request, caller)
-        windows = read_windows(request.take_all("maintenanceWindows"))
+        windows, said = read_windows(request.take_all("maintenanceWindows")), read_settings(request)
+        inherited = base.settings if base is not None else Settings()
+        check_passed(request, said, inherited)
         new = Template(
             id=name,
             description=request["description"],
             document=base.document if base is not None else given_document(request),
             source=base.source if base is not None else request.get("documentSource"),
-            settings=read_settings(request).over(base.settings if base is not None else Settings()),
+            settings=said.over(inherited),
             windows=windows or _windows_of(base),
             created_at=tx.now,
         )

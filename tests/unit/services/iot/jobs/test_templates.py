@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hedgerow.base.errors import ServiceError
+from hedgerow.base.errors import AccessDenied, ServiceError
 from hedgerow.services.iot.errors import InvalidRequest, ResourceNotFound
 from tests.support.jobs import ARN, Cloud, FakeLinks
 from tests.support.store import OTHER_ACCOUNT
@@ -33,7 +33,7 @@ def template(cloud: Cloud, name: str = "t", **members: Any) -> str:
 def made(cloud: Cloud, template_arn: str, job: str = "j", **members: Any) -> Mapping[str, Any]:
     """Make a job from a template."""
     request = {"jobId": job, "targets": [f"{ARN}thing/T"], "jobTemplateArn": template_arn, **members}
-    cloud.store.run(cloud.api.create_job, request)
+    cloud.ask(cloud.api.create_job, request)
     return cloud.job(job)
 
 
@@ -217,6 +217,27 @@ def test_jobs_are_listed_by_the_id_of_their_group(cloud: Cloud) -> None:
     assert listed(thingGroupId="id-top", thingGroupName="sub") == []
     assert listed(thingGroupId="id-none") == []
     assert listed() == [("mine", None), ("other", None)]
+
+
+def test_who_may_not_pass_the_role_of_a_template_or_job_makes_nothing_from_it(cloud: Cloud) -> None:
+    cloud.create(**SETTINGS)
+    arn = template(cloud, document="{}", **SETTINGS)
+    cloud.rights.kept.add(FakeLinks.ROLE)
+
+    with pytest.raises(AccessDenied, match="PassRole"):
+        made(cloud, arn, "k")
+    with pytest.raises(AccessDenied, match="PassRole"):
+        template(cloud, "other", jobArn=f"{ARN}job/j")
+
+    made(cloud, template(cloud, "plain", document="{}"), "l")
+
+
+def test_a_role_that_nobody_asked_about_is_not_taken_along(cloud: Cloud) -> None:
+    arn = template(cloud, document="{}", **SETTINGS)
+    request = {"jobId": "k", "targets": [f"{ARN}thing/T"], "jobTemplateArn": arn}
+
+    with pytest.raises(InvalidRequest, match="try again"):
+        cloud.store.run(cloud.api.create_job, request)
 
 
 @pytest.mark.spec("AL-08")
