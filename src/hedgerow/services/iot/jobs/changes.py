@@ -171,7 +171,10 @@ class Jobs:
 
     def follow_membership(self, tx: Tx, account: str, thing: str, group: str) -> Events:
         """Bring the thing's executions in line with its groups, after it joined or left one. May run twice."""
-        return self._rollouts.follow_membership(tx, account, thing, group)
+        events, taken = self._rollouts.follow_membership(tx, account, thing, group)
+        for job_id in taken:
+            self._maybe_complete(tx, account, job_id)
+        return events
 
     def cancel(
         self, tx: Tx, account: str, job_id: str, *, force: bool, reason_code: str | None, comment: str | None

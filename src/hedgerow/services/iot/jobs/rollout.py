@@ -139,20 +139,22 @@ class Rollouts:
             reached = thing
         return new, reached
 
-    def follow_membership(self, tx: Tx, account: str, thing: str, group: str) -> Events:
-        """Bring the thing's executions in line with its groups, after it joined or left one. May run twice."""
+    def follow_membership(self, tx: Tx, account: str, thing: str, group: str) -> tuple[Events, Sequence[str]]:
+        """Bring the thing's executions in line with its groups; answer also which jobs were taken from it."""
         above = set(self._groups.line_of(tx, account, group)) | {group}
         mine = set(self._groups.lines_of(tx, account, thing))
         following = {job.id: job for name in sorted(above) for job in self._store.following(tx, account, name)}
         following |= self._queued_by_group(tx, account, thing)  # the group may be gone, and its line with it
         events: Events = ()
+        taken: list[str] = []
         for job in sorted(following.values(), key=lambda one: (one.created_at, one.id)):
             if thing in job.things or mine & set(job.groups):
                 new = self._wanting(tx, account, job, (thing,), 1)[0] if job.open_at(tx.now) else []
                 events += self._queue.add_many(tx, account, job, new) if new else ()
             else:
                 events += self._leave(tx, account, job, thing)
-        return events
+                taken.append(job.id)
+        return events, taken
 
     def _queued_by_group(self, tx: Tx, account: str, thing: str) -> dict[str, Job]:
         queued = self._store.executions.of_thing(tx, account, thing, status=Status.QUEUED.value)

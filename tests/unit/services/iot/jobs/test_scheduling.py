@@ -101,6 +101,17 @@ def test_a_continuous_job_is_complete_once_its_end_has_come_and_nothing_is_pendi
     assert cloud.job()["jobProcessDetails"]["numberOfQueuedThings"] == 0
 
 
+def test_a_stopped_job_is_complete_when_the_last_thing_that_has_it_leaves(cloud: Cloud) -> None:
+    fleet(cloud, "a")
+    cloud.create(group="top", targetSelection="CONTINUOUS", schedulingConfig={"endTime": END})
+    wait(cloud, 4)
+    before = cloud.job()["status"]
+
+    cloud.move("a", "top", joined=False)
+
+    assert (before, cloud.job()["status"]) == ("IN_PROGRESS", "COMPLETED")
+
+
 @pytest.mark.parametrize(("at_end", "running"), [("CANCEL", "IN_PROGRESS"), ("FORCE_CANCEL", "CANCELED")])
 def test_at_its_end_a_job_is_canceled_when_that_is_wanted(cloud: Cloud, at_end: str, running: str) -> None:
     fleet(cloud, "a", "b")
