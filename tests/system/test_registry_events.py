@@ -64,6 +64,26 @@ def test_changes_of_the_registry_are_heard_by_a_subscriber_and_a_rule_once_they_
     assert [name for name, one in described["eventConfigurations"].items() if one["Enabled"]] == ["THING"]
 
 
+def test_the_end_of_a_job_is_heard_once_it_is_switched_on(hedgerow_cloud: TestCloud) -> None:
+    iot, data = hedgerow_cloud.client("iot"), hedgerow_cloud.client("iot-jobs-data")
+    watcher = hedgerow_cloud.device("watcher", policy=watcher_policy(hedgerow_cloud))
+    iot.update_event_configurations(eventConfigurations={"JOB": {"Enabled": True}, "JOB_EXECUTION": {"Enabled": True}})
+    arn = iot.create_thing(thingName="lamp")["thingArn"]
+    iot.create_job(jobId="j", targets=[arn], document="{}")
+
+    with connected(watcher) as watching:
+        watching.subscribe("$aws/events/job/#")
+        watching.subscribe("$aws/events/jobExecution/#")
+        data.start_next_pending_job_execution(thingName="lamp")
+        data.update_job_execution(thingName="lamp", jobId="j", status="SUCCEEDED", statusDetails={"step": "last"})
+        watching.payloads(2)
+        heard = {message.topic: json.loads(message.payload) for message in watching.messages}
+
+    assert heard.keys() == {"$aws/events/jobExecution/j/succeeded", "$aws/events/job/j/completed"}
+    assert heard["$aws/events/jobExecution/j/succeeded"]["statusDetails"] == {"step": "last"}
+    assert heard["$aws/events/job/j/completed"]["jobProcessDetails"]["numberOfSucceededThings"] == 1
+
+
 def test_nobody_publishes_events_but_the_cloud(hedgerow_cloud: TestCloud) -> None:
     iot = hedgerow_cloud.client("iot")
     forger = hedgerow_cloud.device("forger", policy=watcher_policy(hedgerow_cloud))

@@ -149,6 +149,35 @@ def test_a_step_that_is_done_twice_queues_nothing_twice(cloud: Cloud) -> None:
     assert (len(things), len(set(things)), queued(cloud)) == (50, 50, 50)
 
 
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None)
+@given(
+    rate=st.integers(1, 7),
+    steps=st.lists(st.tuples(st.sampled_from(["wait", "again", "extend"]), st.integers(1, 90)), max_size=8),
+)
+def test_whatever_happens_a_minute_has_no_more_things_than_the_rate_says(
+    rate: int, steps: list[tuple[str, int]]
+) -> None:
+    cloud = Cloud()
+    fleet(cloud, 30)
+    cloud.create(group="top", targetSelection="CONTINUOUS", jobExecutionsRolloutConfig={"maximumPerMinute": rate})
+    waited = 0
+
+    for step, seconds in steps:
+        if step == "wait":
+            waited += seconds
+            cloud.store.clock.advance(seconds)
+        elif step == "again":
+            with cloud.store.tx() as tx:
+                cloud.jobs.roll_out(tx, CALLER.account, "j", "")
+        else:
+            targets = [f"{ARN}thing/x{seconds}"]
+            cloud.store.run(cloud.api.associate_targets_with_job, {"jobId": "j", "targets": targets})
+        cloud.catch_up()
+
+        assert queued(cloud) <= rate * (waited // 60 + 1)
+
+
 def test_further_targets_of_a_job_keep_to_its_rate(cloud: Cloud) -> None:
     fleet(cloud, 4)
     rate = {"maximumPerMinute": 3}
@@ -340,7 +369,8 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
 @given(steps=STEPS)
 def test_the_numbers_kept_are_those_that_counting_gives(steps: list[tuple[str, str]]) -> None:
     cloud = Cloud()
