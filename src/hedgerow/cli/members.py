@@ -15,7 +15,8 @@ from typing import Any, Final, cast
 from hedgerow.api import Row, Way
 from hedgerow.api.operations import Flow, Operation
 from hedgerow.base.errors import HedgerowError, NotImplementedYet, ServiceError
-from hedgerow.cli.samples import NAME, SEEDS, Samples
+from hedgerow.cli.sample_calls import NAME, SEEDS
+from hedgerow.cli.samples import Samples
 from hedgerow.cloud.build import Cloud
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.request import MissingMember, Request
@@ -27,6 +28,7 @@ DEADLINE_S: Final = 5.0
 #: they end connections, wait for the world outside, or hand out what only they can
 _LEFT_OUT: Final = frozenset({("lambda", "Invoke"), ("iot", "ConfirmTopicRuleDestination")})
 _PLACE: Final = re.compile(r"\[\d+\]")
+_KEY: Final = re.compile(r"\.(?:sample|[A-Z_]+)(?=\.|$)")  # of a map: ours, or an enumeration's
 
 Path = tuple[str, ...]
 
@@ -86,10 +88,21 @@ class Trial:
             self._samples.where = (service, operation)
             params = {**(self._samples.structure(shape) if shape else {}), **given}
             try:
-                answer = await self._made(row, Request(params))
+                answer = await self._when_ready(row, params)
             except HedgerowError:
                 continue
             self._samples.learn(**{name: _at(answer, path) for name, path in learnt.items()})
+
+    async def _when_ready(self, row: Row, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make it; where an index is being built, try again."""
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                try:
+                    return await self._made(row, Request(params))
+                except ServiceError as error:
+                    if error.code != "IndexNotReadyException":
+                        raise
+                await asyncio.sleep(0.02)
 
     @property
     def caller(self) -> Caller:
@@ -177,9 +190,9 @@ class Trial:
         elif shape.type == "list" and shape.member is not None:
             for value in self._inside(shape.member, rest):
                 yield [value]
-        elif shape.value is not None:
+        elif shape.value is not None and shape.key is not None:
             for value in self._inside(shape.value, rest):
-                yield {"sample": value}
+                yield {str(self._samples.value(shape.key, "key")): value}
 
     async def _outcome(self, service: str, operation: str, row: Row, params: dict[str, Any]) -> _Outcome:
         model = self._catalogue.model(service)
@@ -276,7 +289,7 @@ def _below(shape: Shape, path: Path) -> bool:
 
 def _plain(path: str) -> str:
     """Answer a request's path as the model has it: without places in lists and keys of maps."""
-    return _PLACE.sub("", path).replace(".sample", "")
+    return _KEY.sub("", _PLACE.sub("", path))
 
 
 def _at(value: Any, path: str) -> Any:

@@ -4,23 +4,20 @@ Used by the generated pages alone (`cli/members.py`). A value is the one for the
 plain ones that the shape allows. Spec: the models' own constraints.
 """
 
-import io
 import json
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from hedgerow.cli.sample_calls import BESIDES, LEAF, NAME, OTHER_ACCOUNT, RECIPE, family, package
 from hedgerow.core.wire.model import Member, Shape
 from hedgerow.core.wire.validation import compiled
 
-NAME: Final = "sample"
 _UUID: Final = "11111111-2222-4333-8444-555555555555"
 _TEXTS: Final = (
     NAME,
@@ -52,12 +49,6 @@ _TRUST: Final = {
         }
     ],
 }
-_RECIPE: Final = {
-    "RecipeFormatVersion": "2020-01-25",
-    "ComponentName": "com.sample",
-    "ComponentVersion": "1.0.0",
-    "Manifests": [{"Platform": {"os": "linux"}, "Lifecycle": {"run": "true"}}],
-}
 _TEMPLATE: Final = {
     "Parameters": {"SerialNumber": {"Type": "String"}},
     "Resources": {
@@ -67,13 +58,6 @@ _TEMPLATE: Final = {
         }
     },
 }
-
-
-def _package() -> bytes:
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as made:
-        made.writestr("app.py", "def handler(event, context):\n    return 1\n")
-    return data.getvalue()
 
 
 def _request() -> str:
@@ -91,29 +75,24 @@ _OPERATORS_TEMPLATE: Final = {
 }
 
 
-def _authority() -> str:
-    """Answer the certificate of a CA."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Sample CA")])
-    key = ec.generate_private_key(ec.SECP256R1())
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
-        .not_valid_after(datetime(2049, 1, 1, tzinfo=UTC))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return made.public_bytes(serialization.Encoding.PEM).decode()
+def _public_key() -> str:
+    """Answer a public key that tokens can be signed for."""
+    key = rsa.generate_private_key(65537, 2048).public_key()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_bytes(serialization.Encoding.PEM, form).decode()
 
 
+_ACM: Final = f"arn:aws:acm:us-east-1:{OTHER_ACCOUNT}:certificate/sample"
 _METRIC: Final = {"Metric": {"Namespace": NAME, "MetricName": NAME}, "Period": 60, "Stat": "Sum"}
 #: structures that mean nothing with their required members alone
 _STRUCTURES: Final[Mapping[str, Mapping[str, Any]]] = {
     "MetricDataQuery": {"Id": "a", "MetricStat": _METRIC},
     "MetricDatum": {"Value": 1.0},
+    "AuthInfo": {"actionType": "PUBLISH"},
+    "Field": {"name": "attributes.sample", "type": "String"},
+    "ElasticsearchAction": {"endpoint": "https://search.example.com"},
+    "OpenSearchAction": {"endpoint": "https://search.example.com"},
+    "SalesforceAction": {"token": "a" * 40, "url": "https://ingestion-a.b.sfdcnow.com/streams/a/b/event"},
 }
 
 
@@ -154,7 +133,32 @@ class Samples:
             "VersionId": "v1",
             "policyVersionId": "1",
             "certificateSigningRequest": _request(),
-            "caCertificate": _authority(),
+            "caCertificate": family()[0],
+            "iot.RegisterCertificate.certificatePem": LEAF,
+            "authorizerFunctionArn": function,
+            "lambdaFunctionArn": function,
+            "tokenSigningPublicKeys": {NAME: _public_key()},
+            "targetAwsAccount": OTHER_ACCOUNT,
+            "hedgerow.CreateAccount.accountId": OTHER_ACCOUNT.replace("9", "8"),
+            "serverCertificateArns": [_ACM],
+            "validationCertificateArn": _ACM,
+            "ocspAuthorizedResponderArn": _ACM,
+            "jobTemplateArn": f"arn:aws:iot:{region}::jobtemplate/AWS-Reboot:1.0",
+            "destinationPackageVersions": [f"{iot}package/sample/version/1"],
+            "payloadVersion": "2020-04-01",
+            "separator": ",",
+            "parentTargetArn": f"{iot}thinggroup/parent",
+            "thingGroupArn": f"{iot}thinggroup/{NAME}",
+            "iot.TagResource.resourceArn": f"{iot}thinggroup/{NAME}",
+            "iot.UntagResource.resourceArn": f"{iot}thinggroup/{NAME}",
+            "iot.ListTagsForResource.resourceArn": f"{iot}thinggroup/{NAME}",
+            "iot.UpdateDynamicThingGroup.thingGroupName": "dynamic",
+            "iot.CreateDynamicThingGroup.thingGroupName": "dynamic2",
+            "iot.CreateFleetMetric.metricName": "fresh",
+            "aggregationField": "registry.version",
+            "percents": [50.0],
+            "indexName": "AWS_Things",
+            "aggregationType": {"name": "Statistics", "values": ["average"]},
             "targets": [f"{iot}thing/{NAME}"],
             "targetArn": f"{iot}thing/{NAME}",
             "resourceArn": f"{iot}thing/{NAME}",
@@ -164,7 +168,7 @@ class Samples:
             "functionArn": function,
             "lambdaArn": f"{function}:1",
             "Resource": function,
-            "Code": {"ZipFile": _package()},
+            "Code": {"ZipFile": package()},
             "EndTime": 1_800_003_600.0,
             "actions": [],
             "destinationConfiguration": {"httpUrlConfiguration": {"confirmationUrl": "https://127.0.0.1:9/confirm"}},
@@ -177,10 +181,10 @@ class Samples:
             "iam.UpdateAssumeRolePolicy.PolicyDocument": json.dumps(_TRUST),
             "Runtime": "python3.11",
             "Handler": "app.handler",
-            "ZipFile": _package(),
+            "ZipFile": package(),
             "Payload": b"{}",
             "payload": b'{"state": {"desired": {"on": true}}}',
-            "inlineRecipe": json.dumps(_RECIPE).encode(),
+            "inlineRecipe": json.dumps(RECIPE).encode(),
             "arn": f"arn:aws:greengrass:{region}:{account}:components:com.sample:versions:1.0.0",
             "componentName": "com.sample",
             "componentVersion": "1.0.0",
@@ -291,125 +295,3 @@ def _fits(shape: Shape, text: str) -> bool:
         return False
     pattern = compiled(shape.pattern) if shape.pattern else None
     return pattern is None or pattern.fullmatch(text) is not None
-
-
-_BOTH: Final = {"thingName": NAME, "thingGroupName": NAME}
-#: members that an operation wants although its model does not say so
-BESIDES: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
-    ("greengrassv2", "CreateComponentVersion"): {
-        "inlineRecipe": json.dumps(_RECIPE).replace("1.0.0", "2.0.0").encode()
-    },
-    ("iot", "AddThingToThingGroup"): _BOTH,
-    ("iot", "RemoveThingFromThingGroup"): _BOTH,
-    ("iot", "AddThingToBillingGroup"): {"thingName": NAME, "billingGroupName": NAME},
-    ("iot", "RemoveThingFromBillingGroup"): {"thingName": NAME, "billingGroupName": NAME},
-    ("iot", "UpdateThingGroupsForThing"): {"thingName": NAME},
-    ("iot", "CreateCommand"): {"payload": {"content": b"{}"}},
-    ("iot", "CreateDomainConfiguration"): {"domainName": "sample.acme.example"},
-    ("iot", "CreateJob"): {"document": "{}"},
-    ("iot", "CreateJobTemplate"): {"document": "{}", "jobTemplateId": "another"},
-    ("iot", "DescribeManagedJobTemplate"): {"templateName": "AWS-Reboot"},
-    ("iot", "AssociateTargetsWithJob"): {"jobId": "continuous"},
-    ("iot", "DeleteJob"): {"force": True},
-    ("iot", "ListCommandExecutions"): {"commandArn": None},  # the one that is kept for its name
-    ("iot", "DeleteThingType"): {"thingTypeName": "spare"},
-    ("iot", "GetEffectivePolicies"): {"thingName": NAME},
-    ("iot", "RegisterCACertificate"): {"certificateMode": "SNI_ONLY"},
-    ("hedgerow", "CloseConnections"): {"everyone": True},
-    ("hedgerow", "ExplainAuthorization"): {"thingName": NAME},
-    ("iot-jobs-data", "UpdateJobExecution"): {"status": "IN_PROGRESS"},
-    ("cloudwatch", "GetMetricStatistics"): {"Statistics": ["Sum"]},
-    ("lambda", "CreateFunction"): {"Runtime": "python3.11", "Handler": "app.handler"},
-    ("lambda", "CreateAlias"): {"FunctionName": NAME, "FunctionVersion": "1"},
-    ("lambda", "AddPermission"): {"FunctionName": NAME},
-    ("lambda", "UpdateFunctionCode"): {"ZipFile": _package()},
-    ("logs", "DescribeLogStreams"): {"logGroupName": NAME},
-    ("logs", "FilterLogEvents"): {"logGroupName": NAME},
-    ("logs", "GetLogEvents"): {"logGroupName": NAME},
-    ("s3", "CopyObject"): {"Key": "copy"},
-    ("iam", "DeleteAccessKey"): {"UserName": NAME},
-    ("iam", "UpdateAccessKey"): {"UserName": NAME},
-    ("iam", "GetUser"): {"UserName": NAME},
-}
-#: what is there when the sample calls are made: service, operation, further members, and what its answer teaches
-SEEDS: Final[Sequence[tuple[str, str, Mapping[str, Any], Mapping[str, str]]]] = (
-    ("iot", "CreateThingType", {}, {}),
-    ("iot", "CreateThingType", {"thingTypeName": "spare"}, {}),
-    ("iot", "DeprecateThingType", {"thingTypeName": "spare"}, {}),
-    ("iot", "CreateThing", {}, {}),
-    ("iot", "CreateThingGroup", {"thingGroupName": "parent"}, {}),
-    ("iot", "CreateThingGroup", {}, {}),
-    ("iot", "CreateBillingGroup", {}, {}),
-    ("iot", "AddThingToThingGroup", {"thingName": NAME, "thingGroupName": NAME}, {}),
-    (
-        "iot",
-        "CreateKeysAndCertificate",
-        {"setAsActive": True},
-        {
-            "certificateId": "certificateId",
-            "certificateArn": "certificateArn",
-            "certificatePem": "certificatePem",
-            "principal": "certificateArn",
-            "target": "certificateArn",
-        },
-    ),
-    ("iot", "CreateKeysAndCertificate", {}, {"iot.DeleteCertificate.certificateId": "certificateId"}),
-    (
-        "iot",
-        "CreateKeysAndCertificate",
-        {},
-        {
-            f"hedgerow.{operation}.certificateId": "certificateId"
-            for operation in ("PutClaim", "GetClaim", "DeleteClaim")
-        },
-    ),
-    ("hedgerow", "PutClaim", {}, {}),
-    (
-        "iot",
-        "RegisterCACertificate",
-        {"certificateMode": "SNI_ONLY"},
-        {
-            "iot.DescribeCACertificate.certificateId": "certificateId",
-            "iot.UpdateCACertificate.certificateId": "certificateId",
-            "caCertificateId": "certificateId",
-        },
-    ),
-    ("iot", "CreatePolicy", {}, {}),
-    ("iot", "AttachPolicy", {}, {}),
-    ("iot", "AttachThingPrincipal", {"thingName": NAME}, {}),
-    ("iam", "CreateRole", {"RoleName": NAME}, {}),
-    ("iam", "CreateUser", {"UserName": NAME}, {}),
-    ("iam", "CreateGroup", {"GroupName": NAME}, {}),
-    ("iam", "CreatePolicy", {"PolicyName": NAME}, {}),
-    ("iam", "PutRolePolicy", {"RoleName": NAME}, {}),
-    ("iam", "PutUserPolicy", {"UserName": NAME}, {}),
-    ("iam", "CreateAccessKey", {"UserName": NAME}, {"AccessKeyId": "AccessKey.AccessKeyId"}),
-    ("iot", "CreateRoleAlias", {}, {}),
-    ("iot", "CreateProvisioningTemplate", {"enabled": True}, {}),
-    ("iot", "CreateTopicRule", {"ruleName": NAME, "topicRulePayload": {"sql": "SELECT * FROM 'a'", "actions": []}}, {}),
-    ("iot", "CreateJob", {"jobId": NAME, "document": "{}"}, {}),
-    ("iot", "CreateJob", {"jobId": "continuous", "document": "{}", "targetSelection": "CONTINUOUS"}, {}),
-    ("iot", "CreateDomainConfiguration", {"domainName": "seed.acme.example"}, {}),
-    ("iot", "SetV2LoggingOptions", {"disableAllLogs": True}, {}),
-    ("iot", "CreateCommand", {"commandId": NAME, "payload": {"content": b"{}"}}, {}),
-    ("iot-jobs-data", "StartCommandExecution", {}, {"executionId": "executionId"}),
-    ("iot", "CreateJobTemplate", {"jobTemplateId": NAME, "document": "{}"}, {}),
-    ("iot-data", "UpdateThingShadow", {"thingName": NAME}, {}),
-    ("lambda", "CreateFunction", {"FunctionName": NAME, "Runtime": "python3.11", "Handler": "app.handler"}, {}),
-    ("lambda", "PublishVersion", {"FunctionName": NAME}, {}),
-    ("lambda", "CreateAlias", {"FunctionName": NAME, "Name": NAME, "FunctionVersion": "1"}, {}),
-    ("lambda", "AddPermission", {"FunctionName": NAME, "StatementId": NAME}, {}),
-    ("s3", "CreateBucket", {}, {}),
-    ("s3", "PutObject", {"Key": NAME, "Body": b"sample"}, {}),
-    (
-        "iot",
-        "StartThingRegistrationTask",
-        {"inputFileBucket": NAME, "inputFileKey": NAME},
-        {"taskId": "taskId"},
-    ),
-    ("s3", "CreateMultipartUpload", {"Key": NAME}, {"UploadId": "UploadId"}),
-    ("logs", "CreateLogGroup", {"logGroupName": NAME}, {}),
-    ("logs", "CreateLogStream", {"logGroupName": NAME, "logStreamName": NAME}, {}),
-    ("greengrassv2", "CreateComponentVersion", {"inlineRecipe": json.dumps(_RECIPE).encode()}, {}),
-    ("greengrassv2", "CreateDeployment", {}, {"deploymentId": "deploymentId"}),
-)
