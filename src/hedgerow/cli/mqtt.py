@@ -4,7 +4,7 @@ import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import typer
@@ -13,6 +13,8 @@ from hedgerow.base.errors import Unusable
 from hedgerow.cli.target import Target, target
 
 app = typer.Typer(help="Publish and subscribe as an operator.", no_args_is_help=True)
+
+SIGNED_FOR_S: Final = 300
 
 Data = Annotated[Path | None, typer.Option("--data", help="The cloud's data folder; default: the environment.")]
 Qos = Annotated[int, typer.Option(min=0, max=1, help="Quality of service.")]
@@ -63,8 +65,10 @@ def pub(topic: str, message: str, data: Data = None, qos: Qos = 1, retain: bool 
         client.loop_stop()
 
 
-def signed_client(cloud: Target, *, on_connect: Callable[..., None] | None = None) -> Any:
-    """Answer a paho client that is connected by WebSocket under the cloud's access key."""
+def signed_client(
+    cloud: Target, *, on_connect: Callable[..., None] | None = None, expires_s: int = SIGNED_FOR_S
+) -> Any:
+    """Answer a paho client, connected by WebSocket under the cloud's access key; each connection is signed anew."""
     from paho.mqtt.client import Client
     from paho.mqtt.enums import CallbackAPIVersion
 
@@ -72,7 +76,11 @@ def signed_client(cloud: Target, *, on_connect: Callable[..., None] | None = Non
     if on_connect is not None:
         client.on_connect = on_connect
     parts = urlsplit(cloud.api_url)
-    client.ws_set_options(path=_signed_path(cloud))
+
+    def sign(*_: Any) -> None:  # a signature is good for minutes, a connection may be lost after days
+        client.ws_set_options(path=_signed_path(cloud, expires_s))
+
+    client.on_pre_connect = sign
     if parts.scheme == "https":
         client.tls_set(ca_certs=cloud.ca_file)
     try:
@@ -82,7 +90,7 @@ def signed_client(cloud: Target, *, on_connect: Callable[..., None] | None = Non
     return client
 
 
-def _signed_path(cloud: Target) -> str:
+def _signed_path(cloud: Target, expires_s: int) -> str:
     """Sign the upgrade as AWS IoT wants it: in the query, the session token added after signing."""
     from botocore.auth import SigV4QueryAuth
     from botocore.awsrequest import AWSRequest
@@ -90,20 +98,20 @@ def _signed_path(cloud: Target) -> str:
 
     request = AWSRequest("GET", f"{cloud.api_url}/mqtt")
     credentials = Credentials(cloud.access_key_id, cloud.secret_access_key)
-    SigV4QueryAuth(credentials, "iotdevicegateway", cloud.region, expires=300).add_auth(request)
+    SigV4QueryAuth(credentials, "iotdevicegateway", cloud.region, expires=expires_s).add_auth(request)
     signed = urlsplit(str(request.url))
     token = f"&X-Amz-Security-Token={cloud.session_token}" if cloud.session_token else ""
     return f"{signed.path}?{signed.query}{token}"
 
 
 def on_subscribe(topic_filter: str, *, announce: bool) -> Callable[..., None]:
-    """Answer what says that a subscription was refused, which ends the command, or that it is there."""
+    """Answer what ends the command when the subscription is refused (Unusable), and may say that it is there."""
 
     def answered(client: Any, _: Any, __: Any, codes: Any, ___: Any) -> None:
         if any(code.is_failure for code in codes):
-            typer.echo(f"hedgerow: the subscription to {topic_filter} was refused", err=True)
             client.disconnect()
-        elif announce:
+            raise Unusable(f"the subscription to {topic_filter} was refused; does the key's policy allow it?")
+        if announce:
             typer.echo(f"subscribed {topic_filter}")
             sys.stdout.flush()
 
