@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -178,6 +179,20 @@ def test_who_does_not_present_itself_well_is_refused_unasked(bench: Bench, usern
 
     assert (said, bench.function.asked) == (word, [])
     assert "AAAA" not in detail
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@given(TEXT, TEXT, st.sampled_from(["", "ann", "SDK=PythonV2&Version=1"]))
+def test_what_is_quoted_is_said_as_it_was_wherever_it_stands(name: str, token: str, user: str) -> None:
+    query = f"{NAME.upper()}={quote(name, safe='')}&ticket={quote(token)}&Platform=x"
+
+    attempts = by_mqtt(f"{user}?{query}"), Attempt(connection_id="1", headers={}, query=query)
+
+    assert [(each.said(NAME), each.said("Ticket"), each.said("other")) for each in attempts] == [
+        (name, token, None)
+    ] * 2
 
 
 @given(st.text(max_size=60))
