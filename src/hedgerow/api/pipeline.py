@@ -230,8 +230,10 @@ class Pipeline:
     def _refusal(self, exchange: Exchange, error: ServiceError) -> HttpResponse:
         exchange.error = error
         call = exchange.call
-        if call is None:
-            signed = exchange.signed
+        signed = exchange.signed
+        if call is None and signed is None and exchange.peer.certificate is not None:
+            model, protocol = None, "rest-json"  # all that devices may call
+        elif call is None:
             model, protocol = self._catalogue.guess(exchange.http, signed.credential.service if signed else None)
         else:
             model, protocol = call.model, call.protocol

@@ -135,3 +135,22 @@ def test_a_certificate_speaks_for_itself() -> None:
     answer(cloud, peer=Peer(certificate=b"DER", server_name="pump"))
 
     assert (len(published), door.asked) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("PUT", "/topics/a", 405, "MethodNotAllowedException"),
+        ("POST", "/retainedMessage/a", 405, "MethodNotAllowedException"),
+        ("POST", "/nothing/a", 404, "UnknownOperationException"),
+    ],
+)
+def test_a_device_is_told_in_json_what_is_wrong(method: str, path: str, status: int, code: str) -> None:
+    cloud, _ = publishing(None)
+    form = {"host": "localhost", "content-type": "application/x-www-form-urlencoded"}  # as curl sends
+    http = HttpRequest(method, path, "", form, b"1")
+
+    refused = asyncio.run(cloud.pipeline.answer(http, Peer(certificate=b"DER", server_name="pump"), "request-1"))
+
+    assert (refused.status, refused.headers["x-amzn-errortype"]) == (status, code)
+    assert refused.headers["content-type"] == "application/json"

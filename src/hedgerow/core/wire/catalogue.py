@@ -4,8 +4,9 @@ The models are asked for by name at first use (`load`, given: core reads no file
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from hedgerow.core.wire.errors import UnknownOperation
+from hedgerow.core.wire.errors import UnknownOperation, WireError
 from hedgerow.core.wire.inputs import Call, form_pairs
 from hedgerow.core.wire.messages import HttpRequest
 from hedgerow.core.wire.model import Raw, ServiceModel
@@ -65,6 +66,7 @@ DEVICE_OPERATIONS: Mapping[str, frozenset[str] | None] = {
 CUSTOM_SERVICES = ("iot-data",)  # for whose requests custom authorizers may speak
 # services with operations that nobody has to sign (`authtype: none`)
 _ANONYMOUS_SERVICES = ("hedgerow", "sts", "cognito-identity")
+_METHODS = ("GET", "POST", "DELETE")
 _RPC = {"json", "query", "smithy-rpc-v2-cbor"}
 
 
@@ -93,8 +95,14 @@ class Catalogue:
         return self._found(http, services)
 
     def device(self, http: HttpRequest) -> Call:
-        """Answer what a request with a client certificate calls; raise UnknownOperation."""
-        call = self._found(http, DEVICE_SERVICES)
+        """Answer what a request with a client certificate calls; raise UnknownOperation or WireError."""
+        try:
+            call = self._found(http, DEVICE_SERVICES)
+        except UnknownOperation as error:
+            if any(self.custom(replace(http, method=method)) for method in _METHODS):
+                words = f"{http.method} is not a method of {http.path[:200]}."
+                raise WireError("MethodNotAllowedException", words, status=405) from error
+            raise
         allowed = DEVICE_OPERATIONS[call.service]
         if allowed is not None and call.operation.name not in allowed:
             raise UnknownOperation(f"{call.operation.name} cannot be called with a certificate; sign the request.")
