@@ -42,6 +42,7 @@ class Listener:
         self._choose = choose
         self._servers = sockets
         self._callers: set[Caller] = set()
+        self._elsewhere: dict[asyncio.Timeout, float] = {}  # handshakes that others do, with their start
         self._loop = asyncio.get_running_loop()
         self._sockets = Sockets() if AVAILABLE else None
         self._shaking: set[TlsShell] = set()
@@ -106,6 +107,7 @@ class Listener:
             client.close()
         finally:
             self._starting -= 1
+            self._room()
 
     async def _choose_entry(self, client: socket.socket, choose: Choose) -> None:
         caller = Caller(client, self.gateway.clock.monotonic())
@@ -122,7 +124,12 @@ class Listener:
         elif entry.serve is None:
             await self._speak_mqtt(client, entry)
         else:
-            await entry.serve(client, entry, hello)
+            async with asyncio.timeout(HANDSHAKE_WITHIN_S) as deadline:
+                self._elsewhere[deadline] = caller.started
+                try:
+                    await entry.serve(client, entry, hello)
+                finally:
+                    del self._elsewhere[deadline]
 
     async def _speak_mqtt(self, client: socket.socket, entry: Entry) -> None:
         if self._sockets is not None:
@@ -151,7 +158,11 @@ class Listener:
     def shaken(self, shell: TlsShell) -> None:
         """A handshake is over, well or not."""
         self._shaking.discard(shell)
-        if not self._open and len(self._shaking) < HANDSHAKES // 2:
+        self._room()
+
+    def _room(self) -> None:
+        """Accept again when half of a crowd is gone."""
+        if not self._open and len(self._shaking) + self._starting < HANDSHAKES // 2:
             self.start()
 
     def gone(self, shell: TlsShell) -> None:
@@ -168,6 +179,9 @@ class Listener:
         for caller in tuple(self._callers):
             if now - caller.started > within:
                 caller.expire()
+        for deadline, started in tuple(self._elsewhere.items()):
+            if now - started > within:
+                deadline.reschedule(self._loop.time())
 
     def close(self) -> None:
         """Accept no more and end what is open, with a word in MQTT 5; repeating does nothing."""
