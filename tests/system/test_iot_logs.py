@@ -160,3 +160,20 @@ def test_the_first_version_writes_plain_text(hedgerow_cloud: TestCloud) -> None:
     assert "TOPICNAME:devices/pump-1/level CLIENTID:pump-1" in said
     with pytest.raises(ClientError, match="NotConfiguredException"):
         iot.get_v2_logging_options()
+
+
+def test_a_job_is_followed_to_its_end(hedgerow_cloud: TestCloud) -> None:
+    cloud, device, iot = hedgerow_cloud, hedgerow_cloud.device("pump-1"), hedgerow_cloud.client("iot")
+    iot.set_v2_logging_options(roleArn=role(cloud), defaultLogLevel="DEBUG")
+    thing = iot.describe_thing(thingName="pump-1")["thingArn"]
+    iot.create_job(jobId="update", targets=[thing], document="{}")
+    jobs = "$aws/things/pump-1/jobs"
+    with connected(device) as client:
+        ask(client, f"{jobs}/start-next", {"clientToken": "mine"})
+        ask(client, f"{jobs}/update/update", {"status": "SUCCEEDED"})
+        ask(client, f"{jobs}/update/update", {"status": "IN_PROGRESS"})
+
+    assert line(cloud, "StartNextPendingJobExecution")["clientToken"] == "mine"
+    assert line(cloud, "UpdateJobExecution", status="Success")["jobId"] == "update"
+    assert line(cloud, "UpdateJobExecution", status="Failure")["reason"] == "InvalidStateTransition"
+    assert "SUCCEEDED job execution count: 1" in line(cloud, "ReportFinalJobExecutionCount")["details"]

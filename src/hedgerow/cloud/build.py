@@ -282,7 +282,7 @@ class _Parts:
         )
         roles = ServiceRoles(run=run, roles=identity.roles, policies=identity.policies)
         rights = CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock)
-        build_fleet(
+        fleet = build_fleet(
             tables=tables,
             run=run,
             ids=ids,
@@ -328,6 +328,7 @@ class _Parts:
             logs=logs,
             broker=self.broker,
         )
+        fleet.jobs.on_completed = self.iot_logging.lines.job_completed
         self.domains = build_domains(
             tables=tables,
             ids=ids,

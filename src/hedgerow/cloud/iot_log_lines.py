@@ -18,9 +18,15 @@ from hedgerow.core.iotlog import Level, Wanted
 from hedgerow.gateway.activity import UNAUTHORIZED
 from hedgerow.gateway.ports import Asked
 from hedgerow.gateway.ports import Message as Publication
+from hedgerow.services.iot.jobs import Status
 from hedgerow.services.iot.rules import Job
-from hedgerow.store import Answer
+from hedgerow.store import Answer, FollowUp, Tx
 
+LINE: Final = "iot-log-line"
+_COUNTED: Final = (
+    *(Status.QUEUED, Status.IN_PROGRESS, Status.FAILED, Status.SUCCEEDED),
+    *(Status.CANCELED, Status.TIMED_OUT, Status.REJECTED, Status.REMOVED),
+)
 _DENIED: Final = frozenset({"AccessDeniedException", "ForbiddenException", "UnauthorizedException"})
 BASIC_INGEST: Final = "$aws/rules/"
 _SHADOW: Final = {"get": "GetThingShadow", "update": "UpdateThingShadow", "delete": "DeleteThingShadow"}
@@ -112,6 +118,20 @@ class IotLogLines:
         wanted = self._log.wanted(caller.account, principal=principal, address=caller.source_ip or "")
         self._log.note(caller.account, wanted, event, level, fields, trace=caller.request_id, failed=error is not None)
 
+    # --- jobs
+
+    def job_completed(self, tx: Tx, account: str, job: str, counts: Mapping[Status, int]) -> None:
+        """A job is completed: the line is written once that is committed."""
+        if not self._log.is_on(account):
+            return
+        shown = " ".join(f"{status.value} job execution count: {counts.get(status, 0)}" for status in _COUNTED)
+        tx.follow_up(LINE, account=account, key=job, body={"jobId": job, "details": f"Job {job} completed. {shown}"})
+
+    async def on_line(self, row: FollowUp) -> None:
+        """Write the line about a job."""
+        wanted = self._log.wanted(row.account)
+        self._log.note(row.account, wanted, "ReportFinalJobExecutionCount", Level.INFO, row.body)
+
     # --- rules
 
     def is_on(self, account: str) -> bool:
@@ -132,6 +152,21 @@ class IotLogLines:
         why = {"reason": "RuleNotFound", "details": f"Rule {name} not found"}
         fields = {**about, "ruleName": name, **who, **why}
         self._log.note(account, wanted, "RuleNotFound", Level.ERROR, fields, trace=trace, failed=True)
+
+    def throttled(self, publication: Publication, rules: Iterable[str]) -> None:
+        """A publication found no room in the row of the rules that want it."""
+        wanted = self._of_publication(publication)
+        for name in rules:
+            fields = {
+                "clientId": publication.client_id or "N/A",
+                "topicName": publication.topic,
+                "ruleName": name,
+                "principalId": publication.principal,
+                "reason": "RuleExecutionThrottled",
+                "details": f"Message for Rule {name} throttled",
+            }
+            event, trace = "RuleMessageThrottled", publication.trace
+            self._log.note(publication.account, wanted, event, Level.ERROR, fields, trace=trace, failed=True)
 
     def starting(self, account: str, job: Job) -> None:
         """An action of a rule begins, or is put aside to be done."""

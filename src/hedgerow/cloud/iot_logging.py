@@ -52,4 +52,6 @@ def build_iot_logging(
     log = IotLog(run=run, clock=clock, ids=ids, region=region, store=store, groups=groups, roles=roles, logs=logs)
     broker.listen(log.on_event)
     broker.hear(log.wants, log.on_message)
-    return IotLogging(log=log, lines=IotLogLines(log))
+    lines = IotLogLines(log)
+    tables.follow(rows.follow_up_rows(lines=lines))
+    return IotLogging(log=log, lines=lines)

@@ -47,6 +47,10 @@ class Listener(Protocol):
         """A publication met these rules."""
         ...
 
+    def throttled(self, publication: Publication, rules: Iterable[str]) -> None:
+        """A publication found no room."""
+        ...
+
     def starting(self, account: str, job: Job) -> None:
         """An action begins, or is put aside to be done."""
         ...
@@ -112,6 +116,10 @@ class RuleEngine:
             return False
         if len(self._waiting) >= QUEUE:
             self.counters.dropped += 1
+            if self._listener is not None and self._listener.is_on(message.account):
+                self._listener.throttled(
+                    message, [rule.name for rule in self._matching(message.account, message.topic)]
+                )
             if stored is not None:
                 stored(False)
             return True

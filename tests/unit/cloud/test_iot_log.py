@@ -6,6 +6,7 @@ from typing import Any
 
 import cbor2
 import pytest
+from sqlalchemy import select
 
 from hedgerow.base.errors import AccessDenied, Unavailable
 from hedgerow.cloud import iot_log
@@ -17,11 +18,13 @@ from hedgerow.core.paging import Pager
 from hedgerow.gateway.activity import TOPIC
 from hedgerow.gateway.ports import Admit, Admitted, Asked, Message, NotAdmitted
 from hedgerow.services.iot.groups import GroupStore, ThingGroup
+from hedgerow.services.iot.jobs import Status
 from hedgerow.services.iot.logging import LoggingOptions, LoggingStore
 from hedgerow.services.iot.logging.model import EventConfiguration
 from hedgerow.services.logs.groups import LogOperations
 from hedgerow.services.logs.groups.store import LogStore
-from hedgerow.store import Answer, Tx
+from hedgerow.store import Answer, FollowUp, Tx
+from hedgerow.store.tx import follow_ups
 from tests.support.clock import FakeClock, FakeIds
 from tests.support.store import CALLER, OTHER_ACCOUNT, MemoryRun, MemoryStore
 
@@ -316,3 +319,31 @@ async def test_calls_by_http_are_told(world: World) -> None:
     (said,) = world.written()
     assert (said["eventType"], said["protocol"], said["topicName"]) == ("Publish-In", "HTTP", "a")
     assert "secret" not in json.dumps(said)
+
+
+async def test_a_completed_job_tells_how_its_executions_ended(world: World) -> None:
+    world.configure(Level.INFO)
+    with world.store.tx() as tx:
+        world.lines.job_completed(tx, ACCOUNT, "j", {Status.SUCCEEDED: 2, Status.FAILED: 1})
+        world.lines.job_completed(tx, OTHER_ACCOUNT.account, "j", {})
+        rows = tx.all(select(follow_ups))
+    for row in rows:
+        body = json.loads(row.body)
+        await world.lines.on_line(FollowUp(seq=1, account=row.account, kind=row.kind, key=row.key, due_at=0, body=body))
+    await world.log.write()
+
+    (said,) = world.written()
+    assert (said["eventType"], said["jobId"]) == ("ReportFinalJobExecutionCount", "j")
+    assert "FAILED job execution count: 1 SUCCEEDED job execution count: 2 CANCELED" in said["details"]
+    assert len(rows) == 1
+
+
+async def test_a_message_that_finds_no_room_is_told_of_each_rule(world: World) -> None:
+    world.configure(Level.ERROR)
+    world.lines.throttled(Message(account=ACCOUNT, topic="a", payload=b""), ["one", "two"])
+    await world.log.write()
+
+    assert [(said["eventType"], said["ruleName"], said["status"]) for said in world.written()] == [
+        ("RuleMessageThrottled", "one", "Failure"),
+        ("RuleMessageThrottled", "two", "Failure"),
+    ]

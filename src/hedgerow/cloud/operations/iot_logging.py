@@ -1,9 +1,16 @@
 """Logging options: operation → row."""
 
 from hedgerow.api.operations import Row, pass_role, read, write
+from hedgerow.cloud.iot_log_lines import LINE, IotLogLines
 from hedgerow.services.iot.logging import LoggingOperations
+from hedgerow.store import Handler
 
 _IOT = "iot.amazonaws.com"
+
+
+def follow_up_rows(*, lines: IotLogLines) -> dict[str, Handler]:
+    """Answer the handler of lines that were written down with what they tell of."""
+    return {LINE: lines.on_line}
 
 
 def rows(*, logging: LoggingOperations) -> dict[str, Row]:

@@ -5,7 +5,7 @@ touched at once; the rest is a follow-up.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -54,8 +54,18 @@ class JobLimits:
         return larger.get(namespace or "", self.document)
 
 
+OnCompleted = Callable[[Tx, str, str, Mapping[Status, int]], None]
+
+
+def _unnoticed(tx: Tx, account: str, job: str, counts: Mapping[Status, int]) -> None:
+    """Nobody keeps a log of jobs."""
+
+
 class Jobs:
-    """All jobs. It holds no state; one serves every transaction."""
+    """All jobs. It holds no state; one serves every transaction.
+
+    `on_completed` hears, in the transaction, of each job that is completed and of how its executions ended.
+    """
 
     def __init__(
         self,
@@ -67,6 +77,7 @@ class Jobs:
         told: JobEvents,
         documents: Documents,
     ) -> None:
+        self.on_completed: OnCompleted = _unnoticed
         self._told = told
         self._store = store
         self._things = things
@@ -300,6 +311,7 @@ class Jobs:
             self._store.put(tx, account, completed)
             self._end_timers(tx, account, job_id)
             self._told.job(tx, account, completed, "completed", progress.counts)
+            self.on_completed(tx, account, job_id, progress.counts)
 
 
 def _abort_reason(job: Job, progress: Progress) -> str | None:
