@@ -222,6 +222,7 @@ class RegistryEvents:
     def members_moved(self, tx: Tx, account: str, group: Group, things: Sequence[str], *, joined: bool) -> None:
         """Things have joined the group, or left it."""
         operation = "added" if joined else "removed"
+        rows = []
         for thing, thing_id in self._things.ids_of(tx, account, things).items():
             message = self._head(tx, account, "THING_GROUP_MEMBERSHIP_EVENT", operation) | {
                 "groupArn": self._arn(account, f"thinggroup/{group.name}"),
@@ -231,7 +232,8 @@ class RegistryEvents:
                 "membershipId": _membership(group.id, thing_id),
             }
             topic = f"thingGroupMembership/thingGroup/{group.name}/thing/{thing}/{operation}"
-            self._write(tx, account, f"thing/{thing}", topic, message)
+            rows.append((f"thing/{thing}", {"topic": TOPICS + topic, "message": message}))
+        tx.follow_up_many(EVENT, account=account, rows=rows)
 
     def _head(self, tx: Tx, account: str, kind: str, operation: str) -> Message:
         return {
