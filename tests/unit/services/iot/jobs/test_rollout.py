@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete
+from sqlalchemy import delete, event
 
 from hedgerow.base.errors import ServiceError
 from hedgerow.services.iot.jobs import Status
@@ -74,6 +74,20 @@ def test_a_rate_above_a_batch_is_reached_within_the_minute(cloud: Cloud) -> None
     cloud.catch_up()
 
     assert queued(cloud) == 2 * BATCH + 1
+
+
+def statements_of_a_step(things: int) -> int:
+    """Answer how many statements queue a job for so many things."""
+    cloud = Cloud()
+    fleet(cloud, things)
+    seen: list[str] = []
+    event.listen(cloud.store.engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    cloud.create(group="top")
+    return len(seen)
+
+
+def test_a_step_for_many_things_asks_the_database_no_more_often_than_for_few() -> None:
+    assert statements_of_a_step(BATCH - 1) == statements_of_a_step(2)
 
 
 def test_an_exponential_rate_grows_with_the_things_that_got_the_job(cloud: Cloud) -> None:
