@@ -141,3 +141,35 @@ def test_the_last_use_of_a_key_is_known(hedgerow_cloud: TestCloud) -> None:
     assert (after["UserName"], after["AccessKeyLastUsed"]["ServiceName"]) == ("ann", "iot")
     assert after["AccessKeyLastUsed"]["Region"] == cloud.region
     assert after["AccessKeyLastUsed"]["LastUsedDate"] is not None
+
+
+@pytest.mark.spec("X-02")
+def test_who_makes_users_for_others_may_do_so_within_a_boundary_alone(hedgerow_cloud: TestCloud) -> None:
+    cloud, iam = hedgerow_cloud, hedgerow_cloud.client("iam")
+    made = iam.create_policy(PolicyName="edge", PolicyDocument=policy(allow("iot:*")))
+    edge, admin = made["Policy"]["Arn"], "arn:aws:iam::aws:policy/AdministratorAccess"
+    read = "arn:aws:iam::aws:policy/AWSIoTConfigReadOnlyAccess"
+    within = {"StringEquals": {"iam:PermissionsBoundary": edge}}
+    not_all = {"ArnNotEquals": {"iam:PolicyARN": admin}}
+    keeper = user(
+        cloud,
+        "keeper",
+        allow(["iam:CreateUser", "iam:PutUserPermissionsBoundary", "iam:PutUserPolicy"], Condition=within),
+        allow("iam:AttachUserPolicy", Condition={**within, **not_all}),
+    ).client("iam")
+    user(cloud, "free")
+
+    keeper.create_user(UserName="ann", PermissionsBoundary=edge)
+    keeper.put_user_policy(UserName="ann", PolicyName="own", PolicyDocument=policy(allow("*")))
+    keeper.attach_user_policy(UserName="ann", PolicyArn=read)
+    for call, arguments in (
+        (keeper.create_user, {"UserName": "bob"}),
+        (keeper.create_user, {"UserName": "bob", "PermissionsBoundary": admin}),
+        (keeper.put_user_permissions_boundary, {"UserName": "ann", "PermissionsBoundary": admin}),
+        (keeper.delete_user_permissions_boundary, {"UserName": "ann"}),
+        (keeper.attach_user_policy, {"UserName": "ann", "PolicyArn": admin}),
+        (keeper.attach_user_policy, {"UserName": "free", "PolicyArn": read}),
+        (keeper.put_user_policy, {"UserName": "free", "PolicyName": "own", "PolicyDocument": policy(allow("*"))}),
+    ):
+        with pytest.raises(ClientError, match="is not authorized to perform"):
+            call(**arguments)

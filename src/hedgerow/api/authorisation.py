@@ -21,6 +21,7 @@ _USER = "UserName"
 _PATH = "Path"  # of a new entity of IAM
 _NAMES = frozenset({"FunctionName", "logGroupName|logGroupIdentifier"})  # that may be sent as an ARN, too
 _URL = "Url"  # of an OIDC provider, whose ARN leaves the scheme out
+_OF_RESOURCES = ("aws:resourcetag/", "iam:resourcetag/", "iam:permissionsboundary")
 OPEN = ""  # a row's action for what everyone may do (GetCallerIdentity)
 _PREFIXES = {
     "iot-data": "iot",
@@ -57,27 +58,32 @@ async def authorise(
     if row.action != OPEN:
         action = row.action or f"{_PREFIXES.get(call.service, call.model.signing_name)}:{call.operation.name}"
         whole = await directory.whole_arn(resource_arn(row.resource, params, caller))
-        demand(grants, caller, action, whole, {**known, **await _carried(directory, grants, caller, whole)})
+        demand(grants, caller, action, whole, {**await _facts(directory, grants, caller, whole), **known})
     for also in row.also:
         if also.when is None or params.get(also.when):
             for resource in _every_arn(also.resource, params, caller):
                 if also.kind and not resource.split(":", 5)[-1].startswith(also.kind):
                     continue
-                carried = await _carried(directory, grants, caller, resource)
-                demand(grants, caller, also.action, resource, {**known, **also.conditions, **carried})
+                facts = await _facts(directory, grants, caller, resource)
+                demand(grants, caller, also.action, resource, {**facts, **known, **also.conditions})
 
 
-async def _carried(directory: Directory, grants: Grants, caller: Caller, resource: str) -> Context:
-    """Answer the condition keys for the resource's tags, where somebody looks at them."""
-    if not tag_conditions.are_asked_for(grants.context_keys):
-        return tag_conditions.NOTHING
-    return tag_conditions.of_resource(resource, await directory.tags_of(caller.account, resource))
+async def _facts(directory: Directory, grants: Grants, caller: Caller, resource: str) -> Context:
+    """Answer the condition keys that the resource itself gives, where somebody looks at them."""
+    if not any(key.lower().startswith(_OF_RESOURCES) for key in grants.context_keys):
+        return {}
+    return await directory.facts_of(caller.account, resource)
 
 
 def _said(row: Row, params: Mapping[str, Any]) -> dict[str, str]:
     """Answer the condition keys that the request's members say."""
-    found = {key: _text(params, member) for key, member in row.conditions.items()}
+    found = {key: _text(params, member) for key, member in row.conditions.items() if _is_said(params, member)}
     return {key: value.lower() if value in ("True", "False") else value for key, value in found.items()}
+
+
+def _is_said(params: Mapping[str, Any], member: str) -> bool:
+    names, _, default = member.partition("|=")
+    return bool(default) or any(params.get(name) is not None for name in names.split("|"))
 
 
 def demand(grants: Grants, caller: Caller, action: str, resource: str, known: Context) -> None:

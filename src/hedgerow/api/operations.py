@@ -52,8 +52,9 @@ class Row:
     `resource` is the ARN that authorisation asks about, with the request's members in braces:
     `arn:aws:iot:{region}:{account}:thing/{thingName}`; a member that is absent gives `*`. `action` is the IAM
     action where it is not `<signing name>:<Operation>`, `""` where everyone may (or `also` asks enough). `conditions`
-    are condition keys and the members that say their values (`member|=x`: x where it is absent). What an operation
-    needs from outside the database is fetched by `gather` before its transaction: it is handed that as further members.
+    are condition keys and the members that say their values (`member|=x`: x where it is absent, else there is no key).
+    What an operation needs from outside the database is fetched by `gather` before its transaction: it is handed that
+    as further members.
     """
 
     method: Operation | Flow
@@ -71,10 +72,11 @@ def write(
     *,
     action: str | None = None,
     also: tuple[Also, ...] = (),
+    conditions: Mapping[str, str] = NO_CONDITIONS,
     gather: Gather | None = None,
 ) -> Row:
     """Enter an operation that changes rows."""
-    return Row(method, Way.WRITE, resource, action, also, gather=gather)
+    return Row(method, Way.WRITE, resource, action, also, conditions, gather)
 
 
 def read(method: Operation, resource: str = "*", *, action: str | None = None, also: tuple[Also, ...] = ()) -> Row:

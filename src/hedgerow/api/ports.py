@@ -96,8 +96,11 @@ class Directory(Protocol):
         """Answer an ARN as policies name it: users, roles and groups of IAM with their paths; others as they are."""
         ...
 
-    async def tags_of(self, account: str, resource: str) -> Mapping[str, str]:
-        """Answer the tags of a resource of the account; asked only where policies look at them."""
+    async def facts_of(self, account: str, resource: str) -> Context:
+        """Answer the condition keys that a resource of the account gives: its tags, what bounds it.
+
+        Asked only where policies look at such keys.
+        """
         ...
 
     async def certificate(self, der: bytes, server_name: str | None, source_ip: str | None) -> Caller:

@@ -4,7 +4,7 @@ Source: IAM user guide, "Controlling access to AWS resources using tags": `aws:R
 `aws:ResourceTag/…`; IAM has its own word for the last one, too.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -12,7 +12,6 @@ from hedgerow.core.policy import Context
 
 _TAGS: Final = ("tags", "Tags")  # a list of {Key, Value}, a map, or a query
 _KEYS: Final = ("tagKeys", "TagKeys")
-_CARRIED: Final = ("aws:resourcetag/", "iam:resourcetag/")
 NOTHING: Final[Context] = {}
 
 
@@ -26,11 +25,6 @@ def of_request(params: Mapping[str, Any]) -> Context:
     if not keys:
         return NOTHING
     return {**{f"aws:RequestTag/{key}": value for key, value in tags.items()}, "aws:TagKeys": keys}
-
-
-def are_asked_for(keys: Iterable[str]) -> bool:
-    """Tell whether one of these condition keys is about tags of resources."""
-    return any(key.lower().startswith(_CARRIED) for key in keys)
 
 
 def of_resource(resource: str, tags: Mapping[str, str]) -> Context:

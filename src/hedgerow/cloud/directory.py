@@ -6,20 +6,20 @@ when it is attached exclusively: without MQTT there is no client id that would n
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from hedgerow.api.ports import AccessKey, Grants
 from hedgerow.base.errors import AccessDenied
 from hedgerow.cloud.credentials import Credentials, Owners, Refused
-from hedgerow.cloud.resource_tags import ResourceTags
+from hedgerow.cloud.resource_facts import ResourceFacts
 from hedgerow.cloud.standing import OwnAccount, Standings, compiled
 from hedgerow.core import pki
 from hedgerow.core.arn import arn, parse
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.events import AuthorisationChanged, Event, PrincipalCut
-from hedgerow.core.policy import Dialect, compile_policies
+from hedgerow.core.policy import Context, Dialect, compile_policies
 from hedgerow.services.iam.access_keys import AccessKeyReader
 from hedgerow.services.iam.entities import Entities
 from hedgerow.services.iam.entity_policies import EntityPolicyReader
@@ -79,7 +79,7 @@ class Directory:
         self._readers = readers
         self._region = region
         self._standings = readers.standings
-        self._tags = ResourceTags(users=readers.users, roles=readers.roles)
+        self._facts = ResourceFacts(users=readers.users, roles=readers.roles)
         self._changes = 0
         self._keys: dict[str, AccessKey] = {}
         self._owners: dict[str, Owners] = {}
@@ -129,8 +129,8 @@ class Directory:
             return resource
         return await self._run.read(lambda tx: readers.arn_of(tx, named.account, name)) or resource
 
-    async def tags_of(self, account: str, resource: str) -> Mapping[str, str]:
-        return await self._run.read(lambda tx: self._tags.of(tx, account, resource))
+    async def facts_of(self, account: str, resource: str) -> Context:
+        return await self._run.read(lambda tx: self._facts.of(tx, account, resource))
 
     async def certificate(self, der: bytes, server_name: str | None, source_ip: str | None) -> Caller:
         certificate_id = hashlib.sha256(der).hexdigest()

@@ -71,8 +71,8 @@ class ToyDirectory:
     async def whole_arn(self, resource: str) -> str:
         return resource.replace(":role/lost", ":role/deep/lost")
 
-    async def tags_of(self, account: str, resource: str) -> Mapping[str, str]:
-        raise AssertionError("nobody looks at tags here")
+    async def facts_of(self, account: str, resource: str) -> Context:
+        raise AssertionError("nobody looks at resources here")
 
     async def certificate(self, der: bytes, server_name: str | None, source_ip: str | None) -> Caller:
         if not der:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedgerow.api.tag_conditions import are_asked_for, of_request, of_resource
+from hedgerow.api.tag_conditions import of_request, of_resource
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,6 @@ def test_a_resource_of_iam_has_them_under_two_names() -> None:
         "iam:ResourceTag/a": "1",
     }
     assert of_resource("arn:aws:iot:eu-central-1:123456789012:job/j", {"a": "1"}) == {"aws:ResourceTag/a": "1"}
-
-
-def test_only_policies_that_look_at_tags_ask_for_them() -> None:
-    assert are_asked_for({"aws:SourceIp", "AWS:resourceTag/team"})
-    assert not are_asked_for({"aws:SourceIp", "aws:RequestTag/team"})
 
 
 @given(

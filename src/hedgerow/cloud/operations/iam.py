@@ -16,6 +16,8 @@ _USERS = "arn:aws:iam::{account}:user/"
 _GROUP = "arn:aws:iam::{account}:group/{GroupName}"
 _GROUPS = "arn:aws:iam::{account}:group/"
 _POLICY = "{PolicyArn}"
+_BOUND = {"iam:PermissionsBoundary": "PermissionsBoundary"}  # else the one that there is already
+_ATTACHED = {"iam:PolicyARN": "PolicyArn"}
 _NEW_ROLE = "arn:aws:iam::{account}:role{Path|=/}{RoleName}"
 _NEW_USER = "arn:aws:iam::{account}:user{Path|=/}{UserName}"
 _NEW_POLICY = "arn:aws:iam::{account}:policy{Path|=/}{PolicyName}"
@@ -35,7 +37,7 @@ def rows(
 ) -> dict[str, Row]:
     """Answer the rows of this service."""
     return {
-        "CreateRole": write(roles.create_role, _NEW_ROLE, also=_tagged("iam:TagRole", _NEW_ROLE)),
+        "CreateRole": write(roles.create_role, _NEW_ROLE, also=_tagged("iam:TagRole", _NEW_ROLE), conditions=_BOUND),
         "GetRole": read(roles.get_role, _ROLE),
         "ListRoles": read(roles.list_roles, _ROLES),
         "UpdateRole": write(roles.update_role, _ROLE),
@@ -50,10 +52,10 @@ def rows(
         "GetRolePolicy": read(role_policies.get_role_policy, _ROLE),
         "DeleteRolePolicy": write(role_policies.delete_role_policy, _ROLE),
         "ListRolePolicies": read(role_policies.list_role_policies, _ROLE),
-        "AttachRolePolicy": write(role_policies.attach_role_policy, _ROLE),
-        "DetachRolePolicy": write(role_policies.detach_role_policy, _ROLE),
+        "AttachRolePolicy": write(role_policies.attach_role_policy, _ROLE, conditions=_ATTACHED),
+        "DetachRolePolicy": write(role_policies.detach_role_policy, _ROLE, conditions=_ATTACHED),
         "ListAttachedRolePolicies": read(role_policies.list_attached_role_policies, _ROLE),
-        "CreateUser": write(users.create_user, _NEW_USER, also=_tagged("iam:TagUser", _NEW_USER)),
+        "CreateUser": write(users.create_user, _NEW_USER, also=_tagged("iam:TagUser", _NEW_USER), conditions=_BOUND),
         "GetUser": read(users.get_user, _USER),
         "ListUsers": read(users.list_users, _USERS),
         "UpdateUser": write(users.update_user, _USER, also=_moved("iam:UpdateUser", "user", "UserName")),
@@ -65,12 +67,12 @@ def rows(
         "GetUserPolicy": read(user_policies.get_user_policy, _USER),
         "DeleteUserPolicy": write(user_policies.delete_user_policy, _USER),
         "ListUserPolicies": read(user_policies.list_user_policies, _USER),
-        "AttachUserPolicy": write(user_policies.attach_user_policy, _USER),
-        "DetachUserPolicy": write(user_policies.detach_user_policy, _USER),
+        "AttachUserPolicy": write(user_policies.attach_user_policy, _USER, conditions=_ATTACHED),
+        "DetachUserPolicy": write(user_policies.detach_user_policy, _USER, conditions=_ATTACHED),
         "ListAttachedUserPolicies": read(user_policies.list_attached_user_policies, _USER),
-        "PutUserPermissionsBoundary": write(user_policies.put_user_permissions_boundary, _USER),
+        "PutUserPermissionsBoundary": write(user_policies.put_user_permissions_boundary, _USER, conditions=_BOUND),
         "DeleteUserPermissionsBoundary": write(user_policies.delete_user_permissions_boundary, _USER),
-        "PutRolePermissionsBoundary": write(role_policies.put_role_permissions_boundary, _ROLE),
+        "PutRolePermissionsBoundary": write(role_policies.put_role_permissions_boundary, _ROLE, conditions=_BOUND),
         "DeleteRolePermissionsBoundary": write(role_policies.delete_role_permissions_boundary, _ROLE),
         **_group_rows(groups, group_policies),
         "CreateAccessKey": write(access_keys.create_access_key, _USER),
@@ -137,7 +139,7 @@ def _group_rows(groups: GroupOperations, policies: GroupPolicyOperations) -> dic
         "GetGroupPolicy": read(policies.get_group_policy, _GROUP),
         "DeleteGroupPolicy": write(policies.delete_group_policy, _GROUP),
         "ListGroupPolicies": read(policies.list_group_policies, _GROUP),
-        "AttachGroupPolicy": write(policies.attach_group_policy, _GROUP),
-        "DetachGroupPolicy": write(policies.detach_group_policy, _GROUP),
+        "AttachGroupPolicy": write(policies.attach_group_policy, _GROUP, conditions=_ATTACHED),
+        "DetachGroupPolicy": write(policies.detach_group_policy, _GROUP, conditions=_ATTACHED),
         "ListAttachedGroupPolicies": read(policies.list_attached_group_policies, _GROUP),
     }

@@ -6,7 +6,7 @@ looked at, and what was started goes on. The namespace of FleetWise and its role
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from hedgerow.base.errors import NotImplementedYet
 from hedgerow.core.caller import Caller
@@ -28,12 +28,6 @@ from hedgerow.store import Answer, Tx
 
 DELETION: Final = "command-deletion"
 GONE, LATER = 204, 202
-
-
-class Commands(Protocol):
-    """What executions need of commands."""
-
-    def get(self, tx: Tx, account: str, identifier: str) -> Command | None: ...
 
 
 class CommandOperations:

@@ -1,18 +1,24 @@
-"""The tags of resources, for policies that look at them: those of IAM and of the service iot.
+"""What policies may know of a resource: its tags, and the boundary of a user or role.
 
-Greengrass components, functions, buckets and log groups carry none that policies see.
+Tags are those of IAM and of the service iot; what other services have carries none that policies see.
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
+from hedgerow.api.tag_conditions import of_resource
 from hedgerow.core.arn import Arn, parse
+from hedgerow.core.policy import Context
+from hedgerow.services.iam.entities import Kind
+from hedgerow.services.iam.entity_policies import BoundaryStore
 from hedgerow.services.iam.oidc_providers import OidcProviderReader
 from hedgerow.services.iam.policies import ManagedPolicyReader
 from hedgerow.services.iam.roles import RoleReader
 from hedgerow.services.iam.users import UserReader
 from hedgerow.services.iot.tags import TagStore
 from hedgerow.store import Tx
+
+_BOUNDED: Final = {"user": Kind.USER, "role": Kind.ROLE}
 
 
 class _Tagged(Protocol):
@@ -22,25 +28,35 @@ class _Tagged(Protocol):
     def tags(self) -> Mapping[str, str]: ...
 
 
-class ResourceTags:
-    """Reads tags by ARN. It holds nothing; one serves every transaction."""
+class ResourceFacts:
+    """Reads condition keys by ARN. It holds nothing; one serves every transaction."""
 
     def __init__(self, *, users: UserReader, roles: RoleReader) -> None:
         self._users = users
         self._roles = roles
         self._policies = ManagedPolicyReader()
         self._providers = OidcProviderReader()
+        self._boundaries = BoundaryStore()
         self._of_iot = TagStore()
 
-    def of(self, tx: Tx, account: str, resource: str) -> Mapping[str, str]:
-        """Answer the tags of what the account has under this ARN; nothing for all else."""
+    def of(self, tx: Tx, account: str, resource: str) -> Context:
+        """Answer the condition keys that what the account has under this ARN gives; nothing for all else."""
         parsed = parse(resource)
         if parsed is None or parsed.account != account:
             return {}
         if parsed.service == "iot":
-            return self._of_iot.get(tx, account, parsed.resource)
+            return of_resource(resource, self._of_iot.get(tx, account, parsed.resource))
         found = self._of_iam(tx, parsed, resource) if parsed.service == "iam" else None
-        return found.tags if found is not None and found.arn == resource else {}
+        if found is None or found.arn != resource:
+            return {}
+        return {**of_resource(resource, found.tags), **self._bound(tx, parsed)}
+
+    def _bound(self, tx: Tx, parsed: Arn) -> Context:
+        kind, _, name = parsed.resource.partition("/")
+        if kind not in _BOUNDED:
+            return {}
+        arn = self._boundaries.get(tx, parsed.account, _BOUNDED[kind], name.rpartition("/")[2])
+        return {} if arn is None else {"iam:PermissionsBoundary": arn}
 
     def _of_iam(self, tx: Tx, parsed: Arn, resource: str) -> _Tagged | None:
         kind, _, name = parsed.resource.partition("/")
