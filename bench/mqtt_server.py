@@ -10,11 +10,14 @@ from pathlib import Path
 
 from hedgerow.base.clock import SystemClock
 from hedgerow.base.ids import RandomIds
+from hedgerow.core.tls import Hello, Port, way_for
 from hedgerow.gateway.bus import DirectBus
+from hedgerow.gateway.entry import Choose, Entry
 from hedgerow.gateway.grants import policy_grants
 from hedgerow.gateway.listener import listen
 from hedgerow.gateway.ports import Admitted, Message, Question, Reply
 from hedgerow.gateway.run import running
+from hedgerow.gateway.tls import prepare
 from hedgerow.store.journal import SqliteJournal
 
 ARN = "arn:aws:iot:eu-central-1:123456789012"
@@ -52,6 +55,16 @@ class Control:
         return False
 
 
+def by_protocol(context: ssl.SSLContext) -> Choose:
+    """Look at each ClientHello first, as the cloud's ports do."""
+    prepare(context)
+
+    async def choose(hello: Hello) -> Entry:
+        return Entry(context=context, way=way_for(Port.MQTT, hello.protocols))
+
+    return choose
+
+
 async def main(folder: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.crt", folder / "server.key")
@@ -70,7 +83,7 @@ async def main(folder: Path) -> None:
             ids=RandomIds(),
             compile_grants=policy_grants,
         ) as gateway,
-        listen(gateway, context, host="127.0.0.1") as listener,
+        listen(gateway, by_protocol(context), host="127.0.0.1") as listener,
     ):
         gc.collect()
         gc.freeze()  # as the cloud does

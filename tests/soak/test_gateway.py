@@ -13,7 +13,7 @@ from bench.load import holding
 from hedgerow.core.mqtt import MQTT_3_1_1, Publish, Subscribe, encode
 from hedgerow.core.mqtt.limits import OWN
 from hedgerow.gateway.ports import Admitted, Message, Stored
-from tests.support.kills import ASLEEP, AWAKE, HOOK, kill_again_and_again
+from tests.support.kills import ASLEEP, AWAKE, HOOK, UNCLOSED, kill_again_and_again
 from tests.unit.gateway.certificates import Pki
 from tests.unit.gateway.control import Answered, FakeControl, Rights
 from tests.unit.gateway.world import Client, World
@@ -28,6 +28,7 @@ CONNECTIONS = 8_000  # each end has a file descriptor of its own process
 IDLE_KB = 60
 
 
+@pytest.mark.filterwarnings(UNCLOSED)
 @pytest.mark.spec("X-06", "JB-41")
 def test_what_was_acknowledged_arrives_in_order_after_fifty_kills(tmp_path: Path) -> None:
     acknowledged = kill_again_and_again(tmp_path, KILLS, seed=KILLS)

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kills import ASLEEP, AWAKE, HOOK, kill_again_and_again
+from tests.support.kills import ASLEEP, AWAKE, HOOK, UNCLOSED, kill_again_and_again
 
 KILLS = 5
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
+@pytest.mark.filterwarnings(UNCLOSED)
 @pytest.mark.spec("X-06", "JB-41")
 def test_what_was_acknowledged_arrives_in_order_after_five_kills(tmp_path: Path) -> None:
     acknowledged = kill_again_and_again(tmp_path, KILLS, seed=KILLS)
