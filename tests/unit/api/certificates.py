@@ -34,6 +34,16 @@ class Certificates:
         context.load_cert_chain(self.folder / "device.pem", self.folder / "device.key")
         return context
 
+    def for_two_threads(self) -> ssl.SSLContext:
+        """The device's, for a client that reads in one thread and writes in another, as websockets' blocking one does.
+
+        A session ticket of TLS 1.3 that one thread reads while the other writes its first bytes makes that write wait
+        for the server, which waits for the request: OpenSSL wants one thread at a time. TLS 1.2 has no such messages.
+        """
+        context = self.device()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
 
 def made_in(folder: Path) -> Certificates:
     for name in ("server", "device"):

@@ -161,7 +161,7 @@ def test_a_wrongly_signed_upgrade_is_refused_with_403(plain: ToyCloud) -> None:
 def test_a_client_certificate_reaches_a_mount(secure: ToyCloud, certificates: Certificates) -> None:
     url = f"wss://{urlsplit(secure.url).netloc}/mqtt"
 
-    with connect(url, ssl=certificates.device(), subprotocols=[Subprotocol("mqtt")]) as websocket:
+    with connect(url, ssl=certificates.for_two_threads(), subprotocols=[Subprotocol("mqtt")]) as websocket:
         words = json.loads(websocket.recv())
 
     assert words == {"caller": None, "certificate": True}
@@ -380,7 +380,7 @@ def test_a_websocket_over_h11_outlives_the_deadline_for_headers(
 ) -> None:
     url = f"wss://{urlsplit(slow_lane.url).netloc}/slow"
 
-    with connect(url, ssl=certificates.device()) as websocket:
+    with connect(url, ssl=certificates.for_two_threads()) as websocket:
         assert websocket.recv() == b"still here"
 
 
