@@ -1,12 +1,14 @@
 """MQTT 5 with paho against a cloud with the limits `own`: what applications use it for."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
+from awscrt import io, mqtt5
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -147,3 +149,41 @@ def test_a_topic_may_be_said_once_and_meant_often(device: Callable[[str], Device
             ("a/long/topic", b"1"),
             ("a/long/topic", b"2"),
         ]
+
+
+def test_the_device_sdk_finds_the_topic_behind_an_alias_that_the_cloud_sends(device: Callable[[str], Device]) -> None:
+    reader = device("reader")
+    options = io.TlsContextOptions.create_client_with_mtls_from_path(str(reader.certificate_file), str(reader.key_file))
+    options.override_default_trust_store_from_path(None, str(reader.ca_file))
+    up: Future[Any] = Future()
+    found: list[tuple[str, bytes]] = []
+    client = mqtt5.Client(
+        mqtt5.ClientOptions(
+            host_name=reader.host,
+            port=reader.mqtt_port,
+            tls_ctx=io.ClientTlsContext(options),
+            connect_options=mqtt5.ConnectPacket(client_id=reader.name),
+            topic_aliasing_options=mqtt5.TopicAliasingOptions(
+                inbound_behavior=mqtt5.InboundTopicAliasBehaviorType.ENABLED, inbound_cache_max_size=2
+            ),
+            on_lifecycle_event_connection_success_fn=up.set_result,
+            on_publish_callback_fn=lambda data: found.append(
+                (data.publish_packet.topic, bytes(data.publish_packet.payload))
+            ),
+        )
+    )
+    client.start()
+    try:
+        up.result(DEADLINE_S)
+        subscription = mqtt5.Subscription(topic_filter="a/#", qos=mqtt5.QoS.AT_LEAST_ONCE)
+        client.subscribe(mqtt5.SubscribePacket(subscriptions=[subscription])).result(DEADLINE_S)
+
+        with connected(device("writer")) as writer:
+            for topic in ("a/1", "a/2", "a/3", "a/1", "a/2", "a/3"):
+                publish(writer, topic, topic.encode(), 1)
+        until("all of them", lambda: len(found) == 6)
+    finally:
+        client.stop()
+
+    assert [topic.encode() for topic, _ in found] == [payload for _, payload in found]
+    assert found[3:] == found[:3]

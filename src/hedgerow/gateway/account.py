@@ -187,7 +187,7 @@ class Account:
                     continue
                 if not allowed:
                     continue
-                plain = plain and link.max_packet >= self._limits.packet and not link.watched
+                plain = plain and link.max_packet >= self._limits.packet and not link.watched and link.aliases is None
             route.targets.append((session, options))
             versions.add(session.version)
             plain = plain and not session.persistent and not options & NO_LOCAL

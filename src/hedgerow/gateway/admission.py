@@ -6,6 +6,7 @@ Spec: MQTT 5.0 sections 3.1 and 3.2, AWS's keep alive, will and client id rules.
 from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.base.errors import Unavailable
+from hedgerow.core.mqtt.aliases import Aliases
 from hedgerow.core.mqtt.codec import encode_connack
 from hedgerow.core.mqtt.errors import BadPacket
 from hedgerow.core.mqtt.forwarding import forwarded, kept
@@ -217,6 +218,8 @@ def _note(gateway: "Gateway", connection: Connection, connect: Connect, session:
     connection.session = session
     connection.epoch = epoch
     connection.since = gateway.clock.now()
+    aliases = min(connect.properties.get(Property.TOPIC_ALIAS_MAXIMUM, 0), limits.topic_alias_maximum)
+    connection.aliases = Aliases(aliases) if aliases else None
     asked = connect.keep_alive
     connection.keep_alive = (
         limits.keep_alive_zero if not asked else min(max(asked, limits.keep_alive_min), limits.keep_alive_max)

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from hedgerow.core.iotlog import Level, Wanted
+from hedgerow.core.mqtt.aliases import Aliases
 from hedgerow.core.mqtt.codec import PINGRESP, TO_SERVER, encode_ack, encode_disconnect
 from hedgerow.core.mqtt.decoder import decode_body, header
 from hedgerow.core.mqtt.errors import BadPacket
@@ -106,6 +107,7 @@ class Connection:
         "account",
         "acked",
         "admitted",
+        "aliases",
         "asked",
         "bytes_in",
         "bytes_out",
@@ -156,6 +158,7 @@ class Connection:
         self.out: list[bytes] = []
         self.max_packet = 0xFFFFFFFF
         self.explains = True  # the client wants reason strings in acknowledgements [MQTT-3.1.2-29]
+        self.aliases: Aliases | None = None  # of topics, towards the client
         self.congested = False  # the transport's buffer is full: QoS 0 is dropped, QoS 1 waits in the session
         self.left = NEVER  # bytes that the slow peer had not taken when that was last looked at
         self.created = self.seen = gateway.clock.monotonic()

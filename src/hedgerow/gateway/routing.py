@@ -13,7 +13,7 @@ from functools import partial
 from hedgerow.base.clock import Clock
 from hedgerow.core.mqtt.limits import Limits
 from hedgerow.core.mqtt.records import InFlight, Queued, Record, Retained, Settled, Step
-from hedgerow.core.mqtt.session import NO_LOCAL, QOS, RETAIN_AS_PUBLISHED, Parcel, Session, publish_parts
+from hedgerow.core.mqtt.session import ALIAS_ROOM, NO_LOCAL, QOS, RETAIN_AS_PUBLISHED, Parcel, Session, publish_parts
 from hedgerow.core.mqtt.topics import BASIC_INGEST
 from hedgerow.gateway.account import Account, Kept, identifier_of
 from hedgerow.gateway.bus import Endpoint
@@ -246,6 +246,10 @@ class Router:
             if len(frame) > link.max_packet:
                 session.dropped += 1
                 return
+            if link.aliases is not None and len(frame) + ALIAS_ROOM <= link.max_packet:
+                alias = link.aliases.short(parcel.topic)
+                if alias is not None:
+                    frame = b"".join(publish_parts(parcel, session.version, 0, parcel.retain, now, alias))
             self.delivered += 1
             link.out.append(frame)
             link.wake()

@@ -325,20 +325,57 @@ def test_an_alias_takes_its_newest_topic_and_is_one_connections_own(world: World
     assert other.take() == [Disconnect(Reason.TOPIC_ALIAS_INVALID)]
 
 
-def test_the_server_uses_no_aliases_so_a_client_may_allow_none(world: World) -> None:
-    """[MQTT-3.1.2-26]"""
+def test_a_client_that_allows_aliases_gets_them_and_no_more_than_it_allows(world: World) -> None:
+    """[MQTT-3.1.2-26] [MQTT-3.1.2-27]"""
+    one_gateway(world)
     none, some = (
-        world.client(f"c{most}", version=MQTT_5, properties={Property.TOPIC_ALIAS_MAXIMUM: most}) for most in (0, 5)
+        world.client(f"c{most}", version=MQTT_5, properties={Property.TOPIC_ALIAS_MAXIMUM: most}) for most in (0, 1)
     )
     for client in (none, some):
-        client.subscribe("a")
+        client.send(Subscribe(1, (("a", 1), ("b", 0))))
+        client.take()
+    sender = world.client("sender", version=MQTT_5)
 
-    for _ in range(3):
-        world.client("sender", version=MQTT_5).publish("a", b"x")
+    for topic in ("a", "b"):
+        for qos in (1, 0, 1):
+            sender.publish(topic, b"x", qos)
 
-    found = [*publications(none), *publications(some)]
-    assert {packet.topic for packet in found} == {"a"}
-    assert not any(Property.TOPIC_ALIAS in packet.properties for packet in found)
+    plain, short = publications(none), publications(some)
+    assert [packet.topic for packet in plain] == ["a", "a", "a", "b", "b", "b"]
+    assert not any(Property.TOPIC_ALIAS in packet.properties for packet in plain)
+    assert [packet.topic for packet in short] == ["a", "", "", "b", "b", "b"]
+    assert [packet.properties.get(Property.TOPIC_ALIAS) for packet in short] == [1, 1, 1, None, None, None]
+
+
+def test_what_comes_again_says_its_topic_to_the_new_connection(world: World) -> None:
+    one_gateway(world)
+    properties: Properties = {Property.SESSION_EXPIRY: 3600, Property.TOPIC_ALIAS_MAXIMUM: 8}
+    client = world.client("c", version=MQTT_5, clean=False, properties=properties)
+    client.subscribe("a")
+    sender = world.client("sender", version=MQTT_5)
+    for number in range(2):
+        sender.publish("a", b"%d" % number, 1)
+    first = publications(client)
+    client.drop()
+
+    again = world.client("c", version=MQTT_5, clean=False, properties=properties)
+
+    found = [packet for packet in again.inbox if isinstance(packet, Publish)]
+    assert [packet.topic for packet in first] == [packet.topic for packet in found] == ["a", ""]
+    assert [packet.payload for packet in found] == [b"0", b"1"]
+
+
+def test_a_packet_that_an_alias_would_make_too_large_goes_without(world: World) -> None:
+    one_gateway(world)
+    most = 2 + 2 + 1 + 1 + 100 + 2
+    properties: Properties = {Property.TOPIC_ALIAS_MAXIMUM: 8, Property.MAXIMUM_PACKET_SIZE: most}
+    client = world.client("c", version=MQTT_5, properties=properties)
+    client.subscribe("a")
+
+    for _ in range(2):
+        world.client("sender", version=MQTT_5).publish("a", b"x" * 100, 1)
+
+    assert [packet.topic for packet in publications(client)] == ["a", "a"]
 
 
 def test_a_message_that_waits_too_long_is_never_delivered(world: World) -> None:

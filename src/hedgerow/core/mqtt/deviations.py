@@ -71,6 +71,5 @@ DEVIATIONS: Final = (
     _row("", "4.7.2: topics with $ are the server's", "those that nobody takes are refused", _MQTT),
     _row("", "3.1.2.11.9: enhanced authentication", "refused: CONNACK 0x8C; AUTH ends the connection", _SDK),
     _row("", "4.13: server redirection", "never", _MQTT),
-    _row("", "3.3.2.3.4: aliases towards clients", "the server uses none, which it may", _SDK),
     _row("", "4.1: a session goes on with another version", "it begins anew", _MQTT),
 )

@@ -12,6 +12,7 @@ Spec: MQTT 5.0 sections 4.1 (session state), 4.3 (QoS), 4.4 (delivery again), 4.
 from collections import deque
 from typing import Final, Protocol
 
+from hedgerow.core.mqtt.aliases import Aliases
 from hedgerow.core.mqtt.packets import MQTT_5
 from hedgerow.core.mqtt.properties import write_varint
 
@@ -28,6 +29,7 @@ class Link(Protocol):
     max_packet: int  # the client's own limit
     congested: bool  # the client reads too slowly: QoS 0 is dropped, QoS 1 waits
     extra: int  # pieces in `out` beyond one for each packet
+    aliases: Aliases | None  # of topics, for a client that allows them
     watched: bool  # somebody wants to hear of each message that is sent
 
     def send(self, data: bytes) -> None:
@@ -69,17 +71,20 @@ class Parcel:
         self.expires_at = expires_at
 
 
+ALIAS_ROOM: Final = 8  # bytes that an alias and the identifier may add to a packet
 RELEASED: Final = Parcel("", b"", 2)  # stands in flight for what the client has; its PUBCOMP is missing
 _PUBREL: Final = b"\x62\x02"
 _DUP: Final = 0x08
 
 
-def publish_parts(parcel: Parcel, version: int, qos: int, retain: bool, now: float) -> tuple[bytes, bytes]:
+def publish_parts(
+    parcel: Parcel, version: int, qos: int, retain: bool, now: float, alias: tuple[bytes, bytes] | None = None
+) -> tuple[bytes, bytes]:
     """Answer a PUBLISH as what comes before and after the packet identifier."""
-    topic = parcel.topic.encode()
+    topic = parcel.topic.encode() if alias is None else alias[0]
     tail = parcel.payload
     if version == MQTT_5:
-        properties = parcel.properties
+        properties = parcel.properties if alias is None else alias[1] + parcel.properties
         if parcel.expires_at is not None:
             left = max(0, int(parcel.expires_at - now))
             properties = b"\x02" + min(left, 0xFFFFFFFF).to_bytes(4, "big") + properties
@@ -196,11 +201,22 @@ class Session:
             self.unnoted.add(identifier)
             self.fresh.add(identifier)
             return
+        if link.aliases is not None:
+            head, tail = self._shortened(link, parcel, head, tail, now)
         link.out += (head, identifier.to_bytes(2, "big"), tail)
         link.extra += 2
         link.wake()
         if link.watched:
             link.sent(parcel.topic)
+
+    def _shortened(self, link: Link, parcel: Parcel, head: bytes, tail: bytes, now: float) -> tuple[bytes, bytes]:
+        """Answer the parts with an alias of the topic, where there is one and room for saying it."""
+        if link.aliases is None or len(head) + len(tail) + ALIAS_ROOM > link.max_packet:
+            return head, tail
+        alias = link.aliases.short(parcel.topic)
+        if alias is None:
+            return head, tail
+        return publish_parts(parcel, self.version, parcel.qos, parcel.retain, now, alias)
 
     def _settle(self, number: int) -> None:
         if number:
@@ -258,6 +274,7 @@ class Session:
             del self.in_flight[identifier]
             self._settle(number)
             return
+        head, tail = self._shortened(link, parcel, head, tail, now)
         link.out += (bytes((head[0] | dup,)) + head[1:], identifier.to_bytes(2, "big"), tail)
         link.extra += 2
         link.wake()

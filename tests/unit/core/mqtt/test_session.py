@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from hedgerow.core.mqtt import MQTT_3_1_1, TO_CLIENT, Ack, Decoder, Kind, Packet, Publish
+from hedgerow.core.mqtt.aliases import Aliases
 from hedgerow.core.mqtt.session import Parcel, Session
 
 
@@ -18,6 +19,7 @@ class Line:
         self.max_packet = max_packet
         self.congested = False
         self.watched = False
+        self.aliases: Aliases | None = None
         self.extra = 0
         self.denied: set[str] = set()
         self._decoder = Decoder(TO_CLIENT, version=MQTT_3_1_1)
