@@ -221,9 +221,12 @@ def _misdirected(scope: Scope) -> bytes:
 
 
 def is_of_this_machine(scope: Scope) -> bool:
-    """Tell whether a request came over loopback (or a socket without addresses)."""
-    client = scope.get("client")
-    return client is None or ipaddress.ip_address(_address(client[0])).is_loopback
+    """Tell whether a request came from here: over loopback, from our own address, or a socket without addresses."""
+    client, server = scope.get("client"), scope.get("server")
+    if client is None:
+        return True
+    address = ipaddress.ip_address(_address(client[0]))
+    return address.is_loopback or (server is not None and _address(client[0]) == _address(server[0]))
 
 
 @lru_cache(maxsize=1024)

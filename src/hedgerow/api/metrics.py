@@ -1,9 +1,12 @@
-"""Figures as Prometheus reads them, on the operators' port alone: `/_metrics` and `/metrics`, for this machine.
+"""Figures as Prometheus reads them, on the operators' port alone: `/_metrics` and `/metrics`.
+
+They are for this machine, and for the networks that a setting names.
 
 Devices' ports answer these paths like any other path that nobody knows.
 Spec: Prometheus text exposition format 0.0.4.
 """
 
+import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,6 +27,7 @@ from hedgerow.core.wire import HttpResponse
 PATHS: Final = frozenset({"/_metrics", "/metrics"})
 COUNTER: Final = "counter"
 GAUGE: Final = "gauge"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 NO_LABELS: Final[Mapping[str, str]] = {}
 
 
@@ -67,21 +71,31 @@ def _escaped(text: str) -> str:
 class OperatorsApp:
     """The application with its figures: for the operators' port."""
 
-    def __init__(self, app: ApiApp, *, figures: Callable[[], Awaitable[Iterable[Family]]]) -> None:
+    def __init__(
+        self, app: ApiApp, *, figures: Callable[[], Awaitable[Iterable[Family]]], networks: Sequence[Network] = ()
+    ) -> None:
         self._app: ASGIApp = app
         self._api = app
         self._figures = figures
+        self._networks = networks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request, as ASGI 3."""
         if scope["type"] != "http" or scope["path"] not in PATHS or is_signed(scope):  # a bucket may be called metrics
             await self._app(scope, receive, send)
-        elif not is_of_this_machine(scope):
-            words = b"Metrics are for this machine alone: ask from here, through 127.0.0.1.\n"
+        elif not self._may_read(scope):
+            words = b"Metrics are for this machine, and for the networks in the setting metrics_networks.\n"
             await send_response(send, HttpResponse(403, {"content-type": "text/plain"}, words))
         else:
             text = exposition([*self._own(), *await self._figures()])
             await send_response(send, HttpResponse(200, {"content-type": "text/plain; version=0.0.4"}, text))
+
+    def _may_read(self, scope: Scope) -> bool:
+        if is_of_this_machine(scope):
+            return True
+        address = ipaddress.ip_address(scope["client"][0].partition("%")[0])
+        plain = address.ipv4_mapped or address if address.version == 6 else address
+        return any(plain in network for network in self._networks)
 
     def _own(self) -> Iterable[Family]:
         answered = sorted(self._api.answered.items())

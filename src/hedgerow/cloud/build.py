@@ -56,7 +56,7 @@ from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.sealed_keys import sealed_key
 from hedgerow.cloud.service_roles import ServiceRoles
-from hedgerow.cloud.settings import CloudSettings, networks
+from hedgerow.cloud.settings import CloudSettings, metrics_networks, networks
 from hedgerow.cloud.sweeping import BlobSweeper
 from hedgerow.cloud.tagging import tag
 from hedgerow.cloud.telemetry import Telemetry, build_logs, build_telemetry
@@ -422,7 +422,8 @@ class _Parts:
         doors = Doors(
             gateway=gateway, http=http, domains=self.domains, anchors=self.anchors, clock=self.clock, files=self.files
         )
-        operators = OperatorsApp(app, figures=self._figures(gateway, dispatcher, doors))
+        figures = self._figures(gateway, dispatcher, doors)
+        operators = OperatorsApp(app, figures=figures, networks=metrics_networks(self.settings))
         tls = self.trust.operators if self.settings.bind is not None else None
         await self.stack.enter_async_context(serve(operators, sockets=self.api_sockets, tls=tls))
         await self._task(doors.keep())

@@ -2,7 +2,7 @@
 
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class CloudSettings:
     log_level: str = "INFO"
     ready_file: Path | None = None
     webhook_networks: tuple[str, ...] = ()  # networks (CIDR) that webhooks and OIDC may reach, too
+    metrics_networks: tuple[str, ...] = ()  # networks (CIDR) that may read /metrics beside this machine
     functions_user: str | None = None  # user[:group] that functions run as; needs root and functions_folder
     functions_folder: Path | None = None  # where packages are unpacked; default: in the data folder
     database: str | None = None  # a PostgreSQL URL; default: SQLite in the data folder
@@ -64,6 +65,7 @@ def check(settings: CloudSettings) -> None:
     if settings.limits not in SETS:
         raise Unusable(f"--limits must be one of {', '.join(SETS)}, not {settings.limits!r}")
     networks(settings)
+    metrics_networks(settings)
     _check_functions(settings)
 
 
@@ -78,7 +80,16 @@ def _check_functions(settings: CloudSettings) -> None:
 
 def networks(settings: CloudSettings) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     """Answer the networks that webhooks may reach; raise Unusable when one is none."""
+    return _networks("webhook_networks", settings.webhook_networks)
+
+
+def metrics_networks(settings: CloudSettings) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Answer the networks that may read the figures; raise Unusable when one is none."""
+    return _networks("metrics_networks", settings.metrics_networks)
+
+
+def _networks(name: str, texts: Iterable[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     try:
-        return [ipaddress.ip_network(text) for text in settings.webhook_networks]
+        return [ipaddress.ip_network(text) for text in texts]
     except ValueError as error:
-        raise Unusable(f"webhook_networks must be networks like 10.0.0.0/8: {error}") from error
+        raise Unusable(f"{name} must be networks like 10.0.0.0/8: {error}") from error

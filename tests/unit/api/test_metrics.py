@@ -1,6 +1,7 @@
 """Figures for operators: in Prometheus' form, on their port, for this machine."""
 
 import asyncio
+import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,7 +20,9 @@ async def figures() -> Iterable[Family]:
     return [one("hedgerow_things", GAUGE, "Things", 7)]
 
 
-def asked(app: Any, path: str, peer: str = "127.0.0.1", *headers: tuple[bytes, bytes]) -> tuple[int, bytes]:
+def asked(
+    app: Any, path: str, peer: str = "127.0.0.1", *headers: tuple[bytes, bytes], server: str = "192.0.2.250"
+) -> tuple[int, bytes]:
     sent: list[Any] = []
 
     async def receive() -> dict[str, Any]:
@@ -29,7 +32,8 @@ def asked(app: Any, path: str, peer: str = "127.0.0.1", *headers: tuple[bytes, b
         sent.append(message)
 
     head = [(b"host", b"h"), *headers]
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": head, "client": (peer, 5)}
+    ends = {"client": (peer, 5), "server": (server, 8080)}
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": head, **ends}
     asyncio.run(app(scope, receive, send))
     return sent[0]["status"], sent[1]["body"]
 
@@ -51,11 +55,30 @@ def test_each_metric_says_what_it_is_and_labels_are_escaped() -> None:
 @pytest.mark.parametrize(
     ("peer", "status"), [("127.0.0.1", 200), ("::ffff:127.0.0.1", 200), ("::1", 200), ("192.0.2.1", 403)]
 )
-def test_they_are_for_this_machine_alone(cloud: ToyCloud, path: str, peer: str, status: int) -> None:
+def test_they_are_for_this_machine(cloud: ToyCloud, path: str, peer: str, status: int) -> None:
     found = asked(OperatorsApp(cloud.app, figures=figures), path, peer)
 
     assert found[0] == status
     assert (b"hedgerow_things 7" in found[1]) is (status == 200)
+
+
+@pytest.mark.parametrize(
+    ("peer", "status"),
+    [("192.0.2.9", 200), ("::ffff:192.0.2.9", 200), ("198.51.100.1", 403), ("2001:db8::1", 200), ("fe80::1%eth0", 403)],
+)
+def test_a_setting_lets_other_machines_read_them(cloud: ToyCloud, peer: str, status: int) -> None:
+    networks = [ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("2001:db8::/32")]
+
+    found = asked(OperatorsApp(cloud.app, figures=figures, networks=networks), "/metrics", peer)
+
+    assert found[0] == status
+
+
+@pytest.mark.parametrize(("peer", "status"), [("198.51.100.7", 200), ("198.51.100.8", 403)])
+def test_our_own_address_is_this_machine(cloud: ToyCloud, peer: str, status: int) -> None:
+    found = asked(OperatorsApp(cloud.app, figures=figures), "/metrics", peer, server="198.51.100.7")
+
+    assert found[0] == status
 
 
 @pytest.mark.parametrize("path", ["/_metrics", "/metrics"])

@@ -47,6 +47,7 @@ def test_lists_come_from_the_file_and_with_commas_from_the_environment(tmp_path:
         ("", {"HEDGEROW_CONSOLE": "maybe"}, "HEDGEROW_CONSOLE"),
         ("api_port = 70000", {}, "--api-port"),
         ('webhook_networks = ["10.0.0.1/8"]', {}, "webhook_networks"),
+        ('metrics_networks = ["10.0.0.1/8"]', {}, "metrics_networks"),
         ('limits = "none"', {}, "--limits"),
         ('account = "1"', {}, "--account"),
     ],
