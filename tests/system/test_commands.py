@@ -136,6 +136,25 @@ def test_starting_asks_for_the_right_on_command_and_device(hedgerow_cloud: TestC
 
 
 @pytest.mark.spec("X-02")
+def test_a_right_to_start_may_depend_on_a_parameter(hedgerow_cloud: TestCloud) -> None:
+    cloud = hedgerow_cloud
+    cloud.device("lamp")
+    target = f"arn:aws:iot:{cloud.region}:{cloud.account}:thing/lamp"
+    arn = cloud.client("iot").create_command(
+        commandId="dim",
+        payloadTemplate='{"level": "${aws:iot:commandexecution::parameter:level}"}',
+        preprocessor={"awsJsonSubstitution": {"outputFormat": "JSON"}},
+        mandatoryParameters=[{"name": "level", "type": "INTEGER"}],
+    )["commandArn"]
+    low = {"NumericLessThan": {"iot:CommandExecutionParameterNumber/level": "5"}}
+    ann = user(cloud, "ann", allow("iot:StartCommandExecution", Condition=low)).client("iot-jobs-data")
+
+    assert ann.start_command_execution(targetArn=target, commandArn=arn, parameters={"level": {"I": 4}})
+    with pytest.raises(ClientError, match="is not authorized to perform"):
+        ann.start_command_execution(targetArn=target, commandArn=arn, parameters={"level": {"I": 5}})
+
+
+@pytest.mark.spec("X-02")
 def test_commands_carry_tags(hedgerow_cloud: TestCloud) -> None:
     iot = hedgerow_cloud.client("iot")
     tags = [{"Key": "site", "Value": "north"}]

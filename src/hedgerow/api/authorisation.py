@@ -75,10 +75,11 @@ async def _facts(directory: Directory, grants: Grants, caller: Caller, resource:
     return await directory.facts_of(caller.account, resource)
 
 
-def _said(row: Row, params: Mapping[str, Any]) -> dict[str, str]:
+def _said(row: Row, params: Mapping[str, Any]) -> Context:
     """Answer the condition keys that the request's members say."""
     found = {key: _text(params, member) for key, member in row.conditions.items() if _is_said(params, member)}
-    return {key: value.lower() if value in ("True", "False") else value for key, value in found.items()}
+    plain = {key: value.lower() if value in ("True", "False") else value for key, value in found.items()}
+    return plain if row.says is None else {**row.says(params), **plain}
 
 
 def _is_said(params: Mapping[str, Any], member: str) -> bool:

@@ -6,12 +6,14 @@ from enum import Enum
 from typing import Any, Final
 
 from hedgerow.core.caller import Caller
+from hedgerow.core.policy import Context
 from hedgerow.core.request import Request
 from hedgerow.store import Answer, Tx
 
 Operation = Callable[[Tx, Request, Caller], Answer]
 Flow = Callable[[Request, Caller], Awaitable[Mapping[str, Any]]]
 Gather = Callable[[Mapping[str, Any], Caller], Awaitable[Mapping[str, Any]]]
+Says = Callable[[Mapping[str, Any]], Context]
 
 NO_CONDITIONS: Final[Mapping[str, str]] = {}
 
@@ -53,6 +55,7 @@ class Row:
     `arn:aws:iot:{region}:{account}:thing/{thingName}`; a member that is absent gives `*`. `action` is the IAM
     action where it is not `<signing name>:<Operation>`, `""` where everyone may (or `also` asks enough). `conditions`
     are condition keys and the members that say their values (`member|=x`: x where it is absent, else there is no key).
+    Keys that cannot be written down so `says` finds in the members, which are not validated yet.
     What an operation needs from outside the database is fetched by `gather` before its transaction: it is handed that
     as further members.
     """
@@ -64,6 +67,7 @@ class Row:
     also: tuple[Also, ...] = ()
     conditions: Mapping[str, str] = field(default_factory=dict)
     gather: Gather | None = None
+    says: Says | None = None
 
 
 def write(
@@ -74,9 +78,10 @@ def write(
     also: tuple[Also, ...] = (),
     conditions: Mapping[str, str] = NO_CONDITIONS,
     gather: Gather | None = None,
+    says: Says | None = None,
 ) -> Row:
     """Enter an operation that changes rows."""
-    return Row(method, Way.WRITE, resource, action, also, conditions, gather)
+    return Row(method, Way.WRITE, resource, action, also, conditions, gather, says)
 
 
 def read(method: Operation, resource: str = "*", *, action: str | None = None, also: tuple[Also, ...] = ()) -> Row:

@@ -1,5 +1,8 @@
 """The rows of commands: operations, the topics on which devices answer, and what happens later."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from hedgerow.api.operations import Also, Row, pass_role, read, write
 from hedgerow.cloud.rows import TopicRow
 from hedgerow.services.iot.commands import CommandFollowUps, CommandOperations, CommandTopics, ExecutionOperations
@@ -11,6 +14,7 @@ _COMMAND = "arn:aws:iot:{region}:{account}:command/{commandId}"
 _COMMANDS = "arn:aws:iot:{region}:{account}:command/*"
 _TARGET = "{targetArn}"
 _START = "iot:StartCommandExecution"
+_KINDS = {"S": "String", "B": "Boolean", "I": "Number", "L": "Number", "D": "Number", "UL": "Number"}
 
 
 def rows(*, commands: CommandOperations, executions: ExecutionOperations) -> dict[str, Row]:
@@ -29,8 +33,28 @@ def rows(*, commands: CommandOperations, executions: ExecutionOperations) -> dic
 
 def data_rows(*, executions: ExecutionOperations) -> dict[str, Row]:
     """Answer the row of `iot-jobs-data`: the right is asked for on the command and on the device."""
-    start = write(executions.start_command_execution, "{commandArn}", action=_START, also=(Also(_START, _TARGET),))
+    start = write(
+        executions.start_command_execution,
+        "{commandArn}",
+        action=_START,
+        also=(Also(_START, _TARGET),),
+        says=said_of_parameters,
+    )
     return {"StartCommandExecution": start}
+
+
+def said_of_parameters(params: Mapping[str, Any]) -> dict[str, str]:
+    """Answer the condition keys for the parameters that the request gives: `iot:CommandExecutionParameterString/…`."""
+    given = params.get("parameters")
+    found: dict[str, str] = {}
+    for name, value in given.items() if isinstance(given, Mapping) else ():
+        for member, content in value.items() if isinstance(value, Mapping) else ():
+            if member in _KINDS:
+                text = str(content)
+                found[f"iot:CommandExecutionParameter{_KINDS[member]}/{name}"] = (
+                    text.lower() if isinstance(content, bool) else text
+                )
+    return found
 
 
 def topic_rows(*, commands: CommandTopics) -> list[TopicRow]:
