@@ -120,8 +120,8 @@ def test_a_trusted_users_claim_lets_a_device_in_and_is_good_for_nothing_else(
     assert denied(lambda: installer.create_provisioning_claim(templateName="other"))
 
 
-def onboarding_list(cloud: TestCloud, *options: str) -> list[str]:
-    """Run `hedgerow onboarding list` as the account's root."""
+def hedgerow(cloud: TestCloud, *arguments: str) -> list[str]:
+    """Run the command as the account's root and answer what it printed."""
     key = cloud.session.get_credentials()
     assert key is not None
     environment = {
@@ -132,7 +132,7 @@ def onboarding_list(cloud: TestCloud, *options: str) -> list[str]:
         "AWS_REGION": cloud.region,
         "AWS_DEFAULT_REGION": cloud.region,
     }
-    command = [sys.executable, "-m", "hedgerow", "onboarding", "list", *options]
+    command = [sys.executable, "-m", "hedgerow", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout.splitlines()
 
@@ -162,13 +162,14 @@ def test_a_registered_claim_provisions_as_many_devices_as_it_may_and_takes_nobod
     assert [each["devicesUsed"] for each in own.list_claims()["claims"]] == [1]
     pair = Pair(claim.certificate_file, claim.key_file)
     assert publish(hedgerow_cloud, pair) != 0  # with the client id `lamp`, which is a thing's name by now
-    failed = onboarding_list(hedgerow_cloud, "--failed")
+    failed = hedgerow(hedgerow_cloud, "onboarding", "list", "--failed")
     assert [line.split()[2:6] for line in failed] == [
         ["CLAIM", "REFUSED", "lamp", "127.0.0.1"],
         ["CLAIM", "REFUSED", "bulb", "127.0.0.1"],
     ]
     assert "may not use the name of the thing lamp" in failed[0]
-    (accepted,) = [json.loads(line) for line in onboarding_list(hedgerow_cloud, "--device", "lamp", "--json")]
+    (line,) = hedgerow(hedgerow_cloud, "onboarding", "list", "--device", "lamp", "--json")
+    accepted = json.loads(line)
     assert (accepted["outcome"], accepted["certificateId"]) == ("ACCEPTED", first["certificateId"])
 
 
@@ -250,3 +251,51 @@ def report(cloud: TestCloud, task: str, kind: str) -> list[dict[str, Any]]:
     context = ssl.create_default_context(cafile=cloud.process.ready["ca_file"])
     texts = [urllib.request.urlopen(link, context=context, timeout=30).read() for link in links]
     return [json.loads(line) for text in texts for line in text.splitlines()]
+
+
+def vend(cloud: TestCloud, serial: str, token: str, request: str) -> tuple[int, dict[str, Any]]:
+    """Ask the vending machine with curl; answer the status and the answer."""
+    said = {
+        "serialNumber": serial,
+        "token": token,
+        "certificateSigningRequest": request,
+        "accountId": cloud.account,
+    }
+    ready = cloud.process.ready
+    where = f"https://localhost:{ready['https_port']}/vending"
+    options = ["--silent", "--cacert", ready["ca_file"], "--write-out", "\n%{http_code}", "--data", json.dumps(said)]
+    done = subprocess.run(["curl", *options, where], capture_output=True, text=True, check=True, timeout=30)
+    body, _, status = done.stdout.rpartition("\n")
+    return int(status), json.loads(body)
+
+
+@pytest.mark.spec("AL-30", "AL-57", "AL-59", "AL-60", "AL-61", "AL-62")
+def test_devices_with_public_data_only_are_vended_certificates(hedgerow_cloud: TestCloud, tmp_path: Path) -> None:
+    set_up(hedgerow_cloud)
+    key, listed = tmp_path / "lamp.key", tmp_path / "devices.csv"
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    request = OpenSsl(tmp_path).run("req", "-new", *curve, "-nodes", "-keyout", key, "-subj", "/CN=4711")
+    watcher = hedgerow_cloud.device("watcher", policy=ANYTHING)
+
+    with connected(watcher) as watching:
+        watching.subscribe("hedgerow/vending/pending")
+        waited = [vend(hedgerow_cloud, "4711", "t", request) for _ in range(2)]
+        (news,) = map(json.loads, watching.payloads(1))
+    assert vend(hedgerow_cloud, "4711", "another", request)[0] == 403
+    assert vend(hedgerow_cloud, "4712", "t", "nonsense")[0] == 400
+    assert [line.split()[:2] for line in hedgerow(hedgerow_cloud, "vending", "list")] == [["4711", "PENDING"]]
+    hedgerow(hedgerow_cloud, "vending", "approve", "4711", "--template", "fleet", "--parameter", "ThingName=lamp")
+    status, given = vend(hedgerow_cloud, "4711", "t", request)
+    listed.write_text("serial,token,ThingName\n4713,known,bulb\n")
+    hedgerow(hedgerow_cloud, "vending", "import", str(listed), "--template", "fleet")
+    known = vend(hedgerow_cloud, "4713", "known", request)
+
+    assert waited == [(200, {"status": "PENDING", "retryAfterSeconds": 60})] * 2
+    assert (news["serialNumber"], news["address"]) == ("4711", "127.0.0.1")
+    assert (status, given["status"], given["thingName"]) == (200, "ISSUED", "lamp")
+    certificate = tmp_path / "lamp.pem"
+    certificate.write_text(given["certificatePem"])
+    assert publish(hedgerow_cloud, Pair(certificate, key)) == 0
+    assert (known[0], known[1]["thingName"]) == (200, "bulb")
+    ways = [line.split()[2:4] for line in hedgerow(hedgerow_cloud, "onboarding", "list")]
+    assert ways == [["VENDING", "ACCEPTED"], ["VENDING", "ACCEPTED"], ["VENDING", "REFUSED"]]

@@ -164,6 +164,7 @@ SEEDS: Final[Sequence[tuple[str, str, Mapping[str, Any], Mapping[str, str]]]] = 
         },
     ),
     ("hedgerow", "PutClaim", {}, {}),
+    ("hedgerow-device", "RequestCertificate", {"serialNumber": NAME, "token": NAME}, {}),
     (
         "iot",
         "RegisterCACertificate",

@@ -174,6 +174,8 @@ class Samples:
             "destinationConfiguration": {"httpUrlConfiguration": {"confirmationUrl": "https://127.0.0.1:9/confirm"}},
             "greengrassv2.resourceArn": f"arn:aws:greengrass:{region}:{account}:components:com.sample:versions:1.0.0",
             "greengrassv2.ListComponentVersions.arn": f"arn:aws:greengrass:{region}:{account}:components:com.sample",
+            "hedgerow-device.RequestCertificate.certificateSigningRequest": _request(),
+            "hedgerow-device.RequestCertificate.accountId": account,
             "iot.RegisterThing.templateBody": json.dumps(_OPERATORS_TEMPLATE),
             "iot.StartThingRegistrationTask.templateBody": json.dumps(_OPERATORS_TEMPLATE),
             "hedgerow.PutClaim.networks": ["192.0.2.0/24"],

@@ -315,6 +315,7 @@ class _Parts:
             anchors=self.anchors,
             callers=CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock),
             files=self.compute.files,
+            first_account=self.folder.identity.account,
         )
         self.iot_logging = build_iot_logging(
             tables=tables,

@@ -19,6 +19,7 @@ from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.rotation import build_rotation
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.service_roles import IOT, ServiceRoles
+from hedgerow.cloud.vending import build_vending
 from hedgerow.core.paging import Pager
 from hedgerow.services.iam.roles import RoleReader
 from hedgerow.services.iot.authorizers import (
@@ -85,6 +86,7 @@ def build_enrolment(
     anchors: Anchors,
     callers: CallerRights,
     files: AccountFiles,
+    first_account: str,
 ) -> Enrolment:
     """Build it and enter its rows."""
     stores, templates = registry.stores, registry.stores.templates
@@ -178,6 +180,17 @@ def build_enrolment(
     tables.serve("hedgerow", provisioning_rows.onboarding_rows(onboarding=record))
     _build_claims(tables, run, pager, authority, registry)
     build_rotation(tables=tables, run=run, registry=registry, authority=authority)
+    build_vending(
+        tables=tables,
+        run=run,
+        clock=clock,
+        pager=pager,
+        key=token_key,
+        first_account=first_account,
+        registry=registry,
+        registration=registration,
+        authority=authority,
+    )
     newcomers = Newcomers(
         run=run,
         enrolments=stores.enrolments,

@@ -65,7 +65,7 @@ DEVICE_OPERATIONS: Mapping[str, frozenset[str] | None] = {
 }
 CUSTOM_SERVICES = ("iot-data",)  # for whose requests custom authorizers may speak
 # services with operations that nobody has to sign (`authtype: none`)
-_ANONYMOUS_SERVICES = ("hedgerow", "sts", "cognito-identity")
+_ANONYMOUS_SERVICES = ("hedgerow", "hedgerow-device", "sts", "cognito-identity")
 _METHODS = ("GET", "POST", "DELETE")
 _RPC = {"json", "query", "smithy-rpc-v2-cbor"}
 

@@ -22,6 +22,7 @@ class Way(Enum):
     JITR = "JITR"
     OPERATOR = "OPERATOR"
     BULK = "BULK"
+    VENDING = "VENDING"
 
 
 class Outcome(Enum):

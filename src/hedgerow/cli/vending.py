@@ -1,0 +1,136 @@
+"""`hedgerow vending …`: devices that hold only public data, and who of them gets a certificate."""
+
+import csv
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from hedgerow.base.errors import Unusable
+from hedgerow.cli.asking import asked
+from hedgerow.cli.target import target
+
+app = typer.Typer(help="The vending machine: devices that ask for a certificate.", no_args_is_help=True)
+
+Data = Annotated[Path | None, typer.Option("--data", help="The cloud's data folder; default: the environment.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Serial = Annotated[str, typer.Argument(metavar="SERIAL", help="The device's serial number.")]
+Template = Annotated[str, typer.Option("--template", help="The provisioning template that makes its thing.")]
+
+_AT_ONCE: Final = 100
+
+
+@app.command("list")
+def list_(
+    state: Annotated[str | None, typer.Option("--state", help="PENDING, APPROVED, DENIED or ISSUED.")] = None,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """List the devices that asked or were imported."""
+    given = {} if state is None else {"state": state.upper()}
+
+    def ask(hedgerow: Any) -> list[dict[str, Any]]:
+        pages = hedgerow.get_paginator("list_vending_requests").paginate(**given)
+        return [device for page in pages for device in page["devices"]]
+
+    for device in asked(target(data), ask):
+        typer.echo(json.dumps(_plain(device)) if as_json else _in_words(device))
+
+
+@app.command()
+def approve(
+    serial: Serial,
+    template: Template,
+    parameter: Annotated[list[str] | None, typer.Option("--parameter", help="NAME=VALUE for the template.")] = None,
+    data: Data = None,
+) -> None:
+    """Let a device have a certificate, once; one that has its certificate may have another."""
+    parameters = dict(_pair(text) for text in parameter or [])
+    more = {"parameters": parameters} if parameters else {}
+    asked(
+        target(data),
+        lambda hedgerow: hedgerow.approve_vending_request(serialNumber=serial, templateName=template, **more),
+    )
+    typer.echo(f"{serial} may have a certificate.")
+
+
+@app.command()
+def deny(serial: Serial, data: Data = None) -> None:
+    """Refuse a device from now on."""
+    asked(target(data), lambda hedgerow: hedgerow.deny_vending_request(serialNumber=serial))
+    typer.echo(f"{serial} is denied.")
+
+
+@app.command()
+def forget(serial: Serial, data: Data = None) -> None:
+    """Forget a device: the next time it asks it is unknown again."""
+    asked(target(data), lambda hedgerow: hedgerow.delete_vending_request(serialNumber=serial))
+    typer.echo(f"{serial} is forgotten.")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV with the columns serial and token, and parameters.")
+    ],
+    template: Template,
+    data: Data = None,
+) -> None:
+    """Approve devices before they ask: serial, token, and further columns as parameters of the template."""
+    entries = list(_entries(file))
+    imported = 0
+    left: list[str] = []
+
+    def ask(hedgerow: Any) -> None:
+        nonlocal imported
+        for begin in range(0, len(entries), _AT_ONCE):
+            some = entries[begin : begin + _AT_ONCE]
+            done = hedgerow.import_vending_devices(templateName=template, devices=some)
+            imported += done["imported"]
+            left.extend(done.get("alreadyIssued", []))
+
+    asked(target(data), ask)
+    typer.echo(f"{imported} devices may have a certificate.")
+    for serial in left:
+        typer.echo(f"{serial} has one already and is left as it is.", err=True)
+
+
+def _entries(file: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            reader = csv.DictReader(opened)
+            if not {"serial", "token"} <= set(reader.fieldnames or ()):
+                raise Unusable(f"{file} must begin with a line of names, among them serial and token")
+            for row in reader:
+                if not row["serial"] or not row["token"]:
+                    raise Unusable(f"{file}, line {reader.line_num}: serial and token must be given")
+                more = {name: text for name, text in row.items() if name not in ("serial", "token") and name and text}
+                entry: dict[str, Any] = {"serialNumber": row["serial"], "token": row["token"]}
+                yield {**entry, "parameters": more} if more else entry
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Unusable(f"cannot read {file}: {error}") from error
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise Unusable(f"--parameter {text!r} must be NAME=VALUE")
+    return name, value
+
+
+def _plain(device: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+        for name, value in device.items()
+    }
+
+
+def _in_words(device: dict[str, Any]) -> str:
+    """Answer one line: `4711  PENDING  since 2026-11-21 08:00  from 192.0.2.1`."""
+    line = f"{device['serialNumber']}  {device['state']}"
+    if "requestedAt" in device:
+        line += f"  since {device['requestedAt'].astimezone(UTC):%Y-%m-%d %H:%M}  from {device.get('address', '-')}"
+    return line

@@ -1,0 +1,134 @@
+"""A device at the vending machine: what it said, what was decided about it, and what it gets therefore.
+
+A device shows its serial number and a token, both of which may be printed on it. Unknown, it waits (PENDING) until
+somebody approves or denies it; approved, whoever shows the same token gets one certificate (ISSUED). The token is good
+once: the same token with the same key is the device that lost the answer and gets the same one, another key is refused
+until it is approved again. Who shows another token than the one that waits is refused, and does not take its place.
+Tokens are kept as keyed hashes, so that who reads the database cannot show one.
+"""
+
+import hashlib
+import hmac
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Final
+
+from hedgerow.base.clock import Clock
+from hedgerow.services.iot.vending.errors import AlreadyIssued
+
+PENDING_S: Final = 7 * 86400.0
+APPROVED_S: Final = 7 * 86400.0
+RETRY_S: Final = 60
+MOST_PENDING: Final = 1000
+MOST_IMPORTED: Final = 100  # of one call
+_PER_MINUTE: Final = 30
+_ADDRESSES: Final = 10_000
+
+
+class State(Enum):
+    """What was decided about a device."""
+
+    PENDING = "PENDING"
+    APPROVED = "APPROVED"
+    DENIED = "DENIED"
+    ISSUED = "ISSUED"
+
+
+class Decision(Enum):
+    """What a device that asks gets."""
+
+    WAIT = "wait"
+    ISSUE = "issue"
+    AGAIN = "again"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One device."""
+
+    serial: str
+    state: State
+    token: str  # keyed hash
+    requested_at: float | None = None
+    address: str | None = None
+    expires_at: float | None = None  # of what was decided, or of the waiting
+    template: str | None = None
+    parameters: Mapping[str, str] | None = None
+    decided_at: float | None = None
+    decided_by: str | None = None
+    key: str | None = None  # SHA-256 of the public key that got the certificate
+    certificate_id: str | None = None
+    reply: Mapping[str, Any] | None = None
+
+    def decide(self, token: str, key: str, *, now: float) -> tuple[Decision, str]:
+        """Answer what who shows this token and key gets, and why where that is nothing."""
+        if not hmac.compare_digest(self.token, token):
+            return Decision.REFUSE, "it showed another token than the one that is known"
+        if self.state is State.DENIED:
+            return Decision.REFUSE, "it was denied"
+        if self.state is State.ISSUED:
+            same = self.key == key
+            return (Decision.AGAIN, "") if same else (Decision.REFUSE, "its token was used for another key")
+        if self.state is State.PENDING:
+            return Decision.WAIT, ""
+        if self.expires_at is not None and now > self.expires_at:
+            return Decision.REFUSE, "its approval has expired"
+        return Decision.ISSUE, ""
+
+    def approved(
+        self, *, template: str, parameters: Mapping[str, str], by: str, now: float, until: float | None = None
+    ) -> "Device":
+        """Answer it when it may have a certificate (again, if it had one)."""
+        return replace(
+            self,
+            state=State.APPROVED,
+            template=template,
+            parameters=parameters,
+            decided_at=now,
+            decided_by=by,
+            expires_at=now + APPROVED_S if until is None else until,
+        )
+
+    def denied(self, *, by: str, now: float) -> "Device":
+        """Answer it when it may not; raise AlreadyIssued when it has its certificate."""
+        if self.state is State.ISSUED:
+            raise AlreadyIssued(self.serial)
+        return replace(self, state=State.DENIED, decided_at=now, decided_by=by, expires_at=None)
+
+    def issued(self, *, key: str, certificate_id: str, reply: Mapping[str, Any]) -> "Device":
+        """Answer it with its certificate."""
+        return replace(self, state=State.ISSUED, key=key, certificate_id=certificate_id, reply=reply, expires_at=None)
+
+
+class Secrets:
+    """Hashes tokens under a key, which must outlive a restart."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def hashed(self, account: str, serial: str, token: str) -> str:
+        """Answer the keyed hash of a device's token."""
+        said = json.dumps(["vending", account, serial, token]).encode()
+        return hmac.digest(self._key, said, hashlib.sha256).hex()
+
+
+class Throttle:
+    """Lets an address ask 30 times a minute. It forgets the addresses that it has not seen for longest."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def admits(self, address: str) -> bool:
+        """Count a request; tell whether it may be looked at."""
+        now = self._clock.monotonic()
+        left, at = self._seen.pop(address, (float(_PER_MINUTE), now))
+        left = min(float(_PER_MINUTE), left + (now - at) * _PER_MINUTE / 60)
+        self._seen[address] = (max(0.0, left - 1), now)
+        while len(self._seen) > _ADDRESSES:
+            self._seen.popitem(last=False)
+        return left >= 1

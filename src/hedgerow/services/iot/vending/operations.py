@@ -1,0 +1,148 @@
+"""What an operator does at the vending machine: list, approve, deny, import, forget.
+
+An approval names the provisioning template that makes the device's thing. A template with a pre-provisioning hook is
+refused: here nobody would ask the hook.
+These are operations of our own service `hedgerow`; AWS has none for it.
+"""
+
+from typing import Any, Final, Protocol
+
+from hedgerow.core.caller import Caller
+from hedgerow.core.paging import InvalidToken
+from hedgerow.core.request import Request
+from hedgerow.services.iot.pages import Pages
+from hedgerow.services.iot.vending.errors import DeviceUnknown, Unfit
+from hedgerow.services.iot.vending.model import MOST_IMPORTED, Device, Secrets, State
+from hedgerow.services.iot.vending.store import VendingStore
+from hedgerow.store import Answer, Tx
+
+_MOST_PARAMETERS: Final = 50
+
+
+class Template(Protocol):
+    """What the vending machine looks at in a template."""
+
+    @property
+    def just_in_time(self) -> bool:
+        """Whether it is for devices that connect with a certificate of a registered CA, and no other."""
+        ...
+
+    @property
+    def hook(self) -> object | None:
+        """The function that is asked first, if any."""
+        ...
+
+
+class Templates(Protocol):
+    """The rows of provisioning templates."""
+
+    def get(self, tx: Tx, account: str, name: str) -> Template | None:
+        """Answer the template, or None."""
+        ...
+
+
+class VendingOperations:
+    """The operations at the vending machine."""
+
+    def __init__(self, *, devices: VendingStore, templates: Templates, secrets: Secrets, pages: Pages) -> None:
+        self._devices = devices
+        self._templates = templates
+        self._secrets = secrets
+        self._pages = pages
+
+    def list_vending_requests(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        state = request.get("state") or ""
+        try:
+            page = self._pages.by_token(request, caller, "ListVendingRequests", state=state)
+        except InvalidToken as error:
+            raise Unfit("The nextToken is not valid.") from error
+        found = self._devices.list(tx, caller.account, state=state, after=page.after(), limit=page.limit)
+        return Answer(page.answer("devices", found, key=lambda d: (d.serial,), show=_shown))
+
+    def approve_vending_request(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        device = self._get(tx, request, caller)
+        approved = device.approved(
+            template=self._template(tx, caller, request["templateName"]),
+            parameters=_parameters(request, device.serial),
+            by=caller.principal,
+            now=tx.now,
+            until=_moment(request),
+        )
+        self._devices.put(tx, caller.account, approved)
+        return Answer({"device": _shown(approved)})
+
+    def deny_vending_request(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        denied = self._get(tx, request, caller).denied(by=caller.principal, now=tx.now)
+        self._devices.put(tx, caller.account, denied)
+        return Answer({"device": _shown(denied)})
+
+    def delete_vending_request(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        self._devices.remove(tx, caller.account, self._get(tx, request, caller).serial)
+        return Answer({})
+
+    def import_vending_devices(self, tx: Tx, request: Request, caller: Caller) -> Answer:
+        entries, until = request["devices"], _moment(request)
+        if not 1 <= len(entries) <= MOST_IMPORTED:
+            raise Unfit(f"devices must have 1 to {MOST_IMPORTED} entries")
+        template, taken, left = self._template(tx, caller, request["templateName"]), 0, []
+        for entry in entries:
+            serial = entry["serialNumber"]
+            token = self._secrets.hashed(caller.account, serial, entry["token"])
+            known = self._devices.get(tx, caller.account, serial)
+            if known is not None and known.state is State.ISSUED:
+                entry.get("parameters")
+                left.append(serial)
+                continue
+            parameters = _parameters(entry, serial)
+            fresh = Device(serial=serial, state=State.PENDING, token=token)
+            approved = fresh.approved(
+                template=template, parameters=parameters, by=caller.principal, now=tx.now, until=until
+            )
+            self._devices.put(tx, caller.account, approved)
+            taken += 1
+        return Answer({"imported": taken, "alreadyIssued": left})
+
+    def _get(self, tx: Tx, request: Request, caller: Caller) -> Device:
+        device = self._devices.get(tx, caller.account, request["serialNumber"])
+        if device is None:
+            raise DeviceUnknown(request["serialNumber"])
+        return device
+
+    def _template(self, tx: Tx, caller: Caller, name: str) -> str:
+        template = self._templates.get(tx, caller.account, name)
+        if template is None:
+            raise Unfit(f"There is no provisioning template named {name}")
+        if template.just_in_time:
+            raise Unfit(f"Template {name} is of type JITP, which is not for this")
+        if template.hook is not None:
+            raise Unfit(f"Template {name} has a pre-provisioning hook, which nobody would ask here")
+        return name
+
+
+def _parameters(request: Request, serial: str) -> dict[str, str]:
+    given = {} if request.get("parameters") is None else dict(request.take_all("parameters"))
+    if len(given) > _MOST_PARAMETERS:
+        raise Unfit(f"parameters may have {_MOST_PARAMETERS} entries at most")
+    return {"SerialNumber": serial, "ThingName": serial, **given}
+
+
+def _moment(request: Request) -> float | None:
+    given = request.get("expiresAt")
+    if given is None:
+        return None
+    return float(given.timestamp() if hasattr(given, "timestamp") else given)
+
+
+def _shown(device: Device) -> dict[str, Any]:
+    written = {
+        "serialNumber": device.serial,
+        "state": device.state.value,
+        "requestedAt": device.requested_at,
+        "address": device.address,
+        "expiresAt": device.expires_at,
+        "templateName": device.template,
+        "decidedAt": device.decided_at,
+        "decidedBy": device.decided_by,
+        "certificateId": device.certificate_id,
+    }
+    return {name: value for name, value in written.items() if value is not None}

@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+
+from hedgerow.base.errors import Unusable
+from hedgerow.cli.vending import _entries, _pair
+
+
+def test_a_file_names_devices_their_tokens_and_parameters(tmp_path: Path) -> None:
+    file = tmp_path / "devices.csv"
+    file.write_text("serial,token,ThingName\n1,a,lamp\n2,b,\n", encoding="utf-8-sig")
+
+    assert list(_entries(file)) == [
+        {"serialNumber": "1", "token": "a", "parameters": {"ThingName": "lamp"}},
+        {"serialNumber": "2", "token": "b"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("", "line of names"), ("a,b\n1,2\n", "serial and token"), ("serial,token\n1,\n", "line 2: serial and token")],
+)
+def test_a_file_without_serials_and_tokens_is_refused_with_its_line(tmp_path: Path, text: str, why: str) -> None:
+    file = tmp_path / "devices.csv"
+    file.write_text(text)
+
+    with pytest.raises(Unusable, match=why):
+        list(_entries(file))
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match="cannot read"):
+        list(_entries(tmp_path / "none.csv"))
+
+
+def test_a_parameter_has_a_name_and_a_value() -> None:
+    assert _pair("ThingName=a=b") == ("ThingName", "a=b")
+    for text in ("ThingName", "=b"):
+        with pytest.raises(Unusable, match="NAME=VALUE"):
+            _pair(text)
