@@ -30,6 +30,16 @@ def role(cloud: TestCloud, bucket: str) -> str:
     return str(arn)
 
 
+def maker_of_jobs(cloud: TestCloud) -> Any:
+    """Make a user who may do everything with iot and nothing else; answer a client of theirs."""
+    iam = cloud.client("iam")
+    iam.create_user(UserName="maker")
+    may = {"Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
+    iam.put_user_policy(UserName="maker", PolicyName="own", PolicyDocument=json.dumps(may))
+    key = iam.create_access_key(UserName="maker")["AccessKey"]
+    return cloud.process.session(key["AccessKeyId"], key["SecretAccessKey"]).client("iot")
+
+
 def fetched(cloud: TestCloud, url: str) -> bytes:
     context = ssl.create_default_context(cafile=cloud.process.ready["ca_file"])
     with urllib.request.urlopen(url, context=context, timeout=30) as answer:
@@ -71,15 +81,11 @@ def test_a_device_downloads_what_the_links_in_its_job_lead_to(hedgerow_cloud: Te
 
 def test_a_job_reads_only_what_its_maker_may_read(hedgerow_cloud: TestCloud) -> None:
     bucket = f"secret-{hedgerow_cloud.account}"
-    s3, iam = hedgerow_cloud.client("s3"), hedgerow_cloud.client("iam")
+    s3 = hedgerow_cloud.client("s3")
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="job.json", Body=b"{}")
     hedgerow_cloud.client("iot").create_thing(thingName="lamp")
-    iam.create_user(UserName="maker")
-    may = {"Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
-    iam.put_user_policy(UserName="maker", PolicyName="own", PolicyDocument=json.dumps(may))
-    key = iam.create_access_key(UserName="maker")["AccessKey"]
-    maker = hedgerow_cloud.process.session(key["AccessKeyId"], key["SecretAccessKey"]).client("iot")
+    maker = maker_of_jobs(hedgerow_cloud)
     request: dict[str, Any] = {
         "jobId": "j",
         "targets": [f"arn:aws:iot:{hedgerow_cloud.region}:{hedgerow_cloud.account}:thing/lamp"],
@@ -90,6 +96,26 @@ def test_a_job_reads_only_what_its_maker_may_read(hedgerow_cloud: TestCloud) -> 
         maker.create_job(**request)
 
     assert hedgerow_cloud.client("iot").create_job(**request)["jobId"] == "j"
+
+
+def test_a_template_hands_its_role_to_nobody_who_may_not_pass_it(hedgerow_cloud: TestCloud) -> None:
+    bucket = f"files-{hedgerow_cloud.account}"
+    iot, iam = hedgerow_cloud.client("iot"), hedgerow_cloud.client("iam")
+    hedgerow_cloud.client("s3").create_bucket(Bucket=bucket)
+    arn = role(hedgerow_cloud, bucket)
+    made = iot.create_job_template(
+        jobTemplateId="t", description="d", document="{}", presignedUrlConfig={"roleArn": arn}
+    )
+    target = iot.create_thing(thingName="lamp")["thingArn"]
+    maker = maker_of_jobs(hedgerow_cloud)
+
+    with pytest.raises(ClientError, match="iam:PassRole"):
+        maker.create_job(jobId="j", targets=[target], jobTemplateArn=made["jobTemplateArn"])
+
+    passing = {"Statement": [{"Effect": "Allow", "Action": "iam:PassRole", "Resource": arn}]}
+    iam.put_user_policy(UserName="maker", PolicyName="pass", PolicyDocument=json.dumps(passing))
+    maker.create_job(jobId="j", targets=[target], jobTemplateArn=made["jobTemplateArn"])
+    assert maker.describe_job(jobId="j")["job"]["presignedUrlConfig"]["roleArn"] == arn
 
 
 def test_a_thing_that_comes_to_fit_a_dynamic_group_gets_the_groups_job(hedgerow_cloud: TestCloud) -> None:

@@ -59,6 +59,14 @@ def alias(session: Any, role_arn: str) -> object:
     return session.client("iot").create_role_alias(roleAlias="a", roleArn=role_arn)
 
 
+def job(session: Any, role_arn: str) -> object:
+    iot = session.client("iot")
+    target = iot.create_thing(thingName="lamp")["thingArn"]
+    return iot.create_job(
+        jobId="j", targets=[target], document="{}", presignedUrlConfig={"roleArn": role_arn, "expiresInSec": 60}
+    )
+
+
 def refused(call: Callable[[], object]) -> str:
     with pytest.raises(ClientError) as caught:
         call()
@@ -69,8 +77,8 @@ def refused(call: Callable[[], object]) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("service", "use"),
-    [("lambda", function), ("iot", rule), ("credentials.iot", alias)],
-    ids=["function", "rule", "alias"],
+    [("lambda", function), ("iot", rule), ("credentials.iot", alias), ("iot", job)],
+    ids=["function", "rule", "alias", "job"],
 )
 def test_nobody_lets_a_service_act_in_a_role_that_he_may_not_pass(
     hedgerow_cloud: TestCloud, service: str, use: Callable[[Any, str], object]

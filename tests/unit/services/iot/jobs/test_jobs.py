@@ -2,12 +2,14 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from hedgerow.base.errors import ServiceError
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import Published
 from hedgerow.services.iot.jobs.changes import BATCH as ENDED_AT_ONCE
 from hedgerow.services.iot.jobs.rollout import BATCH
+from hedgerow.services.iot.jobs.store import jobs
 from tests.support.jobs import ARN, NAMESPACE, Cloud, messages
 from tests.support.store import CALLER, OTHER_ACCOUNT
 
@@ -460,6 +462,21 @@ def test_a_terminal_execution_is_410_by_http(cloud: Cloud) -> None:
         cloud.store.run(cloud.data.describe_job_execution, {"thingName": "T", "jobId": "j"})
 
     assert caught.value.code == "TerminalStateException"
+
+
+def test_a_job_that_was_written_down_by_an_older_cloud_is_read_as_it_was(cloud: Cloud) -> None:
+    cloud.create(timeoutConfig={"inProgressTimeoutInMinutes": 7}, description="old")
+    with cloud.store.tx() as tx:
+        (row,) = tx.all(select(jobs))
+        body = json.loads(row.body)
+        known = ("things", "groups", "description", "rolled_out", "reason_code", "comment", "forced")
+        old = {name: body[name] for name in (*known, "updated_at", "completed_at")} | {"timeout_minutes": 7}
+        tx.run(update(jobs).values(body=json.dumps(old)))
+
+    assert cloud.job()["timeoutConfig"] == {"inProgressTimeoutInMinutes": 7}
+    assert cloud.job()["description"] == "old"
+    cloud.publish("j/update", {"status": "SUCCEEDED"})
+    assert cloud.job()["status"] == "COMPLETED"
 
 
 def test_two_accounts_with_the_same_names_do_not_meet(cloud: Cloud) -> None:
