@@ -21,6 +21,7 @@ from hedgerow.base.files import RealFiles
 from hedgerow.base.ids import RandomIds
 from hedgerow.cloud.admission import Admission, GrantsCompiler
 from hedgerow.cloud.anchors import Anchors
+from hedgerow.cloud.beside import beside
 from hedgerow.cloud.broker import Broker
 from hedgerow.cloud.claimants import Claimants
 from hedgerow.cloud.compute import NAMING, Compute, build_compute
@@ -566,18 +567,7 @@ class _Parts:
         return told
 
     async def _task(self, work: Any) -> None:
-        await self.stack.enter_async_context(_background(work))
-
-
-@asynccontextmanager
-async def _background(work: Any) -> AsyncIterator[None]:
-    """Run a task beside the block; it is cancelled when the block ends, and its failure ends the block."""
-    async with asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(work)
-        try:
-            yield
-        finally:
-            task.cancel()
+        await self.stack.enter_async_context(beside(work))
 
 
 def _no_events(_: object) -> None:
