@@ -363,9 +363,15 @@ def test_a_domain_configuration_says_which_authorizer_is_asked(hedgerow_cloud: T
         applicationProtocol="SECURE_MQTT",
     )
 
+    iot = hedgerow_cloud.client("iot")
     for username in ("lamp", f"lamp?{NAME}=another"):
         assert by_alpn(hedgerow_cloud, "alpn_port", "open sesame", username=username, name=name) == ["Success"]
     assert by_alpn(hedgerow_cloud, "alpn_port", "a guess", username="lamp", name=name) == ["Not authorized"]
+    iot.update_authorizer(authorizerName="door", status="INACTIVE")
+    with pytest.raises(iot.exceptions.DeleteConflictException, match="fleet"):
+        iot.delete_authorizer(authorizerName="door")
+    iot.update_domain_configuration(domainConfigurationName="fleet", removeAuthorizerConfig=True)
+    iot.delete_authorizer(authorizerName="door")
 
 
 def first_account(cloud: TestCloud, folder: Path) -> TestCloud:

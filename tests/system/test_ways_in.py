@@ -49,6 +49,7 @@ def certificate(device: Device) -> list[object]:
     return ["--cert", device.certificate_file, "--key", device.key_file]
 
 
+@pytest.mark.spec("DR-23")
 @pytest.mark.skipif(shutil.which("mosquitto_pub") is None, reason="needs Debian's mosquitto-clients")
 def test_mosquitto_connects_with_its_certificate(device: Device) -> None:
     command = ["mosquitto_pub", "--cafile", device.ca_file, *certificate(device), "-h", device.host, "-i", device.name]
@@ -128,6 +129,7 @@ def test_openssl_sees_the_names_that_are_taken_and_who_is_asked_for_a_certificat
     assert acknowledged(device, device.mqtt_port, ["x-amzn-mqtt-ca"])[0] == "x-amzn-mqtt-ca"
 
 
+@pytest.mark.spec("DR-23")
 def test_curl_publishes_with_a_certificate_and_reads_health_without(device: Device) -> None:
     url = f"https://{device.host}:{port(device)}"
     curl = ["curl", "-sS", "--cacert", device.ca_file, "-w", "%{http_code}", "-o", "/dev/null"]

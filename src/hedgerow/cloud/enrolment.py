@@ -110,7 +110,7 @@ def build_enrolment(
     tables.serve(
         "iot",
         authorizer_rows.rows(
-            authorizers=AuthorizerOperations(authorizers=authorizers, pages=Pages(pager)),
+            authorizers=AuthorizerOperations(authorizers=authorizers, pages=Pages(pager), domains=stores.domains),
             flows=AuthorizerFlows(run=run, ids=ids, authorizers=authorizers, invoker=_Invoker(functions)),
         ),
     )

@@ -1,11 +1,14 @@
 """What control asks of a gateway and what a gateway asks of control."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hedgerow.base.errors import Unavailable
 from hedgerow.core.mqtt import MQTT_3_1_1, MQTT_5, Ack, Disconnect, Kind, Publish, Reason, Will
+from hedgerow.core.tls import Port, way_for
+from hedgerow.gateway.connection import Peer
 from hedgerow.gateway.grants import GrantsLike
 from hedgerow.gateway.ports import Admit, Admitted, Asked, Cut, Message, NotAdmitted, Question, Regrant, Reply
 from tests.unit.gateway.control import ACCOUNT
@@ -416,3 +419,15 @@ def test_the_short_way_counts_as_the_long_way_does(qos: int) -> None:
 
     assert (figures["received"]["PUBLISH"], figures["sent"]["PUBLISH"], arrived) == (6, 6, 6)
     assert figures["sent"].get("PUBACK", 0) == (6 if qos else 0)
+
+
+def test_who_came_by_a_domain_configuration_is_cut_and_nobody_else(world: World) -> None:
+    way = replace(way_for(Port.MQTT, []), domain="fleet", account=ACCOUNT)
+    by_it = world.client("a", version=MQTT_5, peer=Peer("192.0.2.1", way_in=way))
+    other = world.client("b", version=MQTT_5, peer=Peer("192.0.2.1", way_in=replace(way, domain="other")))
+    plain = world.client("c", version=MQTT_5)
+
+    world.hub.tell("*", Cut(account=ACCOUNT, domain="fleet", reason="FORBIDDEN_ACCESS"))
+
+    assert by_it.take() == [Disconnect(Reason.ADMINISTRATIVE_ACTION)]
+    assert (by_it.wire.closed, other.take(), plain.take()) == (True, [], [])

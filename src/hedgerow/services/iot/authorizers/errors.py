@@ -1,5 +1,7 @@
 """What can be wrong with a request about custom authorizers, and with what an authorizer's function answers."""
 
+from collections.abc import Sequence
+
 from hedgerow.base.errors import HedgerowError, ServiceError
 from hedgerow.services.iot.errors import DeleteConflict, LimitExceeded, ResourceAlreadyExists, ResourceNotFound
 
@@ -30,6 +32,13 @@ class AuthorizerActive(DeleteConflict):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Authorizer {name} must be INACTIVE before it is deleted")
+
+
+class AuthorizerInUse(DeleteConflict):
+    """Domain configurations ask it."""
+
+    def __init__(self, name: str, domains: Sequence[str]) -> None:
+        super().__init__(f"Authorizer {name} is asked by the domain configurations {', '.join(domains)}")
 
 
 class AuthorizerIsDefault(DeleteConflict):

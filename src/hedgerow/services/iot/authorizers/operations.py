@@ -1,10 +1,12 @@
 """The operations on custom authorizers. Testing one is in `flows.py`, asking them about clients in `asking.py`.
 
 The default authorizer may be made INACTIVE; then it lets nobody in, as any other.
-Spec: AWS IoT CreateAuthorizer …; DeleteAuthorizer only when it is INACTIVE and not the default one.
+Spec: AWS IoT CreateAuthorizer …; DeleteAuthorizer only when it is INACTIVE, not the default one, and no domain
+configuration asks it.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
@@ -12,6 +14,7 @@ from hedgerow.core.request import Request
 from hedgerow.services.iot.authorizers.errors import (
     AuthorizerActive,
     AuthorizerExists,
+    AuthorizerInUse,
     AuthorizerIsDefault,
     AuthorizerNotFound,
     NoDefaultAuthorizer,
@@ -30,12 +33,21 @@ from hedgerow.services.iot.pages import Pages
 from hedgerow.store import Answer, Tx
 
 
+class Domains(Protocol):
+    """What authorizers need of domain configurations."""
+
+    def asking(self, tx: Tx, account: str, authorizer: str) -> Sequence[str]:
+        """Answer the names of the configurations that ask this authorizer by default."""
+        ...
+
+
 class AuthorizerOperations:
     """The operations on authorizers."""
 
-    def __init__(self, *, authorizers: AuthorizerStore, pages: Pages) -> None:
+    def __init__(self, *, authorizers: AuthorizerStore, pages: Pages, domains: Domains | None = None) -> None:
         self._authorizers = authorizers
         self._pages = pages
+        self._domains = domains
 
     def create_authorizer(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         name = request["authorizerName"]
@@ -116,6 +128,9 @@ class AuthorizerOperations:
             raise AuthorizerActive(authorizer.name)
         if self._authorizers.default(tx, caller.account) == authorizer.name:
             raise AuthorizerIsDefault(authorizer.name)
+        asking = () if self._domains is None else self._domains.asking(tx, caller.account, authorizer.name)
+        if asking:
+            raise AuthorizerInUse(authorizer.name, asking)
         self._authorizers.remove(tx, caller.account, authorizer.name)
         return Answer({})
 

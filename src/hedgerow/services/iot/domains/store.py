@@ -78,6 +78,10 @@ class DomainStore:
         """Answer the account's configurations by name."""
         return [_configuration(row) for row in tx.all(_OF_ACCOUNT, account_=account)]
 
+    def asking(self, tx: Tx, account: str, authorizer: str) -> Sequence[str]:
+        """Answer the names of the configurations that ask this authorizer by default."""
+        return [each.name for each in self.of_account(tx, account) if each.domain.authorizer == authorizer]
+
     def everyone(self, tx: Tx) -> Sequence[Domain]:
         """Answer what every account has, for the listeners."""
         return [_configuration(row).domain for row in tx.all(_ALL)]

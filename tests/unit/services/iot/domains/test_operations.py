@@ -268,3 +268,16 @@ def test_a_default_endpoint_says_its_host(domains: Domains) -> None:
         "ENABLED",
         "ENDPOINT",
     )
+
+
+def test_who_asks_an_authorizer_is_known_within_the_account(domains: Domains) -> None:
+    config = {"defaultAuthorizerName": "door", "allowAuthorizerOverride": True}
+    domains.create("mine", authorizerConfig=config)
+    domains.create("plain", domainName="plain.acme.example")
+    domains.create("theirs", caller=OTHER_ACCOUNT, domainName="theirs.acme.example", authorizerConfig=config)
+
+    with domains.store.tx() as tx:
+        asking = DomainStore().asking(tx, CALLER.account, "door")
+        other = DomainStore().asking(tx, CALLER.account, "window")
+
+    assert (asking, other) == (["mine"], [])
