@@ -30,6 +30,7 @@ from hedgerow.core import pki
 from hedgerow.core.tls import SECURITY_POLICIES, Domain, Port, Speech, WayIn, names_for
 from hedgerow.store import Vault
 
+SERVER_BEGINS_S: Final = 365 * 86_400.0  # before now, for devices whose clocks are late; never before its root
 SERVER_LASTS_S: Final = 90 * 86_400.0
 RENEWED_AFTER_S: Final = 60 * 86_400.0  # a month is left for whoever must notice that it did not work
 _VERSIONS: Final = {(1, 2): ssl.TLSVersion.TLSv1_2, (1, 3): ssl.TLSVersion.TLSv1_3}
@@ -139,7 +140,9 @@ def _write_server(folder: Path, server: pki.Authority, names: Sequence[str], now
 def _issued(server: pki.Authority, names: Sequence[str], now: float) -> tuple[str, str]:
     """Answer a new certificate and its key."""
     key = pki.new_key("p256")
-    certificate = pki.issue_server(server, key.public_key(), list(names), now, until=now + SERVER_LASTS_S)
+    root_begins = server.certificate.not_valid_before_utc.timestamp() + pki.BACKDATED_S
+    begins = max(root_begins, now - SERVER_BEGINS_S)
+    certificate = pki.issue_server(server, key.public_key(), list(names), begins, until=now + SERVER_LASTS_S)
     return certificate, pki.private_pem(key)
 
 

@@ -226,3 +226,17 @@ def test_what_is_on_disk_is_what_is_shown(world: World, tmp_path: Path) -> None:
     written = x509.load_pem_x509_certificate((tmp_path / "pki" / "server.pem").read_bytes())
     assert handshake(world, "cloud.example").certificate == written
     assert (tmp_path / "pki" / "server.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_device_whose_clock_is_late_still_trusts_a_new_certificate(world: World) -> None:
+    begun = world.clock.now()
+    world.clock.advance(61 * DAY_S)
+    run(world.doors.renew_if_due)
+    young = handshake(world, "cloud.example").certificate
+
+    world.clock.advance(700 * DAY_S)
+    run(world.doors.renew_if_due)
+    old = handshake(world, "cloud.example").certificate
+
+    assert young.not_valid_before_utc.timestamp() == pytest.approx(begun - 120, abs=2)  # when its root begins
+    assert old.not_valid_before_utc.timestamp() == pytest.approx(world.clock.now() - 365 * DAY_S - 120, abs=2)

@@ -2,6 +2,7 @@
 
 from hedgerow.core.pki.authority import (
     AWS_ISSUER,
+    BACKDATED_S,
     Authority,
     BadRequest,
     issue_device,
@@ -37,6 +38,7 @@ from hedgerow.core.pki.tokens import signed_token, token_key
 
 __all__ = [
     "AWS_ISSUER",
+    "BACKDATED_S",
     "Authority",
     "BadCertificate",
     "BadKey",
