@@ -68,9 +68,9 @@ class ConnectivityStore:
         return None if found is None else found.members()
 
     def of_some(self, tx: Tx, account: str, things: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        """Answer the same for each of the things of which something is known; at most 500 things."""
+        """Answer the same, and the connection's version, for the things of which something is known; 500 at most."""
         rows = tx.all(_GET_SOME, account_=account, things=list(things)) if things else ()
-        return {row.thing: _presence(row).members() for row in rows}
+        return {row.thing: {**_presence(row).members(), "version": row.epoch} for row in rows}
 
     def put(self, tx: Tx, account: str, new: Presence) -> bool:
         """Keep what is newer; tell whether it was."""

@@ -14,11 +14,12 @@ from hedgerow.core.request import Request
 from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.services.iot.fleet_index.asking import ready, tree
 from hedgerow.services.iot.fleet_index.errors import AggregationRefused
-from hedgerow.services.iot.fleet_index.model import ALIASES, REGISTRY_VERSION, Setup
+from hedgerow.services.iot.fleet_index.model import REGISTRY_VERSION, Setup, path_of
 from hedgerow.services.iot.fleet_index.store import FleetIndexStore
 from hedgerow.store import Answer, Tx
 
 PERCENTS: Final = (1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0)
+MOST_PERCENTS: Final = 100
 BUCKETS: Final = 10
 
 
@@ -95,6 +96,8 @@ class AggregationOperations:
     def get_percentiles(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         setup, query, field = self._asked(tx, request, caller)
         percents = request.take_all("percents") or PERCENTS
+        if len(percents) > MOST_PERCENTS:
+            raise InvalidRequest(f"percents has {len(percents)} values; {MOST_PERCENTS} are allowed")
         found = self._aggregations.percentiles(tx, caller.account, setup, query, field, percents)
         return Answer({"percentiles": [{"percent": percent, "value": value} for percent, value in found]})
 
@@ -122,11 +125,6 @@ def checked(setup: Setup, field: str) -> str:
             " with UpdateIndexingConfiguration."
         )
     return kind
-
-
-def path_of(field: str) -> str:
-    """Answer where the index has the field."""
-    return ALIASES.get(field, field)
 
 
 def _percentile(values: Sequence[float], percent: float) -> float:

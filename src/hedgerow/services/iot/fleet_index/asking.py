@@ -28,7 +28,7 @@ def index_ready(tx: Tx, store: FleetIndexStore, account: str, name: str) -> Setu
     setup = store.setup(tx, account, name)
     if not setup.on:
         raise IndexNotReady(f"The index {name} is off: turn it on with UpdateIndexingConfiguration.")
-    if setup.status is not Status.ACTIVE:
+    if setup.status is Status.BUILDING:  # one that is built anew goes on answering from what it has
         raise IndexNotReady(f"The index {name} is {setup.status.value}: ask again in a moment.")
     return setup
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from hedgerow.core.fleetquery import Field, maybe_place, paths, vector
 from hedgerow.core.shadow import Shadow, delta
-from hedgerow.services.iot.fleet_index.model import OFF, Document, Setup
+from hedgerow.services.iot.fleet_index.model import OFF, REGISTRY_VERSION, Document, Setup, path_of
 from hedgerow.store import Tx
 
 
@@ -83,8 +83,8 @@ class Shadows(Protocol):
 
     def live_some(
         self, tx: Tx, account: str, things: Sequence[str], names: Sequence[str]
-    ) -> Mapping[tuple[str, str], Shadow]:
-        """Answer by thing and name those of the shadows that there are ("" is the classic one)."""
+    ) -> Mapping[tuple[str, str], tuple[Shadow, float]]:
+        """Answer by thing and name those of the shadows that there are ("" is the classic one), and since when so."""
         ...
 
 
@@ -92,7 +92,7 @@ class Connectivity(Protocol):
     """Whether things are connected."""
 
     def of_some(self, tx: Tx, account: str, things: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        """Answer the members of AWS's ThingConnectivity for each of the things of which something is known."""
+        """Answer the members of AWS's ThingConnectivity, and its version, of the things of which something is known."""
         ...
 
 
@@ -137,9 +137,13 @@ class Sources:
             shadow = _shadows({each: shadows[name, each] for each in wanted if (name, each) in shadows})
             if shadow:
                 body["shadow"] = shadow
+            hidden = _hidden(thing, setup, body)
             if indexed:
-                body["connectivity"] = dict(connectivity.get(name) or {"connected": False})
-            documents.append(Document(name=name, body=body, hidden=_hidden(thing, setup, body)))
+                known = dict(connectivity.get(name) or {"connected": False})
+                if "version" in known:
+                    hidden["connectivity.version"] = known.pop("version")
+                body["connectivity"] = known
+            documents.append(Document(name=name, body=body, hidden=hidden))
         return documents
 
 
@@ -150,8 +154,13 @@ def _registered(thing: ThingLike) -> dict[str, Any]:
     return body
 
 
-def _hidden(thing: ThingLike, setup: Setup, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    hidden: dict[str, Any] = {"registry": {"version": thing.version}}
+def _hidden(thing: ThingLike, setup: Setup, body: Mapping[str, Any]) -> dict[str, Any]:
+    hidden: dict[str, Any] = {REGISTRY_VERSION: thing.version}
+    shadow = body.get("shadow", {})
+    if "version" in shadow:
+        hidden[path_of("shadow.version")] = shadow["version"]
+    for name, one in shadow.get("name", {}).items():
+        hidden[path_of(f"shadow.name.{name}.version")] = one["version"]
     for field, order in setup.places:
         for value in _at(body, field):
             place = maybe_place(value, order)
@@ -186,18 +195,22 @@ def group_document(group: GroupLike) -> Document:
         body["attributes"] = dict(group.attributes)
     if group.line:
         body["parentGroupNames"] = list(group.line)
-    return Document(name=group.name, body=body, hidden={"registry": {"version": group.version}})
+    hidden: dict[str, Any] = {REGISTRY_VERSION: group.version}
+    if group.description:
+        hidden["description"] = group.description
+    return Document(name=group.name, body=body, hidden=hidden)
 
 
-def _shadows(shadows: Mapping[str, Shadow]) -> dict[str, Any]:
-    found = _shown(shadows[""]) if "" in shadows else {}
-    named = {name: _shown(shadow) for name, shadow in shadows.items() if name}
+def _shadows(shadows: Mapping[str, tuple[Shadow, float]]) -> dict[str, Any]:
+    found = _shown(*shadows[""]) if "" in shadows else {}
+    named = {name: _shown(*shadow) for name, shadow in shadows.items() if name}
     return {**found, "name": named} if named else found
 
 
-def _shown(shadow: Shadow) -> dict[str, Any]:
+def _shown(shadow: Shadow, since: float) -> dict[str, Any]:
     state, (differences, _) = shadow.state, delta(shadow)
     shown: dict[str, Any] = {section: state[section] for section in ("desired", "reported") if section in state}
     if differences:
         shown["delta"] = differences
-    return {**shown, "metadata": dict(shadow.metadata), "hasDelta": bool(differences), "version": shadow.version}
+    shown |= {"metadata": dict(shadow.metadata), "hasDelta": bool(differences), "version": shadow.version}
+    return {**shown, "timestamp": int(since)}

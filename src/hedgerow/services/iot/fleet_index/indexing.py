@@ -1,7 +1,8 @@
 """Keeps the indexes: a change of what is indexed writes a follow-up, which writes the document anew.
 
 Other subjects call `changed` and `group_changed` in their own transaction; an index that is off costs them one look-up.
-An index that is turned on, off or set up otherwise is first emptied, then filled, some rows at a time.
+An index that is turned on is first emptied, then filled, some rows at a time; one that is set up otherwise is written
+anew while it goes on answering.
 """
 
 from collections.abc import Sequence
@@ -64,7 +65,7 @@ class Indexing:
     def begin(self, tx: Tx, account: str, setup: Setup) -> None:
         """The index is set up otherwise from now on: build it."""
         self._store.put_setup(tx, account, setup)
-        self._go_on(tx, account, setup, CLEAR)
+        self._go_on(tx, account, setup, FILL if setup.status is Status.REBUILDING else CLEAR)
 
     def write(self, tx: Tx, account: str, index: str, names: Sequence[str]) -> None:
         """Write the documents as things are now, or take them out; each name once, 500 at most."""

@@ -3,6 +3,7 @@
 Source: AWS IoT developer guide, "Fleet indexing"; AWS's managed fields.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -22,7 +23,13 @@ ALIASES: Final = {
     "registry.thingGroupNames": "thingGroupNames",
     "version": REGISTRY_VERSION,  # of a group
 }
-"""Managed fields that the documents have under a shorter name."""
+"""Managed fields that the documents have under another name."""
+_SHADOW_VERSION: Final = re.compile(r"shadow(?:\.name\.[^.]+)?\.version")
+
+
+def path_of(field: str) -> str:
+    """Answer where the index has a field that is aggregated; versions of shadows are not found by their own name."""
+    return f"registry.{field}" if _SHADOW_VERSION.fullmatch(field) else ALIASES.get(field, field)
 
 
 class Status(Enum):
@@ -62,8 +69,9 @@ class Setup:
         return self.on and (shadow is None or shadow in self.shadows())
 
     def next(self, new: "Setup") -> "Setup":
-        """Answer the new setup, which has to be built first (or taken down)."""
-        status = Status.ACTIVE if not new.on else Status.REBUILDING if self.on else Status.BUILDING
+        """Answer the new setup, which has to be built first (or taken down); one that was built goes on answering."""
+        built = self.on and self.status is not Status.BUILDING
+        status = Status.ACTIVE if not new.on else Status.REBUILDING if built else Status.BUILDING
         return replace(new, status=status, generation=self.generation + 1)
 
     def managed(self) -> tuple[tuple[str, str], ...]:
@@ -73,9 +81,9 @@ class Setup:
         if self.index == GROUPS:
             return _GROUP_FIELDS
         found = list(_THING_FIELDS)
-        if self.mode == "REGISTRY_AND_SHADOW":
-            found.append(("shadow.hasDelta", "Boolean"))
-        found += [(f"shadow.name.{name}.hasDelta", "Boolean") for name in self.named_shadows or ()]
+        for name in self.shadows():
+            shadow = f"shadow.name.{name}" if name else "shadow"
+            found += [(f"{shadow}.hasDelta", "Boolean"), (f"{shadow}.version", "Number")]
         if self.connectivity != OFF:
             found += _CONNECTIVITY_FIELDS
         return tuple(found)
@@ -105,14 +113,19 @@ _CONNECTIVITY_FIELDS: Final = (
     ("connectivity.connected", "Boolean"),
     ("connectivity.timestamp", "Number"),
     ("connectivity.disconnectReason", "String"),
+    ("connectivity.version", "Number"),
 )
 _GROUP_FIELDS: Final = (
     ("thingGroupName", "String"),
     ("thingGroupId", "String"),
     ("thingGroupDescription", "String"),
+    ("description", "String"),
     ("parentGroupNames", "String"),
     ("version", "Number"),
 )
+
+
+_SHOWN_ONLY: Final = ("version", "timestamp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,13 +144,13 @@ class Document:
 
 
 def _without_versions(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Versions of shadows are shown, not searched."""
+    """Versions and times of shadows are shown, not searched."""
     shadow = body.get("shadow")
     if shadow is None:
         return body
-    classic = {name: part for name, part in shadow.items() if name not in ("version", "name")}
+    classic = {name: part for name, part in shadow.items() if name not in (*_SHOWN_ONLY, "name")}
     named = {
-        name: {key: part for key, part in one.items() if key != "version"}
+        name: {key: part for key, part in one.items() if key not in _SHOWN_ONLY}
         for name, one in shadow.get("name", {}).items()
     }
     return {**body, "shadow": {**classic, "name": named}}

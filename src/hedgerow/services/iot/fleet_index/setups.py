@@ -42,7 +42,11 @@ def things_setup(asked: Request) -> Setup:
     if setup.sockets and setup.connectivity == OFF:
         raise InvalidRequest("filter.connectivity needs thingConnectivityIndexingMode STATUS")
     for name, _ in setup.places:
-        _check_place(setup, name)
+        if len(name.encode()) > GEO_NAME:
+            raise InvalidRequest(f"filter.geoLocations: a name may have {GEO_NAME} bytes")
+        _check_field(setup, name, "filter.geoLocations")
+    for name, _ in setup.custom:
+        _check_field(setup, name, "customFields")
     return _with_our_fields(asked, setup)
 
 
@@ -95,19 +99,17 @@ def _places(chosen: Request) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def _check_place(setup: Setup, name: str) -> None:
-    """Locations are indexed where their attribute or shadow is."""
-    if len(name.encode()) > GEO_NAME:
-        raise InvalidRequest(f"filter.geoLocations: a name may have {GEO_NAME} bytes")
+def _check_field(setup: Setup, name: str, where: str) -> None:
+    """What is indexed of a field is indexed where its attribute or shadow is."""
     shadow = next((one for one in setup.named_shadows or () if name.startswith(f"shadow.name.{one}.")), None)
     if name.startswith("shadow.name."):
         if shadow is None:
-            raise InvalidRequest(f"filter.geoLocations: the shadow of {name} is not among filter.namedShadowNames")
+            raise InvalidRequest(f"{where}: the shadow of {name} is not among filter.namedShadowNames")
     elif name.startswith("shadow."):
         if setup.mode != "REGISTRY_AND_SHADOW":
-            raise InvalidRequest(f"filter.geoLocations: {name} needs thingIndexingMode REGISTRY_AND_SHADOW")
+            raise InvalidRequest(f"{where}: {name} needs thingIndexingMode REGISTRY_AND_SHADOW")
     elif not name.startswith("attributes."):
-        raise InvalidRequest(f"filter.geoLocations: {name} is no field of attributes or shadows")
+        raise InvalidRequest(f"{where}: {name} is no field of attributes or shadows")
 
 
 def _with_our_fields(asked: Request, setup: Setup) -> Setup:

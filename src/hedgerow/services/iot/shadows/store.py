@@ -91,11 +91,11 @@ class ShadowStore:
 
     def live_some(
         self, tx: Tx, account: str, things: Sequence[str], names: Sequence[str]
-    ) -> Mapping[tuple[str, str], Shadow]:
-        """Answer by thing and name those of the shadows that there are ("" is the classic one); at most 500 things."""
+    ) -> Mapping[tuple[str, str], tuple[Shadow, float]]:
+        """Answer by thing and name ("" is the classic one) the shadows of up to 500 things, and since when."""
         wanted = {"account_": account, "things": list(things), "names": list(names)}
         rows = tx.all(_LIVE_SOME, **wanted) if things and names else ()
-        return {(row.thing, row.name): _kept(row).shadow for row in rows}
+        return {(row.thing, row.name): (_kept(row).shadow, row.updated_at) for row in rows}
 
     def forget(self, tx: Tx, key: ShadowKey) -> None:
         tx.run(_FORGET, account_=key.account, thing_=key.thing, name_=key.name)

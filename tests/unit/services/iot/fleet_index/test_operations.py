@@ -111,6 +111,7 @@ def test_shadows_are_shown_as_text_and_found_by_their_leaves(bench: IndexBench) 
     assert shadow["reported"] == {"volts": 7.5, "on": True}
     assert shadow["delta"] == {"volts": 8}
     assert (shadow["hasDelta"], shadow["version"], shadow["name"]["config"]["version"]) == (True, 1, 1)
+    assert shadow["timestamp"] == 1_800_000_000
     assert found(bench, "shadow.name.config.reported.mode:eco") == ["a"]
     assert found(bench, "secret") == []
     bench.shadow("a", None)
@@ -130,6 +131,8 @@ def test_groups_have_an_index_of_their_own(bench: IndexBench) -> None:
     groups = bench.call("SearchIndex", indexName="AWS_ThingGroups", queryString="parentGroupNames:plant OR old")
     assert [one["thingGroupName"] for one in groups["thingGroups"]] == ["plant", "shed"]
     assert groups["thingGroups"][1]["parentGroupNames"] == ["plant"]
+    described = bench.call("SearchIndex", indexName="AWS_ThingGroups", queryString='description:"old plant"')
+    assert [one["thingGroupName"] for one in described["thingGroups"]] == ["plant"]
 
 
 def test_an_index_that_is_off_costs_nothing_and_answers_nothing(bench: IndexBench) -> None:
@@ -158,6 +161,25 @@ def test_a_new_setup_overtakes_the_build_of_the_one_before(bench: IndexBench) ->
 
     assert len(found(bench, "*")) == 60
     assert bench.call("DescribeIndex", indexName="AWS_Things")["schema"] == "REGISTRY"
+
+
+def test_an_index_that_is_built_anew_goes_on_answering(bench: IndexBench) -> None:
+    configure(bench, thingIndexingMode="REGISTRY")
+    for number in range(60):
+        bench.thing(f"t{number:02}")
+    bench.shadow("t42", {"reported": {"volts": 7}})
+    bench.settle()
+
+    bench.call("UpdateIndexingConfiguration", thingIndexingConfiguration=ON)
+    status = bench.call("DescribeIndex", indexName="AWS_Things")["indexStatus"]
+    meanwhile = [len(found(bench, "*"))]
+    while bench.step():
+        meanwhile.append(len(found(bench, "*")))
+
+    assert (status, set(meanwhile)) == ("REBUILDING", {60})
+    assert found(bench, "shadow.reported.volts:7") == ["t42"]
+    configure(bench, thingIndexingMode="REGISTRY")
+    assert found(bench, "shadow.reported.volts:7") == []
 
 
 def test_the_same_setup_again_builds_nothing(bench: IndexBench) -> None:
@@ -205,6 +227,11 @@ def test_a_setup_is_told_with_its_managed_fields_and_may_be_sent_back(bench: Ind
             },
             "needs thingConnectivityIndexingMode STATUS",
         ),
+        (
+            {"thingIndexingMode": "REGISTRY", "customFields": [{"name": "shadow.reported.a", "type": "Number"}]},
+            "customFields: shadow.reported.a needs thingIndexingMode REGISTRY_AND_SHADOW",
+        ),
+        ({"customFields": [{"name": "shadow.name.x.reported.a", "type": "Number"}]}, "is not among filter.named"),
         ({"managedFields": [{"name": "attributes.a", "type": "Number"}]}, "is not managed as that"),
         ({"thingIndexingMode": "OFF"}, "OFF goes with neither"),
     ],
@@ -412,7 +439,26 @@ def test_percentiles_lie_between_the_values(figures: IndexBench) -> None:
     assert [one["percent"] for one in default] == [1, 5, 25, 50, 75, 95, 99]
 
 
+def test_versions_are_aggregated_and_not_searched(bench: IndexBench) -> None:
+    configure(bench, namedShadowIndexingMode="ON", filter={"namedShadowNames": ["gps"]})
+    bench.thing("a")
+    bench.shadow("a", {"reported": {"x": "y"}})
+    bench.shadow("a", {"reported": {"x": "y"}}, name="gps")
+    bench.presence("a", connected=True, at=1000.5, epoch=7)
+    bench.settle()
+
+    highest = {
+        field: bench.call("GetStatistics", queryString="*", aggregationField=field)["statistics"]["maximum"]
+        for field in ("shadow.version", "shadow.name.gps.version", "connectivity.version", "registry.version")
+    }
+
+    assert list(highest.values()) == [1, 1, 7, 1]
+    assert [found(bench, query) for query in ("shadow.version:1", "1", "7")] == [[], [], []]
+
+
 def test_what_cannot_be_aggregated_is_said(figures: IndexBench) -> None:
+    percents = [number / 2 for number in range(101)]
+    many = refused(figures, "GetPercentiles", queryString="*", aggregationField="attributes.level", percents=percents)
     undeclared = refused(figures, "GetCardinality", queryString="*", aggregationField="attributes.other")
     texts = refused(figures, "GetPercentiles", queryString="*", aggregationField="attributes.site")
     nothing = refused(
@@ -421,6 +467,7 @@ def test_what_cannot_be_aggregated_is_said(figures: IndexBench) -> None:
 
     assert (undeclared.code, "customFields" in str(undeclared)) == ("InvalidAggregationException", True)
     assert texts.code == "InvalidAggregationException"
+    assert (many.code, "100 are allowed" in str(many)) == ("InvalidRequestException", True)
     assert nothing.code == "InvalidRequestException"
 
 
