@@ -17,6 +17,7 @@ from hedgerow.cloud.workers import LINES as FUNCTION_LINES_BOUND
 from hedgerow.cloud.workers import CloudWorkers
 from hedgerow.gateway.gateway import Gateway
 from hedgerow.gateway.listener import HANDSHAKES, Listener
+from hedgerow.gateway.summary import Summary, summary
 from hedgerow.services.iot.authorizers import CustomAuthentication
 from hedgerow.store import Dispatcher, Runner, count_follow_ups
 from hedgerow.store.journal import WAITING as JOURNAL_BOUND
@@ -43,9 +44,10 @@ class Figures:
         """Answer every metric as it is now."""
         now = self.clock.now()
         follow_ups = await self.runner.read(lambda tx: count_follow_ups(tx, now))
+        summed = await summary(self.gateway)
         return [
-            *self._gateway(),
-            *self._queues(),
+            *self._gateway(summed),
+            *self._queues(summed),
             *self._stores(),
             *self._rules(),
             *self._functions(),
@@ -60,36 +62,43 @@ class Figures:
             ),
         ]
 
-    def _gateway(self) -> Iterable[Family]:
-        figures, traffic = self.gateway.statistics(), self.gateway.traffic_statistics()
+    def _gateway(self, summed: Summary) -> Iterable[Family]:
+        figures = self.gateway.statistics()
+        yield one("hedgerow_gateway_congested_connections", GAUGE, "That read too slowly now", figures["congested"])
         yield one("hedgerow_gateway_connections", GAUGE, "MQTT connections", figures["connections"])
         yield one("hedgerow_gateway_sessions", GAUGE, "Sessions, connected or kept", figures["sessions"])
         yield one("hedgerow_gateway_subscriptions", GAUGE, "Topic filters subscribed to", figures["subscriptions"])
         yield one("hedgerow_gateway_retained_messages", GAUGE, "Retained messages", figures["retained"])
-        yield one("hedgerow_gateway_messages_in_flight", GAUGE, "Sent, not acknowledged", figures["in_flight"])
+        yield one("hedgerow_gateway_messages_in_flight", GAUGE, "Sent, not acknowledged", summed.in_flight)
         connects = {"admitted": figures["admitted"], "turned_away": figures["turned_away"]}
         yield by("hedgerow_gateway_connects_total", COUNTER, "CONNECTs by their outcome", "outcome", connects)
         yield one("hedgerow_gateway_denials_total", COUNTER, "Requests refused to clients", figures["refusals"])
-        yield one("hedgerow_gateway_published_total", COUNTER, "Messages taken from publishers", figures["published"])
+        yield one("hedgerow_gateway_published_total", COUNTER, "Messages taken from publishers", summed.published)
         yield one("hedgerow_gateway_dropped_total", COUNTER, "Messages that found no room", figures["dropped"])
         packets = [
             ({"direction": direction, "type": kind}, count)
-            for direction, word in (("in", "received"), ("out", "sent"))
-            for kind, count in traffic[word].items()
+            for direction, counted in (("in", summed.received), ("out", summed.sent))
+            for kind, count in counted.items()
         ]
         yield Family("hedgerow_gateway_packets_total", COUNTER, "MQTT packets by direction and type", packets)
-        yield by("hedgerow_gateway_bytes_total", COUNTER, "MQTT bytes", "direction", traffic["bytes"])
+        yield by(
+            "hedgerow_gateway_bytes_total",
+            COUNTER,
+            "MQTT bytes",
+            "direction",
+            {"in": summed.bytes_in, "out": summed.bytes_out},
+        )
         shells = [listener.statistics() for listener in self.listeners]
         accepted = {name: sum(shell[name] for shell in shells) for name in ("accepted", "failed")}
         yield by("hedgerow_gateway_transports_total", COUNTER, "TCP connections taken or lost", "outcome", accepted)
 
-    def _queues(self) -> Iterable[Family]:
+    def _queues(self, summed: Summary) -> Iterable[Family]:
         gateway = self.gateway.statistics()
         shaking = sum(listener.statistics()["handshakes"] for listener in self.listeners)
         queues: Mapping[str, tuple[float, float, float | None]] = {
             "handshakes": (shaking, HANDSHAKES * len(self.listeners), None),
             "journal": (gateway["journal_waiting"], JOURNAL_BOUND, gateway["journal_refused"]),
-            "sessions": (gateway["queued"], gateway["queued_bound"] * max(1, gateway["sessions"]), None),
+            "sessions": (summed.queued, self.gateway.limits.queued * max(1, gateway["sessions"]), None),
             "store": self._store_queue(self.runner),
             "telemetry_store": self._store_queue(self.telemetry_runner),
             "rules": _queue(self.engine.statistics(), RULES_BOUND),

@@ -41,7 +41,7 @@ class LiveConnectionFlows:
         size = request.get("maxResults") or PAGE
         scope = scope_of(caller.account, "ListConnections", request)
         after = self._pager.position(scope, request.get("nextToken"))
-        found = self._found(request, caller)
+        found = await self._found(request, caller)
         ids = (one.client_id for one in found if after is None or one.client_id > after)
         page = nsmallest(size + 1, ids)
         shown = (maybe_live(self._gateway, caller.account, client_id) for client_id in page[:size])
@@ -53,7 +53,7 @@ class LiveConnectionFlows:
     async def close_connections(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         everyone = request.get("everyone", False)
         clean, quiet = request.get("cleanSession", False), request.get("preventWillMessage", False)
-        found = self._found(request, caller)
+        found = await self._found(request, caller)
         if bool(_filters(request)) is everyone:
             raise InvalidFilter("Say who is meant by at least one filter, or by everyone and no filter.")
         for count, one in enumerate(found, 1):
@@ -71,9 +71,12 @@ class LiveConnectionFlows:
                 await asyncio.sleep(0)  # let the others have their turn
         return {"closed": len(found)}
 
-    def _found(self, request: Request, caller: Caller) -> Sequence[Client]:
+    async def _found(self, request: Request, caller: Caller) -> Sequence[Client]:
         tests = _filters(request)
-        return [one for one in clients(self._gateway, caller.account) if all(test(one) for test in tests)]
+        found: list[Client] = []
+        async for some in clients(self._gateway, caller.account):
+            found += [one for one in some if all(test(one) for test in tests)]
+        return found
 
 
 def _filters(request: Request) -> list[Callable[[Client], bool]]:

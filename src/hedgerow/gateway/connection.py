@@ -129,6 +129,7 @@ class Connection:
         "published",
         "published_1",
         "question",
+        "refusals",
         "seen",
         "session",
         "session_id",
@@ -183,6 +184,7 @@ class Connection:
         self.pieces = self.extra = 0  # that were in `out`, and how many of them beyond one for each packet
         self.published = self.published_1 = self.acked = 0  # PUBLISH and PUBACK that took the short way
         self.others = 0  # packets that took the long way
+        self.refusals = 0
 
     @property
     def thing(self) -> str:

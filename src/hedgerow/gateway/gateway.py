@@ -256,27 +256,17 @@ class Gateway:
         return [] if known is None else [(kept.message, kept.at) for kept in known.retained.values()]
 
     def statistics(self) -> dict[str, int]:
-        """Answer counters since the start and the lengths of the queues."""
+        """Answer counters since the start and how many there are now; what connections count is in `summary`."""
         accounts = self.router.accounts.values()
-        sessions = [session for account in accounts for session in account.sessions.values()]
-        totals = self.traffic.totals(self.connections)
         figures = {
             "connections": len(self.connections),
             "congested": sum(connection.congested for connection in self.connections),
             "admitted": self.lifecycle.admitted,
             "turned_away": self.lifecycle.turned_away,
             "refusals": self.lifecycle.refusals,
-            "published": self.router.published + totals["published"] + totals["published_1"],
             "dropped": self.router.dropped,
-            "sessions": len(sessions),
+            "sessions": sum(len(account.sessions) for account in accounts),
             "subscriptions": sum(account.tree.size for account in accounts),
             "retained": sum(len(account.retained) for account in accounts),
-            "queued": sum(len(session.queue) for session in sessions),
-            "queued_bound": self.limits.queued,  # of each session
-            "in_flight": sum(len(session.in_flight) for session in sessions),
         }
         return figures | {f"journal_{name}": value for name, value in self.journal.statistics().items()}
-
-    def traffic_statistics(self) -> dict[str, dict[str, int]]:
-        """Answer packets by direction and type, and bytes by direction, since the start."""
-        return self.traffic.statistics(self.connections)

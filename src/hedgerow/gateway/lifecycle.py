@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hedgerow.base.log import get_logger
 from hedgerow.core.iotlog import Level
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
 
 log = get_logger("gateway")
+
+SAID: Final = 16  # refusals of one connection that are each in the log
 
 
 def _who(connection: Connection) -> dict[str, str]:
@@ -158,11 +160,15 @@ class Lifecycle:
         self.announce(connection.account, client_id, *event(client_id, connection, filters, now))
 
     def refused(self, connection: Connection, code: Reason, why: str) -> None:
-        """A right was missing or a topic is not for clients: say it in the log."""
+        """A right was missing or a topic is not for clients: say it in the log, of many of one connection only some."""
         self.refusals += 1
+        connection.refusals = count = connection.refusals + 1
+        if count > SAID and count & (count - 1):  # then every time that it has doubled
+            return
         fields = {
             **_who(connection),
             "reason": code.name,
+            "count": count,
             "detail": why,
             "policy": connection.permissions.last_refusal if code == Reason.NOT_AUTHORIZED else "",
         }

@@ -1,11 +1,13 @@
 """Live connections as values, for operators: who is there, and what went in and out."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from hedgerow.core.mqtt.packets import MQTT_5
 from hedgerow.gateway.connection import Connection, State
 from hedgerow.gateway.ports import Way
+from hedgerow.gateway.summary import slices
 
 if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
@@ -43,12 +45,12 @@ class Live:
     dropped: int
 
 
-def clients(gateway: "Gateway", account: str) -> list[Client]:
-    """Answer everyone who is connected, in no order."""
+async def clients(gateway: "Gateway", account: str) -> AsyncIterator[list[Client]]:
+    """Answer everyone who is connected, in no order, some at a time."""
     known = gateway.router.accounts.get(account)
-    if known is None:
-        return []
-    return [_client(one) for one in known.connections.values() if one.state is State.OPEN]
+    if known is not None:
+        async for some in slices(known.connections.values()):
+            yield [_client(one) for one in some if one.state is State.OPEN]
 
 
 def maybe_live(gateway: "Gateway", account: str, client_id: str) -> Live | None:

@@ -3,12 +3,15 @@
 `test_fuzz` does the same by chance, with several packets at once.
 """
 
+import asyncio
+
 import pytest
 
 from hedgerow.core.mqtt import MQTT_3_1_1, MQTT_5, TO_SERVER, Connect, Disconnect, Publish, encode
 from hedgerow.core.mqtt.limits import AWS_SHAPES, OWN, Limits
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.gateway import deadlines
+from hedgerow.gateway.summary import summary
 from tests.unit.core.mqtt.vectors import VECTORS, Vector
 from tests.unit.gateway.world import Client, World
 
@@ -180,7 +183,7 @@ def test_what_waits_for_a_slow_client_is_bounded_and_counted() -> None:
 
     figures = world.gateways[0].statistics()
     assert len(slow.wire.written) == before
-    assert figures["queued"] == AWS_SHAPES.queued
+    assert asyncio.run(summary(world.gateways[0])).queued == AWS_SHAPES.queued
     assert figures["congested"] == 1
     assert figures["dropped"] == 11
 

@@ -1,5 +1,6 @@
 """What control asks of a gateway and what a gateway asks of control."""
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from hedgerow.core.tls import Port, way_for
 from hedgerow.gateway.connection import Peer
 from hedgerow.gateway.grants import GrantsLike
 from hedgerow.gateway.ports import Admit, Admitted, Asked, Cut, Message, NotAdmitted, Question, Regrant, Reply
+from hedgerow.gateway.summary import summary
 from tests.unit.gateway.control import ACCOUNT
 from tests.unit.gateway.world import World
 
@@ -388,10 +390,10 @@ def test_packets_and_bytes_are_counted_by_direction_and_type(world: World) -> No
     writer.publish("a")
     sent = len(reader.wire.written) + len(writer.wire.written)
     writer.drop()
-    counted = [gateway.traffic_statistics() for gateway in world.gateways]
+    counted = [asyncio.run(summary(gateway)) for gateway in world.gateways]
 
     def total(direction: str, kind: str) -> int:
-        return sum(figures[direction].get(kind, 0) for figures in counted)
+        return sum(getattr(figures, direction).get(kind, 0) for figures in counted)
 
     received = {kind: total("received", kind) for kind in ("CONNECT", "SUBSCRIBE", "PUBLISH")}
     assert received == {"CONNECT": 2, "SUBSCRIBE": 1, "PUBLISH": 5}
@@ -402,7 +404,7 @@ def test_packets_and_bytes_are_counted_by_direction_and_type(world: World) -> No
     }
     assert total("sent", "PUBLISH") >= 5  # a bus may carry twice
     assert total("received", "PUBACK") >= 4
-    assert total("bytes", "out") == sent
+    assert sum(figures.bytes_out for figures in counted) == sent
 
 
 @pytest.mark.parametrize("qos", [0, 1])
@@ -414,11 +416,23 @@ def test_the_short_way_counts_as_the_long_way_does(qos: int) -> None:
     for _ in range(6):
         writer.publish("a", qos=qos)
 
-    figures = world.gateways[0].traffic_statistics()
+    figures = asyncio.run(summary(world.gateways[0]))
     arrived = sum(isinstance(packet, Publish) for packet in reader.take())
 
-    assert (figures["received"]["PUBLISH"], figures["sent"]["PUBLISH"], arrived) == (6, 6, 6)
-    assert figures["sent"].get("PUBACK", 0) == (6 if qos else 0)
+    assert (figures.received["PUBLISH"], figures.sent["PUBLISH"], arrived) == (6, 6, 6)
+    assert figures.sent.get("PUBACK", 0) == (6 if qos else 0)
+
+
+def test_a_client_that_is_refused_all_the_time_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    world = World("direct")
+    world.control.denied = ("iot:Publish *",)
+    client = world.client("c", version=MQTT_5)
+    for _ in range(1000):
+        client.publish("a", qos=1)
+
+    counts = [record.__dict__["fields"]["count"] for record in caplog.records if record.message == "request refused"]
+    assert counts == [*range(1, 17), 32, 64, 128, 256, 512]
+    assert world.gateways[0].statistics()["refusals"] == 1000
 
 
 def test_who_came_by_a_domain_configuration_is_cut_and_nobody_else(world: World) -> None:

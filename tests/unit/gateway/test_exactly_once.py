@@ -1,5 +1,6 @@
 """QoS 2 in the set `own`: each message once, whatever is lost; and the same identifiers on a new connection."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -8,6 +9,7 @@ from hedgerow.core.mqtt import MQTT_3_1_1, MQTT_5, Ack, Disconnect, Kind, Packet
 from hedgerow.core.mqtt.limits import OWN
 from hedgerow.core.mqtt.records import Loaded, Record
 from hedgerow.gateway.journal import Done, MemoryJournal
+from hedgerow.gateway.summary import summary
 from tests.unit.gateway.control import ACCOUNT
 from tests.unit.gateway.test_sessions import kept_client
 from tests.unit.gateway.world import Client, World
@@ -77,7 +79,7 @@ def test_a_message_passes_by_four_packets_on_each_side(world: World, version: in
     assert isinstance(granted, Suback)
     assert list(granted.codes) == [2]
     assert (got.payload, got.qos, got.dup) == (b"1", 2, False)
-    assert world.gateways[0].statistics()["in_flight"] == 0
+    assert asyncio.run(summary(world.gateways[0])).in_flight == 0
 
 
 @pytest.mark.parametrize(("published", "subscribed", "arrives"), [(2, 1, 1), (2, 0, 0), (1, 2, 1), (0, 2, 0)])
