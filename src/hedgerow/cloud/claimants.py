@@ -57,7 +57,7 @@ class Claimants:
 
     def limited(self, tx: Tx, question: Admit, admitted: Admitted) -> Admitted | NotAdmitted:
         """Answer what was admitted by its certificate, unless that is a claim: then with a claim's rights at most."""
-        claim = self.readers.claims.of(tx, admitted.account, admitted.principal)
+        claim = self.readers.claims.of(tx, admitted.account, admitted.principal, admitted.policies)
         if claim is None:
             return admitted
         why = self._objection(tx, question, admitted.account, claim)

@@ -36,12 +36,17 @@ class ClaimReader:
         self._claims = claims
         self._rights = rights
 
-    def of(self, tx: Tx, account: str, certificate_id: str) -> Claim | None:
-        """Answer the claim that the certificate is, or None when it is an ordinary one."""
+    def of(self, tx: Tx, account: str, certificate_id: str, documents: Sequence[str] | None = None) -> Claim | None:
+        """Answer the claim that the certificate is, or None when it is an ordinary one.
+
+        Who has read the policy documents that count for it hands them in.
+        """
         found = self._claims.get(tx, account, certificate_id)
         if found is not None:
             return found
-        if not is_implied(self._rights.documents(tx, account, certificate_id)):
+        if documents is None:
+            documents = self._rights.documents(tx, account, certificate_id)
+        if not is_implied(documents):
             return None
         if self._things.things_of(tx, account, certificate_id, limit=1):
             return None  # it speaks for a thing already
