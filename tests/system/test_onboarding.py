@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from websockets.sync.client import connect as websocket
 
 from hedgerow.testing import Device, TestCloud, start_cloud
 from tests.support.mqtt import ask, connected
@@ -299,3 +300,28 @@ def test_devices_with_public_data_only_are_vended_certificates(hedgerow_cloud: T
     assert (known[0], known[1]["thingName"]) == (200, "bulb")
     ways = [line.split()[2:4] for line in hedgerow(hedgerow_cloud, "onboarding", "list")]
     assert ways == [["VENDING", "ACCEPTED"], ["VENDING", "ACCEPTED"], ["VENDING", "REFUSED"]]
+
+
+@pytest.mark.spec("AL-56", "AL-57", "AL-60")
+def test_a_device_that_waits_on_a_socket_is_served_when_it_is_approved(
+    hedgerow_cloud: TestCloud, tmp_path: Path
+) -> None:
+    set_up(hedgerow_cloud)
+    ready, own = hedgerow_cloud.process.ready, hedgerow_cloud.client("hedgerow")
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    request = OpenSsl(tmp_path).run("req", "-new", *curve, "-nodes", "-keyout", tmp_path / "key", "-subj", "/CN=4711")
+    said = {"serialNumber": "4711", "token": "t", "certificateSigningRequest": request}
+    context = ssl.create_default_context(cafile=ready["ca_file"])
+
+    with websocket(f"wss://localhost:{ready['https_port']}/vending", ssl=context) as socket:
+        answers = []
+        for text in ("{}", json.dumps({**said, "accountId": hedgerow_cloud.account})):
+            socket.send(text)
+            answers.append(json.loads(socket.recv(timeout=15)))
+        own.approve_vending_request(serialNumber="4711", templateName="fleet")
+        answers.append(json.loads(socket.recv(timeout=15)))
+
+    bad, waiting, issued = answers
+    assert (bad["statusCode"], bad["errorType"].partition(":")[0]) == (400, "ValidationException")
+    assert (waiting["statusCode"], waiting["status"]) == (200, "PENDING")
+    assert (issued["statusCode"], issued["status"], issued["thingName"]) == (200, "ISSUED", "4711")

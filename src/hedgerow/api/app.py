@@ -44,7 +44,10 @@ class _NotVouched(Exception):
 
 
 class ApiApp:
-    """Plain ASGI: every request goes to a mount by its path's first segment, else through the pipeline."""
+    """Plain ASGI: every request goes to a mount by its path's first segment, else through the pipeline.
+
+    `sockets` are paths that are operations by HTTP and something of their own by WebSocket.
+    """
 
     def __init__(
         self,
@@ -52,11 +55,13 @@ class ApiApp:
         *,
         ids: Ids,
         mounts: Mapping[str, ASGIApp] | None = None,
+        sockets: Mapping[str, ASGIApp] | None = None,
         health: Callable[[], Mapping[str, str]] | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._ids = ids
         self._mounts = dict(mounts or {})
+        self._sockets = dict(sockets or {})
         self._health = health
         self.buffered = 0
         """Bytes of request bodies in memory now."""
@@ -75,7 +80,11 @@ class ApiApp:
         if mount is not None and not (scope["type"] == "http" and is_signed(scope)):
             await self._mounted(mount, scope, receive, send)
         elif scope["type"] == "websocket":
-            await _deny(scope, receive, send, 404)
+            socket = self._sockets.get(scope["path"])
+            if socket is None:
+                await _deny(scope, receive, send, 404)
+            else:
+                await socket(scope, receive, send)
         elif scope["path"] == "/_health":
             await send_response(send, self._health_response(detailed=is_of_this_machine(scope)))
         else:

@@ -62,6 +62,8 @@ from hedgerow.cloud.sweeping import BlobSweeper
 from hedgerow.cloud.tagging import tag
 from hedgerow.cloud.telemetry import Telemetry, build_logs, build_telemetry
 from hedgerow.cloud.trust import Trust, open_trust
+from hedgerow.cloud.vending_socket import PATH as VENDING
+from hedgerow.cloud.vending_socket import VendingSockets
 from hedgerow.cloud.webhooks import Webhooks
 from hedgerow.core.mqtt.limits import SETS
 from hedgerow.core.paging import Pager
@@ -514,10 +516,13 @@ class _Parts:
             observer=self.iot_logging.lines,
             witness=self.identity.key_uses.note,
         )
+        vending = VendingSockets(ids=self.ids, first_account=self.folder.identity.account)
+        self.broker.listen(vending.on_event)
         return ApiApp(
             pipeline,
             ids=self.ids,
             mounts={"/mqtt": MqttWebSocket(gateway, is_open=self.strangers.is_open)},
+            sockets={VENDING: vending.serving(pipeline.answer)},
             health=lambda: {"account": self.folder.identity.account, "region": self.region},
         )
 

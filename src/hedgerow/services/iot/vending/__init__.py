@@ -3,10 +3,11 @@
 from hedgerow.services.iot.vending.flows import VendingFlows
 from hedgerow.services.iot.vending.follow_ups import VendingFollowUps
 from hedgerow.services.iot.vending.model import Secrets, Throttle
-from hedgerow.services.iot.vending.operations import VendingOperations
+from hedgerow.services.iot.vending.operations import DECIDED, VendingOperations
 from hedgerow.services.iot.vending.store import OVER, VendingStore
 
 __all__ = [
+    "DECIDED",
     "OVER",
     "Secrets",
     "Throttle",

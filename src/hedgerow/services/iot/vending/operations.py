@@ -5,9 +5,11 @@ refused: here nobody would ask the hook.
 These are operations of our own service `hedgerow`; AWS has none for it.
 """
 
+import json
 from typing import Any, Final, Protocol
 
 from hedgerow.core.caller import Caller
+from hedgerow.core.events import Event, Published
 from hedgerow.core.paging import InvalidToken
 from hedgerow.core.request import Request
 from hedgerow.services.iot.pages import Pages
@@ -16,6 +18,8 @@ from hedgerow.services.iot.vending.model import MOST_IMPORTED, Device, Secrets, 
 from hedgerow.services.iot.vending.store import VendingStore
 from hedgerow.store import Answer, Tx
 
+DECIDED: Final = "hedgerow/vending/decided/"
+"""Before the serial number: where the account is told of every decision about a device that asked."""
 _MOST_PARAMETERS: Final = 50
 
 
@@ -69,12 +73,12 @@ class VendingOperations:
             until=_moment(request),
         )
         self._devices.put(tx, caller.account, approved)
-        return Answer({"device": _shown(approved)})
+        return Answer({"device": _shown(approved)}, events=(_decided(caller, approved),))
 
     def deny_vending_request(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         denied = self._get(tx, request, caller).denied(by=caller.principal, now=tx.now)
         self._devices.put(tx, caller.account, denied)
-        return Answer({"device": _shown(denied)})
+        return Answer({"device": _shown(denied)}, events=(_decided(caller, denied),))
 
     def delete_vending_request(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         self._devices.remove(tx, caller.account, self._get(tx, request, caller).serial)
@@ -85,6 +89,7 @@ class VendingOperations:
         if not 1 <= len(entries) <= MOST_IMPORTED:
             raise Unfit(f"devices must have 1 to {MOST_IMPORTED} entries")
         template, taken, left = self._template(tx, caller, request["templateName"]), 0, []
+        decided: list[Event] = []
         for entry in entries:
             serial = entry["serialNumber"]
             token = self._secrets.hashed(caller.account, serial, entry["token"])
@@ -100,7 +105,9 @@ class VendingOperations:
             )
             self._devices.put(tx, caller.account, approved)
             taken += 1
-        return Answer({"imported": taken, "alreadyIssued": left})
+            if known is not None:
+                decided.append(_decided(caller, approved))
+        return Answer({"imported": taken, "alreadyIssued": left}, events=tuple(decided))
 
     def _get(self, tx: Tx, request: Request, caller: Caller) -> Device:
         device = self._devices.get(tx, caller.account, request["serialNumber"])
@@ -117,6 +124,11 @@ class VendingOperations:
         if template.hook is not None:
             raise Unfit(f"Template {name} has a pre-provisioning hook, which nobody would ask here")
         return name
+
+
+def _decided(caller: Caller, device: Device) -> Published:
+    news = {"serialNumber": device.serial, "state": device.state.value, "decidedBy": caller.principal}
+    return Published(account=caller.account, topic=DECIDED + device.serial, payload=json.dumps(news).encode())
 
 
 def _parameters(request: Request, serial: str) -> dict[str, str]:

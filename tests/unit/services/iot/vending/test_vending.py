@@ -163,6 +163,21 @@ def test_an_unknown_device_waits_is_news_once_and_gets_a_certificate_when_it_is_
     assert (record["way"], record["outcome"], record["address"]) == ("VENDING", "ACCEPTED", "192.0.2.1")
 
 
+def test_decisions_are_told_to_the_account(bench: Bench) -> None:
+    bench.ask()
+    request: dict[str, Any] = {"serialNumber": "4711", "templateName": "fleet"}
+
+    approved = bench.store.run(bench.operations.approve_vending_request, request).events
+    denied = bench.store.run(bench.operations.deny_vending_request, {"serialNumber": "4711"}).events
+    devices = [{"serialNumber": serial, "token": "t"} for serial in ("4711", "new")]
+    request = {"templateName": "fleet", "devices": devices}
+    imported = bench.store.run(bench.operations.import_vending_devices, request).events
+
+    told = [event for event in (*approved, *denied, *imported) if isinstance(event, Published)]
+    assert {event.topic for event in told} == {"hedgerow/vending/decided/4711"}
+    assert [json.loads(event.payload)["state"] for event in told] == ["APPROVED", "DENIED", "APPROVED"]
+
+
 @pytest.mark.spec("AL-62")
 def test_a_device_that_was_imported_is_served_at_once(bench: Bench) -> None:
     done = bench.imported({"serialNumber": "4711", "token": "t", "parameters": {"ThingName": "lamp"}})
