@@ -1,9 +1,12 @@
 """Domain configurations as devices meet them: certificate, TLS, protocol and status by the name they ask for."""
 
 import contextlib
+import io
+import json
 import socket
 import ssl
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -209,3 +212,50 @@ def test_it_has_tags(hedgerow_cloud: TestCloud) -> None:
     arn = iot.describe_domain_configuration(domainConfigurationName="fleet")["domainConfigurationArn"]
 
     assert iot.list_tags_for_resource(resourceArn=arn)["tags"] == [{"Key": "site", "Value": "north"}]
+
+
+LOOK = """
+def look(event, context):
+    shown = "BEGIN CERTIFICATE" in event["clientCertificateChain"][0]
+    return {"isAuthenticated": shown and event["principalId"] in GOOD}
+"""
+
+
+def looking(cloud: TestCloud, *certificate_ids: str) -> str:
+    """Make a function that knows these certificates; answer its ARN."""
+    iam, functions = cloud.client("iam"), cloud.client("lambda")
+    trusted = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="look", AssumeRolePolicyDocument=json.dumps({"Statement": [trusted]}))["Role"]
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as package:
+        package.writestr("m.py", f"GOOD = {certificate_ids!r}\n{LOOK}")
+    made = functions.create_function(
+        FunctionName="look", Code={"ZipFile": data.getvalue()}, Runtime="python3.11", Handler="m.look", Role=role["Arn"]
+    )
+    return str(made["FunctionArn"])
+
+
+def test_a_function_of_the_accounts_looks_at_certificates_first(hedgerow_cloud: TestCloud) -> None:
+    good, bad = (hedgerow_cloud.device(name) for name in ("good", "bad"))
+    function = looking(hedgerow_cloud, good.certificate_arn.rpartition("/")[2])
+    by_function = {"clientCertificateConfig": {"clientCertificateCallbackArn": function}}
+    mqtt = create(hedgerow_cloud, "mqtt", **X509_MQTT, **by_function)
+    https = create(hedgerow_cloud, "https", authenticationType="AWS_X509", applicationProtocol="HTTPS", **by_function)
+
+    def status(device: Device) -> bytes:
+        with (
+            socket.create_connection(("127.0.0.1", device.https_port), DEADLINE_S) as raw,
+            Asking(device, https).wrap_socket(raw) as tls,
+            contextlib.suppress(ConnectionError, ssl.SSLError),
+        ):
+            tls.sendall(f"GET /_health HTTP/1.1\r\nhost: {https}\r\nconnection: close\r\n\r\n".encode())
+            return tls.recv(12)
+        return b""
+
+    assert answer(good, mqtt) == 0x87  # nobody let AWS IoT invoke the function yet
+    hedgerow_cloud.client("lambda").add_permission(
+        FunctionName="look", StatementId="iot", Action="lambda:InvokeFunction", Principal="iot.amazonaws.com"
+    )
+    assert (answer(good, mqtt), answer(bad, mqtt)) == (0, 0x87)
+    assert (status(good), status(bad)) == (b"HTTP/1.1 200", b"")
+    assert answer(bad, bad.host) == 0  # at the cloud's own name nobody looks

@@ -162,17 +162,18 @@ def test_a_member_that_an_operation_does_not_honour_is_refused_by_name_and_nothi
     hedgerow_cloud: TestCloud,
 ) -> None:
     iot = hedgerow_cloud.client("iot")
-    callback = {"clientCertificateCallbackArn": "arn:aws:lambda:us-east-1:123456789012:function:look"}
 
     with pytest.raises(ClientError) as refused:
         iot.create_domain_configuration(
-            domainConfigurationName="fleet", domainName="fleet.acme.example", clientCertificateConfig=callback
+            domainConfigurationName="fleet",
+            domainName="fleet.acme.example",
+            serverCertificateConfig={"enableOCSPCheck": True},
         )
 
     error = refused.value.response
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 501
     assert error["Error"]["Code"] == "NotImplementedException"
-    assert "clientCertificateConfig" in error["Error"]["Message"]
+    assert "serverCertificateConfig" in error["Error"]["Message"]
     with pytest.raises(iot.exceptions.ResourceNotFoundException):
         iot.describe_domain_configuration(domainConfigurationName="fleet")
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -36,6 +36,8 @@ SEND_DEADLINE_MS = 120_000  # without the peer taking a byte
 PIPELINED = 256  # requests that wait for the one before them on a connection; beyond it the connection is closed
 CONNECTIONS = 10_000  # beyond it a new connection is closed at once
 HANDSHAKE_WITHIN_S = 10.0
+Check = Callable[[bytes], Awaitable[bool]]
+"""Tells whether a client with this certificate (DER) may come in."""
 _SERVER_NAME = "hedgerow_server_name"
 _WAY = "hedgerow_way"
 _REFUSED = "ASGI callable returned without completing handshake."  # an upgrade that we refused: no error of anybody's
@@ -87,6 +89,7 @@ class _Guarded:
     """What both HTTP protocols add to uvicorn's: bounds on connections, header bytes and header time; TLS facts."""
 
     facts: tuple[str | None, WayIn | None] | None = None  # what whoever accepted the socket knows of it
+    waits = False  # nothing is read until whoever accepted the socket says so
     _header_bytes = 0
     _header_timer: asyncio.TimerHandle | None = None
     _in_headers = True
@@ -99,6 +102,8 @@ class _Guarded:
             tls = transport.get_extra_info("ssl_object")
             setattr(tls, _SERVER_NAME, self.facts[0])
             setattr(tls, _WAY, self.facts[1])
+        if self.waits:
+            transport.pause_reading()
         self.app = _with_tls(self.app, transport)
         _bound_sending(transport)
         self._await_headers()
@@ -214,19 +219,31 @@ class HttpServer:
         return kind(config=self._config, server_state=self._state, app_state={}, _loop=self._loop)
 
     async def take(
-        self, client: socket.socket, context: ssl.SSLContext, *, server_name: str | None, way: WayIn | None
+        self,
+        client: socket.socket,
+        context: ssl.SSLContext,
+        *,
+        server_name: str | None,
+        way: WayIn | None,
+        check: Check | None = None,
     ) -> None:
-        """Serve a socket that somebody else accepted; returns after the handshake, whether it went well or not."""
+        """Serve a socket that somebody else accepted; returns after the handshake, whether it went well or not.
+
+        With `check` nothing is read before it has let the client certificate in; without a certificate it is not asked.
+        """
 
         def protocol() -> Any:
             made = self.protocol()
             made.facts = (server_name, way)
+            made.waits = check is not None
             return made
 
         with suppress(OSError, ssl.SSLError):  # of the handshake: the peer has been told, and the socket is closed
-            await self._loop.connect_accepted_socket(
+            transport, _ = await self._loop.connect_accepted_socket(
                 protocol, client, ssl=context, ssl_handshake_timeout=HANDSHAKE_WITHIN_S
             )
+            if check is not None:
+                await _checked(transport, check)
 
     def end(self, server_name: str) -> None:
         """Have the connections to a name end, each after the answer that is under way."""
@@ -306,6 +323,20 @@ def _config(app: ASGIApp) -> Config:
     )
     config.load()
     return config
+
+
+async def _checked(transport: asyncio.Transport, check: Check) -> None:
+    """Let a connection go on, or end it."""
+    try:
+        certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        let_in = certificate is None or await check(certificate)
+    except BaseException:
+        transport.abort()
+        raise
+    if not let_in:
+        transport.abort()
+    elif not transport.is_closing():
+        transport.resume_reading()
 
 
 def _remember_name(connection: Any, name: str | None, context: ssl.SSLContext) -> None:

@@ -66,15 +66,7 @@ class Admission:
         if wrong := wrong_way(question) or self._domains.objection(question.way_in, question.server_name):
             return wrong
         if question.certificate is not None:
-            der = question.certificate
-            reply, news = await self._run.read(lambda tx: self._looked_at(tx, question, der))
-            if news:
-                await self._newcomers.note(question, reply)
-            if isinstance(reply, Admitted) and _is_vouched_for(question):
-                return await self._beside(question, der, reply)
-            if isinstance(reply, NotAdmitted):
-                await self._just_in_time.refused(der, self._domains.account_host(question.server_name), question.peer)
-            return reply
+            return await self._checked(question, question.certificate)
         if question.signed_by is not None and question.signed_account is not None:
             principal, account = question.signed_by, question.signed_account
             return await self._run.read(lambda tx: self._by_signature(tx, question, principal, account))
@@ -84,6 +76,22 @@ class Admission:
         if "x-amz-customauthorizer-" in (question.username or "").lower():
             detail += "; custom authorizers are not asked here: use the ALPN name mqtt, or MQTT over WebSocket"
         return NotAdmitted(reason="NOT_AUTHENTICATED", detail=detail)
+
+    async def _checked(self, question: Admit, der: bytes) -> Admitted | NotAdmitted:
+        """Answer for a certificate, once a domain configuration's own function has nothing against it."""
+        by_domain = question.way_in is not None and question.way_in.domain is not None
+        if by_domain and not question.checked:
+            wrong = await self._domains.check(question.server_name, der, connection_id=question.connection_id)
+            if wrong is not None:
+                return wrong
+        reply, news = await self._run.read(lambda tx: self._looked_at(tx, question, der))
+        if news:
+            await self._newcomers.note(question, reply)
+        if isinstance(reply, Admitted) and _is_vouched_for(question):
+            return await self._beside(question, der, reply)
+        if isinstance(reply, NotAdmitted):
+            await self._just_in_time.refused(der, self._domains.account_host(question.server_name), question.peer)
+        return reply
 
     async def _beside(self, question: Admit, der: bytes, admitted: Admitted) -> Admitted | NotAdmitted:
         """What an authorizer says is good beside what the certificate's policies say."""

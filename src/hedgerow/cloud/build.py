@@ -341,6 +341,8 @@ class _Parts:
             store=registry.stores.domains,
             endpoints=endpoints,
             own_names=self.trust.names,
+            invoker=enrolment.invoker,
+            region=self.region,
         )
         credentials, readers = Credentials(clock=clock, domains=self.domains), self._readers()
         self.strangers = Strangers(
@@ -423,9 +425,7 @@ class _Parts:
         app = self._app(gateway, catalogue)
         http = await self.stack.enter_async_context(http_server(app, clock=self.clock))
         await self.domains.load(self.runner, stores.domains)
-        doors = Doors(
-            gateway=gateway, http=http, domains=self.domains, anchors=self.anchors, clock=self.clock, files=self.files
-        )
+        doors = Doors(gateway=gateway, http=http, domains=self.domains, anchors=self.anchors, files=self.files)
         figures = self._figures(gateway, dispatcher, doors)
         operators = OperatorsApp(app, figures=figures, networks=metrics_networks(self.settings))
         tls = self.trust.operators if self.settings.bind is not None else None

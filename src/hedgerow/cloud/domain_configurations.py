@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from hedgerow.base.ids import Ids
 from hedgerow.cloud.broker import Broker
+from hedgerow.cloud.certificate_checks import CertificateChecks, Invoker
 from hedgerow.cloud.domains import Domains
 from hedgerow.cloud.operations import iot_domains as domain_rows
 from hedgerow.cloud.rows import Tables
@@ -23,6 +24,8 @@ def build_domains(
     store: DomainStore,
     endpoints: Endpoints,
     own_names: Collection[str],
+    invoker: Invoker,
+    region: str,
 ) -> Domains:
     """Build it and enter its rows; answer what connections go by. `own_names` are the cloud's own."""
     operations = DomainOperations(
@@ -34,6 +37,6 @@ def build_domains(
         pages=Pages(pager),
     )
     tables.serve("iot", domain_rows.rows(domains=operations))
-    domains = Domains()
+    domains = Domains(checks=CertificateChecks(invoker=invoker, region=region))
     broker.listen(domains.announce)
     return domains

@@ -4,10 +4,12 @@ Read when the cloud starts, kept by the events of every change; a change counts 
 server name is, for certificates that several accounts have and for custom authorizers.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from typing import Final
 
+from hedgerow.cloud.certificate_checks import CertificateChecks
 from hedgerow.core.events import DomainChanged, Event
 from hedgerow.core.tls import Domain, WayIn
 from hedgerow.gateway.ports import NotAdmitted
@@ -20,7 +22,9 @@ _ACCOUNT_HOST: Final = re.compile(r"([0-9]{12})\.")
 class Domains:
     """Lives on the loop. Without a word of `load` and `announce` it knows none."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, checks: CertificateChecks | None = None) -> None:
+        """`checks` asks functions about client certificates; without it none are asked."""
+        self._checks = checks
         self._by_name: dict[str, Domain] = {}
         self._listeners: list[Callable[[str], None]] = []
 
@@ -60,6 +64,17 @@ class Domains:
         """Answer the name in the form that begins with its account, where a configuration says whose it is."""
         domain = self.find(server_name)
         return server_name if domain is None else f"{domain.account}.{domain.name}"
+
+    async def check(self, server_name: str | None, der: bytes, *, connection_id: str) -> NotAdmitted | None:
+        """Say why a configuration's own check of certificates does not let a client in."""
+        domain = self.find(server_name)
+        if domain is None or self._checks is None:
+            return None
+        why = await self._checks.objection(domain, der, connection_id=connection_id)
+        if why is None:
+            return None
+        principal = hashlib.sha256(der).hexdigest()
+        return NotAdmitted(reason="NOT_AUTHENTICATED", detail=why, account=domain.account, principal=principal)
 
     def objection(self, way_in: WayIn | None, server_name: str | None) -> NotAdmitted | None:
         """Say why a connection may no longer come by the configuration that it came by."""

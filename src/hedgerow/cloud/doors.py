@@ -12,7 +12,6 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from hedgerow.api.server import HttpServer
-from hedgerow.base.clock import Clock
 from hedgerow.base.files import Files
 from hedgerow.base.log import get_logger
 from hedgerow.cloud.anchors import Anchors
@@ -41,7 +40,6 @@ class Doors:
         http: HttpServer,
         domains: Domains,
         anchors: Anchors,
-        clock: Clock,
         files: Files,
     ) -> None:
         self._gateway = gateway
@@ -50,7 +48,8 @@ class Doors:
         self._trust = trust = anchors.trust
         self._domains = domains
         self._anchors = anchors
-        self._clock = clock
+        self._clock = clock = gateway.clock
+        self._ids = gateway.ids
         self._files = files
         self._made_at = clock.now()
         self._contexts: dict[_Key, ssl.SSLContext] = {}
@@ -132,4 +131,13 @@ class Doors:
         return prepare(made) if way.speech is Speech.MQTT else made
 
     async def _serve_http(self, client: socket.socket, entry: Entry, hello: Hello) -> None:
-        await self._http.take(client, entry.context, server_name=hello.server_name, way=entry.way)
+        name, way = hello.server_name, entry.way
+
+        async def check(der: bytes) -> bool:
+            wrong = await self._domains.check(name, der, connection_id=self._ids.uuid())
+            if wrong is not None:
+                log.warning("not let in", extra={"fields": {"name": name, "detail": wrong.detail}})
+            return wrong is None
+
+        asks = way is not None and way.domain is not None and way.certificates
+        await self._http.take(client, entry.context, server_name=name, way=way, check=check if asks else None)

@@ -7,6 +7,7 @@ from hedgerow.base.errors import ServiceError
 from hedgerow.base.ids import Ids
 from hedgerow.cloud.account_files import AccountFiles
 from hedgerow.cloud.anchors import Anchors
+from hedgerow.cloud.certificate_checks import Invoker
 from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.just_in_time import JustInTimeProvisioner
 from hedgerow.cloud.newcomers import Newcomers
@@ -66,6 +67,7 @@ class Enrolment:
     authentication: CustomAuthentication  # lets clients in by custom authorizers
     just_in_time: JustInTimeFlows  # what refused connections set off
     newcomers: Newcomers
+    invoker: Invoker  # of functions that AWS IoT asks
 
 
 def build_enrolment(
@@ -199,6 +201,7 @@ def build_enrolment(
         region=region,
     )
     return Enrolment(
+        invoker=_Invoker(functions),
         newcomers=newcomers,
         authentication=authentication,
         just_in_time=JustInTimeFlows(

@@ -3,6 +3,7 @@
 Spec: MQTT 5.0 sections 3.1 and 3.2, AWS's keep alive, will and client id rules.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.base.errors import Unavailable
@@ -103,12 +104,15 @@ async def _admit(gateway: "Gateway", connection: Connection, connect: Connect) -
     if isinstance(reply, NotAdmitted):
         refuse(gateway, connection, Reason.NOT_AUTHORIZED, reply.detail, word=reply.reason)
     elif isinstance(reply, Admitted) and connection.state is State.ADMITTING:
+        if peer.way_in is not None and peer.way_in.domain is not None:
+            connection.question = replace(connection.question, checked=True)
         await _enter(gateway, connection, connect, client_id, reply)
 
 
 def _may_ask_authorizers(peer: Peer) -> bool:
+    by_domain = peer.way_in is not None and peer.way_in.domain is not None
     beside = peer.way_in is not None and Proof.X509_AND_CUSTOM in peer.way_in.proofs
-    return beside or peer.way is not Way.CERTIFICATE
+    return by_domain or beside or peer.way is not Way.CERTIFICATE
 
 
 async def _enter(

@@ -71,6 +71,7 @@ class Admit:
     way: Way = Way.CERTIFICATE
     upgrade: Upgrade | None = None  # of a WebSocket that neither a certificate nor a signature speaks for
     vouched: Vouched | None = None  # what an authorizer said before: it is not asked again
+    checked: bool = False  # the certificate was looked at before: what a domain configuration asks is not asked again
     assigned: bool = False  # the client sent no id: this one is ours
     connection_id: str = ""  # where a custom authorizer may be asked
     way_in: WayIn | None = None  # that the listener opened, with its domain configuration; None is any

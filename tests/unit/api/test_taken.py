@@ -4,12 +4,12 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 
-from hedgerow.api.server import HttpServer, http_server
+from hedgerow.api.server import Check, HttpServer, http_server
 from hedgerow.core.tls import Port, way_for
 from tests.unit.api.certificates import Certificates, made_in
 
@@ -33,7 +33,7 @@ async def echo(scope: Any, _receive: Any, send: Any) -> None:
 
 @asynccontextmanager
 async def taken(
-    server: HttpServer, certificates: Certificates, name: str
+    server: HttpServer, certificates: Certificates, name: str, check: Check | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A client's connection that `server` was given."""
     loop = asyncio.get_running_loop()
@@ -43,7 +43,7 @@ async def taken(
             asyncio.open_connection(*listening.getsockname(), ssl=certificates.device(), server_hostname="localhost")
         )
         ours, _ = await loop.sock_accept(listening)
-        await server.take(ours, certificates.server(), server_name=name, way=WAY)
+        await server.take(ours, certificates.server(), server_name=name, way=WAY, check=check)
         reader, writer = await calling
     try:
         yield reader, writer
@@ -101,5 +101,38 @@ def test_a_handshake_that_fails_is_over(certificates: Certificates) -> None:
             theirs.setblocking(False)
             assert b"HTTP" not in await loop.sock_recv(theirs, 100)
             theirs.close()
+
+    run(main())
+
+
+def test_nothing_is_answered_before_the_certificate_was_looked_at(certificates: Certificates) -> None:
+    async def main() -> None:
+        looked: list[bytes] = []
+
+        async def check(der: bytes) -> bool:
+            looked.append(der)
+            await asyncio.sleep(0.05)
+            return True
+
+        async with (
+            http_server(echo) as server,
+            taken(server, certificates, "a.example", check) as (reader, writer),
+        ):
+            assert await asked(reader, writer) == ["a.example", True, True]
+            assert await asked(reader, writer) == ["a.example", True, True]
+        assert len(looked) == 1
+
+    run(main())
+
+
+def test_who_does_not_pass_is_cut_without_an_answer(certificates: Certificates) -> None:
+    async def main() -> None:
+        async def check(_der: bytes) -> bool:
+            return False
+
+        async with http_server(echo) as server, taken(server, certificates, "a.example", check) as (reader, writer):
+            writer.write(REQUEST)
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
 
     run(main())

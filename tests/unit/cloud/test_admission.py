@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from hedgerow.cloud.admission import GrantsCompiler
+from hedgerow.cloud.certificate_checks import CertificateChecks
 from hedgerow.core import pki
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import DomainChanged
@@ -567,3 +568,34 @@ def test_a_domain_configuration_names_the_authorizer_and_may_allow_another(cloud
     assert fixed.account == OTHER_ACCOUNT.account
     assert isinstance(free, NotAdmitted)
     assert free.reason == "CUSTOM_AUTHORIZER_NOT_FOUND"
+
+
+class Looking:
+    """The function of a domain configuration."""
+
+    def __init__(self, said: bytes) -> None:
+        self.said = said
+        self.asked = 0
+
+    async def invoke(self, *, account: str, function_arn: str, payload: bytes, source_arn: str) -> bytes:
+        self.asked += 1
+        return self.said
+
+
+@pytest.mark.parametrize(("said", "let_in"), [(b'{"isAuthenticated": true}', True), (b"{}", False)])
+def test_a_domain_configurations_function_is_asked_once_before_all_else(
+    cloud: Cloud, said: bytes, let_in: bool
+) -> None:
+    registered(cloud)
+    looking = Looking(said)
+    cloud.domains._checks = CertificateChecks(invoker=looking, region="eu-central-1")
+    way_in = configured(cloud, proof=Proof.X509, callback="arn:aws:lambda:eu-central-1:123456789012:function:look")
+
+    first = ask(cloud, way_in=way_in, server_name="iot.acme.example")
+    again = ask(cloud, way_in=way_in, server_name="iot.acme.example", checked=True)
+    elsewhere = ask(cloud)
+
+    assert isinstance(first, Admitted) == let_in
+    assert isinstance(again, Admitted)
+    assert isinstance(elsewhere, Admitted)
+    assert looking.asked == 1

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from hedgerow.core.events import DomainChanged
 from hedgerow.core.tls import Application, Domain, Hello, Port, Proof
 from hedgerow.gateway.entry import Entry
 from hedgerow.store import Vault
-from tests.support.clock import FakeClock
+from tests.support.clock import FakeClock, FakeIds
 from tests.unit.cloud.test_anchors import Made
 
 DAY_S = 86_400
@@ -42,14 +43,13 @@ class World:
             folder, ["cloud.example", "10.0.0.1"], vault=Vault(b"k" * 32), clock=self.clock, files=RealFiles()
         )
         self.anchors, self.domains, self.http = Anchors(trust=self.trust), Domains(), NoHttp()
-        nothing: Any = None
+        gateway: Any = SimpleNamespace(clock=self.clock, ids=FakeIds())
         http: Any = self.http
         self.doors = Doors(
-            gateway=nothing,
+            gateway=gateway,
             http=http,
             domains=self.domains,
             anchors=self.anchors,
-            clock=self.clock,
             files=RealFiles(),
         )
 

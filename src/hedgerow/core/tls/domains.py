@@ -62,6 +62,7 @@ class Domain:
     policy: str = DEFAULT_POLICY
     authorizer: str | None = None  # asked by default
     override: bool = True  # may the client name another authorizer?
+    callback: str | None = None  # ARN of the function that is asked about each client certificate
 
     def way(self, port: Port, offered: Sequence[str]) -> WayIn | None:
         """Answer the way in for what a client offers at a port, None when there is none."""

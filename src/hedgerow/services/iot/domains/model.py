@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from hedgerow.core.arn import parse
 from hedgerow.core.request import Request
 from hedgerow.core.tls import SECURITY_POLICIES, Application, Domain, Proof
 from hedgerow.services.iot.domains.errors import BadDomain, DisabledTooShort, StillEnabled
@@ -61,6 +62,7 @@ class DomainConfiguration:
             if given is not None:
                 raise BadDomain("authorizerConfig and removeAuthorizerConfig cannot be given together")
             authorizer, override = None, True
+        callback = read_callback(request, self.domain.account)
         domain = replace(
             self.domain,
             enabled=enabled,
@@ -69,7 +71,9 @@ class DomainConfiguration:
             policy=policy,
             authorizer=authorizer,
             override=override,
+            callback=self.domain.callback if callback is None else callback or None,
         )
+        check_callback(domain)
         return replace(self, domain=domain, changed_at=changed_at)
 
     def check_deletable(self, now: float) -> None:
@@ -116,6 +120,26 @@ def read_authorizer(request: Request) -> tuple[str | None, bool] | None:
     if name is None and override is False:
         raise BadDomain("allowAuthorizerOverride cannot be false without a defaultAuthorizerName")
     return name, override is not False
+
+
+def read_callback(request: Request, account: str) -> str | None:
+    """Answer the ARN of the function that is asked about certificates, "" for none, None when nothing is said."""
+    config = request.get("clientCertificateConfig")
+    given = None if config is None else config.get("clientCertificateCallbackArn")
+    if not given:
+        return None if given is None else ""
+    parts = parse(given)
+    if parts is None or parts.service != "lambda" or not parts.resource.startswith("function:"):
+        raise BadDomain(f"clientCertificateCallbackArn {given} is not the ARN of a function")
+    if parts.account != account:
+        raise BadDomain(f"clientCertificateCallbackArn {given} is a function of another account")
+    return str(given)
+
+
+def check_callback(domain: Domain) -> None:
+    """Raise BadDomain for a callback where no certificate counts."""
+    if domain.callback is not None and domain.proof not in (Proof.X509, Proof.X509_AND_CUSTOM):
+        raise BadDomain("clientCertificateConfig needs the authenticationType AWS_X509 or CUSTOM_AUTH_X509")
 
 
 def checked_host(name: str, taken: Collection[str]) -> str:

@@ -29,9 +29,11 @@ from hedgerow.services.iot.domains.model import (
     ENABLED,
     MOST,
     DomainConfiguration,
+    check_callback,
     checked_host,
     made_host,
     read_authorizer,
+    read_callback,
     read_policy,
     read_type,
 )
@@ -119,7 +121,9 @@ class DomainOperations:
             policy=read_policy(request) or DEFAULT_POLICY,
             authorizer=authorizer,
             override=override,
+            callback=read_callback(request, caller.account) or None,
         )
+        check_callback(domain)
         return DomainConfiguration(domain=domain, managed=given is None, changed_at=tx.now)
 
     def update_domain_configuration(self, tx: Tx, request: Request, caller: Caller) -> Answer:
@@ -159,6 +163,8 @@ class DomainOperations:
                 "defaultAuthorizerName": domain.authorizer,
                 "allowAuthorizerOverride": domain.override,
             }
+        if domain.callback is not None:
+            shown["clientCertificateConfig"] = {"clientCertificateCallbackArn": domain.callback}
         return Answer(shown)
 
     def list_domain_configurations(self, tx: Tx, request: Request, caller: Caller) -> Answer:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Column, Float, Row, String, Table, bindparam, delete, func, insert, select
+from sqlalchemy import Boolean, Column, Float, Row, String, Table, Text, bindparam, delete, func, insert, select
 from sqlalchemy import update as update_rows
 
 from hedgerow.core.tls import Application, Domain, Proof
@@ -24,6 +24,7 @@ domains = Table(
     Column("authorizer", String(128)),
     Column("override", Boolean, nullable=False),
     Column("changed_at", Float, nullable=False),
+    Column("callback", Text),
 )
 
 _ACCOUNT: Final[Any] = bindparam("account_")
@@ -97,6 +98,7 @@ def _columns(configuration: DomainConfiguration) -> dict[str, Any]:
         "authorizer": domain.authorizer,
         "override": domain.override,
         "changed_at": configuration.changed_at,
+        "callback": domain.callback,
     }
 
 
@@ -112,6 +114,7 @@ def _configuration(row: Row[Any]) -> DomainConfiguration:
             policy=row.policy,
             authorizer=row.authorizer,
             override=bool(row.override),
+            callback=row.callback,
         ),
         managed=bool(row.managed),
         changed_at=row.changed_at,

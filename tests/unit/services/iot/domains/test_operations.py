@@ -281,3 +281,60 @@ def test_who_asks_an_authorizer_is_known_within_the_account(domains: Domains) ->
         other = DomainStore().asking(tx, CALLER.account, "window")
 
     assert (asking, other) == (["mine"], [])
+
+
+# --- custom validation of client certificates
+
+LOOK = "arn:aws:lambda:eu-central-1:123456789012:function:look"
+X509: dict[str, Any] = {"authenticationType": "AWS_X509", "applicationProtocol": "SECURE_MQTT"}
+
+
+def by(function: str) -> dict[str, Any]:
+    return {"clientCertificateConfig": {"clientCertificateCallbackArn": function}}
+
+
+def told_by(answer: Answer) -> DomainChanged:
+    (event,) = answer.events
+    assert isinstance(event, DomainChanged)
+    return event
+
+
+def test_a_function_may_look_at_certificates_and_be_taken_away_again(domains: Domains) -> None:
+    event = told_by(domains.create(**X509, **by(LOOK)))
+    shown = domains.shown()
+
+    unchanged = told_by(domains.update(domainConfigurationStatus="ENABLED"))
+    changed = told_by(domains.update(**by(LOOK + ":2")))
+    gone = told_by(domains.update(**by("")))
+
+    assert shown["clientCertificateConfig"] == by(LOOK)["clientCertificateConfig"]
+    told = [each.domain and each.domain.callback for each in (event, unchanged, changed, gone)]
+    assert told == [LOOK, LOOK, LOOK + ":2", None]
+    assert "clientCertificateConfig" not in domains.shown()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (by(LOOK), "needs the authenticationType"),
+        ({"authenticationType": "CUSTOM_AUTH", "applicationProtocol": "HTTPS", **by(LOOK)}, "needs the authentication"),
+        ({**X509, **by("look")}, "not the ARN of a function"),
+        ({**X509, **by("arn:aws:iam::123456789012:role/look")}, "not the ARN of a function"),
+        ({**X509, **by(LOOK.replace("123456789012", OTHER_ACCOUNT.account))}, "another account"),
+    ],
+)
+def test_a_function_that_cannot_look_at_certificates_is_refused(
+    domains: Domains, more: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadDomain, match=said):
+        domains.create(**more)
+
+
+def test_a_type_without_certificates_takes_no_function_along(domains: Domains) -> None:
+    domains.create(**X509, **by(LOOK))
+
+    with pytest.raises(BadDomain, match="needs the authenticationType"):
+        domains.update(authenticationType="AWS_SIGV4", applicationProtocol="HTTPS")
+    domains.update(authenticationType="AWS_SIGV4", applicationProtocol="HTTPS", **by(""))
+
+    assert domains.shown()["authenticationType"] == "AWS_SIGV4"
