@@ -1,8 +1,13 @@
 """The only source of chance. Everything else is handed Ids."""
 
+import os
 import secrets
 import uuid
-from typing import Protocol
+from collections import deque
+from typing import Final, Protocol
+
+_UUID: Final = 16  # bytes
+_AT_ONCE: Final = 256
 
 
 class Ids(Protocol):
@@ -30,10 +35,23 @@ _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 class RandomIds:
-    """Identifiers from the operating system's random source."""
+    """Identifiers from the operating system's random source.
+
+    What UUIDs are made of is drawn for many at once: each draw lets go of the interpreter, and every request draws.
+    """
+
+    def __init__(self) -> None:
+        self._drawn: deque[bytes] = deque()  # its ends are safe to use from any thread
+        os.register_at_fork(after_in_child=self._drawn.clear)
 
     def uuid(self) -> str:
-        return str(uuid.uuid4())
+        try:
+            drawn = self._drawn.pop()
+        except IndexError:
+            many = os.urandom(_UUID * _AT_ONCE)
+            drawn, *others = (many[at : at + _UUID] for at in range(0, len(many), _UUID))
+            self._drawn.extend(others)
+        return str(uuid.UUID(bytes=drawn, version=4))
 
     def hex(self, digits: int) -> str:
         return secrets.token_hex(digits // 2)
