@@ -33,9 +33,9 @@ from hedgerow.core.mqtt.packets import (
     Subscribe,
     Unsubscribe,
 )
-from hedgerow.core.mqtt.properties import Property, write_properties, write_varint
+from hedgerow.core.mqtt.properties import Property, write_properties
 from hedgerow.core.mqtt.reasons import Reason
-from hedgerow.core.mqtt.session import QOS, Parcel, Session
+from hedgerow.core.mqtt.session import Parcel, Session
 from hedgerow.core.mqtt.topics import BASIC_INGEST, is_name
 from hedgerow.core.tls import WayIn
 from hedgerow.gateway import exactly_once
@@ -43,13 +43,13 @@ from hedgerow.gateway.account import Account, Route
 from hedgerow.gateway.explaining import EXPLAINED, reason
 from hedgerow.gateway.grants import Permissions
 from hedgerow.gateway.ports import Admit, Admitted, Message, Upgrade, Way
+from hedgerow.gateway.short_way import fan_out, fan_out_1
 
 if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
 
 ROUTES: Final = 256  # topics whose route and permission a connection remembers
 NEVER: Final = 1 << 62
-NOTHING: Final = (0, Parcel("", b""))  # stands in flight for what nobody will ask for again
 
 
 class Transport(Protocol):
@@ -92,6 +92,9 @@ class State(Enum):
     ADMITTING = "admitting"
     OPEN = "open"
     CLOSED = "closed"
+
+
+OPEN, CLOSED, ADMITTING = State.OPEN, State.CLOSED, State.ADMITTING  # looking a member up takes longer than the rest
 
 
 class Connection:
@@ -234,13 +237,13 @@ class Connection:
         self.congested = True
         self.left = NEVER
         self.seen = self._gateway.clock.monotonic()
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         self.congested = False
         self.seen = self._gateway.clock.monotonic()
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             self.session.pump(self._gateway.clock.now())
             self._gateway.router.settle(self.account, self.session)
             self.transport.resume_reading()
@@ -264,17 +267,17 @@ class Connection:
 
     def receive(self, data: bytes) -> None:
         """Handle what was read; b"" goes on with what was kept back."""
-        gateway = self._gateway
-        clock = gateway.clock
-        self.seen = clock.monotonic()
-        gateway.now = clock.now()
-        if self.state is State.CLOSED:
+        if self.state is CLOSED:
             return
+        self.seen = self._gateway.ticks()
         self.bytes_in += len(data)
-        if self._rest or self.state is State.ADMITTING:
+        if not self._rest and self._is_one(data):
+            return
+        self._gateway.now = self._gateway.clock.now()
+        if self._rest or self.state is ADMITTING:
             self._rest += data
             # While admitting, the transport was told to stop; this is what was already on its way.
-            if self.state is State.ADMITTING or len(self._rest) < self._need:
+            if self.state is ADMITTING or len(self._rest) < self._need:
                 return
             data = bytes(self._rest)
             self._rest.clear()
@@ -286,17 +289,52 @@ class Connection:
                 self.send(b"\x20\x02\x00\x01")
             self.fail(error.code, "CLIENT_ERROR", str(error))
 
+    def _is_one(self, data: bytes) -> bool:
+        """Let a read that is one whole PUBLISH of the short way, as most are, go it; False for all else.
+
+        Only an open connection remembers routes, and only where publications have no rate.
+        """
+        size = len(data)
+        if size < 7 or (data[0] != 0x30 and data[0] != 0x32):
+            return False
+        body, length = 2, data[1]
+        if length > 0x7F and data[2] < 0x80:
+            body, length = 3, length - 0x80 + (data[2] << 7)
+        if body + length != size:
+            return False
+        stop = body + 2 + (data[body] << 8 | data[body + 1])
+        route = self._routes.get(data[body + 2 : stop])
+        if route is None or route.version != self.account.tree.version or size - stop > self._gateway.limits.payload:
+            return False
+        v3 = self.version == MQTT_3_1_1
+        if data[0] == 0x30:
+            if stop > size or not (v3 or (stop < size and not data[stop])):
+                return False
+            fan_out(self._gateway.router, route, data)
+            self.published += 1
+            return True
+        after = stop + 2
+        ident = data[stop:after]
+        if after > size or ident == b"\0\0" or not (v3 or (after < size and not data[after])):
+            return False
+        if route.targets:
+            fan_out_1(self._gateway.router, route, data[:stop], data[after:], self.version)
+        self.published_1 += 1
+        self.out.append(b"\x40\x02" + ident)
+        if not self.woken:
+            self.wake()
+        return True
+
     def _parse(self, data: bytes) -> None:
         at = 0
         size = len(data)
         short = short_1 = acked = 0
         routes = self._routes
-        limits = self._gateway.limits
+        limits, router = self._gateway.limits, self._gateway.router
         max_packet = limits.packet
         payload = limits.payload
         v3 = self.version == MQTT_3_1_1
-        fast = self.state is State.OPEN and not limits.publishes_per_s
-        tree = self.account.tree if fast else None
+        tree = self.account.tree if self.state is OPEN else None
         while at < size:
             body = at + 2
             if body <= size and data[at + 1] < 0x80:
@@ -316,7 +354,7 @@ class Connection:
                 if route is not None and route.version == tree.version and end - stop <= payload:
                     if first == 0x30:
                         if stop <= end and (v3 or (stop < end and not data[stop])):
-                            self._fan_out(route, data[at:end])
+                            fan_out(router, route, data[at:end])
                             short += 1
                             at = end
                             continue
@@ -324,7 +362,7 @@ class Connection:
                         ident = data[stop : stop + 2]
                         if ident != b"\0\0":
                             if route.targets:
-                                self._fan_out_1(route, data[at:stop], data[stop + 2 : end])
+                                fan_out_1(router, route, data[at:stop], data[stop + 2 : end], self.version)
                             short_1 += 1
                             self.out.append(b"\x40\x02" + ident)
                             if not self.woken:
@@ -341,8 +379,8 @@ class Connection:
                 continue
             self._packet(decode_body(first, data, body, end, self.version), first >> 4)
             at = end
-            if self.state is not State.OPEN:
-                if self.state is State.CLOSED:
+            if self.state is not OPEN:
+                if self.state is CLOSED:
                     return
                 break
             v3 = self.version == MQTT_3_1_1
@@ -354,49 +392,6 @@ class Connection:
             self.acked += acked
         if at < size:
             self._rest += data[at:]
-
-    def _fan_out(self, route: Route, frame: bytes) -> None:
-        """QoS 0, and every receiver speaks the publisher's version: the packet goes on as it came."""
-        for session, _ in route.targets:
-            link = session.link
-            if link is None or link.congested:
-                session.dropped += 1
-                self._gateway.router.dropped += 1
-                continue
-            out = link.out
-            out.append(frame)
-            if len(out) == 1:
-                link.wake()
-
-    def _fan_out_1(self, route: Route, head: bytes, tail: bytes) -> None:
-        """QoS 1 in the same case: only the packet identifier is another for each receiver."""
-        frame = b""
-        for session, options in route.targets:
-            link = session.link
-            if link is None:
-                continue
-            if options & QOS:
-                in_flight = session.in_flight
-                if session.queue or link.congested or len(in_flight) >= session.window:
-                    parcel = Parcel(route.topic, tail if self.version == MQTT_3_1_1 else tail[1:], 1)
-                    if not session.hold(0, parcel):
-                        self._gateway.router.dropped += 1
-                    continue
-                ident = session.take_id()
-                in_flight[ident] = NOTHING
-                link.out += (head, ident.to_bytes(2, "big"), tail)
-                link.extra += 2
-                link.wake()
-            elif not link.congested:
-                if not frame:
-                    frame = self._at_qos_0(route.topic, tail)
-                link.out.append(frame)
-                link.wake()
-
-    def _at_qos_0(self, topic: str, tail: bytes) -> bytes:
-        raw = topic.encode()
-        body = len(raw).to_bytes(2, "big") + raw + tail
-        return b"\x30" + write_varint(len(body)) + body
 
     # --- packets
 
@@ -410,7 +405,7 @@ class Connection:
             if not isinstance(packet, Connect):
                 raise BadPacket(f"{Kind(kind).name} before CONNECT", Reason.PROTOCOL_ERROR)
             self.version = packet.version
-            self.state = State.ADMITTING
+            self.state = ADMITTING
             self.transport.pause_reading()
             self._gateway.serve(self, packet)
             return
@@ -544,7 +539,7 @@ class Connection:
 
     def _remember(self, topic: str, packet: Publish) -> None:
         """Let the next publication to this topic take the short way, when that is the same."""
-        if self.wanted is not None or self.enrichment:
+        if self.wanted is not None or self.enrichment or self._gateway.limits.publishes_per_s:
             return
         route = self.account.routes.get(topic)
         if route is None or route.remote or route.uniform not in (-1, self.version) or not packet.topic:
@@ -564,7 +559,7 @@ class Connection:
         if twice:
             exactly_once.answered(self, self._gateway.journal, packet_id, ok, code)
             return
-        if self.state is not State.OPEN:
+        if self.state is not OPEN:
             return
         if not ok and self.version == MQTT_3_1_1:
             return
@@ -574,7 +569,7 @@ class Connection:
 
     def close(self) -> None:
         """Send what was collected, then close the transport."""
-        self.state = State.CLOSED
+        self.state = CLOSED
         self.flush()
         if self in self._gateway.connections:
             self._gateway.connections.discard(self)
@@ -583,15 +578,15 @@ class Connection:
 
     def fail(self, code: Reason, word: str, why: str) -> None:
         """The connection ends because of the client (or by our order); MQTT 5 is told the code."""
-        if self.state is State.CLOSED:
+        if self.state is CLOSED:
             return
-        if self.version == MQTT_5 and self.state is State.OPEN:
+        if self.version == MQTT_5 and self.state is OPEN:
             self.send(encode_disconnect(MQTT_5, code, reason(why, self.max_packet, wanted=word in EXPLAINED)))
         self._gateway.end(self, word, why)
 
     def lost(self, *, graceful: bool = False) -> None:
         """The transport is gone; `graceful` when the peer said good-bye in the transport's own way (WebSocket)."""
-        if self.state is not State.CLOSED:
+        if self.state is not CLOSED:
             word = "CONNECTION_LOST"
             if graceful:
                 self.will = None

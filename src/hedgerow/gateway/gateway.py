@@ -69,6 +69,7 @@ class Gateway:
         self.spawn = spawn
         self.limits = limits
         self.now = clock.now()
+        self.ticks = clock.monotonic
         self.outbox = Outbox(soon)
         self.connections: set[Connection] = set()
         self.traffic = Traffic()
