@@ -44,7 +44,7 @@ class Listener:
         self._callers: set[Caller] = set()
         self._elsewhere: dict[asyncio.Timeout, float] = {}  # handshakes that others do, with their start
         self._loop = asyncio.get_running_loop()
-        self._sockets = Sockets() if AVAILABLE else None
+        self._sockets = Sockets(gateway.outbox) if AVAILABLE else None
         self._shaking: set[TlsShell] = set()
         self._shells: set[TlsShell] = set()
         self._row: deque[TlsShell] = deque()

@@ -12,15 +12,17 @@ if TYPE_CHECKING:
 class Outbox:
     """`soon(callback)` calls at the end of this turn of the loop."""
 
-    __slots__ = ("_soon", "waiting")
+    __slots__ = ("_soon", "held", "waiting")
 
     def __init__(self, soon: Callable[[Callable[[], None]], None]) -> None:
         self._soon = soon
         self.waiting: list[Connection] = []  # whoever puts the first one in calls `begin`
+        self.held = False  # somebody is reading many sockets and will call `flush` after them
 
     def begin(self) -> None:
         """Write at the end of this turn."""
-        self._soon(self.flush)
+        if not self.held:
+            self._soon(self.flush)
 
     def flush(self) -> None:
         """Write what was collected in this turn."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from hedgerow.gateway.outbox import Outbox
+
 log = get_logger("gateway.sockets")
 
 AVAILABLE: Final = hasattr(select, "epoll")
@@ -35,9 +37,10 @@ NOBODY: Final = asyncio.Protocol()
 
 
 class Sockets:
-    """See the module. Made on a running loop."""
+    """See the module. Made on a running loop. What is collected while sockets are read is written right after them."""
 
-    def __init__(self) -> None:
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
         self._open: dict[int, Socket] = {}
@@ -79,26 +82,38 @@ class Sockets:
             self._epoll.close()
 
     def _ready(self) -> None:
-        opened = self._open
+        opened, outbox = self._open, self._outbox
+        outbox.held = True
         for fd, events in self._epoll.poll(0, READY):
             one = opened.get(fd)
             if one is None:
                 continue
-            if one.backlog:
-                one.flush()
-            if events & ARRIVED:
-                if events & ENDED:
-                    one.ending = True
-                if one.reading:
-                    self._read(one)
-                else:
-                    one.readable = True
+            try:
+                if one.backlog:
+                    one.flush()
+                if events & ARRIVED:
+                    if events & ENDED:
+                        one.ending = True
+                    if one.reading:
+                        self._read(one)
+                    else:
+                        one.readable = True
+            except Exception as error:  # the protocol's border: one client's trouble must not be all clients'
+                log.exception("a connection failed")
+                one.fail(error)
+        outbox.held = False
+        if outbox.waiting:
+            outbox.flush()
 
     def _read_again(self) -> None:
         waiting, self._again = self._again, []
         for one in waiting:
-            if one.reading and one.readable:
-                self._read(one)
+            try:
+                if one.reading and one.readable:
+                    self._read(one)
+            except Exception as error:  # as above
+                log.exception("a connection failed")
+                one.fail(error)
 
     def _read(self, one: Socket) -> None:
         try:
@@ -112,12 +127,7 @@ class Sockets:
         if not size:
             one.ended()
             return
-        try:
-            one.received(self._view[:size])
-        except Exception as error:  # the protocol's border: one client's trouble must not be all clients'
-            log.exception("a connection failed")
-            one.fail(error)
-            return
+        one.received(self._view[:size])
         one.readable = size == READ or one.ending
         if one.readable:
             self.again(one)

@@ -11,6 +11,7 @@ import pytest
 from hedgerow.core.tls import Hello
 from hedgerow.gateway.entry import UNRECOGNIZED_NAME, Entry
 from hedgerow.gateway.listener import CROWDED_WITHIN_S, HANDSHAKE_WITHIN_S, HANDSHAKES, Listener
+from hedgerow.gateway.outbox import Outbox
 from tests.support.clock import FakeClock
 from tests.unit.gateway.test_entry import first_bytes
 
@@ -23,7 +24,7 @@ class Port:
         self.tasks: list[asyncio.Task[None]] = []
         self.sockets = [socket.create_server(("127.0.0.1", 0), backlog=1024)]
         self.sockets[0].setblocking(False)
-        gateway: Any = SimpleNamespace(clock=self.clock, spawn=self.spawn)
+        gateway: Any = SimpleNamespace(clock=self.clock, spawn=self.spawn, outbox=Outbox(lambda _work: None))
 
         async def choose(_hello: Hello) -> Entry | None:
             return entry

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hedgerow.gateway.outbox import Outbox
 from hedgerow.gateway.sockets import READ, Socket, Sockets
 
 WITHIN_S = 5.0
@@ -57,10 +58,14 @@ class Heard(asyncio.Protocol):
                 await self.changed.wait()
 
 
+def _soon(work: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_soon(work)
+
+
 @asynccontextmanager
 async def sockets() -> AsyncIterator[Callable[[Heard], socket.socket]]:
     """Answers what attaches a protocol and hands over its peer's end."""
-    watched, peers = Sockets(), list[socket.socket]()
+    watched, peers = Sockets(Outbox(_soon)), list[socket.socket]()
 
     def attach(protocol: Heard) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -224,3 +229,23 @@ def test_the_name_of_the_peer_is_known() -> None:
             return transport.get_extra_info("peername"), transport.get_extra_info("cipher", "none")
 
     assert run(main) == (("192.0.2.1", 1883), "none")
+
+
+def test_a_protocol_that_fails_when_it_may_write_again_is_cut_and_no_other() -> None:
+    class Failing(Heard):
+        def resume_writing(self) -> None:
+            raise ZeroDivisionError
+
+    async def main() -> tuple[list[str], bytes]:
+        async with sockets() as attach:
+            broken, whole = Failing(), Heard()
+            peer, other = attach(broken), attach(whole)
+            broken.transport.write(b"x" * 2_000_000)
+            await asyncio.sleep(0.01)  # both are watched
+            while broken.calls[-1] == "pause":
+                await asyncio.get_running_loop().sock_recv(peer, 1_000_000)
+            other.send(b"x")
+            await whole.until(lambda: bool(whole.data))
+            return list(broken.calls), whole.data
+
+    assert run(main) == (["pause", "lost: ZeroDivisionError"], b"x")
