@@ -26,11 +26,16 @@ def edges() -> Iterator[list[Edge]]:
 
 def create(cloud: TestCloud, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
     """Run `hedgerow device create` as this account's operator."""
+    return run(cloud, "create", *arguments)
+
+
+def run(cloud: TestCloud, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    """Run `hedgerow device …` as this account's operator."""
     return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=60, env=said(cloud), check=False)
 
 
 def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "hedgerow", "device", "create", *map(str, arguments)]
+    return [sys.executable, "-m", "hedgerow", "device", *map(str, arguments)]
 
 
 def said(cloud: TestCloud) -> dict[str, str]:
@@ -89,7 +94,7 @@ def test_what_was_cut_short_goes_on_and_no_name_gets_a_second_certificate(
     table, out = tmp_path / "devices.csv", tmp_path / "out"
     table.write_text("name\n" + "".join(f"box-{n}\n" for n in range(60)))
     with subprocess.Popen(
-        command("--csv", table, "--out", out), env=said(hedgerow_cloud), stdout=subprocess.DEVNULL
+        command("create", "--csv", table, "--out", out), env=said(hedgerow_cloud), stdout=subprocess.DEVNULL
     ) as begun:
         until("some devices", lambda: len(list(out.glob("*/device.pem"))) >= 5)
         begun.send_signal(signal.SIGKILL)
@@ -126,3 +131,29 @@ def test_a_name_that_has_a_certificate_elsewhere_is_told_and_the_others_are_made
     assert "1 of 3 devices were not made" in mended.stderr
     assert "a: it has the certificate" in mended.stderr
     assert sorted(path.name for path in out.iterdir() if (path / "device.pem").exists()) == ["b", "c"]
+
+
+@pytest.mark.slow
+@pytest.mark.spec("JB-68", "JB-73")
+def test_a_device_is_provisioned_by_one_command_and_goes_on_when_the_answer_was_lost(
+    hedgerow_cloud: TestCloud, tmp_path: Path, edges: list[Edge]
+) -> None:
+    iot, folder = hedgerow_cloud.client("iot"), tmp_path / "pump"
+    create(hedgerow_cloud, "other", "--out", tmp_path / "other")  # makes the default policy
+    asked = ("provision", "pump", "--policy", "hedgerow-device", "--attribute", "site=north", "--out", folder)
+
+    wrong = run(hedgerow_cloud, *asked, "--component", "none")
+    refused = run(hedgerow_cloud, *asked, "--component", "none=1.0.0")
+    nothing = [one["thingName"] for one in iot.list_things()["things"]]
+    made = run(hedgerow_cloud, *asked)
+    assert made.returncode == 0, made.stderr
+    (certificate,) = certificates(iot, "pump")
+
+    assert (wrong.returncode, refused.returncode, made.returncode) == (2, 2, 0), made.stderr
+    assert "--component takes NAME=VALUE, not none" in wrong.stderr
+    assert nothing == ["other"]
+    assert run(hedgerow_cloud, *asked).returncode == 2
+    assert certificates(iot, "pump") == [certificate]
+    edges.append(Edge("pump", folder))
+    edges[0].start()
+    until("pump connected", lambda: is_connected(hedgerow_cloud, "pump"), within_s=20.0)

@@ -7,6 +7,7 @@ the folder says which certificate is its own, and no name ever gets a second one
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,9 +15,10 @@ import typer
 
 from hedgerow.base.errors import Unusable
 from hedgerow.base.files import RealFiles
+from hedgerow.cli.asking import asked
 from hedgerow.cli.device_files import CERTIFICATE, KEY, DeviceFiles, Endpoints
 from hedgerow.cli.device_list import Wanted, listed, named
-from hedgerow.cli.target import Target, target
+from hedgerow.cli.target import Target, target, teach_boto3
 
 app = typer.Typer(help="Devices made before delivery.", no_args_is_help=True)
 
@@ -83,6 +85,61 @@ def create(
             + rest
         )
     _tell(wanted, folders, maker.endpoints)
+
+
+@app.command()
+def provision(
+    name: Annotated[str, typer.Argument(help="The thing's name.")],
+    policy: Annotated[str, typer.Option("--policy", help="The IoT policy of its certificate.")],
+    data: Annotated[Path | None, typer.Option("--data", help="The cloud's data folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where its files go; default: a folder called NAME.")
+    ] = None,
+    thing_type: Annotated[str, typer.Option("--type", help="Its thing type.")] = "",
+    groups: Annotated[list[str] | None, typer.Option("--group", help="A thing group that it joins.")] = None,
+    attributes: Annotated[list[str] | None, typer.Option("--attribute", metavar="KEY=VALUE")] = None,
+    shadow: Annotated[str, typer.Option("--shadow", help="The desired state of its shadow, as JSON.")] = "",
+    components: Annotated[
+        list[str] | None, typer.Option("--component", metavar="NAME=VERSION", help="Part of its first deployment.")
+    ] = None,
+    role_alias: Annotated[str, typer.Option("--role-alias", help="The role alias of its configuration.")] = "",
+) -> None:
+    """Make a device with everything it needs in one call: all of it, or nothing. Given again, it goes on."""
+    teach_boto3()
+    named([name])
+    cloud = target(data)
+    maker = Maker(cloud, policy=policy, role_alias=role_alias)
+    files = DeviceFiles(folder=out or Path(name), files=RealFiles())
+    if files.complete:
+        raise Unusable(f"{files.folder} holds the device's certificate already")
+    request = files.kept_request(name)
+    wanted: dict[str, Any] = {
+        "thingName": name,
+        "policyName": policy,
+        "certificateSigningRequest": request,
+        "clientToken": sha256(request.encode()).hexdigest(),
+        "thingTypeName": thing_type,
+        "thingGroupNames": groups,
+        "attributes": _pairs("--attribute", attributes or ()),
+        "shadow": shadow,
+        "components": {
+            component: {"componentVersion": version}
+            for component, version in _pairs("--component", components or ()).items()
+        },
+    }
+    given = {member: value for member, value in wanted.items() if value}
+    made = asked(cloud, lambda hedgerow: hedgerow.provision_device(**given))
+    files.write(name, made["certificatePem"], maker.endpoints)
+    if "deploymentId" in made:
+        typer.echo(f"its first deployment is {made['deploymentId']}")
+    _tell([Wanted(name=name)], {name: files.folder}, maker.endpoints)
+
+
+def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
+    wrong = [text for text in texts if "=" not in text]
+    if wrong:
+        raise Unusable(f"{option} takes NAME=VALUE, not {wrong[0]}")
+    return {name: value for name, _, value in (text.partition("=") for text in texts)}
 
 
 class Maker:

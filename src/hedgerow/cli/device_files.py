@@ -14,6 +14,7 @@ KEY: Final = "device.key"
 CERTIFICATE: Final = "device.pem"
 CA: Final = "ca.pem"
 CONFIG: Final = "config.yaml"
+REQUEST: Final = "request.pem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,14 @@ class DeviceFiles:
         request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(self._key(), hashes.SHA256())
         return request.public_bytes(serialization.Encoding.PEM).decode()
 
+    def kept_request(self, name: str) -> str:
+        """Answer the request that was made before, so that the cloud knows it again; make it when there is none."""
+        path = self.folder / REQUEST
+        if not path.exists():
+            text = self.signing_request(name)
+            self.files.write_durably(path, text.encode(), mode=0o644)
+        return path.read_text("ascii")
+
     def fits(self, certificate: str) -> bool:
         """Tell whether the certificate (PEM) is for the folder's key."""
         from cryptography import x509
@@ -66,6 +75,7 @@ class DeviceFiles:
         self.files.write_durably(self.folder / CA, at.ca, mode=0o644)
         self.files.write_durably(self.folder / CONFIG, _config(name, at).encode(), mode=0o644)
         self.files.write_durably(self.folder / CERTIFICATE, certificate.encode(), mode=0o644)
+        self.files.remove(self.folder / REQUEST)
 
     def _key(self) -> Any:
         from cryptography.hazmat.primitives import serialization

@@ -32,6 +32,10 @@ class DeviceAuthority:
     async def sign(self, signing_request_pem: str) -> str:
         return await self._off_the_loop(lambda: self._signed(signing_request_pem))
 
+    async def request(self) -> tuple[str, str, str]:
+        """Make a key; answer it, its public half and a signing request for it. The private key is secret."""
+        return await self._off_the_loop(_requested)
+
     def _issued(self, valid_s: float | None) -> Issued:
         key, now = pki.new_key("rsa2048"), self._clock.now()
         end = None if valid_s is None else now + valid_s
@@ -55,3 +59,8 @@ class DeviceAuthority:
                 return await asyncio.to_thread(work)
         except TimeoutError as error:
             raise Unavailable(f"no certificate within {DEADLINE_S:g} s") from error
+
+
+def _requested() -> tuple[str, str, str]:
+    key = pki.new_key("rsa2048")
+    return pki.private_pem(key), pki.public_pem(key), pki.make_csr(key, "AWS IoT Certificate")

@@ -9,6 +9,7 @@ from hedgerow.cloud.account_files import AccountFiles
 from hedgerow.cloud.anchors import Anchors
 from hedgerow.cloud.certificate_checks import Invoker
 from hedgerow.cloud.device_authority import DeviceAuthority
+from hedgerow.cloud.device_provisioning import build_device_provisioning
 from hedgerow.cloud.just_in_time import JustInTimeProvisioner
 from hedgerow.cloud.newcomers import Newcomers
 from hedgerow.cloud.operations import iot as iot_rows
@@ -192,6 +193,14 @@ def build_enrolment(
         registry=registry,
         registration=registration,
         authority=authority,
+    )
+    build_device_provisioning(
+        tables=tables,
+        run=run,
+        registry=registry,
+        authority=authority,
+        registering=registering,
+        callers=callers,
     )
     newcomers = Newcomers(
         run=run,

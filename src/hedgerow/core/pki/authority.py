@@ -14,7 +14,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -134,6 +134,13 @@ def issue_from_csr(authority: Authority, csr: str | bytes, now: float, *, host_n
         if taken is not None:
             raise BadRequest(f"the common name {attribute.value!r} stands for the server name {taken}")
     return issue_device(authority, usable_key(request.public_key()), now, subject=request.subject)
+
+
+def make_csr(key: PrivateKey, common_name: str) -> str:
+    """Answer a PEM signing request for the key."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
 def read_csr(csr: str | bytes) -> x509.CertificateSigningRequest:
