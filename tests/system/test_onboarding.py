@@ -158,6 +158,8 @@ def test_a_registered_claim_provisions_as_many_devices_as_it_may_and_takes_nobod
         answers = [ask(connection, PROVISION, each) for each in (*bodies, bodies[0])]
 
     assert put["claim"]["kind"] == "REGISTERED"
+    (line,) = hedgerow(hedgerow_cloud, "claim", "list")
+    assert line.split("  ")[1:] == ["REGISTERED", "1 of 1 devices", "for fleet", "in 127.0.0.0/8"]
     assert [answer.get("thingName") for answer in answers] == ["lamp", None, "lamp"]
     assert (answers[1]["statusCode"], answers[1]["errorCode"]) == (403, "AccessDenied")
     assert [each["devicesUsed"] for each in own.list_claims()["claims"]] == [1]
@@ -172,6 +174,23 @@ def test_a_registered_claim_provisions_as_many_devices_as_it_may_and_takes_nobod
     (line,) = hedgerow(hedgerow_cloud, "onboarding", "list", "--device", "lamp", "--json")
     accepted = json.loads(line)
     assert (accepted["outcome"], accepted["certificateId"]) == ("ACCEPTED", first["certificateId"])
+
+
+@pytest.mark.spec("AL-46", "AL-50")
+def test_the_command_writes_a_claim_into_files_of_ones_own(hedgerow_cloud: TestCloud, tmp_path: Path) -> None:
+    set_up(hedgerow_cloud)
+    folder = tmp_path / "claim"
+
+    hedgerow(hedgerow_cloud, "claim", "create", "--template", "fleet", "--out", str(folder))
+
+    assert (folder / "claim.key").stat().st_mode & 0o777 == 0o600
+    (line,) = hedgerow(hedgerow_cloud, "claim", "list")
+    certificate_id, kind = line.split("  ")[:2]
+    assert kind == "TEMPORARY"
+    hedgerow(hedgerow_cloud, "claim", "delete", certificate_id)
+    assert hedgerow(hedgerow_cloud, "claim", "list") == []
+    with pytest.raises(subprocess.CalledProcessError):
+        hedgerow(hedgerow_cloud, "claim", "create", "--template", "fleet", "--out", str(folder))
 
 
 @pytest.mark.spec("AL-27")

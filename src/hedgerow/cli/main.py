@@ -8,7 +8,7 @@ import typer
 
 from hedgerow import __version__
 from hedgerow.base.errors import Unusable
-from hedgerow.cli import account, cloud, console, device, edge, explain, job, mqtt, onboarding, shadow, vending
+from hedgerow.cli import account, claim, cloud, console, device, edge, explain, job, mqtt, onboarding, shadow, vending
 
 app = typer.Typer(
     help="Hedgerow: an IoT cloud of your own, and the runtime on your devices.",
@@ -23,6 +23,7 @@ app.add_typer(mqtt.app, name="mqtt")
 app.add_typer(shadow.app, name="shadow")
 app.add_typer(job.app, name="job")
 app.add_typer(edge.app, name="edge")
+app.add_typer(claim.app, name="claim")
 app.add_typer(onboarding.app, name="onboarding")
 app.add_typer(vending.app, name="vending")
 app.command()(console.console)
