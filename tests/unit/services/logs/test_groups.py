@@ -56,6 +56,36 @@ def test_the_forward_token_goes_on_where_the_page_ended(store: MemoryStore, logs
 
 
 @pytest.mark.usefixtures("stream")
+def test_at_the_end_the_forward_token_stays_the_same(store: MemoryStore, logs: LogOperations) -> None:
+    put(store, logs, "one")
+    first = store.run(logs.get_log_events, {**STREAM, "startFromHead": True}).response
+
+    last = store.run(logs.get_log_events, {**STREAM, "nextToken": first["nextForwardToken"]}).response
+
+    assert (last["events"], last["nextForwardToken"]) == ([], first["nextForwardToken"])
+
+
+@pytest.mark.usefixtures("stream")
+@pytest.mark.parametrize("token", ["f/00000000000000000001", "f/", "x", "b/eA", "g/"])
+def test_a_token_that_was_made_up_is_refused(store: MemoryStore, logs: LogOperations, token: str) -> None:
+    put(store, logs, "one")
+
+    with pytest.raises(ServiceError, match="The specified nextToken is invalid"):
+        store.run(logs.get_log_events, {**STREAM, "nextToken": token})
+
+
+@pytest.mark.usefixtures("stream")
+def test_a_token_is_good_for_its_own_stream_only(store: MemoryStore, logs: LogOperations) -> None:
+    other = {**STREAM, "logStreamName": "south"}
+    store.run(logs.create_log_stream, other)
+    put(store, logs, "one")
+    token = store.run(logs.get_log_events, STREAM).response["nextForwardToken"]
+
+    with pytest.raises(ServiceError, match="The specified nextToken is invalid"):
+        store.run(logs.get_log_events, {**other, "nextToken": token})
+
+
+@pytest.mark.usefixtures("stream")
 def test_without_a_token_the_newest_events_come(store: MemoryStore, logs: LogOperations) -> None:
     put(store, logs, "one", "two", "three")
 

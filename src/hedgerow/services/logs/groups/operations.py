@@ -1,5 +1,6 @@
 """CloudWatch Logs: one method per operation (Amazon CloudWatch Logs API reference, 2014-03-28)."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ from sqlalchemy import Row
 
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
-from hedgerow.core.paging import Pager, scope_of
+from hedgerow.core.paging import InvalidToken, Pager, scope_of
 from hedgerow.core.request import Request
 from hedgerow.services.logs.groups.errors import AlreadyExists, GroupNotFound, InvalidParameter, StreamNotFound
 from hedgerow.services.logs.groups.model import DAY_MS, RETENTIONS, LogEvent, LogGroup, Rejected, accept, parse_filter
@@ -133,7 +134,8 @@ class LogOperations:
         stream = request["logStreamName"]
         if logs.stream(group.name, stream) is None:
             raise StreamNotFound(stream)
-        direction, seq = _place(request.get("nextToken"), from_head=request.get("startFromHead", False))
+        scope = json.dumps([caller.account, "GetLogEvents", group.name, stream])
+        direction, seq = self._place(scope, request.get("nextToken"), from_head=request.get("startFromHead", False))
         read = logs.events_after if direction == "f" else logs.events_before
         rows = read(
             group.name,
@@ -151,10 +153,23 @@ class LogOperations:
                     {"timestamp": row.timestamp_ms, "message": row.message, "ingestionTime": row.ingested_ms}
                     for row in rows
                 ],
-                "nextForwardToken": f"f/{newest:020d}",
-                "nextBackwardToken": f"b/{oldest:020d}",
+                "nextForwardToken": f"f/{self._pager.token(scope, str(newest))}",
+                "nextBackwardToken": f"b/{self._pager.token(scope, str(oldest))}",
             }
         )
+
+    def _place(self, scope: str, token: str | None, *, from_head: bool) -> tuple[str, int]:
+        """Answer where to read from, and in which direction: a token names both."""
+        if token is None:
+            return ("f", 0) if from_head else ("b", FOREVER_MS)
+        direction, _, place = token.partition("/")
+        try:
+            position = self._pager.position(scope, place)
+        except InvalidToken as error:
+            raise InvalidParameter("The specified nextToken is invalid.") from error
+        if direction not in ("f", "b") or position is None:
+            raise InvalidParameter("The specified nextToken is invalid.")
+        return direction, int(position)
 
     def filter_log_events(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         logs = LogStore(tx, caller.account)
@@ -232,15 +247,6 @@ def _named(request: Request) -> str:
         return str(request["logGroupName"])
     identifier = str(request["logGroupIdentifier"])
     return identifier.split(":", 6)[-1].removesuffix(":*") if identifier.startswith("arn:") else identifier
-
-
-def _place(token: str | None, *, from_head: bool) -> tuple[str, int]:
-    if token is None:
-        return ("f", 0) if from_head else ("b", FOREVER_MS)
-    direction, _, seq = token.partition("/")
-    if direction not in ("f", "b") or not seq.isdigit():
-        raise InvalidParameter("The specified nextToken is invalid.")
-    return direction, int(seq)
 
 
 def _read_position(position: str | None) -> tuple[int, str, int]:
