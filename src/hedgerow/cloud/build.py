@@ -4,29 +4,22 @@ Sockets are bound first, so that every part can be told the ports; they accept l
 """
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from hedgerow.api import OWN_MODELS, ApiApp, ModelFiles, Pipeline, Row, botocore_models
 from hedgerow.api.metrics import OperatorsApp
 from hedgerow.api.server import http_server, serve
-from hedgerow.base.clock import SystemClock
-from hedgerow.base.errors import Unavailable, Unusable
-from hedgerow.base.files import RealFiles
-from hedgerow.base.ids import RandomIds
+from hedgerow.base.errors import Unusable
 from hedgerow.cloud.admission import Admission, GrantsCompiler
 from hedgerow.cloud.anchors import Anchors
 from hedgerow.cloud.beside import beside
-from hedgerow.cloud.broker import Broker
 from hedgerow.cloud.claimants import Claimants
 from hedgerow.cloud.compute import NAMING, Compute, build_compute
 from hedgerow.cloud.connections import ConnectionFlows
-from hedgerow.cloud.console import Console, running_console
 from hedgerow.cloud.control import CloudControl, TopicTable
 from hedgerow.cloud.credentials import Credentials
 from hedgerow.cloud.custom_authentication import Doorkeeper, Strangers
@@ -39,7 +32,7 @@ from hedgerow.cloud.enrolment import build_enrolment
 from hedgerow.cloud.explaining import build_explanations
 from hedgerow.cloud.figures import Figures
 from hedgerow.cloud.fleet import build_fleet
-from hedgerow.cloud.hosts import certificate_names, reachable
+from hedgerow.cloud.ground import Ground
 from hedgerow.cloud.identity import Identity, build_identity
 from hedgerow.cloud.indexing import build_fleet_index, build_fleet_metrics
 from hedgerow.cloud.iot_logging import IotLogging, build_iot_logging
@@ -49,49 +42,34 @@ from hedgerow.cloud.live_connections import LiveConnectionFlows
 from hedgerow.cloud.messages import PublishingFlows
 from hedgerow.cloud.operations import hedgerow_connections as live_rows
 from hedgerow.cloud.operations import iot_connections as connection_rows
-from hedgerow.cloud.ports import bound, device_sockets, last_ports, port_of, preferred
+from hedgerow.cloud.ports import port_of
 from hedgerow.cloud.presence import PresenceRecorder, wants
 from hedgerow.cloud.registry import INDEXED, Registry, build_registry
 from hedgerow.cloud.registry_events import EventsPart, build_registry_events
 from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.rows import Tables
-from hedgerow.cloud.sealed_keys import sealed_key
 from hedgerow.cloud.service_roles import ServiceRoles
 from hedgerow.cloud.settings import CloudSettings, metrics_networks, networks
 from hedgerow.cloud.sweeping import BlobSweeper
 from hedgerow.cloud.tagging import tag
 from hedgerow.cloud.telemetry import Telemetry, build_logs, build_telemetry
-from hedgerow.cloud.trust import Trust, open_trust
 from hedgerow.cloud.vending_socket import PATH as VENDING
 from hedgerow.cloud.vending_socket import VendingSockets
 from hedgerow.cloud.webhooks import Webhooks
 from hedgerow.core.mqtt.limits import SETS
-from hedgerow.core.paging import Pager
 from hedgerow.core.tls import Port
 from hedgerow.core.wire import Catalogue
-from hedgerow.functions import make_passable, user_and_group
-from hedgerow.gateway.bus import DirectBus
 from hedgerow.gateway.gateway import Gateway
 from hedgerow.gateway.run import running
 from hedgerow.gateway.websocket import MqttWebSocket
-from hedgerow.services.cloudwatch.metrics import TELEMETRY
 from hedgerow.services.iot.endpoints import Endpoints
 from hedgerow.store import (
-    Blobs,
     Dispatcher,
-    Folder,
     Run,
-    Runner,
-    Vault,
-    open_engine,
-    open_folder,
-    open_vault,
-    upgrade,
 )
 from hedgerow.store.journal import SqliteJournal
 
 GATEWAY: Final = "gateway-1"
-LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,22 +100,14 @@ async def build(settings: CloudSettings, environment: Mapping[str, str]) -> Asyn
     """Run a cloud until the block ends. Raises Unusable, in one line that says what to do, when it cannot."""
     async with AsyncExitStack() as stack:
         part = _Parts(settings, environment, stack)
-        await part.open_store()
-        part.prepare_functions()
-        part.open_sockets()
-        await part.begin_console()
+        await part.prepare()
         part.build_services()
         yield await part.serve()
 
 
-class _Parts:
-    """What is built, in the order in which it is built."""
+class _Parts(Ground):
+    """What is built on the ground, in the order in which it is built."""
 
-    folder: Folder
-    vault: Vault
-    trust: Trust
-    runner: Runner
-    telemetry_runner: Runner
     identity: Identity
     events: EventsPart
     registry: Registry
@@ -148,94 +118,14 @@ class _Parts:
     directory: Directory
     control: CloudControl
     root: tuple[str, str]
-    console: Console | None
     gateway: Gateway | None
     presence: PresenceRecorder
-    api_sockets: tuple[socket.socket, ...]
-    device_sockets: dict[Port, tuple[socket.socket, ...]]
 
     def __init__(self, settings: CloudSettings, environment: Mapping[str, str], stack: AsyncExitStack) -> None:
-        self.settings = settings
-        self.environment = environment
-        self.stack = stack
-        self.clock = SystemClock()
-        self.ids = RandomIds()
-        self.files = RealFiles()
+        super().__init__(settings, environment, stack)
         self.tables = Tables()
-        self.hub = DirectBus()
-        self.broker = Broker(hub=self.hub)
         self.limits = SETS[settings.limits]
         self.gateway = None
-
-    async def open_store(self) -> None:
-        """The folder, the vault, the databases, the certificates."""
-        settings, files = self.settings, self.files
-        self.folder = self.stack.enter_context(
-            open_folder(settings.data, files=files, ids=self.ids, region=settings.region, account=settings.account)
-        )
-        path, identity = self.folder.path, self.folder.identity
-        self.region = identity.region
-        self.vault = open_vault(path, identity.cloud_id, self.environment, Path.home(), files=files)
-        self.pager = Pager(sealed_key(path, "pages", vault=self.vault, files=files))
-        self.token_key = sealed_key(path, "ownership", vault=self.vault, files=files)
-        names = certificate_names(settings.host, settings.bind)
-        self.host = settings.host[0] if settings.host else reachable(names)
-        self.trust = open_trust(path, names, vault=self.vault, clock=self.clock, files=files)
-        self.blobs = Blobs(self.folder.blobs, files, self.clock, self.ids)
-        self.blobs.remove_unfinished()
-        engine = open_engine(settings.database or self.folder.database)
-        upgrade(engine)
-        self.runner = await self.stack.enter_async_context(Runner(engine, self.clock, self.broker.on_commit))
-        metrics = open_engine(self.folder.telemetry)
-        upgrade(metrics, TELEMETRY)
-        self.telemetry_runner = await self.stack.enter_async_context(Runner(metrics, self.clock, _no_events))
-
-    def prepare_functions(self) -> None:
-        """The folder of functions; one of another user gets the CA, too, which it could not read in ours."""
-        settings, self.functions_user = self.settings, None
-        self.functions_folder = settings.functions_folder or self.folder.path / "functions"
-        self.functions_ca = self.trust.ca_file
-        if settings.functions_user is not None:
-            self.functions_user = user_and_group(settings.functions_user, setting="functions_user")
-            make_passable(self.functions_folder)
-            self.functions_ca = self.functions_folder / "ca.pem"
-            self.files.write_durably(self.functions_ca, self.trust.ca_file.read_bytes(), mode=0o644)
-
-    def open_sockets(self) -> None:
-        """Every port but the console's."""
-        settings, last = self.settings, last_ports(self.folder.path)
-        operators = settings.bind or LOOPBACK
-        self.console_port = preferred(settings.console_port, LOOPBACK, last.get("console"))
-        self.api_sockets = bound(operators, preferred(settings.api_port, operators, last.get("api")), "--api-port")
-        self.device_sockets = device_sockets(settings, last)
-        for one in (*self.api_sockets, *chain.from_iterable(self.device_sockets.values())):
-            self.stack.callback(one.close)
-        self.https_port = port_of(self.device_sockets[Port.HTTPS])
-        scheme = "http" if settings.bind is None else "https"
-        self.api_url = f"{scheme}://{operators}:{port_of(self.api_sockets)}"
-
-    async def begin_console(self) -> None:
-        """Start the console's process, which takes longer than everything else. It speaks plain HTTP: loopback only."""
-        self.console = None
-        if self.settings.console:
-            self.console = await self.stack.enter_async_context(
-                running_console(
-                    api_url=self.api_url,
-                    region=self.region,
-                    ca_file=self.trust.ca_file if self.api_url.startswith("https:") else None,
-                    host=LOOPBACK,
-                    port=self.console_port,
-                    models=OWN_MODELS,
-                )
-            )
-
-    async def _console_url(self) -> str | None:
-        if self.console is None:
-            return None
-        try:
-            return await self.console.ready()
-        except Unavailable as error:
-            raise Unusable(f"{error}; choose another --console-port, or go without it with --no-console") from error
 
     def build_services(self) -> None:
         """What the operations mean, and who may call them."""
@@ -280,8 +170,8 @@ class _Parts:
             blobs=self.blobs,
             identity=identity,
             logs=logs,
-            endpoint=self._devices_url,
-            surroundings=self._surroundings,
+            endpoint=self.devices_url,
+            surroundings=self.surroundings,
         )
         roles = ServiceRoles(run=run, roles=identity.roles, policies=identity.policies)
         rights = CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock)
@@ -295,9 +185,7 @@ class _Parts:
             objects=self.compute.objects,
             rights=rights,
             telling=self.events.telling,
-            job_links=JobLinks(
-                roles=identity.roles, mint=identity.mint, endpoint=self._devices_url, region=self.region
-            ),
+            job_links=JobLinks(roles=identity.roles, mint=identity.mint, endpoint=self.devices_url, region=self.region),
             job_objects=JobObjects(run=run, objects=self.compute.objects, rights=rights),
         )
         build_fleet_index(tables=tables, ids=ids, pager=pager, stores=registry.stores)
@@ -443,7 +331,7 @@ class _Parts:
             ca_file=self.trust.ca_file,
             access_key_id=self.root[0],
             secret_access_key=self.root[1],
-            console_url=await self._console_url(),
+            console_url=await self.console_address(),
             operations=dict(self.tables.operations),
             hints=self.tables.hints,
             run=self.runner,
@@ -562,18 +450,5 @@ class _Parts:
     def _holder(self, account: str, client_id: str) -> str | None:
         return None if self.gateway is None else self.gateway.holder(account, client_id)
 
-    def _devices_url(self) -> str:
-        return f"https://{self.host}:{self.https_port}"
-
-    def _surroundings(self) -> dict[str, str]:
-        told = {"AWS_ENDPOINT_URL": self.api_url}
-        if self.api_url.startswith("https:"):
-            told["AWS_CA_BUNDLE"] = str(self.functions_ca)
-        return told
-
     async def _task(self, work: Any) -> None:
         await self.stack.enter_async_context(beside(work))
-
-
-def _no_events(_: object) -> None:
-    """Metrics let nothing happen."""
