@@ -1,16 +1,15 @@
 """What an operator asks of a running cloud: why something is denied, who is connected, how it fares."""
 
 import json
-import os
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from typer.testing import CliRunner, Result
 
+from hedgerow.cli.main import app
 from hedgerow.testing import TestCloud
 from tests.support.mqtt import connected
 from tests.support.waiting import until
@@ -18,20 +17,19 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.slow]
 
 
-def hedgerow(cloud: TestCloud, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def hedgerow(cloud: TestCloud, *arguments: str) -> Result:
     """Run the command as the operator of this account."""
     ready, key = cloud.process.ready, cloud.session.get_credentials()
     assert key is not None
     environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HEDGEROW_"))},
         "AWS_ENDPOINT_URL": ready["api_url"],
         "AWS_REGION": ready["region"],
         "AWS_ACCESS_KEY_ID": key.access_key,
         "AWS_SECRET_ACCESS_KEY": key.secret_key,
         "HEDGEROW_CA_FILE": ready["ca_file"],
+        "AWS_DATA_PATH": None,
     }
-    command = [sys.executable, "-m", "hedgerow", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return CliRunner().invoke(app, list(arguments), env=environment)
 
 
 def logged(cloud: TestCloud, event: str, **fields: Any) -> dict[str, Any] | None:
@@ -55,7 +53,7 @@ def test_a_denial_is_explained_on_the_command_line_as_in_the_log(hedgerow_cloud:
     denied, allowed = hedgerow(cloud, *asked, "devices/other/level"), hedgerow(cloud, *asked, "devices/pump-1/level")
 
     line = until("the denial", lambda: logged(cloud, "request refused", account=cloud.account))
-    assert (denied.returncode, allowed.returncode) == (1, 0)
+    assert (denied.exit_code, allowed.exit_code) == (1, 0)
     assert f"denied: {line['policy']}" in denied.stdout
     assert "statement 2 of policy " in line["policy"]
     assert (line["client"], line["reason"], len(line["certificate"])) == ("pump-1", "NOT_AUTHORIZED", 64)
