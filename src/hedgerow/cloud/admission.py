@@ -16,7 +16,7 @@ from typing import Any, Final
 from hedgerow.base.clock import Clock
 from hedgerow.cloud.claimants import Claimants, network
 from hedgerow.cloud.credentials import Credentials, Refused
-from hedgerow.cloud.custom_authentication import Strangers
+from hedgerow.cloud.custom_authentication import Strangers, authorizer_names
 from hedgerow.cloud.device_standing import DeviceStanding
 from hedgerow.cloud.directory import Readers, is_owner_there
 from hedgerow.cloud.domains import Domains
@@ -101,6 +101,7 @@ class Admission:
         return replace(
             admitted,
             policies=admitted.policies + vouched.policies,
+            names=admitted.names + authorizer_names(vouched.policies),
             ends_at=vouched.ends_at if admitted.ends_at is None else min(vouched.ends_at, admitted.ends_at),
             refresh_at=vouched.refresh_at,
             vouched=vouched,

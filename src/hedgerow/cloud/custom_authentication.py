@@ -39,6 +39,11 @@ class Unauthorized(ServiceError):
         super().__init__("The custom authorizer did not let this client in.")
 
 
+def authorizer_names(policies: Sequence[str]) -> tuple[str, ...]:
+    """Answer what explanations call an authorizer's policies, which have no names."""
+    return tuple(f"policy {number} of the custom authorizer" for number in range(1, len(policies) + 1))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strangers:
     """Answers for them. It holds nothing of its own."""
@@ -69,6 +74,7 @@ class Strangers:
             account=account,
             principal=let_in.principal,
             policies=let_in.policies,
+            names=authorizer_names(let_in.policies),
             dialect=Dialect.IOT.value,
             variables=variables,
             ends_at=now + let_in.disconnect_after_s,

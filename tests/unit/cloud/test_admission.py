@@ -599,3 +599,17 @@ def test_a_domain_configurations_function_is_asked_once_before_all_else(
     assert isinstance(again, Admitted)
     assert isinstance(elsewhere, Admitted)
     assert looking.asked == 1
+
+
+def test_explanations_name_the_policies_of_certificates_and_of_authorizers(cloud: Cloud) -> None:
+    certificate = registered(cloud, policy(allow("iot:Connect", IOT + "client/${iot:ClientId}")))
+    door(cloud)
+    found = beside(cloud, certificate, said={"policyDocuments": [ON_A]})
+    assert isinstance(found, Admitted)
+    grants = GrantsCompiler(clock=cloud.store.clock)(found, "pump-1")
+
+    entered = grants.decide("iot:Connect", IOT + "client/pump-1").explain()
+    denied = grants.decide("iot:Publish", IOT + "topic/b").explain()
+
+    assert entered.endswith("is allowed by statement 1 of policy own")
+    assert "statement 1 of policy 1 of the custom authorizer" in denied
