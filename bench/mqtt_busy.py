@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.brokers import LOAD_CORE, Broker
-from bench.load import holding
+from bench.load import holding, load
 from bench.record import record
 from bench.replay import cpu_s, replay
 from bench.server import Server, of_cloud
@@ -30,6 +30,7 @@ STORM_EVERY_MS = 5000
 CONNECTIONS = 32
 AT_ONCE = 2000  # things that are signed and created in one go
 BUDGET_MS = 20.0
+CONNECTS = 500
 
 
 def create(server: Server, number: int, stop: Any, made: Any) -> None:
@@ -93,6 +94,22 @@ def measure(cloud: CloudProcess, folder: Path, seconds: float, *, busy: bool) ->
     return {**probe, **storms, "created": created / took, "pages": len(pages), "core": used / took}
 
 
+def connections(cloud: CloudProcess, folder: Path, seconds: float) -> tuple[str, str, str]:
+    """New connections with all that the cloud does for one: registry, policies, presence, log."""
+    server = of_cloud(cloud)
+    found = load(
+        folder, Broker("hedgerow", server.pid, int(cloud.ready["mqtt_port"])), "connect", parallel=16, seconds=seconds
+    )
+    count, took = found["connected"], found["seconds"]
+    cores = f"{found['server_cpu'] / took:.0%} and {found['load_cpu'] / took:.0%}"
+    missed = " **missed**" if count / took < CONNECTS else ""
+    return (
+        "new connections, 16 at a time, the whole cloud: rate; CPU of each; cores of server and load",
+        f"{count / took:,.0f}/s; {found['server_cpu'] / count * 1e6:,.0f} µs; {cores}",
+        f"≥ {CONNECTS}/s{missed}",
+    )
+
+
 def main(seconds: float, recorded: bool) -> None:
     begin = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="hedgerow-bench-") as name:
@@ -100,11 +117,13 @@ def main(seconds: float, recorded: bool) -> None:
         cloud = start_cloud(folder, "--host=localhost", "--host=127.0.0.1")
         try:
             device(cloud, folder)
+            connects = connections(cloud, folder, min(seconds, 4.0))
             quiet, busy = (measure(cloud, folder, seconds, busy=each) for each in (False, True))
         finally:
             cloud.stop()
     missed = " **missed**" if busy["p99_ms"] > BUDGET_MS else ""
     rows = [
+        connects,
         ("round trip, nothing else happens: median, p99, longest", trips(quiet), ""),
         ("round trip, busy: median, p99, longest", trips(busy), f"p99 ≤ {BUDGET_MS:g} ms{missed}"),
         (
