@@ -4,13 +4,12 @@ Operations, device requests, timers and other subjects (deployments) go through 
 touched at once; the rest is a follow-up.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from hedgerow.services.iot.errors import InvalidRequest, LimitExceeded, ResourceAlreadyExists, ResourceNotFound
-from hedgerow.services.iot.jobs.documents import Documents
+from hedgerow.services.iot.jobs.documents import Documents, content_of
 from hedgerow.services.iot.jobs.errors import InvalidTransition
 from hedgerow.services.iot.jobs.events import JobEvents
 from hedgerow.services.iot.jobs.model import LONGEST_DOCUMENT, Execution, Job, JobStatus, Selection, Status
@@ -124,12 +123,7 @@ class Jobs:
     def _check_document(self, tx: Tx, account: str, job: Job) -> None:
         if self._store.get(tx, account, job.id) is not None:
             raise ResourceAlreadyExists(f"Job {job.id} already exists.", resourceId=job.id)
-        try:
-            document = json.loads(job.document)
-        except (ValueError, RecursionError) as error:
-            raise InvalidRequest("The job document is not JSON.") from error
-        if not isinstance(document, dict):
-            raise InvalidRequest("The job document is not a JSON object.")
+        content_of(job.document)
         if len(job.document) > self._limits.of(job.namespace):
             raise InvalidRequest(f"The job document is longer than {self._limits.of(job.namespace)} characters.")
 

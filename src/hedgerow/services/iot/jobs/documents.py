@@ -8,7 +8,8 @@ Spec: AWS IoT Jobs, "managing job documents with presigned URLs".
 
 import json
 import re
-from typing import Final, Protocol
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from hedgerow.base.errors import NotImplementedYet
@@ -18,6 +19,7 @@ from hedgerow.services.iot.jobs.model import Job
 from hedgerow.services.iot.jobs.settings import Presigning
 from hedgerow.store import Tx
 
+DEEPEST: Final = 100
 SOURCED: Final = "$documentSource"
 """The member in which the document that `documentSource` names is handed to an operation."""
 _PRESIGNED: Final = re.compile(r"\$\{aws:iot:s3-presigned-url(?:-v2)?:([^${}\"]*)\}")
@@ -50,6 +52,27 @@ class Links(Protocol):
         ...
 
 
+def content_of(document: str) -> Mapping[str, Any]:
+    """Answer what a job document says. Raises InvalidRequest for what could not be told to every device."""
+    try:
+        content = json.loads(document)
+        deep = _deeper(content, DEEPEST)
+        json.dumps(content, allow_nan=False, ensure_ascii=False).encode("utf-8")  # a lone surrogate is no text
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest("The job document is not JSON.") from error
+    if deep:
+        raise InvalidRequest(f"The job document is nested deeper than {DEEPEST} levels.")
+    if not isinstance(content, dict):
+        raise InvalidRequest("The job document is not a JSON object.")
+    return content
+
+
+def _deeper(value: Any, most: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    return most == 0 or any(_deeper(one, most - 1) for one in (value.values() if isinstance(value, dict) else value))
+
+
 def given_document(request: Request) -> str:
     """Answer the document that a request gives, itself or by its `documentSource`. Raises InvalidRequest."""
     document, sourced = request.get("document"), request.get(SOURCED)
@@ -70,12 +93,7 @@ class Documents:
         """Raise InvalidRequest (or NotImplementedYet) unless devices can get this document."""
         if presigning is not None and not self._links.usable(tx, account, presigning.role_arn):
             raise InvalidRequest(f"The role {presigning.role_arn} does not exist, or does not trust iot.amazonaws.com.")
-        try:
-            content = json.loads(document)
-        except (ValueError, RecursionError) as error:
-            raise InvalidRequest("The job document is not JSON.") from error
-        if not isinstance(content, dict):
-            raise InvalidRequest("The job document is not a JSON object.")
+        content_of(document)
         urls = _PRESIGNED.findall(document)
         if urls and presigning is None:
             raise InvalidRequest("A document with presigned URL placeholders needs presignedUrlConfig with a roleArn.")

@@ -84,6 +84,11 @@ def test_a_document_may_link_to_our_own_s3_by_its_own_name(cloud: Cloud) -> None
         (f'{{"get":"${{aws:iot:s3-presigned-url:{S3}/b}}"}}', PRESIGNED, "no URL of an S3 object"),
         ('{"get":"${aws:iot:s3-presigned-url:s3://b/k}"}', PRESIGNED, "no URL of an S3 object"),
         ("[1]", None, "not a JSON object"),
+        ('{"a":NaN}', None, "not JSON"),
+        ('{"a":-1e999}', None, "not JSON"),
+        ('{"a":"\\ud800"}', None, "not JSON"),
+        ('{"a":' * 5000 + "1" + "}" * 5000, None, "not JSON"),
+        ('{"a":' * 101 + "1" + "}" * 101, None, "deeper than 100"),
     ],
 )
 def test_a_document_that_no_device_could_use_is_refused(cloud: Cloud, document: str, config: Any, words: str) -> None:
@@ -91,6 +96,12 @@ def test_a_document_that_no_device_could_use_is_refused(cloud: Cloud, document: 
 
     with pytest.raises(InvalidRequest, match=words):
         cloud.create(document=document, **members)
+
+
+def test_a_document_may_be_a_hundred_levels_deep(cloud: Cloud) -> None:
+    cloud.create(document='{"a":' * 100 + "1" + "}" * 100)
+
+    assert "a" in document_of(cloud)
 
 
 def test_other_placeholders_are_refused_by_name(cloud: Cloud) -> None:
