@@ -50,6 +50,7 @@ class Situation:
 
     job_id: str
     number: int
+    key: str
     attempt: int
     boot: str
     restarting: Callable[[str], Awaitable[None]]
@@ -96,8 +97,8 @@ class Actions:
                 case "reboot":
                     return await self._restart(step, situation)
                 case "rotateCertificate":
-                    order = f"job {situation.job_id} {situation.number}"
-                    return Ended(status=0, output=f"certificate {await self._rotate(order)}\n")
+                    new = await self._rotate(f"job {situation.key}")
+                    return Ended(status=0, output=f"certificate {new}\n")
                 case _:
                     return await asyncio.to_thread(self._send_logs, step.input["uploadUrl"])
         except (handlers.NoHandler, CannotStart, Trouble) as error:

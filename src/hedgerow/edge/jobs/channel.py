@@ -1,7 +1,8 @@
 """The device's side of IoT jobs: hears of them, starts the next one, reports how it went.
 
 After every connect and every notification the next job is asked for, until there is none. A notification that no
-longer names the running job is its end: the cloud cancelled it, or its time was over. A result is reported until the
+longer names the running execution is its end: the cloud cancelled it, or its time was over, and what it may name
+instead is another try. A result is reported until the
 cloud has taken it or never will. A device whose policy does not allow the topics runs no jobs and says so once.
 Spec: AWS IoT jobs, device MQTT operations. Leaves to others: running a job (`execution.py`).
 """
@@ -44,7 +45,7 @@ class JobChannel:
         self._again_s = again_s
         self._ask = asyncio.Event()
         self._listening = False
-        self._running: tuple[str, asyncio.Task[Result]] | None = None
+        self._running: tuple[Job, asyncio.Task[Result]] | None = None
         self._connects = 0
         self._cuts = 0  # in a row, while asking
 
@@ -107,8 +108,12 @@ class JobChannel:
             return None
         number = int(execution.get("executionNumber") or 1)
         job_id = str(execution["jobId"])
-        key = f"{job_id}:{number}:{execution.get('queuedAt')}"
-        return Job(job_id=job_id, number=number, key=key, document=execution.get("jobDocument"))
+        return Job(
+            job_id=job_id,
+            number=number,
+            queued_at=execution.get("queuedAt"),
+            document=execution.get("jobDocument"),
+        )
 
     async def _run(self, job: Job) -> None:
         self._console.say(f"job {job.job_id} begins")
@@ -117,7 +122,7 @@ class JobChannel:
             with ungrouped():
                 async with asyncio.TaskGroup() as tasks:
                     task = tasks.create_task(self._executions.run(job, self._progress))
-                    self._running = job.job_id, task
+                    self._running = job, task
         finally:
             self._running = None
         if task.cancelled():
@@ -159,10 +164,18 @@ class JobChannel:
     def _notified(self, message: Publish) -> None:
         try:
             jobs: Mapping[str, Any] = json.loads(message.payload).get("jobs") or {}
-            listed = {str(one["jobId"]) for ones in jobs.values() for one in ones}
+            listed = [one for ones in jobs.values() for one in ones]
+            gone = self._running is not None and not any(_is(one, self._running[0]) for one in listed)
         except (ValueError, AttributeError, TypeError, KeyError):
             _log.warning("a job notification cannot be read")
             return
-        if self._running is not None and self._running[0] not in listed:
+        if gone and self._running is not None:
             self._running[1].cancel()
         self._ask.set()
+
+
+def _is(listed: Mapping[str, Any], job: Job) -> bool:
+    """Tell whether a notification names this execution: not another try, and no later job of the same id."""
+    number, queued_at = listed.get("executionNumber"), listed.get("queuedAt")
+    same = number in (None, job.number) and queued_at in (None, job.queued_at)
+    return str(listed["jobId"]) == job.job_id and same

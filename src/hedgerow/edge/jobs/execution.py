@@ -33,8 +33,13 @@ class Job:
 
     job_id: str
     number: int
-    key: str
+    queued_at: Any
     document: Any
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other one, also from one of a later job with the same id."""
+        return f"{self.job_id}:{self.number}:{self.queued_at}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +130,12 @@ class Executions:
             await self._remember(progress)
 
         situation = Situation(
-            job_id=job.job_id, number=job.number, attempt=progress.attempt, boot=progress.boot, restarting=restarting
+            job_id=job.job_id,
+            number=job.number,
+            key=job.key,
+            attempt=progress.attempt,
+            boot=progress.boot,
+            restarting=restarting,
         )
         try:
             ended = await self._actions.run(step, situation)

@@ -46,9 +46,8 @@ class Site:
         self.notify()
 
     def notify(self) -> None:
-        self.peer.publish(
-            f"{JOBS}/notify", {"timestamp": 1, "jobs": {"QUEUED": [{"jobId": j["jobId"]} for j in self.queue]}}
-        )
+        listed = [{name: one[name] for name in ("jobId", "executionNumber", "queuedAt")} for one in self.queue]
+        self.peer.publish(f"{JOBS}/notify", {"timestamp": 1, "jobs": {"QUEUED": listed}})
 
     async def rotate(self, order: str) -> str:
         self.orders.append(order)
@@ -215,6 +214,26 @@ def test_a_cancelled_job_is_ended_and_nothing_more_is_said_of_it(tmp_path: Path,
     run(tmp_path, pki, scenario)
 
 
+@pytest.mark.parametrize("another", [{"executionNumber": 2}, {"queuedAt": 2}])
+def test_an_execution_that_is_over_is_ended_though_the_job_comes_again(
+    tmp_path: Path, pki: Pki, another: dict[str, int]
+) -> None:
+    """Its time was over and the cloud tries again; or the job was deleted and made anew."""
+
+    async def scenario(site: Site, link: Device) -> None:
+        begun = tmp_path / "begun"
+        async with living(site, link):
+            site.job("j1", command("sh", "-c", f"test -e {begun} || {{ touch {begun}; sleep 60; }}"))
+            await site.peer.until(begun.exists)
+            site.queue[0] |= another
+            site.notify()
+            await site.peer.until(lambda: [one for one in site.said("j1") if one["status"] == "SUCCEEDED"])
+
+        assert site.said("j1")[-1]["executionNumber"] == another.get("executionNumber", 1)
+
+    run(tmp_path, pki, scenario)
+
+
 def test_after_a_stop_the_step_that_was_under_way_runs_again_and_those_before_it_do_not(
     tmp_path: Path, pki: Pki
 ) -> None:
@@ -351,7 +370,7 @@ def test_the_certificate_is_rotated_by_a_job(tmp_path: Path, pki: Pki) -> None:
             site.job("j2", {"type": "rotateCertificate"})
             bad = await site.ended("j2")
 
-        assert site.orders == ["job j1 1", "job j2 1"]
+        assert site.orders == ["job j1:1:1", "job j2:1:1"]
         assert good["statusDetails"] == {"stdout": "certificate c1"}
         assert bad["statusDetails"]["reason"] == "the cloud refused the rotation"
 
