@@ -1,12 +1,14 @@
 """Trading the device's certificate for a new one: by a job, and by itself before the old one ends.
 
 Each step is on the medium before the next: key and request; certificate; the connection with it; the identity; the
-cloud's confirmation, which ends the old certificate. A new certificate that does not connect is given up, and one that
-the cloud refuses before the confirmation arrived gives way to the old one. Leaves to others: what both sides' time is
-(`services/iot/rotation` in the cloud).
+cloud's confirmation, which ends the old certificate. A new certificate that does not connect is given up. One that the
+cloud refuses before its confirmation is known here may be over, or the old one is and we never heard of it: the two
+are tried in turn, and the new one is forgotten only once the old one is let in. Leaves to others: what both sides'
+time is (`services/iot/rotation` in the cloud).
 """
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import Callable
@@ -91,29 +93,37 @@ class Rotation:
         self._connected = asyncio.Event()
         self._refused = asyncio.Event()
         self._news = asyncio.Event()
+        self._let_in: Identity | None = None  # by the cloud, as far as we know
 
     def online(self) -> None:
-        """There is a connection."""
+        """There is a connection, with the identity in use."""
+        self._let_in = self.identity
         self._connected.set()
         self._news.set()
 
     def refused(self) -> None:
         """The cloud does not let the certificate in."""
+        self._let_in = None
         self._refused.set()
         self._news.set()
 
     async def rotate(self, order: str) -> str:
         """Trade the certificate, once for the same order; answer the new one's id. Raise NotRotated."""
         async with self._turn:
-            done = await self._state.read(lambda c: recall(c, _CURRENT))
-            if done is not None and done.get("order") == order:
-                return Identity.of(done["identity"]).certificate_id
-            new = await self._signed()
-            old = self.identity
-            await self._connect_with(new, old)
-            await self._switch(new, old, order)
+            if await self._ordered() != order:
+                new = await self._signed()
+                old = self.identity
+                await self._connect_with(new, old)
+                await self._switch(new, old, order)
         await self._confirm()
-        return new.certificate_id
+        if await self._ordered() != order or self.identity != await current(self._state, self._first):
+            raise NotRotated("the cloud does not let the new certificate in")
+        return self.identity.certificate_id
+
+    async def _ordered(self) -> str | None:
+        """Answer the order that the last rotation was for."""
+        done = await self._state.read(lambda c: recall(c, _CURRENT))
+        return None if done is None else str(done.get("order"))
 
     async def run(self) -> None:
         """Confirm what is not confirmed, fall back where the cloud refuses, and rotate in time; until cancelled."""
@@ -176,6 +186,7 @@ class Rotation:
 
     def _use(self, identity: Identity) -> None:
         self.identity = identity
+        self._let_in = None
         self._connection.use(identity)
 
     async def _switch(self, new: Identity, old: Identity, order: str) -> None:
@@ -196,6 +207,9 @@ class Rotation:
             under_way = await self._state.read(lambda c: recall(c, _UNDER_WAY))
             if under_way is None or under_way["phase"] != "confirming":
                 return
+            if self.identity == Identity.of(under_way["old"]):
+                await self._go_back()
+                return
             await self._ask(self.identity, f"{_PATH}/confirmation", {})
             await self._state.write(lambda c: forget(c, _UNDER_WAY))
             await asyncio.to_thread(self._forget_files, Identity.of(under_way["old"]))
@@ -211,33 +225,43 @@ class Rotation:
 
     async def _confirming(self) -> None:
         while True:
+            wait_s = None
             try:
                 await self._confirm()
             except Unavailable as trouble:
                 _log.warning("a rotation is not confirmed yet", extra={"fields": {"cause": str(trouble)}})
-                await asyncio.sleep(AGAIN_S / 60)
-            else:
-                self._connected.clear()
-                await self._connected.wait()
+                wait_s = AGAIN_S / 60
+            self._connected.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._connected.wait()
+
+    async def _go_back(self) -> None:
+        """Forget the new certificate, once the old one was let in in its place."""
+        if self._let_in != self.identity:
+            return
+
+        def back(connection: Any) -> None:
+            forget(connection, _CURRENT)
+            forget(connection, _UNDER_WAY)
+
+        await self._state.write(back)
+        self._console.say("the new certificate is refused; the device is back with the old one")
 
     async def _falling_back(self) -> None:
-        """A new certificate that ended before the confirmation arrived gives way to the old one."""
+        """While the confirmation is not known here: a certificate that is refused gives way to the other one."""
         while True:
-            self._refused.clear()
             await self._refused.wait()
             async with self._turn:
+                if not self._refused.is_set():  # it was refused before it came to another one
+                    continue
+                self._refused.clear()
                 under_way = await self._state.read(lambda c: recall(c, _UNDER_WAY))
                 if under_way is None or under_way["phase"] != "confirming":
                     continue
-                old = Identity.of(under_way["old"])
-
-                def back(connection: Any) -> None:
-                    forget(connection, _CURRENT)
-                    forget(connection, _UNDER_WAY)
-
-                await self._state.write(back)
-                self._use(old)
-            self._console.say("the new certificate is refused; the device goes back to the old one")
+                done = await self._state.read(lambda c: recall(c, _CURRENT))
+                new, old = Identity.of(done["identity"]), Identity.of(under_way["old"])
+                self._use(old if self.identity == new else new)
 
     async def _in_time(self) -> None:
         """Rotate a certificate that ends soon."""
