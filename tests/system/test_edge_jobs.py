@@ -56,7 +56,11 @@ def test_an_edge_runs_jobs_tells_their_output_and_goes_on_after_a_kill(fleet: Fl
     edge = fleet.enrolled(SITE)
     handler(fleet, "greet.sh", 'echo "hello $2, this is $HEDGEROW_THING_NAME"')
     logs = fleet.folder / "log"
+    handler(fleet, "reboot.sh", 'echo "no, $#"')
+    managed = f"arn:aws:iot:{fleet.cloud.region}::jobtemplate/AWS-Reboot:1.0"
+    target = f"arn:aws:iot:{fleet.cloud.region}:{fleet.cloud.account}:thing/{SITE}"
 
+    fleet.cloud.client("iot").create_job(jobId="managed", targets=[target], jobTemplateArn=managed)
     start(fleet, "greet", {"type": "runHandler", "input": {"handler": "greet.sh", "args": ["world"]}})
     start(fleet, "unknown", {"type": "runHandler", "input": {"handler": "none.sh"}})
     script = f"echo attempt $HEDGEROW_JOB_ATTEMPT >> {logs}; test $HEDGEROW_JOB_ATTEMPT = 2 || sleep 600"
@@ -67,6 +71,7 @@ def test_an_edge_runs_jobs_tells_their_output_and_goes_on_after_a_kill(fleet: Fl
         "SUCCEEDED",
         "hello world, this is site-01",
     )
+    assert ended(fleet, "managed")["status"] == "SUCCEEDED"
     assert unknown["status"] == "FAILED"
     assert "there is no handler none.sh" in unknown["statusDetails"]["detailsMap"]["reason"]
     until("the long job under way", lambda: logs.exists() and "attempt 1" in logs.read_text())

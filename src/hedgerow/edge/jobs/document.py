@@ -100,7 +100,7 @@ def _older(document: Mapping[str, Any]) -> Document:
     handler = _text(document["operation"], "operation")
     given: dict[str, Any] = {"handler": handler, "args": _texts(document.get("args") or [], "args")}
     if document.get("path") is not None:
-        given["path"] = _text(document["path"], "path")
+        given["path"] = _text(document["path"], "path", empty=True)
     step = Step(
         name=handler,
         kind="runHandler",
@@ -138,7 +138,7 @@ def _input(kind: str, value: Any, path: str) -> dict[str, Any]:
             found: dict[str, Any] = {"handler": _text(given.get("handler"), f"{path}.handler")}
             found["args"] = _texts(given.get("args") or [], f"{path}.args")
             if given.get("path") is not None:
-                found["path"] = _text(given["path"], f"{path}.path")
+                found["path"] = _text(given["path"], f"{path}.path", empty=True)
             return found
         case "runCommand":
             return {"command": command_of(_text(given.get("command"), f"{path}.command"))}

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedgerow.edge.jobs.document import Document, NotUnderstood, command_of, read
+from hedgerow.services.iot.jobs.managed_templates import MANAGED, ManagedTemplate
 
 
 def steps(*actions: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -32,6 +33,16 @@ def test_steps_are_read_in_order_and_the_final_one_comes_last() -> None:
     assert (second.name, second.input, second.may_fail) == ("runCommand", {"command": ["echo", "hello, world"]}, True)
     assert (last.name, last.kind) == ("again", "reboot")
     assert document.with_output
+
+
+@pytest.mark.parametrize("template", MANAGED.values(), ids=lambda one: one.name)
+def test_a_document_of_each_managed_template_is_understood(template: ManagedTemplate) -> None:
+    needed = {one.key: one.example for one in template.parameters if not one.optional}
+
+    (step,) = read(json.loads(template.filled(needed))).steps
+
+    assert step.kind in ("runHandler", "runCommand")
+    assert step.input.get("path", "") == ""
 
 
 def test_the_older_form_is_one_handler() -> None:
