@@ -221,6 +221,7 @@ class _Parts(Ground):
             broker=self.broker,
         )
         fleet.jobs.on_completed = self.iot_logging.lines.job_completed
+        enrolment.just_in_time.on_outcome = self.iot_logging.lines.first_connection
         self.domains = build_domains(
             tables=tables,
             ids=ids,

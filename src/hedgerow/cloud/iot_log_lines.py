@@ -18,6 +18,7 @@ from hedgerow.core.iotlog import Level, Wanted
 from hedgerow.gateway.activity import UNAUTHORIZED
 from hedgerow.gateway.ports import Asked
 from hedgerow.gateway.ports import Message as Publication
+from hedgerow.services.iot.ca_certificates import FirstConnection
 from hedgerow.services.iot.jobs import Status
 from hedgerow.services.iot.rules import Job
 from hedgerow.store import Answer, FollowUp, Tx
@@ -131,6 +132,23 @@ class IotLogLines:
         """Write the line about a job."""
         wanted = self._log.wanted(row.account)
         self._log.note(row.account, wanted, "ReportFinalJobExecutionCount", Level.INFO, row.body)
+
+    # --- first connections
+
+    def first_connection(self, outcome: FirstConnection) -> None:
+        """A device of an own CA connected for the first time, and was provisioned or not."""
+        if not self._log.is_on(outcome.account):
+            return
+        who = outcome.certificate_id
+        fields = {"protocol": "MQTT", "principalId": who, "sourceIp": outcome.address, "deviceCertificateId": who}
+        if outcome.template is not None:
+            fields["provisioningTemplateName"] = outcome.template
+        if outcome.why_not is not None:
+            fields |= {"reason": outcome.why_not.code, "details": str(outcome.why_not)}
+        failed = outcome.why_not is not None
+        level = Level.ERROR if failed else Level.INFO
+        wanted = self._log.wanted(outcome.account, principal=who, address=outcome.address)
+        self._log.note(outcome.account, wanted, "ProvisionDevice", level, fields, failed=failed)
 
     # --- rules
 

@@ -17,6 +17,7 @@ from hedgerow.core.iotlog import Level, TargetType
 from hedgerow.core.paging import Pager
 from hedgerow.gateway.activity import TOPIC
 from hedgerow.gateway.ports import Admit, Admitted, Asked, Message, NotAdmitted
+from hedgerow.services.iot.ca_certificates import FirstConnection, NotProvisioned
 from hedgerow.services.iot.groups import GroupStore, ThingGroup
 from hedgerow.services.iot.jobs import Status
 from hedgerow.services.iot.logging import LoggingOptions, LoggingStore
@@ -347,3 +348,37 @@ async def test_a_message_that_finds_no_room_is_told_of_each_rule(world: World) -
         ("RuleMessageThrottled", "one", "Failure"),
         ("RuleMessageThrottled", "two", "Failure"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("why_not", "level", "more"),
+    [
+        (None, "INFO", {}),
+        (
+            NotProvisioned("AccessDenied", "no rights"),
+            "ERROR",
+            {"reason": "AccessDenied", "details": "no rights"},
+        ),
+    ],
+)
+async def test_first_connections_are_told_however_they_end(
+    world: World, why_not: NotProvisioned | None, level: str, more: dict[str, str]
+) -> None:
+    world.configure(Level.INFO)
+    outcome = FirstConnection(
+        account=ACCOUNT, certificate_id="c" * 64, address="192.0.2.1", template="factory", why_not=why_not
+    )
+
+    world.lines.first_connection(outcome)
+    await world.log.write()
+
+    (line,) = world.written()
+    wanted = {
+        "eventType": "ProvisionDevice",
+        "logLevel": level,
+        "deviceCertificateId": "c" * 64,
+        "provisioningTemplateName": "factory",
+        "sourceIp": "192.0.2.1",
+        **more,
+    }
+    assert wanted.items() <= line.items()

@@ -4,7 +4,12 @@ from hedgerow.services.iot.ca_certificates.errors import NotProvisioned
 from hedgerow.services.iot.ca_certificates.flows import CaCertificateFlows
 from hedgerow.services.iot.ca_certificates.model import CaCertificate, CaMode, CaStatus, Provisioning
 from hedgerow.services.iot.ca_certificates.operations import CaCertificateOperations
-from hedgerow.services.iot.ca_certificates.registering import JustInTimeFlows, JustInTimeRegistration, Provisioner
+from hedgerow.services.iot.ca_certificates.registering import (
+    FirstConnection,
+    JustInTimeFlows,
+    JustInTimeRegistration,
+    Provisioner,
+)
 from hedgerow.services.iot.ca_certificates.store import CaCertificateStore, RegistrationCodeStore
 
 __all__ = [
@@ -14,6 +19,7 @@ __all__ = [
     "CaCertificateStore",
     "CaMode",
     "CaStatus",
+    "FirstConnection",
     "JustInTimeFlows",
     "JustInTimeRegistration",
     "NotProvisioned",

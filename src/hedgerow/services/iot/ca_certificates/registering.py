@@ -15,6 +15,8 @@ Spec: AWS IoT just-in-time registration and provisioning; `$aws/events/certifica
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from cryptography import x509
@@ -170,12 +172,32 @@ class JustInTimeRegistration:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstConnection:
+    """How the provisioning of a device that connected for the first time ended: well, or `why_not`."""
+
+    account: str
+    certificate_id: str
+    address: str
+    template: str | None
+    why_not: NotProvisioned | None
+
+
+Listener = Callable[[FirstConnection], None]
+
+
+def _nobody_listens(_: FirstConnection) -> None:
+    """Hears of first connections."""
+
+
 class JustInTimeFlows:
     """What happens beside a refused connection."""
 
     def __init__(self, *, run: Run, registration: JustInTimeRegistration) -> None:
         self._run = run
         self._registration = registration
+        self.on_outcome: Listener = _nobody_listens
+        """Told of every attempt to provision a device; returns at once."""
 
     async def refused(self, der: bytes, server_name: str | None, source_ip: str) -> None:
         """Take notice of a connection that was refused; the next with this certificate may be let in."""
@@ -196,10 +218,26 @@ class JustInTimeFlows:
         except NotProvisioned as error:
             why = error  # the name is gone after the block
             _log.warning("a device is not provisioned just in time", extra={"fields": _with(fields, error)})
+            self._tell(home, der, source_ip, error)
             await self._run.write(lambda tx: registration.leave(tx, der, server_name, source_ip, why))
         else:
             done = "registered" if home[1].provisioning is None else "provisioned"
             _log.info("first connection of a device of a registered CA", extra={"fields": {**fields, "done": done}})
+            self._tell(home, der, source_ip, None)
+
+    def _tell(
+        self, home: tuple[str, CaCertificate], der: bytes, source_ip: str, why_not: NotProvisioned | None
+    ) -> None:
+        account, ca = home
+        if ca.provisioning is not None:
+            outcome = FirstConnection(
+                account=account,
+                certificate_id=pki.certificate_id(der),
+                address=source_ip,
+                template=ca.provisioning.template,
+                why_not=why_not,
+            )
+            self.on_outcome(outcome)
 
 
 def _with(fields: dict[str, str], error: Exception) -> dict[str, str]:

@@ -20,6 +20,7 @@ from hedgerow.core.events import Published
 from hedgerow.core.request import Request
 from hedgerow.services.iot.vending.errors import NotAccepted, TooMany, Unfit
 from hedgerow.services.iot.vending.model import (
+    MOST_OF_ADDRESS,
     MOST_PENDING,
     PENDING_S,
     RETRY_S,
@@ -170,7 +171,8 @@ class VendingFlows:
         account = asked.caller.account
         if self._devices.get(tx, account, asked.serial) is not None:
             return Answer(WAITING)  # it asked twice at once
-        if self._devices.pending(tx, account) >= MOST_PENDING:
+        from_there = self._devices.pending_from(tx, account, asked.caller.source_ip)
+        if self._devices.pending(tx, account) >= MOST_PENDING or from_there >= MOST_OF_ADDRESS:
             raise TooMany
         waiting = Device(
             serial=asked.serial,

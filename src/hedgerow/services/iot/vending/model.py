@@ -23,6 +23,7 @@ PENDING_S: Final = 7 * 86400.0
 APPROVED_S: Final = 7 * 86400.0
 RETRY_S: Final = 60
 MOST_PENDING: Final = 1000
+MOST_OF_ADDRESS: Final = 200  # of those; a factory may sit behind one address
 MOST_IMPORTED: Final = 100  # of one call
 _PER_MINUTE: Final = 30
 _ADDRESSES: Final = 10_000

@@ -43,6 +43,7 @@ _INSERT = insert(devices)
 _UPDATE = update_rows(devices).where(_OWN)
 _DELETE = delete(devices).where(_OWN)
 _PENDING = select(func.count()).where(devices.c.account == _ACCOUNT, devices.c.state == State.PENDING.value)
+_OF_ADDRESS = _PENDING.where(devices.c.address == bindparam("address_"))
 _LIST = (
     select(devices)
     .where(
@@ -66,6 +67,11 @@ class VendingStore:
     def pending(self, tx: Tx, account: str) -> int:
         """Answer how many wait."""
         row = tx.one(_PENDING, account_=account)
+        return 0 if row is None else int(row[0])
+
+    def pending_from(self, tx: Tx, account: str, address: str | None) -> int:
+        """Answer how many wait that asked from this address."""
+        row = tx.one(_OF_ADDRESS, account_=account, address_=address)
         return 0 if row is None else int(row[0])
 
     def list(self, tx: Tx, account: str, *, state: str, after: str, limit: int) -> Sequence[Device]:

@@ -18,6 +18,7 @@ from hedgerow.core.events import Published
 from hedgerow.core.request import Request
 from hedgerow.services.iot.ca_certificates import (
     CaCertificateFlows,
+    FirstConnection,
     JustInTimeFlows,
     JustInTimeRegistration,
     NotProvisioned,
@@ -646,9 +647,13 @@ def test_the_first_connection_provisions_once_and_announces_nothing(bench: Bench
     assert bench.provisioner.done == [(leaf.id, Provisioning(template=None, body=BODY, role_arn=ROLE))]
 
 
-def refused(bench: Bench, leaf: Signed) -> None:
+def refused(bench: Bench, leaf: Signed) -> list[FirstConnection]:
+    """A refused connection; answer what was told of it."""
+    told: list[FirstConnection] = []
     flows = JustInTimeFlows(run=MemoryRun(bench.registry.store), registration=bench.just_in_time)
+    flows.on_outcome = told.append
     asyncio.run(flows.refused(leaf.der, "cloud.test", "192.0.2.1"))
+    return told
 
 
 def test_who_cannot_be_provisioned_is_registered_noted_and_tried_again(bench: Bench) -> None:
@@ -656,15 +661,16 @@ def test_who_cannot_be_provisioned_is_registered_noted_and_tried_again(bench: Be
     leaf = signed("lamp", ACME)
     bench.provisioner.why_not = NotProvisioned("AccessDenied", "no rights")
 
-    refused(bench, leaf)
+    (failed,) = refused(bench, leaf)
 
+    assert (failed.certificate_id, failed.why_not) == (leaf.id, bench.provisioner.why_not)
     assert bench.provisioner.failures == ["AccessDenied: no rights (192.0.2.1)"]
     listed = bench.registry.store.run(
         bench.registry.certificates.list_certificates_by_ca, {"caCertificateId": ca_id}
     ).response["certificates"]
     assert [(each["certificateId"], each["status"]) for each in listed] == [(leaf.id, "PENDING_ACTIVATION")]
     bench.provisioner.why_not = None
-    refused(bench, leaf)
+    assert [told.why_not for told in refused(bench, leaf)] == [None]
     assert [done[0] for done in bench.provisioner.done] == [leaf.id]
 
 

@@ -272,8 +272,9 @@ def test_an_address_that_asks_too_often_is_told_to_ask_later(bench: Bench) -> No
     bench.ask()
 
 
-def test_no_more_than_so_many_devices_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hedgerow.services.iot.vending.flows.MOST_PENDING", 2)
+@pytest.mark.parametrize("bound", ["MOST_PENDING", "MOST_OF_ADDRESS"])
+def test_no_more_than_so_many_devices_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setattr(f"hedgerow.services.iot.vending.flows.{bound}", 2)
     for serial in "ab":
         bench.ask(serial)
 
