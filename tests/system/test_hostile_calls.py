@@ -117,6 +117,27 @@ def test_calls_on_one_connection_are_answered_one_after_the_other(raw: RawClient
     assert raw.well()
 
 
+BYTES: dict[str, tuple[str, str, bytes, str, str, dict[str, str]]] = {
+    "a thing's name": ("POST", "/things/a%FF", b"{}", "", "iot", JSON),
+    "half a character": ("GET", "/things/%C3", b"", "", "iot", {}),
+    "a surrogate": ("GET", "/things/%ED%A0%80", b"", "", "iot", {}),
+    "a filter": ("GET", "/things", b"", "attributeName=a&attributeValue=%FF", "iot", {}),
+    "a topic": ("POST", "/topics/a%FE", b"x", "", "iotdata", {}),
+    "a user's name": ("POST", "/", b"Action=CreateUser&UserName=a%FF&Version=2010-05-08", "", "iam", FORM),
+    "an object's key": ("PUT", "/bytes/a%FF", b"x", "", "s3", {}),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body", "query", "service", "headers"), BYTES.values(), ids=BYTES)
+def test_percent_encoded_bytes_that_are_no_text_are_refused(
+    raw: RawClient, method: str, path: str, body: bytes, query: str, service: str, headers: dict[str, str]
+) -> None:
+    response = raw.send(raw.signed(method, path, body, query=query, service=service, headers=headers))
+
+    assert (response.status, b"UTF-8" in response.body) == (400, True)
+    assert raw.well()
+
+
 BODIES: dict[str, bytes] = {
     "nothing": b"",
     "half an object": b'{"a": ',

@@ -10,7 +10,7 @@ import cbor2
 
 from hedgerow.core.wire.errors import Malformed
 from hedgerow.core.wire.json_form import read_members
-from hedgerow.core.wire.messages import HttpRequest, query_pairs
+from hedgerow.core.wire.messages import HttpRequest, is_text, query_pairs
 from hedgerow.core.wire.model import Member, Operation, ServiceModel, Shape
 from hedgerow.core.wire.query_form import read_form
 from hedgerow.core.wire.text_form import read_text
@@ -63,6 +63,8 @@ def read_input(call: Call, http: HttpRequest, token: Callable[[], str]) -> Input
 
 def _params(call: Call, http: HttpRequest, ignored: list[str]) -> dict[str, Any]:
     shape = call.operation.input
+    _check_encoding(http.path, "the path")
+    _check_encoding(http.query, "the query")
     if call.protocol == "query":
         return _read_query(shape, http, ignored)
     if call.protocol == "cbor":
@@ -70,6 +72,11 @@ def _params(call: Call, http: HttpRequest, ignored: list[str]) -> dict[str, Any]
     if call.protocol == "json":
         return read_members(shape, _json(http.body, {}), "", ignored) if shape else {}
     return _read_rest(call, http, ignored)
+
+
+def _check_encoding(encoded: str, where: str) -> None:
+    if "%" in encoded and not is_text(encoded):
+        raise Malformed(where, "percent-encoded UTF-8")
 
 
 def _opaque(shape: Shape | None) -> bool:
@@ -121,9 +128,12 @@ def form_pairs(http: HttpRequest, *, errors: str = "strict") -> list[tuple[str, 
     if not http.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return []
     try:
-        return query_pairs(http.body.decode("utf-8", errors))
+        form = http.body.decode("utf-8", errors)
     except UnicodeDecodeError:
         raise Malformed("", "a form in UTF-8") from None
+    if errors == "strict":
+        _check_encoding(form, "the form")
+    return query_pairs(form)
 
 
 def _read_rest(call: Call, http: HttpRequest, ignored: list[str]) -> dict[str, Any]:

@@ -13,6 +13,15 @@ def decoded(text: str) -> str:
     return unquote_to_bytes(text).decode("utf-8", "replace")
 
 
+def is_text(encoded: str) -> bool:
+    """Say whether what is percent-encoded is UTF-8."""
+    try:
+        unquote_to_bytes(encoded).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class HttpRequest:
     """`path` is as sent (percent-encoded), `headers` have lower case names, equal ones joined by a comma."""

@@ -17,6 +17,7 @@ from hedgerow.services.s3.objects import ObjectStore
 from hedgerow.services.s3.objects.errors import (
     BadDigest,
     InvalidDigest,
+    InvalidObjectRequest,
     InvalidRange,
     KeyTooLong,
     MetadataTooLarge,
@@ -287,6 +288,13 @@ async def test_a_copy_keeps_or_replaces_the_headers(service: S3) -> None:
         service.store.run(
             service.objects.copy_object, {"Bucket": "bucket", "Key": "k", "CopySource": "/bucket/missing"}
         )
+
+
+def test_a_copy_of_a_key_that_is_no_text_is_refused(service: S3) -> None:
+    request = {"Bucket": "bucket", "Key": "k", "CopySource": "bucket/a%FF"}
+
+    with pytest.raises(InvalidObjectRequest, match="UTF-8"):
+        service.store.run(service.objects.copy_object, request)
 
 
 async def filled(service: S3, *keys: str) -> None:

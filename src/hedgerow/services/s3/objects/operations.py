@@ -271,7 +271,10 @@ def accept_defaults(request: Request) -> None:
 
 def _source(text: str) -> tuple[str, str]:
     path, _, query = text.partition("?versionId=")
-    bucket, _, key = unquote(path.removeprefix("/")).partition("/")
+    try:
+        bucket, _, key = unquote(path.removeprefix("/"), errors="strict").partition("/")
+    except UnicodeDecodeError:
+        raise InvalidObjectRequest("Copy Source must be percent-encoded UTF-8") from None
     if not bucket or not key or query not in ("", "null"):
         raise InvalidObjectRequest("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
     return bucket, key
