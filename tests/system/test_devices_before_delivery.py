@@ -114,6 +114,20 @@ def test_what_was_cut_short_goes_on_and_no_name_gets_a_second_certificate(
 
 
 @pytest.mark.slow
+def test_a_place_that_cannot_be_written_is_told_and_nothing_is_registered(
+    hedgerow_cloud: TestCloud, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+
+    done = create(hedgerow_cloud, "lamp", "--out", tmp_path / "file" / "lamp")
+
+    assert done.returncode == 2
+    assert "lamp: cannot write" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert hedgerow_cloud.client("iot").list_things()["things"] == []
+
+
+@pytest.mark.slow
 def test_a_name_that_has_a_certificate_elsewhere_is_told_and_the_others_are_made(
     hedgerow_cloud: TestCloud, tmp_path: Path
 ) -> None:

@@ -119,6 +119,7 @@ def test_files_that_hold_secrets_are_closed_to_others(hedgerow_process: CloudPro
     assert hedgerow_process.data.stat().st_mode & 0o777 == 0o700
 
 
+FREE = ["--api-port", "0", "--mqtt-port", "0", "--https-port", "0"]
 BAD_STARTS = [
     (["--no-such-flag"], "No such option"),
     (["--api-port", "99999"], "--api-port must be 0 to 65535"),
@@ -127,6 +128,7 @@ BAD_STARTS = [
     (["--settings", "/nowhere/settings.toml"], "does not exist"),
     (["--port-443", "--bind", "192.0.2.7"], "cannot listen on"),
     (["--bind", "192.0.2.7"], "cannot listen on 192.0.2.7"),
+    (["--ready-file", "/nowhere/ready.json", "--no-console", *FREE], "the ready file cannot be written"),
 ]
 
 

@@ -39,6 +39,27 @@ def test_whoever_may_not_subscribe_is_told_so(
     assert capsys.readouterr().err.startswith(f"hedgerow: the subscription to {topic} was refused")
 
 
+def test_whoever_may_not_connect_is_told_so_instead_of_waiting(
+    hedgerow_cloud: TestCloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, secret = key_of(user(hedgerow_cloud, "eve"))
+    environment = {
+        "AWS_ENDPOINT_URL": hedgerow_cloud.process.ready["api_url"],
+        "AWS_REGION": hedgerow_cloud.region,
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["hedgerow", "mqtt", "sub", "a"])
+
+    with pytest.raises(SystemExit) as ended:
+        run()
+
+    assert ended.value.code == 2
+    assert "iot:Connect" in capsys.readouterr().err
+
+
 def test_a_connection_that_was_lost_is_signed_anew(tmp_path: Path) -> None:
     with started(tmp_path) as cloud:
         client = signed_client(target(cloud.data), expires_s=2)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from hedgerow.base.errors import Unusable
+from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.cli.asking import asked
 from hedgerow.cli.device_files import CERTIFICATE, KEY, DeviceFiles, Endpoints
@@ -185,7 +185,7 @@ class Maker:
 
         try:
             self._make(wanted, DeviceFiles(folder=folder, files=RealFiles()))
-        except (Unusable, ClientError, BotoCoreError) as error:
+        except (Unusable, Unavailable, ClientError, BotoCoreError) as error:
             return f"{wanted.name}: {error}"
         return None
 

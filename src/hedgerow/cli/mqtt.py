@@ -11,10 +11,13 @@ import typer
 
 from hedgerow.base.errors import Unusable
 from hedgerow.cli.target import Target, target
+from hedgerow.core.mqtt.limits import SETS
+from hedgerow.core.mqtt.topics import is_filter, is_name
 
 app = typer.Typer(help="Publish and subscribe as an operator.", no_args_is_help=True)
 
 SIGNED_FOR_S: Final = 300
+_LIMITS: Final = SETS["own"]  # what is no topic to any cloud
 
 Data = Annotated[Path | None, typer.Option("--data", help="The cloud's data folder; default: the environment.")]
 Qos = Annotated[int, typer.Option(min=0, max=1, help="Quality of service.")]
@@ -29,6 +32,8 @@ def sub(
     announce: Annotated[bool, typer.Option("--announce", help="Say on a line of its own when subscribed.")] = False,
 ) -> None:
     """Print every message that matches FILTER: topic, a blank, payload."""
+    if not is_filter(topic_filter, _LIMITS):
+        raise Unusable(f"{topic_filter!r} is no topic filter: `+` is a whole level, `#` the last one")
     left = [count]
 
     def on_connect(client: Any, *_: Any) -> None:
@@ -45,12 +50,14 @@ def sub(
     client = signed_client(target(data), on_connect=on_connect)
     client.on_message = on_message
     client.on_subscribe = on_subscribe(topic_filter, announce=announce)
-    client.loop_forever()
+    listen(client)
 
 
 @app.command()
 def pub(topic: str, message: str, data: Data = None, qos: Qos = 1, retain: bool = False) -> None:
     """Publish MESSAGE to TOPIC."""
+    if not is_name(topic, _LIMITS):
+        raise Unusable(f"{topic!r} is no topic to publish to: it has at least one character, and neither + nor #")
     client = signed_client(target(data))
     client.loop_start()
     try:
@@ -81,13 +88,30 @@ def signed_client(
         client.ws_set_options(path=_signed_path(cloud, expires_s))
 
     client.on_pre_connect = sign
-    if parts.scheme == "https":
-        client.tls_set(ca_certs=cloud.ca_file)
     try:
+        if parts.scheme == "https":
+            client.tls_set(ca_certs=cloud.ca_file)
         client.connect(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80), keepalive=60)
     except (OSError, ValueError) as error:
         raise Unusable(f"cannot connect to {cloud.api_url}: {error}; does the cloud run?") from error
     return client
+
+
+def listen(client: Any) -> None:
+    """Stay until the client disconnects, and come back when the connection is lost; Unusable when none is let in."""
+    came, subscribe = [False], client.on_connect
+
+    def on_connect(client: Any, user: Any, flags: Any, code: Any, *more: Any) -> None:
+        came[0] = came[0] or not code.is_failure
+        if not code.is_failure:
+            subscribe(client, user, flags, code, *more)
+
+    def on_disconnect(*_: Any) -> None:
+        if not came[0]:
+            raise Unusable("the cloud ended the connection at once; does the key's policy allow iot:Connect?")
+
+    client.on_connect, client.on_disconnect = on_connect, on_disconnect
+    client.loop_forever()
 
 
 def _signed_path(cloud: Target, expires_s: int) -> str:

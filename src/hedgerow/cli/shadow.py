@@ -10,7 +10,7 @@ import typer
 
 from hedgerow.base.errors import Unusable
 from hedgerow.cli.documents import STANDARD_INPUT, assembled, read, without_nothing
-from hedgerow.cli.mqtt import on_subscribe, signed_client
+from hedgerow.cli.mqtt import listen, on_subscribe, signed_client
 from hedgerow.cli.refusals import in_one_line
 from hedgerow.cli.target import target
 
@@ -84,7 +84,7 @@ def watch(
     client = signed_client(target(data), on_connect=on_connect)
     client.on_message = _printing(left)
     client.on_subscribe = on_subscribe(topic, announce=announce)
-    client.loop_forever()
+    listen(client)
 
 
 def _printing(left: list[int | None]) -> Callable[..., None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from hedgerow.base.errors import Unusable
 
@@ -71,20 +72,38 @@ def target(data: Path | None, environment: Mapping[str, str] = os.environ) -> Ta
         )
     try:
         return Target(
-            api_url=environment["AWS_ENDPOINT_URL"],
+            api_url=_url(environment["AWS_ENDPOINT_URL"]),
             region=environment["AWS_REGION"],
             access_key_id=environment["AWS_ACCESS_KEY_ID"],
             secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
             session_token=environment.get("AWS_SESSION_TOKEN"),
             ca_file=environment.get("HEDGEROW_CA_FILE"),
-            mqtt_port=int(environment["HEDGEROW_MQTT_PORT"]) if "HEDGEROW_MQTT_PORT" in environment else None,
-            https_port=int(environment["HEDGEROW_HTTPS_PORT"]) if "HEDGEROW_HTTPS_PORT" in environment else None,
+            mqtt_port=_maybe_port(environment, "HEDGEROW_MQTT_PORT"),
+            https_port=_maybe_port(environment, "HEDGEROW_HTTPS_PORT"),
         )
     except KeyError as error:
         raise Unusable(
             f"{error.args[0]} is not set: name the cloud with --data DIR, or run "
             'eval "$(hedgerow cloud env --data DIR)"'
         ) from error
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise Unusable(f"AWS_ENDPOINT_URL is {text!r}, which is no URL like http://127.0.0.1:8080")
+    return text
+
+
+def _maybe_port(environment: Mapping[str, str], name: str) -> int | None:
+    text = environment.get(name)
+    if text is not None and not (text.isascii() and text.isdigit()):
+        raise Unusable(f"{name} is {text!r}, which is no port")
+    return None if text is None else int(text)
 
 
 def teach_boto3() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from hedgerow.base import log as logs
-from hedgerow.base.errors import Unusable
+from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.base.log import get_logger
 from hedgerow.cloud.build import Cloud, build
@@ -85,7 +85,10 @@ def _say_ready(settings: CloudSettings, cloud: Cloud) -> None:
         pid=os.getpid(),
     )
     places = [settings.data.absolute() / NAME, *([settings.ready_file] if settings.ready_file else [])]
-    ready.write(RealFiles(), *(Path(place) for place in places))
+    try:
+        ready.write(RealFiles(), *(Path(place) for place in places))
+    except Unavailable as error:
+        raise Unusable(f"the ready file cannot be written: {error}") from error
     log.info("the cloud is ready", extra={"fields": {"api": cloud.api_url, "mqtt_port": cloud.mqtt_port}})
     data = settings.data
     by_alpn = "" if cloud.alpn_port is None else f"\n  both     {cloud.host}:{cloud.alpn_port} (by ALPN)"

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from hedgerow.base.settings import load, read_toml
 from hedgerow.core.mqtt.limits import SETS
 
 MAX_PORT = 65_535
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE | re.ASCII)
+_REGION = re.compile(r"(?!\d+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE | re.ASCII)  # as boto3 takes it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +63,26 @@ def check(settings: CloudSettings) -> None:
             raise Unusable(f"--{name.replace('_', '-')} must be 0 to {MAX_PORT}, not {getattr(settings, name)}")
     if settings.alpn_port is not None and not 0 <= settings.alpn_port <= MAX_PORT:
         raise Unusable(f"alpn_port must be 0 to {MAX_PORT}, not {settings.alpn_port}")
-    if settings.account is not None and not (settings.account.isdigit() and len(settings.account) == 12):
+    if settings.account is not None and not re.fullmatch("[0-9]{12}", settings.account):
         raise Unusable(f"--account must be 12 digits, not {settings.account!r}")
     if settings.limits not in SETS:
         raise Unusable(f"--limits must be one of {', '.join(SETS)}, not {settings.limits!r}")
+    if settings.region is not None and not _REGION.fullmatch(settings.region):
+        raise Unusable(f"--region must be letters, digits and -, like us-east-1, not {settings.region!r}")
+    for host in settings.host:
+        if not _is_host(host):
+            raise Unusable(f"--host must be a host name or an IP address, not {host!r}")
     networks(settings)
     metrics_networks(settings)
     _check_functions(settings)
+
+
+def _is_host(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return len(text) <= 253 and all(_LABEL.fullmatch(label) for label in text.removesuffix(".").split("."))
+    return True
 
 
 def _check_functions(settings: CloudSettings) -> None:

@@ -50,11 +50,23 @@ def test_lists_come_from_the_file_and_with_commas_from_the_environment(tmp_path:
         ('metrics_networks = ["10.0.0.1/8"]', {}, "metrics_networks"),
         ('limits = "none"', {}, "--limits"),
         ('account = "1"', {}, "--account"),
+        ('account = "١٢٣٤٥٦٧٨٩٠١٢"', {}, "--account"),
+        ('region = "us:east"', {}, "--region"),
+        ('region = "us-east-1 "', {}, "--region"),
+        ('host = ["http://cloud.example"]', {}, "--host"),
+        ('host = ["cloud.example", "a b"]', {}, "--host"),
+        ('host = ["cloud.example:8883"]', {}, "--host"),
+        ('host = [""]', {}, "--host"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, toml: str, environment: dict[str, str], said: str) -> None:
     with pytest.raises(Unusable, match=said):
         read(tmp_path, toml, environment)
+
+
+@pytest.mark.parametrize("host", ["::1", "192.0.2.1", "my_host", "a.b-c.example.", "pi.local", "xn--bcher-kva.de"])
+def test_a_host_is_a_name_or_an_address(tmp_path: Path, host: str) -> None:
+    assert read(tmp_path, f'host = ["{host}"]').host == (host,)
 
 
 def test_the_data_folder_must_be_given() -> None:

@@ -5,6 +5,7 @@ another is given. What nobody said (an address) has no value, and the answer nam
 what it means for a connection is for the reader.
 """
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -59,7 +60,7 @@ class ExplanationOperations:
         thing, certificate = request.get("thingName"), request.get("certificateId")
         client_id = request.get("clientId") or thing or ""
         action, resource = request["action"], self._resource(request, caller, client_id)
-        address = request.get("sourceIp")
+        address = _address(request.get("sourceIp"))
         ids = self._certificates(tx, caller, thing, certificate)
         found = [self._devices.rights(tx, caller.account, each, client_id) for each in ids]
         rights = [each for each in found if each is not None]
@@ -87,6 +88,13 @@ class ExplanationOperations:
         if not named:
             raise InvalidQuestion("clientId must be given." if action == "iot:Connect" else "topic must be given.")
         return arn("iot", caller.region, caller.account, _RESOURCES[action] + named)
+
+
+def _address(text: str | None) -> str | None:
+    try:
+        return None if text is None else str(ipaddress.ip_address(text))
+    except ValueError as error:
+        raise InvalidQuestion(f"{text} is no IP address.") from error
 
 
 def _explained(one: DeviceRights, action: str, resource: str, address: str | None) -> dict[str, Any]:
