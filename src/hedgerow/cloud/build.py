@@ -301,7 +301,12 @@ class _Parts(Ground):
         await self._task(BlobSweeper(blobs=self.blobs, run=self.runner, subjects=NAMING).run())
         gateway = await self._open_gateway()
         connections = ConnectionFlows(bus=self.broker, gateway=gateway, clock=self.clock, pager=self.pager)
-        live = LiveConnectionFlows(bus=self.broker, gateway=gateway, pager=self.pager)
+        live = LiveConnectionFlows(
+            bus=self.broker,
+            gateway=gateway,
+            pager=self.pager,
+            rights=CallerRights(grants=self.directory.grants, clock=self.clock),
+        )
         self.tables.serve("hedgerow", live_rows.rows(connections=live))
         publishing = PublishingFlows(
             bus=self.broker, gateway=gateway, control=self.control, clock=self.clock, limits=self.limits

@@ -1,16 +1,18 @@
 """Live connections for operators: found by client, thing, principal or address, with what went in and out, and cut.
 
 They are flows, because what they touch is no database. Who is cut hears what DeleteConnection would say; many are cut
-a few at a time, so that everyone else goes on.
+a few at a time, so that everyone else goes on. Whoever cuts by another filter than the client's id must be allowed to
+cut each of those who are meant, or nobody is cut.
 """
 
 import asyncio
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from heapq import nsmallest
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from hedgerow.base.errors import ServiceError
+from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
 from hedgerow.core.paging import Pager, scope_of
 from hedgerow.core.request import Request
@@ -29,11 +31,20 @@ class InvalidFilter(ServiceError):
     code = "ValidationException"
 
 
+class Rights(Protocol):
+    """What the caller may."""
+
+    async def demand(self, caller: Caller, action: str, resource: str) -> None:
+        """Raise AccessDenied, with who, what and why, unless the caller may do it."""
+        ...
+
+
 class LiveConnectionFlows:
     """What operators ask of everyone who is connected."""
 
-    def __init__(self, *, bus: Bus, gateway: Gateway, pager: Pager) -> None:
+    def __init__(self, *, bus: Bus, gateway: Gateway, pager: Pager, rights: Rights) -> None:
         self._bus = bus
+        self._rights = rights
         self._gateway = gateway
         self._pager = pager
 
@@ -56,6 +67,11 @@ class LiveConnectionFlows:
         found = await self._found(request, caller)
         if bool(_filters(request)) is everyone:
             raise InvalidFilter("Say who is meant by at least one filter, or by everyone and no filter.")
+        if request.get("clientId") is None:  # else the row has asked
+            for one in found:
+                client = arn("iot", caller.region, caller.account, f"client/{one.client_id}")
+                await self._rights.demand(caller, "hedgerow:CloseConnections", client)
+                await asyncio.sleep(0)
         for count, one in enumerate(found, 1):
             self._bus.tell(
                 "*",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hedgerow.base.errors import AccessDenied
 from hedgerow.cloud.live_connections import InvalidFilter, LiveConnectionFlows
 from hedgerow.core.caller import Caller
 from hedgerow.core.mqtt import MQTT_5
@@ -19,7 +20,15 @@ from tests.unit.gateway.world import Client, World
 class Operators:
     def __init__(self) -> None:
         self.world = World("direct")
-        self.flows = LiveConnectionFlows(bus=self.world.hub, gateway=self.world.gateways[0], pager=Pager(b"k" * 32))
+        self.spared: list[str] = []  # ARNs of clients that nobody may cut
+        self.flows = LiveConnectionFlows(
+            bus=self.world.hub, gateway=self.world.gateways[0], pager=Pager(b"k" * 32), rights=self
+        )
+
+    async def demand(self, caller: Caller, action: str, resource: str) -> None:
+        assert action == "hedgerow:CloseConnections"
+        if resource in self.spared:
+            raise AccessDenied(resource)
 
     def connect(self, client_id: str, address: str = "192.0.2.1", thing: str = "", **options: Any) -> Client:
         variables = {"iot:Connection.Thing.ThingName": thing} if thing else {}
@@ -110,6 +119,20 @@ async def test_who_is_meant_is_cut_off_and_nobody_else(operators: Operators) -> 
     closed = await operators.close(thingName="pump")
 
     assert (closed, await operators.ids(), other.wire.closed) == (2, ["c"], False)
+
+
+@pytest.mark.parametrize("filters", [{"thingName": "pump"}, {"sourceIp": "192.0.2.0/24"}, {"everyone": True}])
+async def test_a_client_that_may_not_be_cut_is_not_cut_by_any_filter(
+    operators: Operators, filters: dict[str, Any]
+) -> None:
+    operators.connect("a", thing="pump")
+    operators.connect("b", thing="pump")
+    operators.spared.append(f"arn:aws:iot:{CALLER.region}:{CALLER.account}:client/b")
+
+    with pytest.raises(AccessDenied, match="client/b"):
+        await operators.close(**filters)
+
+    assert await operators.ids() == ["a", "b"]
 
 
 async def test_everyone_is_cut_off_only_when_that_is_said(operators: Operators) -> None:
