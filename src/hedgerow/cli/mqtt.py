@@ -1,5 +1,6 @@
 """`hedgerow mqtt …`: publish and subscribe as an operator, by MQTT over WebSocket with a signed request."""
 
+import re
 import sys
 import uuid
 from collections.abc import Callable
@@ -11,13 +12,13 @@ import typer
 
 from hedgerow.base.errors import Unusable
 from hedgerow.cli.target import Target, target
-from hedgerow.core.mqtt.limits import SETS
-from hedgerow.core.mqtt.topics import is_filter, is_name
 
 app = typer.Typer(help="Publish and subscribe as an operator.", no_args_is_help=True)
 
 SIGNED_FOR_S: Final = 300
-_LIMITS: Final = SETS["own"]  # what is no topic to any cloud
+_LEVEL: Final = r"\+|[^+#/]*"
+_FILTER: Final = re.compile(rf"(?=.)(({_LEVEL})/)*({_LEVEL}|#)", re.DOTALL)
+_TOPIC: Final = re.compile(r"[^+#]+", re.DOTALL)
 
 Data = Annotated[Path | None, typer.Option("--data", help="The cloud's data folder; default: the environment.")]
 Qos = Annotated[int, typer.Option(min=0, max=1, help="Quality of service.")]
@@ -32,7 +33,7 @@ def sub(
     announce: Annotated[bool, typer.Option("--announce", help="Say on a line of its own when subscribed.")] = False,
 ) -> None:
     """Print every message that matches FILTER: topic, a blank, payload."""
-    if not is_filter(topic_filter, _LIMITS):
+    if not _FILTER.fullmatch(topic_filter):
         raise Unusable(f"{topic_filter!r} is no topic filter: `+` is a whole level, `#` the last one")
     left = [count]
 
@@ -56,7 +57,7 @@ def sub(
 @app.command()
 def pub(topic: str, message: str, data: Data = None, qos: Qos = 1, retain: bool = False) -> None:
     """Publish MESSAGE to TOPIC."""
-    if not is_name(topic, _LIMITS):
+    if not _TOPIC.fullmatch(topic):
         raise Unusable(f"{topic!r} is no topic to publish to: it has at least one character, and neither + nor #")
     client = signed_client(target(data))
     client.loop_start()

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from hedgerow.cli.main import run
+from hedgerow.cli.mqtt import _FILTER
 
 CLOUD = {
     "AWS_ENDPOINT_URL": "https://127.0.0.1:9",
@@ -22,6 +23,16 @@ WRONG = [
     (["job", "watch", "j"], {"AWS_ENDPOINT_URL": "http://[::1"}, "AWS_ENDPOINT_URL is 'http://[::1'"),
     (["job", "watch", "j"], {"HEDGEROW_MQTT_PORT": "many"}, "HEDGEROW_MQTT_PORT is 'many'"),
 ]
+
+
+@pytest.mark.parametrize("text", ["#", "+", "a", "/", "a/+/b/#", "+/+", "$share/g/a/#", "a//b", "a\nb"])
+def test_filters_are_known(text: str) -> None:
+    assert _FILTER.fullmatch(text)
+
+
+@pytest.mark.parametrize("text", ["", "#/a", "a/#/b", "a#", "+a", "a/b+", "##"])
+def test_what_is_no_filter_is_known(text: str) -> None:
+    assert not _FILTER.fullmatch(text)
 
 
 @pytest.mark.parametrize(("arguments", "environment", "said"), WRONG)
