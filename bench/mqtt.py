@@ -6,6 +6,7 @@ busy, and still says it when somebody else uses the machine. Loopback only. Appe
 """
 
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -20,10 +21,12 @@ from tests.unit.gateway.certificates import Pki
 
 from bench.brokers import AMQTT, Broker, amqtt, hedgerow, mosquitto
 from bench.load import holding, load
-from bench.record import record
+from bench.record import RESULTS, record
 
 PAYLOAD = 62
 AMQTT_TIMES = 10
+RATIO = re.compile(r"^\| (.+?: CPU per \w+) \| .*?mosquitto [\d,.]+ µs: ([\d.]+) ×", re.MULTILINE)
+FALLS = 0.85
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +157,13 @@ def idle(folder: Path, connections: int) -> Iterator[tuple[str, str, str]]:
         yield f"idle connections {what}, memory of each (PSS)", steps, f"{budget} kB{missed}"
 
 
+def fallen(found: Sequence[tuple[str, str, str]], before: str) -> list[str]:
+    """Answer the rows whose ratio to Mosquitto is more than 15 % below the last one that was recorded."""
+    last = dict(RATIO.findall(before))
+    now = dict(RATIO.findall("".join(f"| {what} | {value} |\n" for what, value, _ in found)))
+    return [what for what, ratio in now.items() if what in last and float(ratio) < FALLS * float(last[what])]
+
+
 def main(options: Namespace) -> None:
     begin = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="hedgerow-bench-") as name:
@@ -168,8 +178,11 @@ def main(options: Namespace) -> None:
     )
     if options.quick:
         print("\n".join("  ".join(row) for row in found))
-    else:
-        record("MQTT", method, found)
+        return
+    before = RESULTS.read_text()
+    record("MQTT", method, found)
+    if worse := fallen(found, before):
+        sys.exit(f"more than 15 % worse than the last time: {'; '.join(worse)}")
 
 
 if __name__ == "__main__":
