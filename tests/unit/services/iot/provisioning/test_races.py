@@ -11,8 +11,9 @@ import pytest
 
 from hedgerow.core.events import Event
 from hedgerow.core.topics import TopicRequest
+from hedgerow.services.iot.claims.model import Claim, Kind
 from hedgerow.services.iot.provisioning import UNCLAIMED
-from hedgerow.store import Dispatcher, Runner, metadata, open_engine
+from hedgerow.store import Answer, Dispatcher, Runner, Tx, metadata, open_engine
 from tests.support.registry import Registry
 from tests.support.store import CALLER
 from tests.unit.core.template.templates import template
@@ -75,6 +76,45 @@ def test_of_many_clones_that_enrol_at_once_one_gets_the_name(tmp_path: Path) -> 
     assert (len(accepted), attached) == (1, 1)
     assert len(refused) == CLONES - 1
     assert all("already exists" in message for message in refused)
+
+
+@pytest.mark.spec("AL-51")
+def test_of_many_devices_at_once_a_claim_provisions_as_many_as_it_may(tmp_path: Path) -> None:
+    claim = Claim(certificate_id="c1" * 32, kind=Kind.REGISTERED, devices=3, created_at=0.0)
+
+    async def enrol(bench: Bench, name: str) -> dict[str, Any]:
+        got = await ask(bench.flows.create, "$aws/certificates/create/json", {})
+        if "certificateOwnershipToken" not in got:
+            return got
+        body = {"certificateOwnershipToken": got["certificateOwnershipToken"], "parameters": {"ThingName": name}}
+        return await ask(bench.flows.provision, "$aws/provisioning-templates/fleet/provision/json", body)
+
+    async def story() -> tuple[list[dict[str, Any]], int]:
+        async with running(tmp_path) as (bench, run):
+            request = {
+                "templateName": "fleet",
+                "templateBody": template(THING),
+                "enabled": True,
+                "provisioningRoleArn": ROLE,
+            }
+            await run.write(lambda tx: bench.templates.create_provisioning_template(tx, bench.request(request), CALLER))
+
+            def put(tx: Tx) -> Answer:
+                bench.registry.claim_store.put(tx, CALLER.account, claim)
+                return Answer()
+
+            await run.write(put)
+            answers = await asyncio.gather(*(enrol(bench, f"branch-{number}") for number in range(CLONES)))
+            after = await run.read(lambda tx: bench.registry.claim_store.get(tx, CALLER.account, "c1" * 32))
+            assert after is not None
+            return answers, after.used
+
+    answers, used = asyncio.run(story())
+
+    accepted = [answer["thingName"] for answer in answers if "thingName" in answer]
+    refused = [answer["errorCode"] for answer in answers if "thingName" not in answer]
+    assert (len(accepted), used) == (3, 3)
+    assert refused == ["AccessDenied"] * (CLONES - 3)
 
 
 def test_the_dispatcher_deletes_a_certificate_that_nobody_claimed(tmp_path: Path) -> None:
