@@ -258,9 +258,12 @@ class Jobs:
         return events
 
     def time_out(self, tx: Tx, account: str, job_id: str, thing: str, number: int) -> Events:
-        """End an execution whose time is over; nothing when it has ended or its timer was set anew."""
+        """End an execution whose timer has come; nothing when it has ended or no timer runs.
+
+        A timer that is set anew takes the former one back, so this is not asked of the clock, which may be set back.
+        """
         one = self._store.executions.get(tx, account, job_id, thing, number)
-        if one is None or one.ends_at is None or one.ends_at > tx.now:
+        if one is None or one.ends_at is None:
             return ()
         return self.put(tx, account, one.moved(Status.TIMED_OUT, tx.now))
 

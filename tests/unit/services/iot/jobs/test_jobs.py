@@ -157,6 +157,17 @@ def test_a_step_timer_is_set_anew_and_stopped_by_updates(cloud: Cloud) -> None:
     assert (still, cloud.status()) == ("IN_PROGRESS", "IN_PROGRESS")
 
 
+def test_a_timer_that_comes_just_as_the_clock_is_set_back_is_not_lost(cloud: Cloud) -> None:
+    cloud.create()
+    cloud.publish("start-next", {"stepTimeoutInMinutes": 5})
+    cloud.store.clock.advance(299)
+
+    with cloud.store.tx() as tx:  # it was due a moment ago
+        cloud.jobs.time_out(tx, CALLER.account, "j", "T", 1)
+
+    assert cloud.status() == "TIMED_OUT"
+
+
 def test_the_jobs_own_timer_counts_from_the_start(cloud: Cloud) -> None:
     cloud.create(timeoutConfig={"inProgressTimeoutInMinutes": 1})
     cloud.store.clock.advance(600)
