@@ -9,6 +9,7 @@ time is (`services/iot/rotation` in the cloud).
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import ssl
 from collections.abc import Callable
@@ -55,11 +56,23 @@ class Place:
 
 
 async def current(state: State, first: Identity) -> Identity:
-    """Answer the identity that rotation has put in the place of the first one, or that one itself."""
+    """Answer the identity that rotation has put in the place of the first one, or that one itself.
+
+    Who puts another certificate in the first one's place means the device to use it.
+    """
     found = await state.read(lambda c: recall(c, _CURRENT))
     if found is None or found["instead_of"] != str(first.certificate):
         return first
-    return Identity.of(found["identity"])
+    known, there = found.get("digest"), await asyncio.to_thread(_digest, first.certificate)
+    return first if None not in (known, there) and known != there else Identity.of(found["identity"])
+
+
+def _digest(path: Path) -> str | None:
+    """Answer what stands for a file's content, None when it cannot be read. Blocks."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 class Rotation:
@@ -190,7 +203,12 @@ class Rotation:
         self._connection.use(identity)
 
     async def _switch(self, new: Identity, old: Identity, order: str) -> None:
-        current = {"instead_of": str(self._first.certificate), "identity": new.as_values(), "order": order}
+        current = {
+            "instead_of": str(self._first.certificate),
+            "digest": await asyncio.to_thread(_digest, self._first.certificate),
+            "identity": new.as_values(),
+            "order": order,
+        }
         under_way = {"phase": "confirming", "old": old.as_values()}
 
         def both(connection: Any) -> None:

@@ -267,3 +267,16 @@ def test_a_refusal_from_before_the_rotation_does_not_undo_it(
 
     assert asyncio.run(site.live(Life(), refused_meanwhile))
     assert site.cloud.active[site.first.certificate.read_text()] is False
+
+
+def test_a_certificate_that_is_put_in_the_first_ones_place_is_used(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device was lost to the cloud, and somebody gave it another certificate by hand."""
+    site = Site(tmp_path / "site", pki, monkeypatch)
+    assert asyncio.run(site.live(Life(), rotated))
+    site.cloud.active = dict.fromkeys(site.cloud.active, False)
+    pki.device.issue(site.folder, "first")
+    site.cloud.active[site.first.certificate.read_text()] = True
+
+    assert asyncio.run(site.live(Life(), until_fit))
