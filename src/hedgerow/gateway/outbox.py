@@ -5,8 +5,12 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from hedgerow.base.log import get_logger
+
 if TYPE_CHECKING:
     from hedgerow.gateway.connection import Connection
+
+log = get_logger("gateway.outbox")
 
 
 class Outbox:
@@ -36,4 +40,8 @@ class Outbox:
                 connection.pieces += pieces
                 connection.bytes_out += len(data)
                 out.clear()
-                connection.transport.write(data)
+                try:
+                    connection.transport.write(data)
+                except Exception:  # one transport's trouble must not be that of all who come after it
+                    log.exception("a write failed")
+                    connection.lost()

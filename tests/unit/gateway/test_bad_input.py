@@ -217,3 +217,23 @@ def test_ten_thousand_subscriptions_of_one_client_are_served_and_leave_nothing()
     assert got == [("site/42/device/4242", b"hello")]
     assert subscribed == 10_000
     assert world.gateways[0].statistics()["subscriptions"] == 0
+
+
+def test_a_transport_that_fails_ends_its_connection_and_no_other(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_data: bytes) -> None:
+        raise ZeroDivisionError
+
+    world = World()
+    broken, whole = world.client("broken"), world.client("whole")
+    for client in (broken, whole):
+        client.subscribe("t")
+    monkeypatch.setattr(broken.wire, "write", fail)
+
+    world.client("talker").publish("t", b"x")
+
+    assert whole.messages() == [("t", b"x")]
+    assert broken.wire.closed
+    assert world.gateways[0].statistics()["connections"] == 2
+    assert "a write failed" in caplog.text
