@@ -17,6 +17,20 @@ class NotUsable(InvalidRequest):
         super().__init__(f"The certificate {certificate_id} is not ACTIVE")
 
 
+class NotConfirmed(InvalidRequest):
+    """A certificate that itself came by a rotation must be confirmed before it is replaced."""
+
+    def __init__(self, certificate_id: str) -> None:
+        super().__init__(f"The certificate {certificate_id} is not confirmed yet; confirm its rotation first")
+
+
+class Withdrawn(InvalidRequest):
+    """Whoever took the old certificate back did not mean to leave its successor."""
+
+    def __init__(self, certificate_id: str) -> None:
+        super().__init__(f"The certificate {certificate_id}, which this one was to replace, is no longer ACTIVE")
+
+
 class BelongsToNothing(InvalidRequest):
     """A certificate without a thing has nothing to hand on."""
 

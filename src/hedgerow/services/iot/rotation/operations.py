@@ -1,7 +1,9 @@
 """Rotation, the parts inside one transaction.
 
 The new certificate gets what the old one has: things and policies. Whichever of the two is left over in the end loses
-both and becomes INACTIVE: the old one when the device confirms with the new one, the new one when it never does.
+both and becomes INACTIVE: the old one when the device confirms with the new one, the new one when it never does. A new
+one cannot be confirmed while an operator has taken the old one back, nor be replaced before it is confirmed: whoever
+stole a certificate cannot keep what it was traded for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +15,7 @@ from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.events import AuthorisationChanged, Event
 from hedgerow.core.request import Request
 from hedgerow.services.iot.principals import certificate_arn
-from hedgerow.services.iot.rotation.errors import BelongsToNothing, NotACertificate, NotUsable
+from hedgerow.services.iot.rotation.errors import BelongsToNothing, NotACertificate, NotConfirmed, NotUsable, Withdrawn
 from hedgerow.services.iot.rotation.model import OVER, Rotation
 from hedgerow.services.iot.rotation.store import RotationStore
 from hedgerow.store import Answer, Tx
@@ -116,6 +118,8 @@ class RotationOperations:
     def under_way(self, tx: Tx, caller: Caller, request: str) -> Mapping[str, Any] | None:
         """Check the caller; answer what an earlier call with the same request was answered, or None."""
         old = self._usable(tx, caller)
+        if self._rotations.to_new(tx, caller.account, old) is not None:
+            raise NotConfirmed(old)
         if not self._things.things_of(tx, caller.account, old):
             raise BelongsToNothing(old)
         rotation = self._rotations.of_old(tx, caller.account, old)
@@ -152,6 +156,9 @@ class RotationOperations:
         rotation = self._rotations.to_new(tx, caller.account, new)
         if rotation is None:
             return Answer({})
+        old = self._certificates.get(tx, caller.account, rotation.old)
+        if old is not None and not old.active:
+            raise Withdrawn(rotation.old)
         return Answer({}, events=tuple(self._drop(tx, caller, rotation, rotation.old)))
 
     def over(self, tx: Tx, caller: Caller, certificate_id: str) -> tuple[Event, ...]:
@@ -171,7 +178,8 @@ class RotationOperations:
         """End the rotation, and the one of the two that is not needed any more."""
         self._rotations.remove(tx, caller.account, rotation)
         tx.cancel_follow_ups(OVER, account=caller.account, key=rotation.new)
-        if self._certificates.get(tx, caller.account, certificate_id) is None:
+        certificate = self._certificates.get(tx, caller.account, certificate_id)
+        if certificate is None:
             return []
         arn, events = certificate_arn(caller, certificate_id), list[Event]()
         for link in self._things.things_of(tx, caller.account, certificate_id):
@@ -179,6 +187,8 @@ class RotationOperations:
             events += self._steps.detach_thing_principal(tx, Request(members), caller).events
         for policy in self._policies.attached_to(tx, caller.account, certificate_id):
             events += self._steps.detach_policy(tx, Request({"policyName": policy, "target": arn}), caller).events
+        if not certificate.active:  # an operator said so, perhaps REVOKED
+            return events
         members = {"certificateId": certificate_id, "newStatus": "INACTIVE"}
         events += self._steps.update_certificate(tx, Request(members), caller).events
         return events

@@ -21,6 +21,7 @@ from hedgerow.services.iot.rotation import (
     RotationStore,
     Steps,
 )
+from hedgerow.services.iot.rotation.errors import NotConfirmed, Withdrawn
 from hedgerow.services.iot.rotation.model import OVER, OVERLAP_S
 from hedgerow.store import FollowUp
 from hedgerow.store.tx import follow_ups
@@ -72,6 +73,12 @@ class Desk:
 
     def confirm(self, caller: Caller) -> Any:
         return self.registry.store.run(self.operations.confirm_certificate_rotation, {}, caller)
+
+    def end(self) -> None:
+        """Let the time of the rotation be over."""
+        (timer,) = self.timers()
+        with self.registry.store.tx() as tx:
+            RotationFollowUps(rotations=self.operations).on_over(tx, timer)
 
     def timers(self) -> list[FollowUp]:
         """What is to happen to rotations later."""
@@ -125,6 +132,45 @@ def test_both_are_good_until_the_device_comes_with_the_new_one(desk: Desk) -> No
     changed = desk.confirm(device(new["certificateId"])).events
     assert (desk.state(desk.old.id), desk.state(new["certificateId"])) == (ENDED, USED)
     assert any(isinstance(one, AuthorisationChanged) and desk.old.id in one.principals for one in changed)
+
+
+def take_back(desk: Desk, certificate_id: str, status: str = "REVOKED") -> None:
+    request = {"certificateId": certificate_id, "newStatus": status}
+    desk.registry.store.run(desk.registry.certificates.update_certificate, request)
+
+
+@pytest.mark.parametrize("status", ["INACTIVE", "REVOKED"])
+def test_what_a_stolen_certificate_was_traded_for_ends_with_it(desk: Desk, status: str) -> None:
+    new = desk.rotate(device(desk.old))["certificateId"]
+    take_back(desk, desk.old.id, status)
+
+    with pytest.raises(Withdrawn):
+        desk.confirm(device(new))
+    with pytest.raises(NotConfirmed):
+        desk.rotate(device(new), "again")
+
+    desk.end()
+    assert desk.state(new) == ENDED
+    assert desk.state(desk.old.id)[0].value == status
+
+
+def test_a_new_certificate_that_was_revoked_stays_so_when_its_time_is_over(desk: Desk) -> None:
+    new = desk.rotate(device(desk.old))["certificateId"]
+    take_back(desk, new)
+
+    desk.end()
+
+    assert (desk.state(desk.old.id), desk.state(new)) == (USED, (Status.REVOKED, [], []))
+
+
+def test_a_confirmed_certificate_can_be_rotated_again(desk: Desk) -> None:
+    new = desk.rotate(device(desk.old))["certificateId"]
+    desk.confirm(device(new))
+
+    newer = desk.rotate(device(new), "again")["certificateId"]
+    desk.confirm(device(newer))
+
+    assert (desk.state(new), desk.state(newer)) == (ENDED, USED)
 
 
 def test_the_attachment_keeps_its_kind(desk: Desk) -> None:
