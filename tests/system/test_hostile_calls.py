@@ -205,6 +205,14 @@ def test_a_moment_that_no_calendar_has_is_refused(raw: RawClient, moment: str) -
     assert raw.well()
 
 
+@pytest.mark.parametrize("number", ["%D9%A3", "1_0", "%2010", "0x10", "1e1", "NaN", ""])
+def test_what_is_no_number_in_a_query_is_refused(raw: RawClient, number: str) -> None:
+    response = raw.send(raw.signed("GET", "/things", query=f"maxResults={number}"))
+
+    assert response.status == 400
+    assert raw.well()
+
+
 DOCUMENTS: dict[str, str] = {
     "deep lists": "[" * 50_000 + "]" * 50_000,
     "deep objects": '{"a":' * 50_000 + "1" + "}" * 50_000,

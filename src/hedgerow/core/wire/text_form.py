@@ -2,13 +2,16 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from hedgerow.core.wire.errors import Malformed
 from hedgerow.core.wire.json_form import read_base64
 from hedgerow.core.wire.model import Member, Shape
 from hedgerow.core.wire.timestamps import read_timestamp, write_timestamp
+
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,19}")
 
 
 def read_text(shape: Shape, text: str, path: str, *, header: bool = False, json_value: bool = False) -> Any:
@@ -35,15 +38,14 @@ def read_text(shape: Shape, text: str, path: str, *, header: bool = False, json_
 
 
 def _read_integer(text: str, path: str) -> int:
-    try:
-        if len(text) > 20:
-            raise ValueError
-        return int(text)
-    except ValueError:
-        raise Malformed(path, "a whole number") from None
+    if not _INTEGER.fullmatch(text):
+        raise Malformed(path, "a whole number")
+    return int(text)
 
 
 def _read_float(text: str, path: str) -> float:
+    if "_" in text or not text.isascii():  # which Python takes
+        raise Malformed(path, "a number")
     try:
         return float(text)
     except ValueError:

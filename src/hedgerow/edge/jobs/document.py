@@ -209,6 +209,6 @@ def _flag(value: Any, path: str) -> bool:
 def _count(value: Any, path: str) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not str(value).isdigit():
+    if isinstance(value, bool) or not str(value).isascii() or not str(value).isdigit():
         raise NotUnderstood(f"{path} must be a number of lines")
     return int(value)

@@ -67,6 +67,7 @@ def test_the_older_form_is_one_handler() -> None:
         (steps({"type": "runHandler"}), "steps[0].action.input.handler must be a text"),
         (steps(handler(timeout=3)), "steps[0].action has members that this edge does not know: timeout"),
         (steps(handler(allowStdErr="few")), "steps[0].action.allowStdErr must be a number of lines"),
+        (steps(handler(allowStdErr="\u00b2")), "steps[0].action.allowStdErr must be a number of lines"),
         (steps(handler(ignoreStepFailure="maybe")), "steps[0].action.ignoreStepFailure must be true or false"),
         (steps({"type": "runCommand", "input": {"command": 3}}), "steps[0].action.input.command must be a text"),
         (steps({"type": "collectLogs", "input": {"uploadUrl": "http://x"}}), "must begin with https://"),

@@ -5,6 +5,7 @@ Greengrass's form of the last three, with a level `namespace-<namespace>` before
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from hedgerow.store import Answer, Tx
 
 NAMESPACE: Final = "namespace-"
 LONGEST_TOKEN: Final = 64
+_INTEGER: Final = re.compile(r"-?[0-9]{1,15}")
 
 Work = Callable[[Device, Mapping[str, Any]], tuple[Message, Events]]
 
@@ -139,7 +141,7 @@ def _report(body: Mapping[str, Any]) -> Report:
 
 def _maybe_integer(body: Mapping[str, Any], name: str) -> int | None:
     value = body.get(name)
-    if isinstance(value, str) and value.lstrip("-").isdecimal() and len(value) <= 18:
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)  # AWS's examples send expectedVersion as a text
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**53):
         raise InvalidJobRequest(f"{name} must be an integer")

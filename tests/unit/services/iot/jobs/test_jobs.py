@@ -102,6 +102,8 @@ def test_jobs_of_a_namespace_have_topics_of_their_own(cloud: Cloud) -> None:
         ("j/update", {"status": "FAILED", "statusDetails": {"k": "\n"}}, "InvalidRequest"),
         ("j/update", {"status": "FAILED", "statusDetails": {"k" * 129: "v"}}, "InvalidRequest"),
         ("j/update", {"status": "IN_PROGRESS", "stepTimeoutInMinutes": 0}, "InvalidRequest"),
+        ("j/update", {"status": "FAILED", "expectedVersion": "--1"}, "InvalidRequest"),
+        ("j/update", {"status": "FAILED", "expectedVersion": "\u0661"}, "InvalidRequest"),
         ("j/get", [], "InvalidJson"),
     ],
 )
