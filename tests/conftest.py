@@ -1,9 +1,13 @@
-"""What every test gets: the database connections that it opened are closed after it."""
+"""What every test gets: the database connections that it opened are closed after it. Hypothesis watches no clock."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Connection, Engine, event
+
+settings.register_profile("hedgerow", deadline=None)  # a busy machine is no failure
+settings.load_profile("hedgerow")
 
 _used: set[Engine] = set()
 _shared: set[Engine] = set()
