@@ -28,7 +28,7 @@ from hedgerow.edge.identity import Identity, ends_at, fits, key_at, request_for
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console
 from hedgerow.edge.state import State, forget, recall, remember
-from hedgerow.edge.trouble import Trouble
+from hedgerow.edge.trouble import Trouble, ungrouped
 
 EARLY_S: Final = 30 * 86_400.0
 """How long before its end a certificate is traded."""
@@ -127,7 +127,11 @@ class Rotation:
                 new = await self._signed()
                 old = self.identity
                 await self._connect_with(new, old)
-                await self._switch(new, old, order)
+                try:
+                    await self._switch(new, old, order)
+                except BaseException:  # what is used is what will be used after a restart, or goes back to it
+                    self._use(old)
+                    raise
         await self._confirm()
         if await self._ordered() != order or self.identity != await current(self._state, self._first):
             raise NotRotated("the cloud does not let the new certificate in")
@@ -140,10 +144,11 @@ class Rotation:
 
     async def run(self) -> None:
         """Confirm what is not confirmed, fall back where the cloud refuses, and rotate in time; until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._confirming())
-            tasks.create_task(self._falling_back())
-            tasks.create_task(self._in_time())
+        with ungrouped():
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._confirming())
+                tasks.create_task(self._falling_back())
+                tasks.create_task(self._in_time())
 
     async def _signed(self) -> Identity:
         """Have a certificate for a new key; what an earlier try left is used again."""

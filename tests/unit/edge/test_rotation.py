@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from hedgerow.base.errors import Unavailable
 from hedgerow.base.files import RealFiles
 from hedgerow.edge.configuration import Endpoint
 from hedgerow.edge.https import Answered
@@ -31,10 +33,19 @@ class Killed(Exception):
 class Life:
     """One life of the process, which ends at its `at`-th step; a step may be done or not when it ends there."""
 
-    def __init__(self, at: int = 0) -> None:
+    def __init__(self, at: int = 0, *, full_at: int = 0) -> None:
         self._at = at
         self._steps = 0
+        self._writes = 0
+        self._full_at = full_at
         self.over = False
+        self.full = False  # the disk was, once
+
+    def write(self) -> None:
+        self._writes += 1
+        if self._writes == self._full_at:
+            self.full = True
+            raise Unavailable("the disk is full")
 
     def step(self) -> None:
         self._steps += 1
@@ -60,6 +71,7 @@ class MortalState:
 
     async def write(self, step: Any) -> Any:
         self._life.step()
+        self._life.write()
         result = await self._state.write(step)
         self._life.step()
         return result
@@ -135,6 +147,9 @@ class Line:
         self.up.clear()
         self._news.set()
 
+    def cut(self) -> None:
+        self.use(self._identity)
+
     async def run(self, rotation: Rotation) -> None:
         while True:
             self._news.clear()
@@ -168,7 +183,7 @@ class Site:
             line = Line(self.cloud, identity)
             rotation = self._rotation(identity, line, state, life)
             async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(rotation.run()), tasks.create_task(line.run(rotation))]
+                running = [tasks.create_task(steadily(rotation)), tasks.create_task(line.run(rotation))]
                 await then(rotation, line)
                 for task in running:
                     task.cancel()
@@ -197,6 +212,12 @@ def fit(identity: Identity, cloud: Cloud) -> bool:
     """Tell whether the device has a key, and the one certificate that is good."""
     good = [certificate for certificate, active in cloud.active.items() if active]
     return identity.private_key.exists() and good == [identity.certificate.read_text()]
+
+
+async def steadily(rotation: Rotation) -> None:
+    while True:
+        with suppress(Unavailable):
+            await rotation.run()
 
 
 async def rotated(rotation: Rotation, line: Line) -> None:
@@ -233,6 +254,27 @@ def test_a_device_that_is_killed_at_any_step_comes_back_and_ends_with_one_good_c
         assert not site.cloud.active[site.first.certificate.read_text()]
 
     assert kills > 15  # each write, file and request, before and after
+
+
+def test_a_device_whose_disk_is_full_at_any_write_stays_with_what_the_cloud_lets_in(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for at in count(1):
+        site, life = Site(tmp_path / str(at), pki, monkeypatch), Life(full_at=at)
+
+        async def full(rotation: Rotation, line: Line, cloud: Cloud = site.cloud) -> None:
+            await line.up.wait()
+            with suppress(Unavailable):
+                await rotation.rotate("order")
+            cloud.a_day_passes()
+            line.cut()
+            await until_fit(rotation, line)
+
+        assert asyncio.run(site.live(life, full))
+        if not life.full:
+            break
+
+    assert at > 2
 
 
 @pytest.mark.parametrize("refusals", [1, 2, 3, 4])
