@@ -2,7 +2,7 @@
 
 All packets of a read are handled in one pass; what goes out is collected and written once per turn. The usual PUBLISH
 (no retain, no properties, a topic that was published to before) takes the short way in `_parse`; all else the long way.
-CONNECT is answered by `admission`, SUBSCRIBE by `subscribing`, endings by `gateway`.
+The long way is in `publishing`; CONNECT is answered by `admission`, SUBSCRIBE by `subscribing`, endings by `gateway`.
 Spec: MQTT 5.0 sections 3 and 4, MQTT 3.1.1 sections 3 and 4; AWS's deviations.
 """
 
@@ -10,7 +10,6 @@ Spec: MQTT 5.0 sections 3 and 4, MQTT 3.1.1 sections 3 and 4; AWS's deviations.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -19,7 +18,6 @@ from hedgerow.core.mqtt.aliases import Aliases
 from hedgerow.core.mqtt.codec import PINGRESP, TO_SERVER, encode_ack, encode_disconnect
 from hedgerow.core.mqtt.decoder import decode_body, header
 from hedgerow.core.mqtt.errors import BadPacket
-from hedgerow.core.mqtt.forwarding import forwarded
 from hedgerow.core.mqtt.packets import (
     MQTT_3_1_1,
     MQTT_5,
@@ -35,10 +33,9 @@ from hedgerow.core.mqtt.packets import (
 )
 from hedgerow.core.mqtt.properties import Property, write_properties
 from hedgerow.core.mqtt.reasons import Reason
-from hedgerow.core.mqtt.session import Parcel, Session
-from hedgerow.core.mqtt.topics import BASIC_INGEST, is_name
+from hedgerow.core.mqtt.session import Session
 from hedgerow.core.tls import WayIn
-from hedgerow.gateway import exactly_once
+from hedgerow.gateway import exactly_once, publishing
 from hedgerow.gateway.account import Account, Route
 from hedgerow.gateway.explaining import EXPLAINED, reason
 from hedgerow.gateway.grants import Permissions
@@ -48,7 +45,6 @@ from hedgerow.gateway.short_way import fan_out, fan_out_1
 if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
 
-ROUTES: Final = 256  # topics whose route and permission a connection remembers
 NEVER: Final = 1 << 62
 
 
@@ -101,12 +97,9 @@ class Connection:
     """See the module. Answers `hedgerow.core.mqtt.session.Link`."""
 
     __slots__ = (
-        "_aliases",
         "_gateway",
         "_need",
-        "_published",
         "_rest",
-        "_routes",
         "account",
         "acked",
         "admitted",
@@ -120,6 +113,7 @@ class Connection:
         "epoch",
         "explains",
         "extra",
+        "heard",
         "keep_alive",
         "left",
         "max_packet",
@@ -132,7 +126,9 @@ class Connection:
         "published",
         "published_1",
         "question",
+        "rate",
         "refusals",
+        "routes",
         "seen",
         "session",
         "session_id",
@@ -178,9 +174,9 @@ class Connection:
         self._rest = bytearray()
         self._need = 0
         self.woken = False
-        self._routes: dict[bytes, Route] = {}
-        self._aliases: dict[int, str] | None = None
-        self._published = 0  # in this second, where the set has rates
+        self.routes: dict[bytes, Route] = {}  # of topics that take the short way
+        self.heard: dict[int, str] | None = None  # topic aliases, of the client
+        self.rate = (0, 0)  # the second of the last publication and how many came in it; where there are limits
         self.wanted: Wanted | None = None  # by the account's IoT log, of this client
         self.watched = False  # what is sent to it is logged
         self.bytes_in = self.bytes_out = 0
@@ -258,7 +254,7 @@ class Connection:
         self.enrichment = write_properties({Property.USER_PROPERTY: list(admitted.enrichment)})
         self.wanted = admitted.logging
         self.watched = self.wanted is not None and self.wanted.wants("Publish-Out", Level.INFO)
-        self._routes.clear()
+        self.routes.clear()
 
     def sent(self, topic: str) -> None:
         self._gateway.activity.say(self, "Publish-Out", topicName=topic)
@@ -303,7 +299,7 @@ class Connection:
         if body + length != size:
             return False
         stop = body + 2 + (data[body] << 8 | data[body + 1])
-        route = self._routes.get(data[body + 2 : stop])
+        route = self.routes.get(data[body + 2 : stop])
         if route is None or route.version != self.account.tree.version or size - stop > self._gateway.limits.payload:
             return False
         v3 = self.version == MQTT_3_1_1
@@ -329,7 +325,7 @@ class Connection:
         at = 0
         size = len(data)
         short = short_1 = acked = 0
-        routes = self._routes
+        routes = self.routes
         limits, router = self._gateway.limits, self._gateway.router
         max_packet = limits.packet
         payload = limits.payload
@@ -411,7 +407,7 @@ class Connection:
             return
         match packet:
             case Publish():
-                self._publish(packet)
+                publishing.publish(self._gateway, self, packet)
             case Ack():
                 self._ack(packet)
             case _ if kind == Kind.PINGREQ:
@@ -433,122 +429,6 @@ class Connection:
             exactly_once.acknowledge(self, gateway.journal, packet, gateway.now)
         if session.settled or session.starting:
             gateway.router.settle(self.account, session)
-
-    def _publish(self, packet: Publish) -> None:
-        limits = self._gateway.limits
-        if packet.qos > limits.maximum_qos:
-            raise BadPacket("QoS 2 is not supported", Reason.QOS_NOT_SUPPORTED)
-        topic = packet.topic if self.version == MQTT_3_1_1 else self._aliased(packet)
-        if not is_name(topic, limits):
-            raise BadPacket("the topic is not valid", Reason.TOPIC_NAME_INVALID)
-        if len(packet.payload) > limits.payload:
-            raise BadPacket(f"a payload of {len(packet.payload)} bytes", Reason.PACKET_TOO_LARGE)
-        if packet.qos == 2 and exactly_once.repeated(self, packet.packet_id):
-            return
-        if packet.qos and self.pending + len(self.session.received) >= limits.receive_maximum:
-            raise BadPacket("more publications under way than allowed", Reason.RECEIVE_MAXIMUM_EXCEEDED)
-        if limits.publishes_per_s and not self._within_rate(limits.publishes_per_s):
-            return  # AWS discards these without an answer
-        if not self._may_publish(topic, packet):
-            return
-        self._hand_on(topic, packet)
-
-    def _aliased(self, packet: Publish) -> str:
-        alias = packet.properties.get(Property.TOPIC_ALIAS)
-        if Property.SUBSCRIPTION_ID in packet.properties:
-            raise BadPacket("a subscription identifier in a PUBLISH to a server", Reason.PROTOCOL_ERROR)
-        if alias is None:
-            if not packet.topic:
-                raise BadPacket("neither topic nor topic alias", Reason.PROTOCOL_ERROR)
-            return packet.topic
-        if alias > self._gateway.limits.topic_alias_maximum:
-            raise BadPacket(f"topic alias {alias}", Reason.TOPIC_ALIAS_INVALID)
-        if self._aliases is None:
-            self._aliases = {}
-        if packet.topic:
-            self._aliases[alias] = packet.topic
-            return packet.topic
-        known = self._aliases.get(alias)
-        if known is None:
-            raise BadPacket(f"topic alias {alias} stands for nothing", Reason.TOPIC_ALIAS_INVALID)
-        return known
-
-    def _within_rate(self, limit: int) -> bool:
-        second, count = divmod(self._published, 1_000_000)
-        now = int(self.seen)
-        count = count + 1 if second == now % 1_000_000 else 1
-        self._published = (now % 1_000_000) * 1_000_000 + count
-        return count <= limit
-
-    def _may_publish(self, topic: str, packet: Publish) -> bool:
-        may = self.permissions.may
-        if not may("iot:Publish", "topic/" + topic):
-            self._refuse(topic, packet, Reason.NOT_AUTHORIZED, f"may not publish to {topic}")
-            return False
-        if packet.retain and not may("iot:RetainPublish", "topic/" + topic):
-            self._refuse(topic, packet, Reason.NOT_AUTHORIZED, f"may not retain on {topic}")
-            return False
-        if packet.retain and topic.startswith("$"):
-            self._refuse(topic, packet, Reason.TOPIC_NAME_INVALID, f"may not retain on {topic}")
-            return False
-        return True
-
-    def _refuse(self, topic: str, packet: Publish, code: Reason, why: str) -> None:
-        """A refused publication: MQTT 5 says so in its PUBACK; where there is none, the connection is cut. [DR-10]"""
-        self._gateway.lifecycle.refused(self, code, why)
-        if self.wanted is not None:
-            more = self.permissions.last_refusal if code == Reason.NOT_AUTHORIZED else why
-            self._gateway.activity.denied(self, "Publish-In", topic, code, more)
-        if self.version == MQTT_5 and packet.qos:
-            kind = Kind.PUBACK if packet.qos == 1 else Kind.PUBREC
-            said = reason(why, self.max_packet, wanted=self.explains)
-            self.send(encode_ack(kind, packet.packet_id, MQTT_5, code, said))
-        else:
-            word = "AUTH_ERROR" if code == Reason.NOT_AUTHORIZED else "CLIENT_ERROR"
-            self.fail(code, word, why)
-
-    def _hand_on(self, topic: str, packet: Publish) -> None:
-        gateway = self._gateway
-        properties, expires_at = b"", None
-        if packet.properties:
-            properties, expires_at = forwarded(packet.properties, gateway.limits, gateway.clock.now())
-        properties += self.enrichment
-        ident = packet.packet_id
-        if topic.startswith("$") and not topic.startswith(BASIC_INGEST):
-            message = gateway.router.message(
-                self, Parcel(topic, packet.payload, packet.qos, False, properties, expires_at)
-            )
-            if gateway.control.wants(message):
-                if self.wanted is not None:
-                    message = replace(message, trace=gateway.activity.published(self, topic))
-                gateway.ask(self, message, ident)
-                if "/shadow/" in topic:  # others may watch what is asked of a shadow
-                    gateway.router.publish(self.account, message, self.session, None)
-            else:
-                self._refuse(topic, packet, Reason.TOPIC_NAME_INVALID, f"nothing takes publications to {topic}")
-            return
-        parcel = Parcel(topic, packet.payload, packet.qos, packet.retain, properties, expires_at)
-        trace = "" if self.wanted is None else gateway.activity.published(self, topic)
-        if not packet.qos:
-            gateway.router.publish_from(self, parcel, None, trace=trace)
-        else:
-            also = exactly_once.begun(self, ident) if packet.qos == 2 else ()
-            self.pending += packet.qos == 1
-            gateway.router.publish_from(self, parcel, lambda ok: self.answer(ident, ok), also, trace)
-        self._remember(topic, packet)
-
-    def _remember(self, topic: str, packet: Publish) -> None:
-        """Let the next publication to this topic take the short way, when that is the same."""
-        if self.wanted is not None or self.enrichment or self._gateway.limits.publishes_per_s:
-            return
-        route = self.account.routes.get(topic)
-        if route is None or route.remote or route.uniform not in (-1, self.version) or not packet.topic:
-            return
-        if not self.permissions.decide("iot:Publish", "topic/" + topic)[1]:
-            return
-        if len(self._routes) >= ROUTES:
-            self._routes.clear()
-        self._routes[topic.encode()] = route
 
     def answer(self, packet_id: int, ok: bool, code: Reason = Reason.SUCCESS) -> None:
         """Acknowledge a publication that was waiting. What could not be kept is not acknowledged in MQTT 3.1.1."""

@@ -94,8 +94,8 @@ def test_whose_type_adds_nothing_still_takes_the_short_way(world: World) -> None
         client.publish("a")
         client.publish("a")
 
-    assert lamp.connection._routes == {}
-    assert list(other.connection._routes) == [b"a"]
+    assert lamp.connection.routes == {}
+    assert list(other.connection.routes) == [b"a"]
 
 
 def test_user_properties_are_read_as_they_were_written() -> None:
