@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from hedgerow.base.device_policy import device_policy
 from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.cli.asking import asked
@@ -25,30 +26,6 @@ app = typer.Typer(help="Devices made before delivery.", no_args_is_help=True)
 POLICY: Final = "hedgerow-device"
 AT_ONCE: Final = 8
 _OFTEN: Final = 10  # faults that are listed one by one
-
-
-def device_policy(region: str, account: str) -> dict[str, Any]:
-    """Answer a policy that lets a thing connect as itself, use its own topics only, and rotate its certificate."""
-    own = f"arn:aws:iot:{region}:{account}:"
-    name = "${iot:Connection.Thing.ThingName}"
-    topics = [f"devices/{name}/*", f"$aws/things/{name}/*", f"$aws/commands/things/{name}/*"]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": "iot:Connect", "Resource": f"{own}client/{name}"},
-            {
-                "Effect": "Allow",
-                "Action": ["iot:Publish", "iot:Receive", "iot:RetainPublish"],
-                "Resource": [f"{own}topic/{topic}" for topic in topics],
-            },
-            {
-                "Effect": "Allow",
-                "Action": "iot:Subscribe",
-                "Resource": [f"{own}topicfilter/{topic}" for topic in topics],
-            },
-            {"Effect": "Allow", "Action": "hedgerow:RotateCertificate", "Resource": "*"},
-        ],
-    }
 
 
 @app.command()

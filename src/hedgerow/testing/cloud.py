@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import boto3
 
+from hedgerow.base.device_policy import device_policy
+
 READY_WITHIN_S: Final = 60.0
 STOP_WITHIN_S: Final = 30.0
 _POLL_S: Final = 0.02
@@ -225,25 +227,3 @@ class TestCloud:
             ca_file=Path(ready["ca_file"]),
             certificate_arn=made["certificateArn"],
         )
-
-
-def device_policy(region: str, account: str) -> dict[str, Any]:
-    """Answer the default policy of test devices."""
-    own, name = f"arn:aws:iot:{region}:{account}:", "${iot:Connection.Thing.ThingName}"
-    topics = [f"devices/{name}/*", f"$aws/things/{name}/*", f"$aws/commands/things/{name}/*"]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": "iot:Connect", "Resource": f"{own}client/{name}"},
-            {
-                "Effect": "Allow",
-                "Action": ["iot:Publish", "iot:Receive", "iot:RetainPublish"],
-                "Resource": [f"{own}topic/{topic}" for topic in topics],
-            },
-            {
-                "Effect": "Allow",
-                "Action": "iot:Subscribe",
-                "Resource": [f"{own}topicfilter/{topic}" for topic in topics],
-            },
-        ],
-    }
