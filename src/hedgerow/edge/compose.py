@@ -4,28 +4,29 @@
 made of until it is stopped.
 """
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from hedgerow.base.clock import Clock, SystemClock
-from hedgerow.base.errors import Unavailable
 from hedgerow.base.files import Files, RealFiles
 from hedgerow.base.ids import Ids, RandomIds
 from hedgerow.base.log import get_logger
 from hedgerow.edge import configuration
 from hedgerow.edge.backoff import Backoff
 from hedgerow.edge.configuration import Configuration
+from hedgerow.edge.enrolment import Way, enrolled, known_identity, tried
 from hedgerow.edge.identity import Identity
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console, log_to_files
 from hedgerow.edge.provisioning import Enrolment
+from hedgerow.edge.ready_made import ReadyMade
 from hedgerow.edge.rotation import current
 from hedgerow.edge.settings import EdgeSettings, configuration_text
-from hedgerow.edge.state import State, recall
-from hedgerow.edge.trouble import Trouble
+from hedgerow.edge.state import State
+from hedgerow.edge.vending import VendingEnrolment
+from hedgerow.edge.vending_line import Line
 
 _log = get_logger("edge")
 
@@ -62,39 +63,36 @@ class Edge:
     async def _identity(self) -> Identity:
         given = self.settings.given
         if given is not None:
-            return Identity(thing_name=given.thing_name, certificate=given.certificate, private_key=given.private_key)
-        known = await self._state.read(lambda c: recall(c, "identity"))
+            ready = ReadyMade(given)
+            _log.info("nothing to enrol", extra={"fields": {"way": str(ready)}})
+            return await tried(ready, console=self._console, backoff=self._backoff)
+        known = await known_identity(self._state)
         if known is not None:
-            return Identity.of(known)
-        return await self._enrolled()
+            return known
+        return await enrolled(self._way(), console=self._console, backoff=self._backoff)
 
-    async def _enrolled(self) -> Identity:
-        claim = self.settings.claim
-        assert claim is not None  # noqa: S101  # the configuration has one of both
-        enrolment = Enrolment(
-            configuration=self.settings,
-            claim=claim,
+    def _way(self) -> Way:
+        settings = self.settings
+        if settings.vending is not None:
+            line = Line(
+                endpoint=settings.vending.endpoint, root_ca=settings.root_ca, by_socket=settings.vending.by_socket
+            )
+            return VendingEnrolment(
+                vending=settings.vending,
+                answers=line.answers,
+                state=self._state,
+                files=self._files,
+                console=self._console,
+            )
+        assert settings.claim is not None  # noqa: S101  # the configuration has one of them
+        return Enrolment(
+            configuration=settings,
+            claim=settings.claim,
             state=self._state,
             files=self._files,
             clock=self._clock,
             ids=self._ids,
         )
-        self._console.say(f"enrolling at {claim.endpoint} with the template {claim.template}")
-        while True:
-            try:
-                identity = await enrolment.attempt()
-            except Unavailable as trouble:
-                lasting = isinstance(trouble, Trouble) and trouble.permanent
-                wait = self._backoff.next(permanent=lasting)
-                fields = {"cause": str(trouble), "wait_s": round(wait, 1), "permanent": lasting}
-                _log.warning("not enrolled", extra={"fields": fields})
-                self._console.say(f"not enrolled: {trouble}")
-                await asyncio.sleep(wait)
-            else:
-                fields = {"thing": identity.thing_name, "certificate": identity.certificate_id}
-                _log.info("enrolled", extra={"fields": fields})
-                self._console.say(f"enrolled as {identity.thing_name}")
-                return identity
 
     async def _run_device(self, first: Identity, identity: Identity) -> None:
         from hedgerow.edge.device import Device  # late: an edge that only enrols does not need all of this

@@ -1,36 +1,29 @@
 """The edge's configuration, in the form of the Greengrass nucleus' `config.yaml`.
 
 `system`, and under `services` the configurations of `aws.greengrass.Nucleus`,
-`aws.greengrass.FleetProvisioningByClaim` and our own `hedgerow.Jobs`.
+`aws.greengrass.FleetProvisioningByClaim`, and our own `hedgerow.VendingMachine` and `hedgerow.Jobs`. One way to an
+identity at most: a ready-made certificate, by claim, or by the vending machine.
 Unknown keys are warned of; what is missing or wrong is said all at once (Unusable). Endpoints may carry `:port`.
 Leaves to others: the identity that enrolment gives (`state.py`), what is done with the values.
 """
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from hedgerow.base.errors import Unusable
+from hedgerow.edge.endpoint import Endpoint as Endpoint
+from hedgerow.edge.endpoint import endpoint as endpoint
+from hedgerow.edge.endpoint import endpoint_at, path_below
 from hedgerow.edge.section import Report, Section
+from hedgerow.edge.vending_settings import VENDING, Vending, vending_of
 
 NUCLEUS: Final = "aws.greengrass.Nucleus"
 CLAIM_PLUGIN: Final = "aws.greengrass.FleetProvisioningByClaim"
 JOBS: Final = "hedgerow.Jobs"
-_HOST_AND_PORT = re.compile(
-    r"(?P<host>\[[0-9A-Fa-f:]+\]|[^:/]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:]*)(:(?P<port>\d{1,5}))?"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a listener of the cloud is."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+_READY_MADE: Final = "system.certificateFilePath"
+_FILES: Final = ("certificateFilePath", "privateKeyPath")
+_CLAIM_FILES: Final = ("claimCertificatePath", "claimCertificatePrivateKeyPath")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +77,7 @@ class JobSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """An identity that was made elsewhere: nothing to enrol."""
+    """A key and a certificate that were made elsewhere: nothing to ask for. Without a name the certificate says it."""
 
     thing_name: str
     certificate: Path
@@ -107,6 +100,7 @@ class Configuration:
     jobs: JobSettings = field(default_factory=JobSettings)
     claim: Claim | None = None
     given: Given | None = None
+    vending: Vending | None = None
     default_user: str = ""
     shell: str = "sh"
     status_interval_s: int = 86_400
@@ -129,15 +123,6 @@ def read(text: str, *, root: Path, name: str = "config.yaml") -> Configuration:
         faults = [f"missing: {', '.join(sorted(set(report.missing)))}"] if report.missing else []
         raise Unusable(f"{name} cannot be used: {'; '.join(faults + report.wrong)}")
     return _with_warnings(configuration, tuple(report.warnings))
-
-
-def endpoint(text: str, port: int) -> Endpoint | None:
-    """Read `host`, `host:port`, `[v6]:port` or a URL of these; None when it is none of them."""
-    bare = re.sub(r"^[a-z]+://", "", text).rstrip("/")
-    match = _HOST_AND_PORT.fullmatch(bare)
-    if match is None or not 0 < int(match["port"] or port) < 65536:
-        return None
-    return Endpoint(match["host"].strip("[]"), int(match["port"] or port))
 
 
 def read_yaml(text: str, name: str) -> Any:
@@ -170,10 +155,8 @@ def _configuration(top: Section, root: Path, report: Report) -> Configuration:
     stated_root = _either(plugin.text("rootPath"), system.text("rootpath"))
     if stated_root and Path(stated_root).resolve() != root.resolve():
         report.warnings.append(f"rootPath {stated_root} gives way to the folder on the command line, {root}")
-    given = _given(system, root, report)
-    if given is not None:  # an identity was given: what the plugin is told is not looked at
-        plugin.without_effect("provisioningTemplate", "templateParameters", "deviceId")
-        plugin.without_effect("claimCertificatePath", "claimCertificatePrivateKeyPath")
+    vending = services.section(VENDING).section("configuration")
+    way = _way(system, plugin, vending, report)
     root_ca = _either(system.text("rootCaPath"), plugin.text("rootCaPath"))
     if not root_ca:
         report.missing.append(f"services.{CLAIM_PLUGIN}.configuration.rootCaPath (or system.rootCaPath)")
@@ -184,12 +167,13 @@ def _configuration(top: Section, root: Path, report: Report) -> Configuration:
     values: dict[str, Any] = _endpoints(nucleus, plugin, region, report)
     return Configuration(
         root=root,
-        root_ca=_path(root, root_ca),
+        root_ca=path_below(root, root_ca),
         region=region,
         role_alias=_either(nucleus.text("iotRoleAlias"), plugin.text("iotRoleAlias")),
-        given=given,
-        claim=_claim(plugin, root, values["mqtt_endpoint"], report) if given is None else None,
-        ipc_socket=_path(root, ipc_socket) if ipc_socket else None,
+        given=_given(system, root, report) if way == _READY_MADE else None,
+        claim=_claim(plugin, root, values["mqtt_endpoint"], report) if way == CLAIM_PLUGIN else None,
+        vending=vending_of(vending, root, values["data_plane"], report) if way == VENDING else None,
+        ipc_socket=path_below(root, ipc_socket) if ipc_socket else None,
         environment={key: str(value) for key, value in top.mapping("setenv").items()},
         jobs=_jobs(services.section(JOBS).section("configuration"), root),
         **values,
@@ -197,16 +181,35 @@ def _configuration(top: Section, root: Path, report: Report) -> Configuration:
     )
 
 
-def _given(system: Section, root: Path, report: Report) -> Given | None:
-    names = ("thingName", "certificateFilePath", "privateKeyPath")
-    values = {name: system.text(name) for name in names}
-    if not any(values.values()):
-        return None
+def _way(system: Section, plugin: Section, vending: Section, report: Report) -> str:
+    """Answer how the device comes to its identity; two ways at once are a fault, none is a claim that lacks all."""
+    claimed = [plugin.text(name) for name in ("provisioningTemplate", *_CLAIM_FILES)]
+    there = {
+        _READY_MADE: any(system.text(name) for name in _FILES),
+        CLAIM_PLUGIN: any(claimed),
+        VENDING: bool(vending),
+    }
+    ways = [way for way, is_there in there.items() if is_there]
+    if len(ways) > 1:
+        report.wrong.append(f"{' and '.join(ways)} are {len(ways)} ways to an identity at once; keep one of them")
+    elif not ways:
+        report.wrong.append(f"there is no way to an identity: none of {', '.join(there)}")
+    if not there[_READY_MADE] and system.text("thingName"):  # half an identity
+        report.missing.extend(f"system.{name}" for name in _FILES)
+    way = ways[0] if ways else CLAIM_PLUGIN
+    if way != CLAIM_PLUGIN:
+        plugin.without_effect("templateParameters", "deviceId", "csrPath", "csrPrivateKeyPath")
+    return way
+
+
+def _given(system: Section, root: Path, report: Report) -> Given:
+    """The thing name may be absent: it is the certificate's common name then."""
+    values = {name: system.text(name) for name in _FILES}
     report.missing.extend(f"system.{name}" for name, value in values.items() if not value)
     return Given(
-        thing_name=values["thingName"],
-        certificate=_path(root, values["certificateFilePath"]),
-        private_key=_path(root, values["privateKeyPath"]),
+        thing_name=system.text("thingName"),
+        certificate=path_below(root, values["certificateFilePath"]),
+        private_key=path_below(root, values["privateKeyPath"]),
     )
 
 
@@ -217,13 +220,13 @@ def _endpoints(nucleus: Section, plugin: Section, region: str, report: Report) -
     if not data:
         report.missing.append(f"services.{NUCLEUS}.configuration.iotDataEndpoint")
         data = "missing"
-    mqtt = _endpoint(data, mqtt_port, "iotDataEndpoint", report)
+    mqtt = endpoint_at(data, mqtt_port, "iotDataEndpoint", report)
     stated = nucleus.text("greengrassDataPlaneEndpoint")
     if stated == "iotdata" or (not stated and ".amazonaws." not in mqtt.host):
         stated = str(Endpoint(mqtt.host, 1)).rpartition(":")[0]
     elif not stated:
         stated = f"greengrass-ats.iot.{region}.amazonaws.com"
-    data_plane = _endpoint(
+    data_plane = endpoint_at(
         stated,
         nucleus.number("greengrassDataPlanePort", 8443, least=1, most=65535),
         "greengrassDataPlaneEndpoint",
@@ -234,11 +237,11 @@ def _endpoints(nucleus: Section, plugin: Section, region: str, report: Report) -
     return {
         "mqtt_endpoint": mqtt,
         "data_plane": data_plane,
-        "credentials": _endpoint(credentials, default, "iotCredEndpoint", report) if credentials else None,
+        "credentials": endpoint_at(credentials, default, "iotCredEndpoint", report) if credentials else None,
     }
 
 
-def _claim(plugin: Section, root: Path, data: Endpoint, report: Report) -> Claim | None:
+def _claim(plugin: Section, root: Path, data: Endpoint, report: Report) -> Claim:
     csr, csr_key = plugin.text("csrPath"), plugin.text("csrPrivateKeyPath")
     if bool(csr) != bool(csr_key):
         report.wrong.append(f"services.{CLAIM_PLUGIN}.configuration needs csrPath and csrPrivateKeyPath, or neither")
@@ -246,16 +249,16 @@ def _claim(plugin: Section, root: Path, data: Endpoint, report: Report) -> Claim
     plugin.without_effect("proxyUserName", "proxyPassword")
     mqtt_port = plugin.number("mqttPort", data.port, least=1, most=65535)
     return Claim(
-        endpoint=_endpoint(plugin.text("iotDataEndpoint", data.host), mqtt_port, "iotDataEndpoint", report),
+        endpoint=endpoint_at(plugin.text("iotDataEndpoint", data.host), mqtt_port, "iotDataEndpoint", report),
         template=plugin.required("provisioningTemplate"),
-        certificate=_path(root, plugin.required("claimCertificatePath")),
-        private_key=_path(root, plugin.required("claimCertificatePrivateKeyPath")),
+        certificate=path_below(root, plugin.required("claimCertificatePath")),
+        private_key=path_below(root, plugin.required("claimCertificatePrivateKeyPath")),
         parameters={key: str(value) for key, value in plugin.mapping("templateParameters").items()},
         device_id=plugin.text("deviceId"),
-        csr=_path(root, csr) if csr else None,
-        csr_private_key=_path(root, csr_key) if csr_key else None,
-        new_certificate=_path(root, plugin.text("certificatePath", "thingCert.crt")),
-        new_private_key=_path(root, plugin.text("privateKeyPath", "privKey.key")),
+        csr=path_below(root, csr) if csr else None,
+        csr_private_key=path_below(root, csr_key) if csr_key else None,
+        new_certificate=path_below(root, plugin.text("certificatePath", "thingCert.crt")),
+        new_private_key=path_below(root, plugin.text("privateKeyPath", "privKey.key")),
     )
 
 
@@ -307,7 +310,7 @@ def _jobs(jobs: Section, root: Path) -> JobSettings:
     folder = jobs.text("handlerPath")
     return JobSettings(
         enabled=jobs.flag("enabled", default=True),
-        handlers=_path(root, folder) if folder else None,
+        handlers=path_below(root, folder) if folder else None,
         reboot_command=tuple(jobs.text("rebootCommand").split()),
     )
 
@@ -319,24 +322,13 @@ def _logging(logging: Section, root: Path) -> Logging:
         level=logging.choice("level", "INFO", ("DEBUG", "INFO", "WARN", "ERROR")).replace("WARN", "WARNING"),
         file_bytes=logging.number("fileSizeKB", 1024, least=1) * 1024,
         total_bytes=logging.number("totalLogsSizeKB", 10_240, least=1) * 1024,
-        folder=_path(root, folder) if folder else None,
+        folder=path_below(root, folder) if folder else None,
     )
-
-
-def _endpoint(text: str, port: int, name: str, report: Report) -> Endpoint:
-    found = endpoint(text, port)
-    if found is None:
-        report.wrong.append(f"{name} must be a host or host:port, not {text!r}")
-    return found or Endpoint("", port)
 
 
 def _either(first: str, second: str) -> str:
     """Both were read, so that neither is called unknown; the first wins."""
     return first or second
-
-
-def _path(root: Path, text: str) -> Path:
-    return root / text  # an absolute path stays what it is
 
 
 def _with_warnings(configuration: Configuration, warnings: tuple[str, ...]) -> Configuration:

@@ -70,7 +70,9 @@ class Connection:
         clock: Clock,
         console: Console,
         backoff: Backoff | None = None,
+        until_let_in: str = "",
     ) -> None:
+        """`until_let_in` is what to think of a refusal as long as the cloud has never let this process in."""
         self._endpoint = endpoint
         self._identity = identity
         self._root_ca = root_ca
@@ -90,6 +92,7 @@ class Connection:
         self._uses = 0  # counts identities
         self._requests: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._known = False  # the console knows that we are connected
+        self._until_let_in = until_let_in
 
     @property
     def connected(self) -> bool:
@@ -240,6 +243,7 @@ class Connection:
 
     def _greet(self) -> None:
         self._known = True
+        self._until_let_in = ""
         self._console.say(f"connected to {self._endpoint} as {self._identity.thing_name}")
         _log.info("connected", extra={"fields": {"endpoint": str(self._endpoint), "thing": self._identity.thing_name}})
         for callback in self._on_connected:
@@ -353,9 +357,12 @@ class Connection:
         wait = self._backoff.next(permanent=trouble.permanent)
         if isinstance(trouble, TakenOver):
             wait = max(wait, _TAKEN_OVER_WAIT_S)
-        fields = {"cause": str(trouble), "wait_s": round(wait, 1)}
+        cause = str(trouble)
+        if isinstance(trouble, NotLetIn) and self._until_let_in:
+            cause = f"{cause} ({self._until_let_in})"
+        fields = {"cause": cause, "wait_s": round(wait, 1)}
         _log.warning("not connected" if not self._known else "connection lost", extra={"fields": fields})
-        self._console.say(f"{trouble}; trying again")
+        self._console.say(f"{cause}; trying again")
         self._known = False
         await asyncio.sleep(wait)
 

@@ -41,6 +41,7 @@ from hedgerow.edge.ipc.server import IpcServer
 from hedgerow.edge.jobs.compose import job_channel_of
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console
+from hedgerow.edge.ready_made import HINT
 from hedgerow.edge.rotation import Place, Rotation
 from hedgerow.edge.spool import Spool
 from hedgerow.edge.state import State
@@ -224,6 +225,7 @@ class Device:
             spool=Spool(self._state, limit_bytes=settings.mqtt.spool_bytes),
             clock=self._clock,
             console=self._console,
+            until_let_in=HINT if settings.given is not None else "",
         )
 
     def _credentials(self) -> CredentialProvider:

@@ -142,6 +142,8 @@ def _missing_files(read: Configuration) -> list[str]:
         wanted += [read.claim.certificate, read.claim.private_key]
     if read.given is not None:
         wanted += [read.given.certificate, read.given.private_key]
+    if read.vending is not None:
+        wanted += [said.file for said in (read.vending.serial, read.vending.token) if said.file is not None]
     return [f"there is no file {path}" for path in wanted if not path.is_file()]
 
 

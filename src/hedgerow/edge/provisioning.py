@@ -2,7 +2,7 @@
 
 The topics of fleet provisioning, on one connection with the claim certificate (MQTT 3.1.1, clean session). What has
 been got is remembered at once, so that a crash at any point continues where it was: the key first, then certificate and
-ownership token, then the identity. Leaves to others: waiting and trying again (`compose.py`).
+ownership token, then the identity. Leaves to others: waiting and trying again (`enrolment.py`).
 Spec: AWS IoT Core, "Device provisioning MQTT API"; Greengrass V2, "Fleet provisioning plugin".
 """
 
@@ -17,6 +17,7 @@ from hedgerow.base.log import get_logger
 from hedgerow.core.mqtt.packets import MQTT_3_1_1, Connect, Publish
 from hedgerow.edge import tls
 from hedgerow.edge.configuration import Claim, Configuration
+from hedgerow.edge.enrolment import PENDING, keep
 from hedgerow.edge.identity import Identity, expired_on, fits, key_at, request_for
 from hedgerow.edge.link import Link, opened
 from hedgerow.edge.state import State, forget, recall, remember
@@ -49,8 +50,10 @@ class Enrolment:
         self._answers: asyncio.Queue[Publish] = asyncio.Queue(maxsize=16)  # a full queue drops: we ask again
         self._asked = ""
 
+    def __str__(self) -> str:
+        return f"at {self._claim.endpoint} with the template {self._claim.template}"
+
     async def attempt(self) -> Identity:
-        """Enrol once and answer the identity, which is on disk by then; raise Trouble with the cause in words."""
         key = await asyncio.to_thread(key_at, self._claim.csr_private_key or self._claim.new_private_key, self._files)
         try:
             return await self._with_claim(key)
@@ -96,10 +99,10 @@ class Enrolment:
         )
 
     async def _enrolled(self, link: Link, key: "Key") -> Identity:
-        pending = await self._state.read(lambda c: recall(c, "enrolment"))
+        pending = await self._state.read(lambda c: recall(c, PENDING))
         if pending is None or not fits(pending["certificatePem"], key):
             pending = await self._certificate(link, key)
-            await self._state.write(lambda c: remember(c, "enrolment", pending))
+            await self._state.write(lambda c: remember(c, PENDING, pending))
         topic = f"$aws/provisioning-templates/{self._claim.template}/provision/json"
         body = {
             "certificateOwnershipToken": pending["certificateOwnershipToken"],
@@ -108,7 +111,7 @@ class Enrolment:
         try:
             answer = await self._ask(link, topic, body)
         except TokenRefused:
-            await self._state.write(lambda c: forget(c, "enrolment"))
+            await self._state.write(lambda c: forget(c, PENDING))
             raise
         return await self._keep(pending, answer)
 
@@ -137,17 +140,8 @@ class Enrolment:
             private_key=claim.csr_private_key or claim.new_private_key,
             certificate_id=pending["certificateId"],
         )
-        await asyncio.to_thread(
-            self._files.write_durably, claim.new_certificate, pending["certificatePem"].encode(), mode=0o644
-        )
-
-        def step(connection: Any) -> None:
-            remember(connection, "identity", identity.as_values())
-            remember(connection, "device configuration", answer.get("deviceConfiguration") or {})
-            forget(connection, "enrolment")
-
-        await self._state.write(step)
-        return identity
+        configuration = answer.get("deviceConfiguration") or {}
+        return await keep(identity, pending["certificatePem"], configuration, state=self._state, files=self._files)
 
     async def _client_id(self) -> str:
         if self._claim.device_id:

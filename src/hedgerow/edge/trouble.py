@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from hedgerow.base.errors import Unavailable
-from hedgerow.edge.configuration import Endpoint
+from hedgerow.edge.endpoint import Endpoint
 
 _ALERTS: Final = {
     "CERTIFICATE_EXPIRED": "it has expired",

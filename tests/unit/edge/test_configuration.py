@@ -110,6 +110,79 @@ services: {aws.greengrass.Nucleus: {configuration: {awsRegion: r, iotDataEndpoin
     assert (settings.given.thing_name, settings.claim) == ("T", None)
 
 
+VENDED = """
+system: {rootCaPath: ca.pem}
+services:
+  aws.greengrass.Nucleus:
+    configuration: {awsRegion: r, iotDataEndpoint: cloud.local, greengrassDataPlanePort: 9443}
+  hedgerow.VendingMachine:
+    configuration: {serialNumberPath: /sys/serial, token: printed, accountId: 123456789012, connection: https}
+"""
+
+
+@pytest.mark.spec("AL-26", "AL-30")
+def test_the_vending_machine_is_asked_where_the_data_plane_is_unless_another_place_is_said() -> None:
+    settings = read(VENDED, root=ROOT)
+    elsewhere = read(VENDED.replace("token:", "endpoint: 'desk.local:443', token:"), root=ROOT).vending
+
+    vending = settings.vending
+    assert vending is not None
+    assert elsewhere is not None
+    assert (vending.endpoint, elsewhere.endpoint) == (Endpoint("cloud.local", 9443), Endpoint("desk.local", 443))
+    assert (vending.serial.file, vending.token.text) == (Path("/sys/serial"), "printed")
+    assert (vending.account, vending.by_socket) == ("123456789012", False)
+    assert vending.new_private_key == Path("/gg/privKey.key")
+    assert (settings.claim, settings.given, settings.warnings) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            ("token: printed", "endpoint: x"),
+            r"missing: services.hedgerow.VendingMachine.configuration.token \(or token",
+        ),
+        (("token: printed", "token: a, tokenPath: b"), "needs token or tokenPath, not both"),
+        (("token: printed", "token: a, endpoint: 'a b:c:d'"), "VendingMachine.configuration.endpoint must be a host"),
+        (("connection: https", "connection: pigeon"), "connection must be one of WebSocket, HTTPS"),
+    ],
+)
+def test_what_is_wrong_about_the_vending_machine_is_named(change: tuple[str, str], words: str) -> None:
+    with pytest.raises(Unusable, match=words):
+        read(VENDED.replace(*change), root=ROOT)
+
+
+READY = "\nsystem: {certificateFilePath: c, privateKeyPath: k}\n"
+VENDING = "\n  hedgerow.VendingMachine: {configuration: {serialNumber: 1, token: t}}\n"
+
+
+@pytest.mark.spec("AL-41")
+@pytest.mark.parametrize(
+    ("text", "ways"),
+    [
+        (FULL + READY, "system.certificateFilePath and aws.greengrass.FleetProvisioningByClaim are 2 ways"),
+        (FULL + VENDING, "aws.greengrass.FleetProvisioningByClaim and hedgerow.VendingMachine are 2 ways"),
+        (FULL + VENDING + READY, "are 3 ways to an identity at once; keep one of them"),
+    ],
+)
+def test_two_ways_to_an_identity_at_once_are_refused(text: str, ways: str) -> None:
+    with pytest.raises(Unusable, match=ways):
+        read(text, root=ROOT)
+
+
+def test_no_way_to_an_identity_is_said_with_the_ways_that_there_are() -> None:
+    with pytest.raises(Unusable, match=r"no way to an identity: none of system.certificateFilePath, aws.*, hedgerow.V"):
+        read("services: {}", root=ROOT)
+
+
+def test_a_ready_made_certificate_may_say_the_things_name_itself() -> None:
+    text = FULL.partition("  aws.greengrass.FleetProvisioningByClaim")[0]
+    given = read(text + "\nsystem: {certificateFilePath: c, privateKeyPath: k, rootCaPath: r}", root=ROOT).given
+
+    assert given is not None
+    assert given.thing_name == ""
+
+
 def test_half_an_identity_is_named() -> None:
     with pytest.raises(Unusable, match=r"system.certificateFilePath, system.privateKeyPath"):
         read(FULL + "\nsystem: {thingName: T}\n", root=ROOT)

@@ -1,0 +1,44 @@
+"""Where a listener of the cloud is, as texts say it: `host`, `host:port`, `[v6]:port`, or a URL of these."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from hedgerow.edge.section import Report
+
+_HOST_AND_PORT = re.compile(
+    r"(?P<host>\[[0-9A-Fa-f:]+\]|[^:/]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:]*)(:(?P<port>\d{1,5}))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a listener of the cloud is."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def endpoint(text: str, port: int) -> Endpoint | None:
+    """Read `host`, `host:port`, `[v6]:port` or a URL of these; None when it is none of them."""
+    bare = re.sub(r"^[a-z]+://", "", text).rstrip("/")
+    match = _HOST_AND_PORT.fullmatch(bare)
+    if match is None or not 0 < int(match["port"] or port) < 65536:
+        return None
+    return Endpoint(match["host"].strip("[]"), int(match["port"] or port))
+
+
+def endpoint_at(text: str, port: int, name: str, report: Report) -> Endpoint:
+    """Read it as the value of the key `name`; what is none is in the report then."""
+    found = endpoint(text, port)
+    if found is None:
+        report.wrong.append(f"{name} must be a host or host:port, not {text!r}")
+    return found or Endpoint("", port)
+
+
+def path_below(root: Path, text: str) -> Path:
+    """Answer the path that a key says; an absolute one stays what it is."""
+    return root / text
