@@ -1,4 +1,4 @@
-"""What is told of the registry on `$aws/events/…`: switched on by boto3, heard by paho and by a rule."""
+"""What is told on `$aws/events/…` of the registry, of jobs and of connections: heard by paho, by a rule, by a webhook."""
 
 import json
 
@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from hedgerow.testing import TestCloud
 from tests.support.mqtt import connected
+from tests.support.receiver import receiver
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.slow]
@@ -99,3 +100,28 @@ def test_nobody_publishes_events_but_the_cloud(hedgerow_cloud: TestCloud) -> Non
         iot.create_topic_rule(
             ruleName="forging", topicRulePayload={"sql": "SELECT * FROM 'a'", "actions": [{"republish": action}]}
         )
+
+
+@pytest.mark.spec("JB-93")
+def test_a_rule_tells_a_chat_who_comes_and_goes(hedgerow_cloud: TestCloud) -> None:
+    iot = hedgerow_cloud.client("iot")
+    lamp = hedgerow_cloud.device("lamp")
+    lines = {
+        "connected": "concat('Client connected to MQTT gateway: ', clientId, ', ', ipAddress)",
+        "disconnected": "concat('Client left: ', clientId, ', ', disconnectReason)",
+    }
+    with receiver() as chat:
+        action = chat.confirmed_by(hedgerow_cloud)
+        for word, text in lines.items():
+            sql = f"SELECT {text} AS text, timestamp AS ts FROM '$aws/events/presence/{word}/+'"
+            iot.create_topic_rule(ruleName=word, topicRulePayload={"sql": sql, "actions": [action]})
+
+        with connected(lamp):
+            until("the first line", lambda: chat.got)
+        until("the second line", lambda: len(chat.got) == 2)
+
+    assert [line["text"] for line in chat.got] == [
+        "Client connected to MQTT gateway: lamp, 127.0.0.1",
+        "Client left: lamp, CLIENT_INITIATED_DISCONNECT",
+    ]
+    assert chat.got[0]["ts"] <= chat.got[1]["ts"]
