@@ -1,4 +1,4 @@
-"""What is told on `$aws/events/…` of the registry, of jobs and of connections: heard by paho, by a rule, by a webhook."""
+"""What is told on `$aws/events/…` of registry, jobs and connections: heard by paho, by rules, by a webhook."""
 
 import json
 
