@@ -12,7 +12,7 @@ from hedgerow.base.files import RealFiles
 from hedgerow.cli.device_files import DeviceFiles
 from hedgerow.testing import Device, TestCloud
 from tests.support.mqtt import connected
-from tests.support.running import recipe
+from tests.support.running import recipe, started
 
 POLICY = json.dumps(
     {
@@ -164,3 +164,23 @@ def test_each_step_is_asked_for_the_callers_right(cloud: TestCloud) -> None:
     assert "greengrass:CreateDeployment" in attempt()
     allowed += ["greengrass:CreateDeployment"]
     assert attempt() == "made"
+
+
+@pytest.mark.slow
+@pytest.mark.spec("JB-70")
+def test_behind_a_proxy_the_device_is_told_of_by_its_own_address(tmp_path: Path) -> None:
+    with started(tmp_path, HEDGEROW_PROXY_NETWORKS="127.0.0.0/8") as process:
+        cloud = process.new_account(tmp_path)
+        cloud.client("iot").create_policy(policyName="device", policyDocument=POLICY)
+        caller = cloud.client("hedgerow")
+
+        def forward(request: Any, **_: Any) -> None:
+            request.headers["X-Forwarded-For"] = "198.51.100.1, 192.0.2.9"
+
+        caller.meta.events.register("before-send.hedgerow", forward)
+        caller.provision_device(thingName="pump", policyName="device")
+
+        shadow = json.loads(cloud.client("iot-data").get_thing_shadow(thingName="pump")["payload"].read())
+        record = caller.list_onboarding_attempts()["attempts"]
+    assert shadow["state"]["reported"]["provision_addr"] == "192.0.2.9"
+    assert [one["address"] for one in record] == ["192.0.2.9"]

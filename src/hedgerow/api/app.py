@@ -72,7 +72,7 @@ class ApiApp:
             return
         if scope.get("client"):
             host, port = scope["client"]
-            scope["client"] = (_address(host), port)
+            scope["client"] = (plain_address(host), port)
         if scope["type"] == "http" and (words := _misdirected(scope)):
             await send_response(send, HttpResponse(400, {"content-type": "text/plain", "connection": "close"}, words))
             return
@@ -234,12 +234,14 @@ def is_of_this_machine(scope: Scope) -> bool:
     client, server = scope.get("client"), scope.get("server")
     if client is None:
         return True
-    address = ipaddress.ip_address(_address(client[0]))
-    return address.is_loopback or (server is not None and _address(client[0]) == _address(server[0]))
+    if any(name in (b"x-forwarded-for", b"forwarded") for name, _ in scope["headers"]):
+        return False  # a proxy of this machine asks for somebody
+    address = ipaddress.ip_address(plain_address(client[0]))
+    return address.is_loopback or (server is not None and plain_address(client[0]) == plain_address(server[0]))
 
 
 @lru_cache(maxsize=1024)
-def _address(host: str) -> str:
+def plain_address(host: str) -> str:
     """Answer the peer's address as policies and logs write it: an IPv4 peer of a socket for both has a mapped one."""
     bare = host.partition("%")[0]
     mapped = ipaddress.IPv6Address(bare).ipv4_mapped if ":" in bare else None

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from hedgerow.api import OWN_MODELS, ApiApp, ModelFiles, Pipeline, Row, botocore_models
 from hedgerow.api.metrics import OperatorsApp
+from hedgerow.api.proxies import BehindProxies
 from hedgerow.api.server import http_server, serve
 from hedgerow.base.errors import Unusable
 from hedgerow.cloud.admission import Admission, GrantsCompiler
@@ -49,7 +50,7 @@ from hedgerow.cloud.registry_events import EventsPart, build_registry_events
 from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.service_roles import ServiceRoles
-from hedgerow.cloud.settings import CloudSettings, metrics_networks, networks
+from hedgerow.cloud.settings import CloudSettings, metrics_networks, networks, proxy_networks
 from hedgerow.cloud.sweeping import BlobSweeper
 from hedgerow.cloud.tagging import tag
 from hedgerow.cloud.telemetry import Telemetry, build_logs, build_telemetry
@@ -317,11 +318,13 @@ class _Parts(Ground):
         for service in {service for service, _ in self.tables.operations}:
             await asyncio.to_thread(catalogue.model, service)  # 5 to 10 ms each, which the loop should not spend later
         app = self._app(gateway, catalogue)
-        http = await self.stack.enter_async_context(http_server(app, clock=self.clock))
+        proxies = proxy_networks(self.settings)
+        http = await self.stack.enter_async_context(http_server(BehindProxies(app, proxies), clock=self.clock))
         await self.domains.load(self.runner, stores.domains)
         doors = Doors(gateway=gateway, http=http, domains=self.domains, anchors=self.anchors, files=self.files)
         figures = self._figures(gateway, dispatcher, doors)
-        operators = OperatorsApp(app, figures=figures, networks=metrics_networks(self.settings))
+        metrics = OperatorsApp(app, figures=figures, networks=metrics_networks(self.settings))
+        operators = BehindProxies(metrics, proxies)
         tls = self.trust.operators if self.settings.bind is not None else None
         await self.stack.enter_async_context(serve(operators, sockets=self.api_sockets, tls=tls))
         await self._task(doors.keep())

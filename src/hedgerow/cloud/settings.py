@@ -37,6 +37,7 @@ class CloudSettings:
     ready_file: Path | None = None
     webhook_networks: tuple[str, ...] = ()  # networks (CIDR) that webhooks and OIDC may reach, too
     metrics_networks: tuple[str, ...] = ()  # networks (CIDR) that may read /metrics beside this machine
+    proxy_networks: tuple[str, ...] = ()  # networks (CIDR) of reverse proxies whose X-Forwarded-For is believed
     functions_user: str | None = None  # user[:group] that functions run as; needs root and functions_folder
     functions_folder: Path | None = None  # where packages are unpacked; default: in the data folder
     database: str | None = None  # a PostgreSQL URL; default: SQLite in the data folder
@@ -74,6 +75,7 @@ def check(settings: CloudSettings) -> None:
             raise Unusable(f"--host must be a host name or an IP address, not {host!r}")
     networks(settings)
     metrics_networks(settings)
+    proxy_networks(settings)
     _check_functions(settings)
 
 
@@ -102,6 +104,11 @@ def networks(settings: CloudSettings) -> list[ipaddress.IPv4Network | ipaddress.
 def metrics_networks(settings: CloudSettings) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     """Answer the networks that may read the figures; raise Unusable when one is none."""
     return _networks("metrics_networks", settings.metrics_networks)
+
+
+def proxy_networks(settings: CloudSettings) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Answer the networks of reverse proxies; raise Unusable when one is none."""
+    return _networks("proxy_networks", settings.proxy_networks)
 
 
 def _networks(name: str, texts: Iterable[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

@@ -81,6 +81,13 @@ def test_our_own_address_is_this_machine(cloud: ToyCloud, peer: str, status: int
     assert found[0] == status
 
 
+@pytest.mark.parametrize("header", [b"x-forwarded-for", b"forwarded"])
+def test_whom_a_proxy_of_this_machine_asks_for_is_a_stranger(cloud: ToyCloud, header: bytes) -> None:
+    found = asked(OperatorsApp(cloud.app, figures=figures), "/metrics", "127.0.0.1", (header, b"192.0.2.9"))
+
+    assert found[0] == 403
+
+
 @pytest.mark.parametrize("path", ["/_metrics", "/metrics"])
 def test_devices_ports_do_not_know_them(cloud: ToyCloud, path: str) -> None:
     status, body = asked(cloud.app, path)

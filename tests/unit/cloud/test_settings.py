@@ -48,6 +48,7 @@ def test_lists_come_from_the_file_and_with_commas_from_the_environment(tmp_path:
         ("api_port = 70000", {}, "--api-port"),
         ('webhook_networks = ["10.0.0.1/8"]', {}, "webhook_networks"),
         ('metrics_networks = ["10.0.0.1/8"]', {}, "metrics_networks"),
+        ('proxy_networks = ["10.0.0.1/8"]', {}, "proxy_networks"),
         ('limits = "none"', {}, "--limits"),
         ('account = "1"', {}, "--account"),
         ('account = "١٢٣٤٥٦٧٨٩٠١٢"', {}, "--account"),
