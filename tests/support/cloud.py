@@ -54,7 +54,9 @@ class Cloud:
         self.directory = Directory(
             run=self.runner, credentials=credentials, readers=self.readers, region="eu-central-1"
         )
-        service_roles = ServiceRoles(run=self.runner, roles=self.iam.role_reader, policies=self.iam.documents)
+        service_roles = ServiceRoles(
+            run=self.runner, roles=self.iam.role_reader, policies=self.iam.documents, region="eu-central-1"
+        )
         self.just_in_time = JustInTimeFlows(
             run=self.runner,
             registration=JustInTimeRegistration(

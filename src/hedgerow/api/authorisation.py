@@ -12,8 +12,8 @@ from hedgerow.api.authentication import Peer
 from hedgerow.api.operations import Row
 from hedgerow.api.ports import Directory, Grants
 from hedgerow.base.errors import AccessDenied
-from hedgerow.core.arn import PARTITION
-from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.arn import PARTITION, parse
+from hedgerow.core.caller import DIRECT, Caller, Kind
 from hedgerow.core.policy import Context
 from hedgerow.core.wire import Call
 
@@ -23,6 +23,7 @@ _NAMES = frozenset({"FunctionName", "logGroupName|logGroupIdentifier"})  # that 
 _URL = "Url"  # of an OIDC provider, whose ARN leaves the scheme out
 _OF_RESOURCES = ("aws:resourcetag/", "iam:resourcetag/", "iam:permissionsboundary")
 OPEN = ""  # a row's action for what everyone may do (GetCallerIdentity)
+_SAID_BY_HEADERS = {"aws:UserAgent": "user-agent", "aws:Referer": "referer"}
 _PREFIXES = {
     "iot-data": "iot",
     "iot-jobs-data": "iotjobsdata",
@@ -44,6 +45,7 @@ async def authorise(
     *,
     peer: Peer,
     now: float,
+    headers: Mapping[str, str],
     grants: Grants | None = None,
 ) -> None:
     """Raise AccessDenied, with who, what and why, unless the caller's grants allow everything that the row asks.
@@ -54,7 +56,11 @@ async def authorise(
         return
     if grants is None:
         grants = await directory.grants(caller)
-    known: Context = {**conditions(caller, peer, now), **_said(row, params), **tag_conditions.of_request(params)}
+    known: Context = {
+        **conditions(caller, peer, now, headers),
+        **_said(row, params),
+        **tag_conditions.of_request(params),
+    }
     if row.action != OPEN:
         action = row.action or f"{_PREFIXES.get(call.service, call.model.signing_name)}:{call.operation.name}"
         whole = await directory.whole_arn(resource_arn(row.resource, params, caller))
@@ -89,7 +95,7 @@ def _is_said(params: Mapping[str, Any], member: str) -> bool:
 
 def demand(grants: Grants, caller: Caller, action: str, resource: str, known: Context) -> None:
     """Raise AccessDenied unless the grants allow the action; `known` are the condition keys that hold."""
-    decision = grants.decide(action, resource, known)
+    decision = grants.decide(action, resource, {**known, **about(resource, caller)})
     if _is_foreign(resource):  # it would be another spelling of a resource that policies name
         why = f"there are no resources here but of the partition {PARTITION}"
     elif decision.allowed:
@@ -101,13 +107,20 @@ def demand(grants: Grants, caller: Caller, action: str, resource: str, known: Co
     )
 
 
+def about(resource: str, caller: Caller) -> dict[str, str]:
+    """Answer whose the resource is: what names no account (a bucket, `*`) is the caller's, for nothing else is here."""
+    named = parse(resource)
+    return {"aws:ResourceAccount": named.account if named is not None and named.account else caller.account}
+
+
 def _is_foreign(resource: str) -> bool:
     return resource.startswith("arn:") and not resource.startswith(f"arn:{PARTITION}:")
 
 
-def conditions(caller: Caller, peer: Peer, now: float) -> dict[str, str]:
+def conditions(caller: Caller, peer: Peer, now: float, headers: Mapping[str, str]) -> dict[str, str]:
     """Answer the condition keys that hold for this request."""
     keys = {**standing(caller, now), "aws:SecureTransport": "true" if peer.secure else "false"}
+    keys |= {key: headers[name] for key, name in _SAID_BY_HEADERS.items() if name in headers}
     if peer.source_ip is not None:
         keys["aws:SourceIp"] = peer.source_ip
     return keys
@@ -119,6 +132,14 @@ def standing(caller: Caller, now: float) -> dict[str, str]:
         "aws:PrincipalArn": caller.principal,
         "aws:PrincipalAccount": caller.account,
         "aws:RequestedRegion": caller.region,
+        **moment(now),
+        **DIRECT,
+    }
+
+
+def moment(now: float) -> dict[str, str]:
+    """Answer the condition keys of the time."""
+    return {
         "aws:CurrentTime": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "aws:EpochTime": str(int(now)),
     }

@@ -84,9 +84,16 @@ def write(
     return Row(method, Way.WRITE, resource, action, also, conditions, gather, says)
 
 
-def read(method: Operation, resource: str = "*", *, action: str | None = None, also: tuple[Also, ...] = ()) -> Row:
+def read(
+    method: Operation,
+    resource: str = "*",
+    *,
+    action: str | None = None,
+    also: tuple[Also, ...] = (),
+    conditions: Mapping[str, str] = NO_CONDITIONS,
+) -> Row:
     """Enter an operation that only reads."""
-    return Row(method, Way.READ, resource, action, also)
+    return Row(method, Way.READ, resource, action, also, conditions)
 
 
 def flow(

@@ -180,6 +180,7 @@ class Pipeline:
             given.params,
             peer=exchange.peer,
             now=self._clock.now(),
+            headers=http.headers,
             grants=known.grants,
         )
         if found := problems(call.service, call.operation, given.params):

@@ -174,8 +174,12 @@ class _Parts(Ground):
             endpoint=self.devices_url,
             surroundings=self.surroundings,
         )
-        roles = ServiceRoles(run=run, roles=identity.roles, policies=identity.policies)
-        rights = CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock)
+        roles = ServiceRoles(run=run, roles=identity.roles, policies=identity.policies, region=self.region)
+        rights = CallerRights(
+            grants=lambda caller: self.directory.grants(caller),
+            clock=clock,
+            facts=lambda account, resource: self.directory.facts_of(account, resource),
+        )
         fleet = build_fleet(
             tables=tables,
             run=run,
@@ -205,7 +209,11 @@ class _Parts(Ground):
             functions=self.compute.functions,
             versions=self.compute.versions,
             anchors=self.anchors,
-            callers=CallerRights(grants=lambda caller: self.directory.grants(caller), clock=clock),
+            callers=CallerRights(
+                grants=lambda caller: self.directory.grants(caller),
+                clock=clock,
+                facts=lambda account, resource: self.directory.facts_of(account, resource),
+            ),
             files=self.compute.files,
             first_account=self.folder.identity.account,
         )

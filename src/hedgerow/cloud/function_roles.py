@@ -57,7 +57,7 @@ class FunctionRoles:
 
     def assumable(self, tx: Tx, account: str, role_arn: str, service: str) -> bool:
         role = self._roles.by_arn(tx, account, role_arn)
-        return role is not None and trusts_service(role.trust, account, service)
+        return role is not None and trusts_service(role.trust, account, service, now=tx.now)
 
     async def grant_for(self, account: str, role_arn: str, session_name: str) -> Grant:
         """Answer credentials of the role; raises ServiceFailed when it is gone or no longer trusts functions."""
@@ -65,7 +65,7 @@ class FunctionRoles:
 
         def write(tx: Tx) -> Answer:
             role = self._roles.by_arn(tx, account, role_arn)
-            if role is None or not trusts_service(role.trust, account, LAMBDA):
+            if role is None or not trusts_service(role.trust, account, LAMBDA, now=tx.now):
                 raise ServiceFailed(f"the role {role_arn} cannot be assumed by Lambda any more")
             mandate = Mandate(
                 kind=SessionKind.ROLE,

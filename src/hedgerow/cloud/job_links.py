@@ -61,11 +61,11 @@ class JobLinks:
 
     def usable(self, tx: Tx, account: str, role_arn: str) -> bool:
         role = self._roles.by_arn(tx, account, role_arn)
-        return role is not None and trusts_service(role.trust, account, IOT)
+        return role is not None and trusts_service(role.trust, account, IOT, now=tx.now)
 
     def maybe_signer(self, tx: Tx, account: str, role_arn: str, *, expires_s: int) -> RoleSigner | None:
         role = self._roles.by_arn(tx, account, role_arn)
-        if role is None or not trusts_service(role.trust, account, IOT):
+        if role is None or not trusts_service(role.trust, account, IOT, now=tx.now):
             return None
         mandate = Mandate(
             kind=SessionKind.ROLE,

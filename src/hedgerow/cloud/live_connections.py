@@ -34,7 +34,7 @@ class InvalidFilter(ServiceError):
 class Rights(Protocol):
     """What the caller may."""
 
-    async def demand(self, caller: Caller, action: str, resource: str) -> None:
+    async def demand_itself(self, caller: Caller, action: str, resource: str) -> None:
         """Raise AccessDenied, with who, what and why, unless the caller may do it."""
         ...
 
@@ -70,7 +70,7 @@ class LiveConnectionFlows:
         if request.get("clientId") is None:  # else the row has asked
             for one in found:
                 client = arn("iot", caller.region, caller.account, f"client/{one.client_id}")
-                await self._rights.demand(caller, "hedgerow:CloseConnections", client)
+                await self._rights.demand_itself(caller, "hedgerow:CloseConnections", client)
                 await asyncio.sleep(0)
         for count, one in enumerate(found, 1):
             self._bus.tell(

@@ -1,6 +1,6 @@
 """What policies may know of a resource: its tags, and the boundary of a user or role.
 
-Tags are those of IAM and of the service iot; what other services have carries none that policies see.
+Tags are those of IAM, of the service iot, of Greengrass and of functions: of everything here that can be tagged.
 """
 
 from collections.abc import Mapping
@@ -9,13 +9,18 @@ from typing import Final, Protocol
 from hedgerow.api.tag_conditions import of_resource
 from hedgerow.core.arn import Arn, parse
 from hedgerow.core.policy import Context
+from hedgerow.services.greengrassv2.components import ComponentStore
+from hedgerow.services.greengrassv2.core_devices import CoreDeviceStore
+from hedgerow.services.greengrassv2.deployments import DeploymentStore
+from hedgerow.services.greengrassv2.tags import Tagged
 from hedgerow.services.iam.entities import Kind
 from hedgerow.services.iam.entity_policies import BoundaryStore
 from hedgerow.services.iam.oidc_providers import OidcProviderReader
 from hedgerow.services.iam.policies import ManagedPolicyReader
 from hedgerow.services.iam.roles import RoleReader
 from hedgerow.services.iam.users import UserReader
-from hedgerow.services.iot.tags import TagStore
+from hedgerow.services.iot.tags import TagStore, kind_and_name
+from hedgerow.services.lambda_.functions import FunctionStore
 from hedgerow.store import Tx
 
 _BOUNDED: Final = {"user": Kind.USER, "role": Kind.ROLE}
@@ -38,18 +43,39 @@ class ResourceFacts:
         self._providers = OidcProviderReader()
         self._boundaries = BoundaryStore()
         self._of_iot = TagStore()
+        self._of_greengrass: Mapping[str, Tagged] = {
+            "components": ComponentStore(),
+            "deployments": DeploymentStore(),
+            "coreDevices": CoreDeviceStore(),
+        }
+        self._functions = FunctionStore()
 
     def of(self, tx: Tx, account: str, resource: str) -> Context:
         """Answer the condition keys that what the account has under this ARN gives; nothing for all else."""
         parsed = parse(resource)
         if parsed is None or parsed.account != account:
             return {}
-        if parsed.service == "iot":
-            return of_resource(resource, self._of_iot.get(tx, account, parsed.resource))
-        found = self._of_iam(tx, parsed, resource) if parsed.service == "iam" else None
+        if parsed.service != "iam":
+            return of_resource(resource, self._tags(tx, parsed))
+        found = self._of_iam(tx, parsed, resource)
         if found is None or found.arn != resource:
             return {}
         return {**of_resource(resource, found.tags), **self._bound(tx, parsed)}
+
+    def _tags(self, tx: Tx, parsed: Arn) -> Mapping[str, str]:
+        match parsed.service:
+            case "iot":
+                kind, name = kind_and_name(parsed.resource) or ("", "")
+                return self._of_iot.get(tx, parsed.account, f"{kind}/{name}")
+            case "greengrass":
+                kind, _, name = parsed.resource.partition(":")
+                tagged = self._of_greengrass.get(kind)
+                return (tagged.maybe_tags(tx, parsed.account, name) if tagged is not None else None) or {}
+            case "lambda":  # a version and an alias have the function's
+                kind, _, name = parsed.resource.partition(":")
+                function = self._functions.get(tx, parsed.account, name.partition(":")[0])
+                return function.tags if kind == "function" and function is not None else {}
+        return {}
 
     def _bound(self, tx: Tx, parsed: Arn) -> Context:
         kind, _, name = parsed.resource.partition("/")

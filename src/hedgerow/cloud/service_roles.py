@@ -1,12 +1,18 @@
-"""Roles that services act in: a rule's actions, a provisioning template. Trust first, then the role's own policies."""
+"""Roles that services act in: a rule's actions, a provisioning template. Trust first, then the role's own policies.
+
+Both are asked with the condition keys that a request of the service has: the time, the region, and whom the role is of.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hedgerow.core.policy import Dialect, Principal, compile_policies, decide_trust
-from hedgerow.services.iam.entities import Kind
+from hedgerow.api.authorisation import about, moment, standing
+from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.policy import Context, Dialect, Principal, compile_policies, decide_trust
+from hedgerow.services.iam.entities import Kind as Entity
 from hedgerow.services.iam.entity_policies import EntityPolicyReader
-from hedgerow.services.iam.roles import RoleReader
+from hedgerow.services.iam.roles import Role, RoleReader
+from hedgerow.services.sts.sessions import TAG
 from hedgerow.store import Run, Tx
 
 IOT: Final = "iot.amazonaws.com"
@@ -15,31 +21,46 @@ IOT: Final = "iot.amazonaws.com"
 class ServiceRoles:
     """Answers what a role lets a service do."""
 
-    def __init__(self, *, run: Run, roles: RoleReader, policies: EntityPolicyReader) -> None:
+    def __init__(self, *, run: Run, roles: RoleReader, policies: EntityPolicyReader, region: str) -> None:
         self._run = run
+        self._region = region
         self._roles = roles
         self._policies = policies
 
     def assumable(self, tx: Tx, account: str, role_arn: str, service: str) -> bool:
         """Tell whether the role is there and trusts the service."""
         role = self._roles.by_arn(tx, account, role_arn)
-        return role is not None and trusts_service(role.trust, account, service)
+        return role is not None and trusts_service(role.trust, account, service, now=tx.now)
 
     def role_allows(self, tx: Tx, account: str, role_arn: str, action: str, resource: str, service: str = IOT) -> bool:
         """Tell whether the role trusts the service and its policies allow the action."""
         role = self._roles.by_arn(tx, account, role_arn)
-        if role is None or not trusts_service(role.trust, account, service):
+        if role is None or not trusts_service(role.trust, account, service, now=tx.now):
             return False
-        documents = [document for _, document in self._policies.documents(tx, account, Kind.ROLE, role.name)]
-        boundary = self._policies.boundary(tx, account, Kind.ROLE, role.name)
+        documents = [document for _, document in self._policies.documents(tx, account, Entity.ROLE, role.name)]
+        boundary = self._policies.boundary(tx, account, Entity.ROLE, role.name)
         both = [documents] if boundary is None else [documents, [document for _, document in boundary]]
-        return all(compile_policies(one, dialect=Dialect.IAM).decide(action, resource).allowed for one in both)
+        known = self._known(role, resource, tx.now)
+        return all(compile_policies(one, dialect=Dialect.IAM).decide(action, resource, known).allowed for one in both)
 
     async def allows(self, account: str, role_arn: str, service: str, action: str, resource: str) -> bool:
         """Tell the same, from outside of a transaction."""
         return await self._run.read(lambda tx: self.role_allows(tx, account, role_arn, action, resource, service))
 
+    def _known(self, role: Role, resource: str, now: float) -> Context:
+        caller = Caller(
+            account=role.account, region=self._region, principal=role.arn, kind=Kind.ROLE, request_id="", secure=True
+        )
+        return {
+            **standing(caller, now),
+            **about(resource, caller),
+            **{f"{TAG}{key}": value for key, value in role.tags.items()},
+            "aws:PrincipalType": "AssumedRole",
+            "aws:SecureTransport": "true",
+        }
 
-def trusts_service(trust: str | Mapping[str, Any], account: str, service: str) -> bool:
+
+def trusts_service(trust: str | Mapping[str, Any], account: str, service: str, *, now: float) -> bool:
     """Tell whether a trust policy lets a service act for something in the account; it may ask which account that is."""
-    return decide_trust(trust, Principal(service=service), context={"aws:SourceAccount": account}).allowed
+    context = {"aws:SourceAccount": account, **moment(now)}
+    return decide_trust(trust, Principal(service=service), context=context).allowed

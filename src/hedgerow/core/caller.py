@@ -1,7 +1,12 @@
 """Who asks: the authenticated caller of an operation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
+
+DIRECT: Final[Mapping[str, str]] = {"aws:ViaAWSService": "false", "aws:PrincipalIsAWSService": "false"}
+"""Condition keys of every request that somebody makes for themselves: AWS always has them, policies deny by them."""
 
 
 class Kind(Enum):

@@ -544,7 +544,11 @@ def test_a_right_is_asked_for_every_entry_of_a_list() -> None:
 
 
 def test_conditions_say_where_a_request_comes_from() -> None:
-    found = conditions(replace(CALLER, kind=Kind.USER), Peer(source_ip="10.0.0.1", secure=True), 0.0)
+    found = conditions(
+        replace(CALLER, kind=Kind.USER), Peer(source_ip="10.0.0.1", secure=True), 0.0, {"user-agent": "a"}
+    )
 
     assert (found["aws:SourceIp"], found["aws:SecureTransport"]) == ("10.0.0.1", "true")
     assert found["aws:CurrentTime"] == "1970-01-01T00:00:00Z"
+    assert (found["aws:UserAgent"], found["aws:ViaAWSService"]) == ("a", "false")
+    assert "aws:Referer" not in found

@@ -25,7 +25,7 @@ class Operators:
             bus=self.world.hub, gateway=self.world.gateways[0], pager=Pager(b"k" * 32), rights=self
         )
 
-    async def demand(self, caller: Caller, action: str, resource: str) -> None:
+    async def demand_itself(self, caller: Caller, action: str, resource: str) -> None:
         assert action == "hedgerow:CloseConnections"
         if resource in self.spared:
             raise AccessDenied(resource)

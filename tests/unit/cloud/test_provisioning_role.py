@@ -19,7 +19,9 @@ def trust(service: str) -> str:
 
 def enrolling(cloud: Cloud, service: str) -> Bench:
     cloud.run(cloud.iam.roles.create_role, {"RoleName": "fleet", "AssumeRolePolicyDocument": trust(service)})
-    rights = ServiceRoles(run=cloud.runner, roles=cloud.iam.role_reader, policies=cloud.iam.documents)
+    rights = ServiceRoles(
+        run=cloud.runner, roles=cloud.iam.role_reader, policies=cloud.iam.documents, region="eu-central-1"
+    )
     bench = Bench(cloud.registry, rights=rights)
     cloud.registry.group("sites")
     cloud.registry.policy("device")
@@ -55,3 +57,32 @@ def test_a_role_without_the_rights_or_that_does_not_trust_aws_iot_is_refused(ser
 
     assert (ending, reply["statusCode"], reply["errorCode"]) == ("rejected", 403, "AccessDenied")
     assert "iot:CreateThing" in reply["errorMessage"]
+
+
+@pytest.mark.spec("AL-44", "X-02")
+@pytest.mark.parametrize(
+    ("operator", "key", "value"),
+    [
+        ("DateGreaterThan", "aws:CurrentTime", "1970-01-01T00:00:01Z"),
+        ("StringEquals", "aws:RequestedRegion", "eu-central-1"),
+        ("Bool", "aws:ViaAWSService", "false"),
+        ("Bool", "aws:SecureTransport", "true"),
+        ("StringEquals", "aws:PrincipalAccount", "123456789012"),
+        ("StringEquals", "aws:ResourceAccount", "${aws:PrincipalAccount}"),
+        ("StringEquals", "aws:PrincipalTag/use", "fleet"),
+    ],
+)
+def test_a_condition_of_the_roles_policy_holds_for_what_the_service_does(operator: str, key: str, value: str) -> None:
+    cloud = Cloud()
+    bench = enrolling(cloud, "iot.amazonaws.com")
+    attach_registration(cloud)
+    cloud.run(cloud.iam.roles.tag_role, {"RoleName": "fleet", "Tags": [{"Key": "use", "Value": "fleet"}]})
+    deny = {"Effect": "Deny", "Action": "iot:CreateThing", "Resource": "*", "Condition": {operator: {key: value}}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    cloud.run(
+        cloud.iam.role_policies.put_role_policy, {"RoleName": "fleet", "PolicyName": "p", "PolicyDocument": document}
+    )
+
+    ending, reply = bench.provision(bench.certificate()["certificateOwnershipToken"])
+
+    assert (ending, reply["errorCode"]) == ("rejected", "AccessDenied")

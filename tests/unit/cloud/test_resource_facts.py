@@ -9,6 +9,7 @@ from tests.support.store import CALLER, OTHER_ACCOUNT
 
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 IAM, IOT = "arn:aws:iam::123456789012:", "arn:aws:iot:eu-central-1:123456789012:"
+GG, LAMBDA = "arn:aws:greengrass:eu-central-1:123456789012:", "arn:aws:lambda:eu-central-1:123456789012:function:"
 TAGS = [{"Key": "team", "Value": "ops"}]
 SEEN = {"aws:ResourceTag/team": "ops", "iam:ResourceTag/team": "ops"}
 
@@ -21,6 +22,7 @@ def iam() -> Iam:
     iam.run(iam.policies.create_policy, {"PolicyName": "p", "PolicyDocument": READ_S3, "Tags": TAGS})
     with iam.store.tx() as tx:
         TagStore().put(tx, CALLER.account, "thinggroup/pumps", {"team": "ops"})
+        TagStore().put(tx, CALLER.account, "certificateprovider/ours", {"team": "ops"})
     return iam
 
 
@@ -34,11 +36,26 @@ def test_tags_and_boundaries_are_known_by_arn(iam: Iam) -> None:
     assert facts(iam, f"{IAM}role/r") == SEEN
     assert facts(iam, f"{IAM}policy/p") == SEEN
     assert facts(iam, f"{IOT}thinggroup/pumps") == {"aws:ResourceTag/team": "ops"}
+    assert facts(iam, f"{IOT}certificateprovider:ours") == {"aws:ResourceTag/team": "ops"}
 
 
 @pytest.mark.parametrize(
     "resource",
-    ["*", "no arn", f"{IAM}user/ann", f"{IAM}user/b/ann", f"{IAM}group/ann", ADMIN, "arn:aws:s3:::ann", f"{IOT}job/x"],
+    [
+        "*",
+        "no arn",
+        f"{IAM}user/ann",
+        f"{IAM}user/b/ann",
+        f"{IAM}group/ann",
+        ADMIN,
+        "arn:aws:s3:::ann",
+        f"{IOT}job/x",
+        f"{GG}",
+        f"{GG}components:c:versions:1.0.0",
+        f"{GG}other:c",
+        f"{LAMBDA}f",
+        f"{LAMBDA}"[:-1],
+    ],
 )
 def test_nothing_is_known_of_what_is_not_there(iam: Iam, resource: str) -> None:
     assert facts(iam, resource) == {}

@@ -8,6 +8,7 @@ from hedgerow.store import Handler
 
 BUCKET = "arn:aws:s3:::{Bucket}"
 OBJECT = "arn:aws:s3:::{Bucket}/{Key}"
+_LISTED = {"s3:prefix": "Prefix", "s3:delimiter": "Delimiter", "s3:max-keys": "MaxKeys"}
 _EACH = Also("s3:DeleteObject", "arn:aws:s3:::{Bucket}/{Delete.Objects.Key}")
 
 
@@ -26,8 +27,8 @@ def rows(*, buckets: BucketOperations, objects: ObjectOperations, flows: ObjectF
         "CopyObject": write(objects.copy_object, action="s3:*"),
         "DeleteObject": write(objects.delete_object, OBJECT),
         "DeleteObjects": write(objects.delete_objects, action="", also=(_EACH,)),
-        "ListObjectsV2": read(objects.list_objects_v2, BUCKET, action="s3:ListBucket"),
-        "ListObjects": read(objects.list_objects, BUCKET, action="s3:ListBucket"),
+        "ListObjectsV2": read(objects.list_objects_v2, BUCKET, action="s3:ListBucket", conditions=_LISTED),
+        "ListObjects": read(objects.list_objects, BUCKET, action="s3:ListBucket", conditions=_LISTED),
     }
 
 

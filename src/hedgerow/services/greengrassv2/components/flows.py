@@ -41,10 +41,11 @@ class ComponentFlows:
         if ("inlineRecipe" in request) == ("lambdaFunction" in request):
             raise ValidationFailed("Exactly one of inlineRecipe and lambdaFunction must be given.")
         try:
+            tags = request.take_all("tags") or {}
             if "inlineRecipe" in request:
-                recipe, kept = await self._from_text(request["inlineRecipe"], caller)
+                recipe, kept = await self._from_text(request["inlineRecipe"], tags, caller)
             else:
-                recipe, kept = await self._from_function(request["lambdaFunction"], caller)
+                recipe, kept = await self._from_function(request["lambdaFunction"], tags, caller)
         except RecipeError as error:
             raise invalid_recipe(error) from error
         component = Component(
@@ -53,7 +54,7 @@ class ComponentFlows:
             version=str(recipe.version),
             recipe=with_digests(recipe, {one.uri: one for one in kept}).to_json(),
             artifacts=kept,
-            tags=request.take_all("tags") or {},
+            tags=tags,
             client_token=request.get("clientToken"),
         )
         answer = await self._run.write(lambda tx: self._added(tx, component, caller))
@@ -78,11 +79,13 @@ class ComponentFlows:
             }
         )
 
-    async def _from_text(self, text: bytes, caller: Caller) -> tuple[Recipe, tuple[KeptArtifact, ...]]:
+    async def _from_text(
+        self, text: bytes, tags: Mapping[str, str], caller: Caller
+    ) -> tuple[Recipe, tuple[KeptArtifact, ...]]:
         recipe = await asyncio.to_thread(parse_recipe, text)  # YAML is slow to read
         if recipe.unknown:
             raise RecipeError(f"{recipe.unknown[0]!r} is not a property of recipes")
-        await self._may_create(recipe, caller)
+        await self._may_create(recipe, tags, caller)
         kept: dict[str, KeptArtifact] = {}
         for artifact in recipe.artifacts:
             if artifact.scheme == "s3" and artifact.uri not in kept:
@@ -92,10 +95,10 @@ class ComponentFlows:
                 raise RecipeError(f"the artifact {artifact.uri} must be an S3 object (s3://bucket/key)")
         return recipe, tuple(kept.values())
 
-    async def _may_create(self, recipe: Recipe, caller: Caller) -> None:
+    async def _may_create(self, recipe: Recipe, tags: Mapping[str, str], caller: Caller) -> None:
         """Ask for the right as soon as it is known which component it is about."""
         named = arns.ComponentName(caller.account, recipe.name, str(recipe.version))
-        await self._rights.demand(caller, _CREATE, named.arn(caller.region))
+        await self._rights.demand_itself(caller, _CREATE, named.arn(caller.region), tags=tags)
 
     async def _object(self, uri: str, caller: Caller) -> Stored:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -107,7 +110,9 @@ class ComponentFlows:
             raise RecipeError(f"the artifact {uri} cannot be read: there is no such object")
         return stored
 
-    async def _from_function(self, wanted: Request, caller: Caller) -> tuple[Recipe, tuple[KeptArtifact, ...]]:
+    async def _from_function(
+        self, wanted: Request, tags: Mapping[str, str], caller: Caller
+    ) -> tuple[Recipe, tuple[KeptArtifact, ...]]:
         arn = wanted["lambdaArn"]
         if not arn.rsplit(":", 1)[-1].isdecimal():
             raise ValidationFailed(f"{arn} must name a published version (…:function:name:1).", field="lambdaArn")
@@ -129,7 +134,7 @@ class ComponentFlows:
                 parameters=parameters,
             ),
         )
-        await self._may_create(recipe, caller)
+        await self._may_create(recipe, tags, caller)
         stored = await self._artifacts.keep_blob(caller.account, function.digest, function.size)
         return recipe, (_kept(URI, LAMBDA_ARTIFACT, stored),)
 

@@ -9,7 +9,11 @@ from hedgerow.store import Tx
 
 
 class Rights(Protocol):
-    """Whether the caller may do what the operation does on their behalf."""
+    """Whether the caller may do what the operation is, and what it does on their behalf."""
+
+    async def demand_itself(self, caller: Caller, action: str, resource: str, *, tags: Mapping[str, str]) -> None:
+        """Raise AccessDenied unless the caller may do what the request asks for, with these tags."""
+        ...
 
     async def demand(self, caller: Caller, action: str, resource: str) -> None:
         """Raise AccessDenied unless the caller may."""

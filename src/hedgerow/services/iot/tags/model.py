@@ -3,6 +3,7 @@
 Source: AWS IoT API reference, Tag; AWS's rules for tags (no key begins with `aws:`, 50 of a resource).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -14,6 +15,13 @@ MOST: Final = 50
 KEY: Final = 128
 VALUE: Final = 256
 RESERVED: Final = "aws:"
+_RESOURCE: Final = re.compile(r"([a-z]+)[/:](.+)")  # `thinggroup/pumps`, `certificateprovider:ours`
+
+
+def kind_and_name(resource: str) -> tuple[str, str] | None:
+    """Answer what the last part of an ARN names, None when it has not the form of anything of the service iot."""
+    parts = _RESOURCE.fullmatch(resource)
+    return None if parts is None else (parts[1], parts[2])
 
 
 def read_tags(given: Sequence[Mapping[str, Any]] | str | None) -> dict[str, str]:

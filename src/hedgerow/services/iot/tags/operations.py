@@ -3,9 +3,8 @@
 The tags stand here; whether there is such a resource, the kind's own subject says.
 """
 
-import re
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Protocol
 
 from hedgerow.core.arn import parse
 from hedgerow.core.caller import Caller
@@ -13,11 +12,9 @@ from hedgerow.core.request import Request
 from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.tags.errors import NothingThere, NotTaggable
-from hedgerow.services.iot.tags.model import checked, read_tags
+from hedgerow.services.iot.tags.model import checked, kind_and_name, read_tags
 from hedgerow.services.iot.tags.store import TagStore
 from hedgerow.store import Answer, Tx
-
-_RESOURCE: Final = re.compile(r"([a-z]+)[/:](.+)")  # `thinggroup/pumps`, `certificateprovider:ours`
 
 
 class Taggable(Protocol):
@@ -63,10 +60,10 @@ class TagOperations:
             raise NotTaggable(text)
         if (arn.account, arn.region) != (caller.account, caller.region):
             raise InvalidRequest(f"{text} is not of account {caller.account} in {caller.region}")
-        parts = _RESOURCE.fullmatch(arn.resource)
-        kind = None if parts is None else self._kinds.get(parts[1])
-        if parts is None or kind is None:
+        what, name = kind_and_name(arn.resource) or ("", "")
+        kind = self._kinds.get(what)
+        if kind is None:
             raise NotTaggable(text)
-        if not kind.exists(tx, caller, parts[2]):
+        if not kind.exists(tx, caller, name):
             raise NothingThere(text)
-        return f"{parts[1]}/{parts[2]}"
+        return f"{what}/{name}"

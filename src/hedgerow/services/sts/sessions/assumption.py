@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from hedgerow.core.arn import parse
-from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.caller import DIRECT, Caller, Kind
 from hedgerow.core.policy import Principal, Reason, decide_trust
 from hedgerow.core.request import Request
 from hedgerow.services.sts.sessions.errors import (
@@ -126,7 +126,8 @@ def _allowed_at_home(question: Question, role: Role | None, action: str) -> None
 
 def _allowed_abroad(question: Question, role: Role | None, action: str) -> None:
     """Raise NotAuthorised unless both sides allow it; what is in the other account is not told."""
-    own = question.standing.rights.decide(action, question.role_arn, question.context)
+    context = {**question.context, "aws:ResourceAccount": account_of(question.role_arn)}
+    own = question.standing.rights.decide(action, question.role_arn, context)
     if not own.allowed:
         raise question.refusal(action, own.explain())
     if role is None or not decide_trust(role.trust, _known(question, role), action, _trusting(question, role)).allowed:
@@ -175,6 +176,7 @@ def circumstances(tx: Tx, caller: Caller) -> dict[str, "str | Sequence[str]"]:
         "aws:EpochTime": str(int(tx.now)),
         "aws:RequestedRegion": caller.region,
         "aws:SecureTransport": "true" if caller.secure else "false",
+        **DIRECT,
     }
     if caller.source_ip is not None:
         context["aws:SourceIp"] = caller.source_ip

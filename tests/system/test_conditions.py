@@ -1,0 +1,106 @@
+"""Conditions in policies, through stock boto3: what AWS says of every request, and the tags of every service's things.
+
+A user who may do everything is denied one thing under a condition that holds: a key without value would let it pass.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from hedgerow.testing import TestCloud
+from tests.support.lambda_ import package
+from tests.support.people import allow, role, trust, user
+
+pytestmark = [pytest.mark.slow, pytest.mark.spec("X-02")]
+
+TAGS = {"team": "ops"}
+TAGGED = {"StringEquals": {"aws:ResourceTag/team": "ops"}}
+Client = Callable[[str], Any]
+
+
+def recipe(version: str) -> bytes:
+    document = {"RecipeFormatVersion": "2020-01-25", "ComponentName": "app", "ComponentVersion": version}
+    return json.dumps({**document, "Manifests": []}).encode()
+
+
+def deny(action: str, **condition: Any) -> dict[str, Any]:
+    return {"Effect": "Deny", "Action": action, "Resource": "*", "Condition": condition}
+
+
+def code(act: Callable[[], object]) -> str:
+    try:
+        act()
+    except ClientError as error:
+        return str(error.response["Error"]["Code"]).removesuffix("Exception")
+    return "allowed"
+
+
+def test_what_carries_a_tag_is_known_by_it_in_every_service(hedgerow_cloud: TestCloud) -> None:
+    cloud = hedgerow_cloud
+    trusted = role(cloud, "worker", trust({"Service": "lambda.amazonaws.com"}))
+    cloud.client("lambda").create_function(
+        FunctionName="f",
+        Runtime="python3.11",
+        Handler="app.handler",
+        Role=trusted,
+        Code={"ZipFile": package()},
+        Tags=TAGS,
+    )
+    made = cloud.client("greengrassv2").create_component_version(inlineRecipe=recipe("1.0.0"), tags=TAGS)["arn"]
+    thing = cloud.client("iot").create_thing(thingName="core")["thingArn"]
+    deployment = cloud.client("greengrassv2").create_deployment(targetArn=thing, tags=TAGS)["deploymentId"]
+
+    client = user(cloud, "ann", allow("*"), deny("greengrass:*", **TAGGED), deny("lambda:*", **TAGGED)).client
+
+    greengrass, functions = client("greengrassv2"), client("lambda")
+    assert code(lambda: greengrass.describe_component(arn=made)) == "AccessDenied"
+    assert code(lambda: greengrass.get_deployment(deploymentId=deployment)) == "AccessDenied"
+    assert code(lambda: functions.get_function_configuration(FunctionName="f")) == "AccessDenied"
+    assert code(lambda: functions.get_function(FunctionName="f", Qualifier="$LATEST")) == "AccessDenied"
+    assert code(lambda: greengrass.create_component_version(inlineRecipe=recipe("1.0.1"))) == "allowed"
+    assert code(lambda: functions.list_functions()) == "allowed"
+
+
+@pytest.mark.parametrize(
+    ("statement", "act"),
+    [
+        (deny("iot:*", Bool={"aws:ViaAWSService": "false"}), lambda client: client("iot").list_things()),
+        (deny("iot:*", Bool={"aws:PrincipalIsAWSService": "false"}), lambda client: client("iot").list_things()),
+        (deny("iot:*", StringLike={"aws:UserAgent": "Boto3/*"}), lambda client: client("iot").list_things()),
+        (
+            deny("iot:*", StringEquals={"aws:ResourceAccount": "${aws:PrincipalAccount}"}),
+            lambda client: client("iot").list_things(),
+        ),
+        (
+            deny("s3:ListBucket", StringLike={"s3:prefix": "secret/*"}),
+            lambda client: client("s3").list_objects_v2(Bucket="none", Prefix="secret/a"),
+        ),
+        (
+            deny("greengrass:CreateComponentVersion", StringEquals={"aws:RequestTag/team": "ops"}),
+            lambda client: client("greengrassv2").create_component_version(inlineRecipe=recipe("1.0.2"), tags=TAGS),
+        ),
+        (
+            deny("greengrass:CreateComponentVersion", IpAddress={"aws:SourceIp": "127.0.0.0/8"}),
+            lambda client: client("greengrassv2").create_component_version(inlineRecipe=recipe("1.0.2")),
+        ),
+    ],
+)
+def test_a_deny_meets_what_aws_says_of_every_request(
+    hedgerow_cloud: TestCloud, statement: dict[str, Any], act: Callable[[Client], object]
+) -> None:
+    session = user(hedgerow_cloud, "ann", allow("*"), statement)
+
+    assert code(lambda: act(session.client)) == "AccessDenied"
+
+
+def test_resources_of_other_accounts_can_be_kept_out(hedgerow_cloud: TestCloud) -> None:
+    perimeter = deny("*", StringNotEquals={"aws:ResourceAccount": "${aws:PrincipalAccount}"})
+
+    ann = user(hedgerow_cloud, "ann", allow("*"), perimeter)
+
+    assert code(lambda: ann.client("iot").create_thing(thingName="own")) == "allowed"
+    assert code(lambda: ann.client("s3").list_buckets()) == "allowed"
+    assert code(lambda: ann.client("greengrassv2").create_component_version(inlineRecipe=recipe("1.0.0"))) == "allowed"
