@@ -24,7 +24,8 @@ from hedgerow.base.clock import SystemClock
 from hedgerow.base.errors import Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.base.log import get_logger
-from hedgerow.console.api import Api, Cloud
+from hedgerow.console.api import Api
+from hedgerow.console.calls import Cloud
 from hedgerow.console.guard import Guard
 from hedgerow.console.live import MqttLive
 from hedgerow.console.model import Credentials

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
-from hedgerow.console.api import Api, Cloud
+from hedgerow.console.api import Api
+from hedgerow.console.calls import Cloud
 from hedgerow.console.errors import CloudUnreachable, NotThere, Refused, SessionOver
 from tests.unit.console.fakes import PERSON
 
