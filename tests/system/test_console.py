@@ -120,7 +120,7 @@ def browser_page(**context: Any) -> Iterator[Any]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         try:
-            page = browser.new_context(viewport={"width": 1280, "height": 800}, **context).new_page()
+            page = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **context}).new_page()
             page.set_default_timeout(SHOWN_MS)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.on("requestfailed", lambda request: complaints.append(f"{request.url}: {request.failure}"))

@@ -41,6 +41,12 @@ def run(root: Root, init_config: InitConfig = None) -> None:
 def install(
     root: Annotated[Path, typer.Option("--root", "-r", help="The edge's folder.")],
     init_config: Annotated[Path | None, typer.Option("--init-config", "-init", "-i")] = None,
+    claim: Annotated[
+        Path | None, typer.Option("--claim", help="Instead of --init-config: the file or QR code's text of a claim.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", help="With --claim: NAME=VALUE for the template.")
+    ] = None,
     default_user: Annotated[
         str, typer.Option("--component-default-user", "-u", help="USER or USER:GROUP that components run as.")
     ] = "",
@@ -70,7 +76,7 @@ def install(
             raise Unusable("--deploy-dev-tools true is not there: this edge has no local development tools")
         wish = Wish(
             root=root,
-            init_config=init_config,
+            init_config=init_config if claim is None else _brought(claim, root, init_config, parameter or []),
             default_user=default_user,
             region=region,
             service=service is Flag.TRUE,
@@ -84,3 +90,18 @@ def install(
         raise typer.Exit(2) from error
     if service is Flag.FALSE:
         typer.echo(f"run it: hedgerow edge run --root {root}")
+
+
+def _brought(claim: Path, root: Path, init_config: Path | None, given: list[str]) -> Path:
+    """Unpack a claim that the console made; answer the configuration that enrols with it."""
+    from hedgerow.base.files import RealFiles
+    from hedgerow.edge.handed import read_claim
+
+    if init_config is not None:
+        raise Unusable("give --claim or --init-config, not both")
+    parameters = dict(text.partition("=")[::2] for text in given)
+    if any("=" not in text or text.startswith("=") for text in given):
+        raise Unusable("--parameter must be NAME=VALUE")
+    handed = read_claim(claim)
+    typer.echo(f"the claim is for {handed.template} and good until {handed.expires_at:%Y-%m-%d %H:%M:%S} UTC")
+    return handed.put(root.absolute(), parameters, files=RealFiles())

@@ -29,6 +29,16 @@ KEPT: Final = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """Where devices connect, and what they check the cloud against."""
+
+    host: str
+    mqtt_port: int
+    https_port: int
+    ca_file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Told:
     """What the process is started with."""
 
@@ -38,6 +48,7 @@ class _Told:
     host: str
     port: int
     models: Path
+    devices: Doors
 
     def command(self, ready_fd: int) -> list[str]:
         ca = ["--ca-file", str(self.ca_file.absolute())] if self.ca_file is not None else []
@@ -45,6 +56,9 @@ class _Told:
             *(sys.executable, "-m", "hedgerow.console", "--until-stdin-closes", "--ready-fd", str(ready_fd)),
             *("--api-url", self.api_url, "--region", self.region, "--models", str(self.models.absolute()), *ca),
             *("--host", self.host, "--port", str(self.port)),
+            *("--device-host", self.devices.host, "--device-ca-file", str(self.devices.ca_file.absolute())),
+            *("--device-mqtt-port", str(self.devices.mqtt_port)),
+            *("--device-https-port", str(self.devices.https_port)),
         ]
 
 
@@ -74,10 +88,10 @@ class Console:
 
 @asynccontextmanager
 async def running_console(
-    *, api_url: str, region: str, ca_file: Path | None, host: str, port: int, models: Path
+    *, api_url: str, region: str, ca_file: Path | None, host: str, port: int, models: Path, devices: Doors
 ) -> AsyncIterator[Console]:
     """Run the console while the context is open. It is begun when this yields; `ready` says when it accepts."""
-    told = _Told(api_url=api_url, region=region, ca_file=ca_file, host=host, port=port, models=models)
+    told = _Told(api_url=api_url, region=region, ca_file=ca_file, host=host, port=port, models=models, devices=devices)
     process, reading = await _spawned(told)
     console = Console(process.pid)
     keeper = _Keeper(told, console, process)

@@ -16,7 +16,7 @@ from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.base.ids import RandomIds
 from hedgerow.cloud.broker import Broker
-from hedgerow.cloud.console import Console, running_console
+from hedgerow.cloud.console import Console, Doors, running_console
 from hedgerow.cloud.hosts import certificate_names, reachable
 from hedgerow.cloud.ports import bound, device_sockets, last_ports, port_of, preferred
 from hedgerow.cloud.sealed_keys import sealed_key
@@ -120,6 +120,12 @@ class Ground:
                     host=LOOPBACK,
                     port=self.console_port,
                     models=OWN_MODELS,
+                    devices=Doors(
+                        host=self.host,
+                        mqtt_port=port_of(self.device_sockets[Port.MQTT]),
+                        https_port=self.https_port,
+                        ca_file=self.trust.ca_file,
+                    ),
                 )
             )
 

@@ -1,7 +1,8 @@
 """Stands before every page: signing in and out, the session's cookie, security headers. A plain ASGI application.
 
-Nothing but the style sheet, the icon and NiceGUI's own scripts is answered without a session. A WebSocket must come
-from the console's own pages (its Origin is the host that was called). Pages find the session in `scope[SESSION]`.
+Nothing but the style sheet, the icon and NiceGUI's own scripts is answered without a session. A WebSocket or a POST
+must come from the console's own pages (its Origin is the host that was called). Pages find the session in
+`scope[SESSION]`.
 """
 
 import asyncio
@@ -30,7 +31,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 SESSION: Final = "hedgerow.session"
 COOKIE: Final = "hedgerow.cookie"
 OPEN: Final = "/_nicegui/"
-KNOWN: Final = re.compile(r"/|/faults|/device/[^/]+|/_nicegui_ws/.*|/favicon\.ico")
+KNOWN: Final = re.compile(
+    r"/|/faults|/device/[^/]+|/onboarding(/(waiting|record|claim|import))?|/_nicegui_ws/.*|/favicon\.ico"
+)
 ASSETS: Final = {"/assets/console.css": "text/css; charset=utf-8", "/assets/favicon.svg": "image/svg+xml"}
 HEADERS: Final = (
     (
@@ -39,7 +42,7 @@ HEADERS: Final = (
         b"img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; "
         b"base-uri 'none'; form-action 'self'; object-src 'none'",
     ),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),  # with no-referrer a form of our own has the origin null
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )
@@ -79,7 +82,9 @@ class Guard:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, headers = scope["path"], _headers(scope)
-        if path in self._assets:
+        if scope["method"] == "POST" and not _is_own(headers):
+            await _page(send, 403, "Not from here", "<p>This was asked for by another site's page.</p>")
+        elif path in self._assets:
             cached = [(b"cache-control", b"no-cache")]
             await _answer(send, 200, self._assets[path], kind=ASSETS[path], headers=cached)
         elif path == "/sign-in" and scope["method"] == "GET":
@@ -104,8 +109,7 @@ class Guard:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
-        own = urlsplit(headers.get("origin", "")).netloc == headers.get("host", "-")
-        if own and self._enter(scope, headers):
+        if _is_own(headers) and self._enter(scope, headers):
             await self._app(scope, receive, send)
         else:
             await receive()
@@ -150,6 +154,11 @@ class Guard:
 
 def _headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _is_own(headers: Mapping[str, str]) -> bool:
+    """Tell whether the console's own page asks. Another port of this host is another site's, though cookies say no."""
+    return urlsplit(headers.get("origin", "")).netloc == headers.get("host", "-")
 
 
 def _cookie(headers: Mapping[str, str], name: str) -> str:

@@ -26,9 +26,11 @@ from hedgerow.base.files import RealFiles
 from hedgerow.base.log import get_logger
 from hedgerow.console.api import Api
 from hedgerow.console.calls import Cloud
+from hedgerow.console.desk import Desk
 from hedgerow.console.guard import Guard
 from hedgerow.console.live import MqttLive
 from hedgerow.console.model import Credentials
+from hedgerow.console.onboarding import Doors, Onboarding
 from hedgerow.console.sessions import Sessions, Watches
 from hedgerow.console.watch import Watch
 
@@ -48,6 +50,10 @@ class Settings:
     ca_file: str | None = None  # what an https API is checked against
     host: str = "127.0.0.1"  # where to listen
     port: int = 0  # 0: any free port
+    device_host: str | None = None  # where devices connect; None: as the cloud's DescribeEndpoint says
+    device_mqtt_port: int = 8883  # their port for MQTT
+    device_https_port: int = 8443  # their port for HTTPS
+    device_ca_file: Path | None = None  # the CA that devices check the cloud against
     models: Path | None = None  # a folder of service models for boto3, with the service `hedgerow`
     ready_fd: int | None = None  # where to write one line of JSON when ready
     ready_file: Path | None = None  # a file with the same
@@ -116,7 +122,7 @@ async def _application(settings: Settings, port: int) -> AsyncIterator[Any]:
     workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="calls")
     try:
         async with asyncio.TaskGroup() as tasks:
-            watches = Watches(make=partial(_watch, cloud, clock, workers), tasks=tasks, clock=clock)
+            watches = Watches(make=partial(_watch, cloud, _doors(settings), clock, workers), tasks=tasks, clock=clock)
             house = tasks.create_task(watches.keep_house(sessions))
             yield Guard(
                 _pages(sessions, watches, clock),
@@ -132,22 +138,41 @@ async def _application(settings: Settings, port: int) -> AsyncIterator[Any]:
         workers.shutdown(wait=False, cancel_futures=True)
 
 
-def _watch(cloud: Cloud, clock: SystemClock, workers: ThreadPoolExecutor, credentials: Credentials) -> Watch:
+def _watch(
+    cloud: Cloud, doors: Doors, clock: SystemClock, workers: ThreadPoolExecutor, credentials: Credentials
+) -> Watch:
     live = MqttLive(api_url=cloud.api_url, region=cloud.region, ca_file=cloud.ca_file, credentials=credentials)
-    return Watch(api=Api(cloud, credentials), live=live, clock=clock, workers=workers)
+    api = Api(cloud, credentials)
+    desk = Desk(Onboarding(api, doors=doors, region=cloud.region), workers)
+    return Watch(api=api, live=live, clock=clock, workers=workers, desk=desk)
+
+
+def _doors(settings: Settings) -> Doors:
+    try:
+        ca = settings.device_ca_file.read_text("ascii") if settings.device_ca_file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unusable(f"cannot read {settings.device_ca_file}: {error}") from error
+    return Doors(
+        host=settings.device_host,
+        mqtt_port=settings.device_mqtt_port,
+        https_port=settings.device_https_port,
+        ca_pem=ca,
+    )
 
 
 def _pages(sessions: Sessions, watches: Watches, clock: SystemClock) -> Any:
     from fastapi import FastAPI
     from nicegui import ui
 
-    from hedgerow.console.pages import device, faults, fleet
+    from hedgerow.console.actions import Actions
+    from hedgerow.console.pages import device, faults, fleet, onboarding
     from hedgerow.console.pages.frame import Console
 
     console = Console(sessions=sessions, watches=watches, clock=clock)
-    for each in (fleet, device, faults):
+    for each in (fleet, device, faults, onboarding):
         each.add(console)
     application = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    Actions(watches=watches, clock=clock).add(application)
     ui.run_with(
         application,
         title="Hedgerow",

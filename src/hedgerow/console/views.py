@@ -7,6 +7,7 @@ from typing import Any, Final
 from hedgerow.console.faults import Fault
 from hedgerow.console.fleet import Fleet
 from hedgerow.console.model import Device, Reading
+from hedgerow.console.onboarding import Attempt, Waiting
 
 MAX_CLOSED: Final = 200
 MAX_IN_CELL: Final = 6
@@ -16,6 +17,15 @@ GOOD: Final = frozenset({"RUNNING", "FINISHED", "SUCCEEDED", "COMPLETED", "HEALT
 BAD: Final = frozenset(
     {"BROKEN", "ERRORED", "FAILED", "UNHEALTHY", "REJECTED", "TIMED_OUT", "REVOKED", "INACTIVE", "PENDING_TRANSFER"}
 )
+WAYS: Final = {
+    "CLAIM": "Claim",
+    "TRUSTED_USER": "Trusted user",
+    "JITP": "Just in time (JITP)",
+    "JITR": "Just in time (JITR)",
+    "OPERATOR": "Operator",
+    "BULK": "In bulk",
+    "VENDING": "Vending machine",
+}
 ORDERS: Final = ("name", "state", "faults")
 
 
@@ -136,6 +146,27 @@ def certificate_rows(fleet: Fleet, name: str) -> list[dict[str, Any]]:
             "until": one.not_after,
         }
         for one in (details.certificates if details else ())
+    ]
+
+
+def waiting_rows(waiting: Iterable[Waiting]) -> list[dict[str, Any]]:
+    """Answer the rows of the devices that wait."""
+    return [{"serial": one.serial, "asked": one.requested_at, "address": one.address} for one in waiting]
+
+
+def attempt_rows(attempts: Iterable[Attempt]) -> list[dict[str, Any]]:
+    """Answer the rows of attempts to get in."""
+    return [
+        {
+            "key": f"{one.at} {number}",
+            "at": one.at,
+            "way": WAYS.get(one.way, one.way),
+            "outcome": {"tone": "good", "word": "Accepted"} if one.accepted else {"tone": "bad", "word": "Refused"},
+            "device": one.device,
+            "address": one.address,
+            "reason": one.reason,
+        }
+        for number, one in enumerate(attempts)
     ]
 
 

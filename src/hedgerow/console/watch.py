@@ -18,6 +18,7 @@ from hedgerow.base.clock import Clock
 from hedgerow.base.log import get_logger
 from hedgerow.console import sources
 from hedgerow.console.api import MAX_GROUPS, MAX_RULES
+from hedgerow.console.desk import Desk
 from hedgerow.console.errors import CloudUnreachable, NotThere, Refused, SessionOver
 from hedgerow.console.faults import parse_event, reported_open
 from hedgerow.console.fleet import Fleet, Window
@@ -89,8 +90,9 @@ class Asked(Protocol):
 class Watch:
     """One person's view of a cloud, kept fresh while `run` runs."""
 
-    def __init__(self, *, api: Asked, live: Live, clock: Clock, workers: Executor) -> None:
+    def __init__(self, *, api: Asked, live: Live, clock: Clock, workers: Executor, desk: Desk) -> None:
         self.fleet = Fleet()
+        self.desk = desk
         self.first = asyncio.Event()  # set when everything was asked for once
         self._api, self._live, self._clock, self._workers = api, live, clock, workers
         self._due = {name: asyncio.Event() for name in TURNS_S}

@@ -9,17 +9,27 @@ import pytest
 
 from hedgerow.base.errors import Unavailable
 from hedgerow.cloud import console as starting
-from hedgerow.cloud.console import Console, running_console
+from hedgerow.cloud.console import Console, Doors, running_console
 
 MODELS = Path(__file__).parents[3] / "src" / "hedgerow" / "core" / "wire" / "models"
 
 pytestmark = pytest.mark.slow
 
 
+def doors() -> Doors:
+    return Doors(host="localhost", mqtt_port=8883, https_port=8443, ca_file=Path("/dev/null"))
+
+
 async def with_console(port: int = 0) -> tuple[Console, bytes, bytes]:
     """Run it once; answer it, its environment and its command line."""
     async with running_console(
-        api_url="http://127.0.0.1:1", region="us-east-1", ca_file=None, host="127.0.0.1", port=port, models=MODELS
+        api_url="http://127.0.0.1:1",
+        region="us-east-1",
+        ca_file=None,
+        host="127.0.0.1",
+        port=port,
+        models=MODELS,
+        devices=doors(),
     ) as console:
         assert await console.ready() == console.url
         proc = Path(f"/proc/{console.pid}")
@@ -56,7 +66,13 @@ def test_it_is_started_again_on_the_same_port(monkeypatch: pytest.MonkeyPatch) -
 
     async def again() -> tuple[str, int]:
         async with running_console(
-            api_url="http://127.0.0.1:1", region="us-east-1", ca_file=None, host="127.0.0.1", port=0, models=MODELS
+            api_url="http://127.0.0.1:1",
+            region="us-east-1",
+            ca_file=None,
+            host="127.0.0.1",
+            port=0,
+            models=MODELS,
+            devices=doors(),
         ) as console:
             url = await console.ready()
             assert console.pid is not None

@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from hedgerow.base.errors import HedgerowError
 from hedgerow.cli.demo import fleet
+from hedgerow.console.calls import Calls, Cloud
+from hedgerow.console.desk import Desk
 from hedgerow.console.model import Certificate, Component, Core, Credentials, Deployment
+from hedgerow.console.onboarding import Doors, Onboarding
 
 NOW = 1_800_000_000.0
 PERSON = Credentials(
@@ -98,6 +102,12 @@ class FakeApi:
         asked = {key: self.points.get(key, []) for key in wanted}
         there = {key: [point for point in points if start <= point[0] < end] for key, points in asked.items()}
         return {key: [(at - at % period, value) for at, value in points] for key, points in there.items() if points}
+
+
+def no_desk() -> Desk:
+    """Answer a desk at which no test of the watch works."""
+    cloud = Cloud(api_url="http://127.0.0.1:1", region="us-east-1", ca_file=None, models=None)
+    return Desk(Onboarding(Calls(cloud, PERSON), doors=Doors(), region="us-east-1"), ThreadPoolExecutor(1))
 
 
 class FakeLive:

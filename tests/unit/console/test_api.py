@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
+from hedgerow.api import OWN_MODELS
 from hedgerow.console.api import Api
 from hedgerow.console.calls import Cloud
 from hedgerow.console.errors import CloudUnreachable, NotThere, Refused, SessionOver
@@ -18,7 +19,7 @@ class Scripted(Api):
     """Answers each call with the next of a list; keeps what was asked."""
 
     def __init__(self, *answers: Any) -> None:
-        super().__init__(Cloud(api_url=URL, region="us-east-1", ca_file=None, models=None), PERSON)
+        super().__init__(Cloud(api_url=URL, region="us-east-1", ca_file=None, models=OWN_MODELS), PERSON)
         self.answers = list(answers)
         self.asked: list[tuple[str, dict[str, Any]]] = []
 

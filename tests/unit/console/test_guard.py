@@ -14,7 +14,7 @@ from hedgerow.console.sessions import LINGER_S, MAX_SESSIONS, Sessions, Watches
 from hedgerow.console.signing import signed_path
 from hedgerow.console.watch import Watch
 from tests.support.clock import FakeClock
-from tests.unit.console.fakes import NOW, PERSON, FakeApi, FakeLive
+from tests.unit.console.fakes import NOW, PERSON, FakeApi, FakeLive, no_desk
 from tests.unit.console.test_watch import Inline
 
 HOST = "127.0.0.1:8090"
@@ -204,7 +204,7 @@ def test_every_answer_says_what_a_browser_may_load() -> None:
     _, headers, _ = Browser().get("/")
 
     assert "default-src 'self'" in headers["content-security-policy"]
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
 
 
 def test_credentials_do_not_show_in_their_representation() -> None:
@@ -222,6 +222,19 @@ def test_the_live_connections_address_carries_the_token_outside_the_signature() 
     assert path.index("X-Amz-Signature=") < path.index("X-Amz-Security-Token=")
 
 
+@pytest.mark.parametrize("path", ["/onboarding/claim", "/onboarding/import", "/sign-out"])
+def test_what_acts_must_be_asked_for_by_the_consoles_own_pages(path: str) -> None:
+    browser = Browser()
+    browser.get("/sign-in?token=good")
+
+    elsewhere = browser.get(path, method="POST", origin="http://127.0.0.1:9999")
+    nowhere = browser.get(path, method="POST", origin="null")
+
+    assert (elsewhere[0], nowhere[0]) == (403, 403)
+    assert browser.entered == []
+    assert browser.get("/")[0] == 200
+
+
 def test_sessions_are_bounded() -> None:
     sessions = Sessions(clock=FakeClock(NOW))
     first = sessions.begin(replace(PERSON, expires_at=NOW + 1))
@@ -237,7 +250,7 @@ def test_one_watch_serves_all_pages_of_a_person_and_ends_after_the_last() -> Non
 
     def make(_: Credentials) -> Watch:
         made.append(FakeLive())
-        return Watch(api=FakeApi("t"), live=made[-1], clock=clock, workers=Inline())
+        return Watch(api=FakeApi("t"), live=made[-1], clock=clock, workers=Inline(), desk=no_desk())
 
     async def look() -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -263,7 +276,9 @@ def test_people_share_no_watch() -> None:
     async def look() -> bool:
         async with asyncio.TaskGroup() as tasks:
             watches = Watches(
-                make=lambda _: Watch(api=FakeApi("t"), live=FakeLive(), clock=FakeClock(NOW), workers=Inline()),
+                make=lambda _: Watch(
+                    api=FakeApi("t"), live=FakeLive(), clock=FakeClock(NOW), workers=Inline(), desk=no_desk()
+                ),
                 tasks=tasks,
                 clock=FakeClock(NOW),
             )

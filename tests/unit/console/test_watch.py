@@ -12,7 +12,7 @@ from hedgerow.console.errors import CloudUnreachable, Refused, SessionOver
 from hedgerow.console.fleet import WINDOWS
 from hedgerow.console.watch import LOG_OVERLAP_S, STICKY_S, SWEEP_S, Watch
 from tests.support.clock import FakeClock
-from tests.unit.console.fakes import NOW, FakeApi, FakeLive
+from tests.unit.console.fakes import NOW, FakeApi, FakeLive, no_desk
 
 FAULT = {"thing": "site-01", "fault": "overheating", "state": "raised", "id": "1", "at": NOW * 1000}
 
@@ -32,7 +32,7 @@ class Inline(Executor):
 class World:
     def __init__(self, *names: str) -> None:
         self.api, self.live, self.clock = FakeApi(*names), FakeLive(), FakeClock(NOW)
-        self.watch = Watch(api=self.api, live=self.live, clock=self.clock, workers=Inline())
+        self.watch = Watch(api=self.api, live=self.live, clock=self.clock, workers=Inline(), desk=no_desk())
         self.fleet = self.watch.fleet
 
     async def begin(self) -> "World":

@@ -20,7 +20,7 @@ TICK_S: Final = 0.5
 ACCENT: Final = "#2b8a5b"
 FIRST_S: Final = 6.0
 IDLE_TICKS: Final = 10  # a refresh without news, for what grows old
-NAVIGATION: Final = (("/", "Fleet"), ("/faults", "Faults"))
+NAVIGATION: Final = (("/", "Fleet"), ("/faults", "Faults"), ("/onboarding", "Onboarding"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,21 +61,22 @@ def say(element: ui.html, content: str) -> None:
         element.content = wanted
 
 
-async def open_view(console: Console, scope: Any) -> View:
-    """Answer the view of a page that is being built; wait a moment for the first look at the fleet."""
+async def open_view(console: Console, scope: Any, *, wait: bool = True) -> View:
+    """Answer the view of a page that is being built; `wait` a moment for the first look at the fleet."""
     credentials: Credentials = scope[SESSION]
     watch, release = console.watches.lease(credentials)
     client = ui.context.client
     client.on_delete(release)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(FIRST_S):
-            await watch.first.wait()
+    if wait:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_S):
+                await watch.first.wait()
     return View(watch, console.clock)
 
 
 @contextlib.contextmanager
-def page(console: Console, view: View, scope: Any, *, path: str, title: str) -> Iterator[None]:
-    """Draw the frame of a page; its content goes inside."""
+def page(console: Console, view: View, scope: Any, *, path: str, title: str, fleet: bool = True) -> Iterator[None]:
+    """Draw the frame of a page; its content goes inside. Without `fleet` it does not say what the fleet lacks."""
     credentials: Credentials = scope[SESSION]
     ui.colors(primary=ACCENT)
     ui.page_title(f"{title} · Hedgerow")
@@ -101,7 +102,10 @@ def page(console: Console, view: View, scope: Any, *, path: str, title: str) -> 
     banner = text("div", "", "banner").props('role="alert"')
     with ui.element("main").classes("content").props('id="content" tabindex="-1"'):
         yield
-    view.parts[:0] = [lambda: _show_trouble(view.fleet, banner), lambda: _show_state(view.fleet, badge, live)]
+    view.parts[:0] = [
+        lambda: _show_trouble(view.fleet, banner, all_of_it=fleet),
+        lambda: _show_state(view.fleet, badge, live),
+    ]
     for part in view.parts:
         part()
     _tick(console, view, scope[COOKIE])
@@ -126,11 +130,12 @@ def _tick(console: Console, view: View, cookie: str) -> None:
     timer = ui.timer(TICK_S, tick)
 
 
-def _show_trouble(fleet: Fleet, banner: ui.html) -> None:
-    sentences = [fleet.problems[area] for area in sorted(fleet.problems)]
-    if not fleet.loaded and not sentences:
+def _show_trouble(fleet: Fleet, banner: ui.html, *, all_of_it: bool) -> None:
+    areas = sorted(fleet.problems) if all_of_it else [area for area in fleet.problems if area == "cloud"]
+    sentences = [fleet.problems[area] for area in areas]
+    if all_of_it and not fleet.loaded and not sentences:
         sentences = ["The fleet is still being read."]
-    if not fleet.complete:
+    if all_of_it and not fleet.complete:
         sentences.append(f"There are more things than this page shows: only the first {len(fleet.devices)} are here.")
     say(banner, " ".join(sentences))
     banner.set_visibility(bool(sentences))

@@ -1,0 +1,185 @@
+"""What one signed-in person does to let devices in: claims, waiting devices, the record. With that person's own rights.
+
+Every call blocks. Leaves to others: the watch of the fleet (`api.py`), and what the pages look like.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any, Final
+
+from hedgerow.base.errors import HedgerowError
+from hedgerow.base.log import get_logger
+from hedgerow.console.calls import Calls, seconds
+from hedgerow.console.errors import Refused
+from hedgerow.console.handout import Handout
+
+log = get_logger("console")
+
+ATTEMPTS: Final = 25  # of one page
+MOST_WAITING: Final = 1_000
+MOST_ROWS: Final = 10_000  # of one file
+_AT_ONCE: Final = 100  # devices of one call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """Where devices connect, as the console was told. Without a host the cloud is asked for it."""
+
+    host: str | None = None
+    mqtt_port: int = 8883
+    https_port: int = 8443
+    ca_pem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A provisioning template."""
+
+    name: str
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A device at the vending machine."""
+
+    serial: str
+    requested_at: float | None
+    address: str
+    expires_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An attempt to get in. `device` is its name, or what else is known of who asked."""
+
+    at: float | None
+    way: str
+    accepted: bool
+    device: str
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What became of a list: how many may have a certificate, who has one already, and why it ended early."""
+
+    count: int
+    left: tuple[str, ...]
+    trouble: str = ""
+
+
+class Onboarding:
+    """One person's work. May be used from several threads at once."""
+
+    def __init__(self, calls: Calls, *, doors: Doors, region: str) -> None:
+        self._calls, self._doors, self._region = calls, doors, region
+
+    def templates(self) -> list[Template]:
+        """Answer the provisioning templates that devices can be let in by, by name."""
+        found = self._calls.pages("iot", "list_provisioning_templates", "templates", maxResults=250)
+        fit = [
+            Template(name=each["templateName"], enabled=bool(each.get("enabled")))
+            for each in found
+            if each.get("type") != "JITP"
+        ]
+        return sorted(fit, key=lambda one: one.name)
+
+    def claim(self, template: str) -> Handout:
+        """Make a claim that is good for minutes."""
+        host = self._doors.host
+        if host is None:
+            host = self._calls.call("iot", "describe_endpoint", endpointType="iot:Data-ATS")["endpointAddress"]
+        made = self._calls.call("iot", "create_provisioning_claim", templateName=template)
+        fields = {"template": template, "certificate": made["certificateId"]}
+        log.info("a provisioning claim was handed out", extra={"fields": fields})
+        return Handout(
+            template=template,
+            certificate_pem=made["certificatePem"],
+            private_key_pem=made["keyPair"]["PrivateKey"],
+            ca_pem=self._doors.ca_pem,
+            host=str(host),
+            mqtt_port=self._doors.mqtt_port,
+            https_port=self._doors.https_port,
+            region=self._region,
+            expires_at=seconds(made["expiration"]) or 0.0,
+        )
+
+    def waiting(self) -> list[Waiting]:
+        """Answer who waits at the vending machine, who came first first."""
+        found = []
+        for each in self._calls.pages("hedgerow", "list_vending_requests", "devices", state="PENDING", maxResults=100):
+            found.append(
+                Waiting(
+                    serial=each["serialNumber"],
+                    requested_at=seconds(each.get("requestedAt")),
+                    address=each.get("address", ""),
+                    expires_at=seconds(each.get("expiresAt")),
+                )
+            )
+            if len(found) == MOST_WAITING:
+                break
+        return sorted(found, key=lambda one: (one.requested_at or 0.0, one.serial))
+
+    def approve(self, serial: str, template: str, parameters: Mapping[str, str]) -> None:
+        """Let a device have a certificate, once."""
+        more = {"parameters": dict(parameters)} if parameters else {}
+        self._calls.call("hedgerow", "approve_vending_request", serialNumber=serial, templateName=template, **more)
+
+    def deny(self, serial: str) -> None:
+        """Refuse a device from now on."""
+        self._calls.call("hedgerow", "deny_vending_request", serialNumber=serial)
+
+    def import_devices(self, template: str, text: str) -> Imported:
+        """Approve the devices of a CSV before they ask; raises Refused, before anything is done, for a bad file."""
+        entries = list(_entries(text))
+        count, left = 0, list[str]()
+        for first in range(0, len(entries), _AT_ONCE):
+            some = entries[first : first + _AT_ONCE]
+            try:
+                done = self._calls.call("hedgerow", "import_vending_devices", templateName=template, devices=some)
+            except HedgerowError as error:
+                if not first:
+                    raise
+                return Imported(count=count, left=tuple(left), trouble=str(error))
+            count += done["imported"]
+            left += done.get("alreadyIssued", ())
+        return Imported(count=count, left=tuple(left))
+
+    def attempts(self, *, failed: bool, device: str, token: str) -> tuple[list[Attempt], str]:
+        """Answer one page of the record, newest first, and the token of the next ("": that was the last)."""
+        wanted = {"outcome": "REFUSED" if failed else "", "device": device, "nextToken": token}
+        given = {name: value for name, value in wanted.items() if value}
+        answer = self._calls.call("hedgerow", "list_onboarding_attempts", maxResults=ATTEMPTS, **given)
+        found = [
+            Attempt(
+                at=seconds(each["at"]),
+                way=each["way"],
+                accepted=each["outcome"] == "ACCEPTED",
+                device=each.get("device") or each.get("clientId") or each.get("certificateId", "")[:16],
+                address=each.get("address", ""),
+                reason=each.get("reason", ""),
+            )
+            for each in answer.get("attempts", ())
+        ]
+        return found, answer.get("nextToken", "")
+
+
+def _entries(text: str) -> Iterator[dict[str, Any]]:
+    reader = csv.DictReader(StringIO(text.removeprefix("\ufeff"), newline=""))
+    try:
+        if not {"serial", "token"} <= set(reader.fieldnames or ()):
+            raise Refused("The file must begin with a line of names, among them serial and token.")
+        for number, row in enumerate(reader, 1):
+            if number > MOST_ROWS:
+                raise Refused(f"The file has more than {MOST_ROWS} devices: import it in parts.")
+            if not row["serial"] or not row["token"]:
+                raise Refused(f"Line {reader.line_num}: serial and token must be given.")
+            more = {name: value for name, value in row.items() if name not in ("serial", "token") and name and value}
+            entry: dict[str, Any] = {"serialNumber": row["serial"], "token": row["token"]}
+            yield {**entry, "parameters": more} if more else entry
+    except csv.Error as error:
+        raise Refused(f"Line {reader.line_num} is no CSV: {error}.") from error

@@ -1,0 +1,118 @@
+"""What a person does to let devices in: which calls it becomes, and what is made of the answers."""
+
+from typing import Any
+
+import pytest
+
+from hedgerow.console.errors import Refused
+from hedgerow.console.onboarding import Doors, Onboarding, Template
+from hedgerow.console.views import attempt_rows
+from tests.unit.console.fakes import PERSON
+from tests.unit.console.test_api import Scripted, refused
+
+DOORS = Doors(host="h", mqtt_port=1883, https_port=443, ca_pem="ca")
+
+
+def made(*answers: Any, doors: Doors = DOORS) -> tuple[Onboarding, Scripted]:
+    calls = Scripted(*answers)
+    return Onboarding(calls, doors=doors, region="us-east-1"), calls
+
+
+def test_templates_that_no_claim_is_for_are_left_out() -> None:
+    jitp = {"templateName": "a", "enabled": True, "type": "JITP"}
+    work, _ = made(
+        {"templates": [{"templateName": "c", "enabled": False}, jitp, {"templateName": "b", "enabled": True}]}
+    )
+
+    assert work.templates() == [Template(name="b", enabled=True), Template(name="c", enabled=False)]
+
+
+CLAIM = {
+    "certificateId": "c1",
+    "certificatePem": "certificate",
+    "keyPair": {"PublicKey": "public", "PrivateKey": "top-secret"},
+    "expiration": 1_800_000_300,
+}
+
+
+def test_a_claim_names_the_doors_and_its_key_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "hedgerow")
+    work, calls = made(CLAIM)
+
+    handout = work.claim("fleet")
+
+    assert [name for name, _ in calls.asked] == ["CreateProvisioningClaim"]
+    assert (handout.host, handout.mqtt_port, handout.ca_pem) == ("h", 1883, "ca")
+    assert (handout.private_key_pem, handout.expires_at) == ("top-secret", 1_800_000_300)
+    assert "top-secret" not in str([vars(record) for record in caplog.records])
+
+
+def test_a_console_that_was_not_told_the_doors_asks_the_cloud_before_a_claim_is_made() -> None:
+    work, calls = made({"endpointAddress": "cloud.example"}, CLAIM, doors=Doors())
+
+    assert work.claim("fleet").host == "cloud.example"
+    assert [name for name, _ in calls.asked] == ["DescribeEndpoint", "CreateProvisioningClaim"]
+
+
+def test_a_list_is_imported_a_hundred_at_a_time() -> None:
+    text = "\ufeffserial,token,Room\r\n" + "".join(f"s{number},t,r\r\n" for number in range(150))
+    work, calls = made({"imported": 99, "alreadyIssued": ["s1"]}, {"imported": 50})
+
+    done = work.import_devices("fleet", text)
+
+    assert (done.count, done.left, done.trouble) == (149, ("s1",), "")
+    assert len(calls.asked) == 2
+
+
+def test_an_import_that_ends_early_says_how_far_it_came() -> None:
+    text = "serial,token\n" + "".join(f"s{number},t\n" for number in range(101))
+    work, _ = made({"imported": 100}, refused("ThrottlingException", "slowly"))
+
+    done = work.import_devices("fleet", text)
+
+    assert (done.count, done.trouble) == (100, "slowly")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "must begin with a line of names"),
+        ("serial;token\n1;2\n", "must begin with a line of names"),
+        ("serial,token\n1,\n", "Line 2: serial and token"),
+        ("serial,token\n1\n", "Line 2: serial and token"),
+        ("serial,token\n" + "1,2\n" * 10_001, "more than 10000"),
+        ('serial,token\n1,"' + "x" * 140_000, "is no CSV"),
+    ],
+)
+def test_a_bad_list_is_refused_before_anything_is_done(text: str, why: str) -> None:
+    work, calls = made()
+
+    with pytest.raises(Refused, match=why):
+        work.import_devices("fleet", text)
+
+    assert calls.asked == []
+
+
+def test_the_record_is_asked_for_page_by_page() -> None:
+    one = {"at": 1_800_000_000, "way": "JITR", "outcome": "REFUSED", "clientId": "<b>", "reason": "no"}
+    work, calls = made({"attempts": [one], "nextToken": "more"}, {"attempts": []})
+
+    found, token = work.attempts(failed=True, device="", token="")
+    assert work.attempts(failed=False, device="lamp", token=token) == ([], "")
+
+    (row,) = attempt_rows(found)
+    assert (row["way"], row["device"], row["outcome"]["word"], token) == (
+        "Just in time (JITR)",
+        "<b>",
+        "Refused",
+        "more",
+    )
+    asked = [params["query_string"] for _, params in calls.asked]
+    assert asked[0]["outcome"] == "REFUSED"
+    assert (asked[1]["device"], asked[1]["nextToken"]) == ("lamp", "more")
+
+
+def test_whose_work_it_is_is_the_signed_in_persons() -> None:
+    _, calls = made()
+
+    assert calls._client("iot")._request_signer._credentials.access_key == PERSON.access_key_id
