@@ -98,6 +98,20 @@ def test_nobody_lets_a_service_act_in_a_role_that_he_may_not_pass(
 
 
 @pytest.mark.slow
+def test_who_is_kept_from_a_job_does_not_call_it_off_thing_by_thing(hedgerow_cloud: TestCloud) -> None:
+    iot = hedgerow_cloud.client("iot")
+    target = iot.create_thing(thingName="lamp")["thingArn"]
+    arn = iot.create_job(jobId="update", targets=[target], document="{}")["jobArn"]
+    kept_out = user(hedgerow_cloud, "u", statement("Allow", "iot:*"), statement("Deny", "iot:*", arn)).client("iot")
+    one = {"jobId": "update", "thingName": "lamp"}
+
+    refused(lambda: kept_out.cancel_job_execution(**one, force=True))
+    refused(lambda: kept_out.delete_job_execution(**one, executionNumber=1, force=True))
+
+    assert iot.describe_job_execution(**one)["execution"]["status"] == "QUEUED"
+
+
+@pytest.mark.slow
 def test_a_denied_object_cannot_be_deleted_in_a_batch(hedgerow_cloud: TestCloud) -> None:
     root = hedgerow_cloud.client("s3")
     root.create_bucket(Bucket="bucket-one")

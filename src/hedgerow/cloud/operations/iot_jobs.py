@@ -41,8 +41,12 @@ def rows(*, jobs: JobOperations, executions: JobExecutionOperations, sources: Jo
         "DescribeJobExecution": read(executions.describe_job_execution, _THING),
         "ListJobExecutionsForJob": read(executions.list_job_executions_for_job, _JOB),
         "ListJobExecutionsForThing": read(executions.list_job_executions_for_thing, _THING),
-        "CancelJobExecution": write(executions.cancel_job_execution, _THING),
-        "DeleteJobExecution": write(executions.delete_job_execution, _THING),
+        "CancelJobExecution": write(
+            executions.cancel_job_execution, _THING, also=(Also("iot:CancelJobExecution", _JOB),)
+        ),
+        "DeleteJobExecution": write(
+            executions.delete_job_execution, _THING, also=(Also("iot:DeleteJobExecution", _JOB),)
+        ),
     }
 
 

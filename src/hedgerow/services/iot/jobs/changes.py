@@ -6,7 +6,7 @@ touched at once; the rest is a follow-up.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
 from hedgerow.services.iot.errors import InvalidRequest, LimitExceeded, ResourceAlreadyExists, ResourceNotFound
 from hedgerow.services.iot.jobs.documents import Documents, content_of
@@ -15,7 +15,7 @@ from hedgerow.services.iot.jobs.events import JobEvents
 from hedgerow.services.iot.jobs.model import LONGEST_DOCUMENT, Execution, Job, JobStatus, Selection, Status
 from hedgerow.services.iot.jobs.progress import Progress
 from hedgerow.services.iot.jobs.queue import Events, Queue
-from hedgerow.services.iot.jobs.rollout import Groups, Rollouts
+from hedgerow.services.iot.jobs.rollout import Groups, Rollouts, Things
 from hedgerow.services.iot.jobs.scheduling import CANCEL, STOP, Schedule
 from hedgerow.services.iot.jobs.settings import ALL_FAILURES
 from hedgerow.services.iot.jobs.store import JobStore
@@ -30,14 +30,6 @@ START: Final = "job-start"
 END: Final = "job-end"
 ENDED: Final = "SCHEDULED_END_TIME_REACHED"
 ABORTED: Final = "ABORT_CRITERIA_MET"
-
-
-class Things(Protocol):
-    """What jobs ask about things."""
-
-    def exists(self, tx: Tx, account: str, name: str) -> bool:
-        """Tell whether there is a thing of that name."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +75,12 @@ class Jobs:
         self._groups = groups
         self._limits = limits
         self.queue = Queue(store=store, told=told, documents=documents)
-        self._rollouts = Rollouts(store=store, queue=self.queue, groups=groups)
+        self._rollouts = Rollouts(store=store, queue=self.queue, things=things, groups=groups)
 
     def create(self, tx: Tx, account: str, job: Job) -> Events:
         """Write a new job down and queue it for its targets. Raises InvalidRequest, ResourceNotFound and the like."""
         self._check_document(tx, account, job)
+        _check_number(job)
         self._check_targets(tx, account, job.things, job.groups)
         schedule = job.settings.schedule or Schedule()
         schedule.check(continuous=job.selection is Selection.CONTINUOUS, now=tx.now)
@@ -157,8 +150,7 @@ class Jobs:
             comment=comment or job.comment,
             updated_at=tx.now,
         )
-        if len(extended.things) + len(extended.groups) > MOST_TARGETS:
-            raise LimitExceeded(f"A job may have {MOST_TARGETS} targets at most.")
+        _check_number(extended)
         self._store.put(tx, account, extended)
         self._store.put_targets(tx, account, extended)
         return extended, self._begun(tx, account, job_id)
@@ -218,13 +210,14 @@ class Jobs:
         return events
 
     def delete(self, tx: Tx, account: str, job_id: str, *, force: bool) -> Events:
-        """Delete a job and its executions; one in progress only by force."""
+        """Delete a job and its executions; one that has not ended only by force."""
         job = self.present(tx, account, job_id)
-        if job.status is JobStatus.IN_PROGRESS and not force:
-            raise InvalidTransition(f"Job {job_id} is IN_PROGRESS: cancel it first, or use force.")
+        if job.status.alive and not force:
+            raise InvalidTransition(f"Job {job_id} is {job.status.value}: cancel it first, or use force.")
         going = job.ended(JobStatus.DELETION_IN_PROGRESS, tx.now)
         self._store.put(tx, account, going)
         self._end_timers(tx, account, job_id)
+        tx.cancel_follow_ups(CANCELLATION, account=account, key=job_id)  # another job may have the id soon
         self._told.job(tx, account, going, "deletion_in_progress")
         return self.delete_batch(tx, account, job_id)
 
@@ -309,6 +302,11 @@ class Jobs:
             self._end_timers(tx, account, job_id)
             self._told.job(tx, account, completed, "completed", progress.counts)
             self.on_completed(tx, account, job_id, progress.counts)
+
+
+def _check_number(job: Job) -> None:
+    if len(job.things) + len(job.groups) > MOST_TARGETS:
+        raise LimitExceeded(f"A job may have {MOST_TARGETS} targets at most.")
 
 
 def _abort_reason(job: Job, progress: Progress) -> str | None:

@@ -22,6 +22,14 @@ MINUTE_S: Final = 60.0
 _WITHOUT_LIMIT: Final = 10**9
 
 
+class Things(Protocol):
+    """What jobs ask about things."""
+
+    def exists(self, tx: Tx, account: str, name: str) -> bool:
+        """Tell whether there is a thing of that name."""
+        ...
+
+
 class Groups(Protocol):
     """What jobs ask about thing groups."""
 
@@ -47,9 +55,10 @@ class Groups(Protocol):
 class Rollouts:
     """All rollouts. It holds no state; one serves every transaction."""
 
-    def __init__(self, *, store: JobStore, queue: Queue, groups: Groups) -> None:
+    def __init__(self, *, store: JobStore, queue: Queue, things: Things, groups: Groups) -> None:
         self._store = store
         self._queue = queue
+        self._things = things
         self._groups = groups
 
     def begin(self, tx: Tx, account: str, job_id: str) -> Events:
@@ -112,8 +121,10 @@ class Rollouts:
     def _wanting(self, tx: Tx, account: str, job: Job, things: Sequence[str], most: int) -> tuple[list[Execution], str]:
         """Answer the executions to make, `most` at most, and the last thing that was looked at.
 
-        A thing that has the job already, and has not left since, gets it no second time.
+        A thing that has the job already, and has not left since, gets it no second time; one that was a target by its
+        name, and has been deleted since, does not get it.
         """
+        named = frozenset(job.things)  # members of groups are there
         latest = self._store.executions.latest_of(tx, account, job.id, things)
         positions = self._store.executions.next_positions(tx, account, things)
         new: list[Execution] = []
@@ -122,7 +133,7 @@ class Rollouts:
             last = latest.get(thing)
             if last is not None and last.left and last.status.pending:
                 self._store.executions.put(tx, account, replace(last, left=False))
-            elif last is None or last.left:
+            elif (last is None or last.left) and (thing not in named or self._things.exists(tx, account, thing)):
                 if len(new) == most:
                     break
                 new.append(

@@ -6,6 +6,7 @@ configurations".
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from decimal import Decimal
 from typing import Any, Final
 
 from hedgerow.services.iot.errors import InvalidRequest
@@ -35,7 +36,7 @@ class Rollout:
         if self.base is None:
             return self.most or FASTEST
         steps = notified // self.per_notified if self.per_notified else succeeded // (self.per_succeeded or 1)
-        faster = self.base * self.factor ** min(steps, 100)
+        faster = self.base * Decimal(str(self.factor)) ** min(steps, 100)  # in floats 25 * 1.4 ** 2 is below 49
         return int(min(faster, self.most or FASTEST, FASTEST))
 
 

@@ -10,6 +10,7 @@ from hedgerow.core.events import Published
 from hedgerow.services.iot.jobs.changes import BATCH as ENDED_AT_ONCE
 from hedgerow.services.iot.jobs.rollout import BATCH
 from hedgerow.services.iot.jobs.store import jobs
+from hedgerow.store.tx import follow_ups
 from tests.support.jobs import ARN, NAMESPACE, Cloud, messages
 from tests.support.store import CALLER, OTHER_ACCOUNT
 
@@ -260,6 +261,19 @@ def test_large_cancellations_and_deletions_go_on_in_batches(cloud: Cloud) -> Non
         cloud.job()
 
 
+def test_a_job_with_the_id_of_a_deleted_one_is_not_canceled_with_it(cloud: Cloud) -> None:
+    cloud.registry.members["top"].update(f"t{number:03}" for number in range(2 * ENDED_AT_ONCE))
+    cloud.create(group="top")
+    cloud.catch_up()
+    cloud.store.run(cloud.api.cancel_job, {"jobId": "j"})  # half of it is left for later
+    cloud.store.run(cloud.api.delete_job, {"jobId": "j"})
+
+    with cloud.store.tx() as tx:
+        left = tx.all(select(follow_ups.c.kind).where(follow_ups.c.key == "j"))
+
+    assert [row.kind for row in left] == ["job-deletion"]
+
+
 def test_a_snapshot_of_an_empty_group_is_complete_at_once(cloud: Cloud) -> None:
     cloud.create(group="top")
 
@@ -393,6 +407,7 @@ def test_a_deleted_job_leaves_the_queue_and_its_id_is_free(cloud: Cloud) -> None
         ({"targets": [f"{ARN}policy/p"]}, "InvalidRequestException"),
         ({"targets": ["arn:aws:iot:eu-central-1:210987654321:thing/T"]}, "InvalidRequestException"),
         ({"targets": []}, "InvalidRequestException"),
+        ({"targets": [f"{ARN}thing/t{number}" for number in range(101)]}, "LimitExceededException"),
         ({"document": None}, "InvalidRequestException"),
         ({"document": "{"}, "InvalidRequestException"),
         ({"document": "[]"}, "InvalidRequestException"),

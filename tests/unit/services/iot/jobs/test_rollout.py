@@ -104,6 +104,27 @@ def test_an_exponential_rate_grows_with_the_things_that_got_the_job(cloud: Cloud
     assert seen == [5, 10, 20, 40, 100]
 
 
+def test_an_exponential_rate_is_reckoned_as_people_do() -> None:
+    rate = Rollout(base=25, factor=1.4, per_notified=1)
+
+    assert [rate.rate(notified=steps, succeeded=0) for steps in range(3)] == [25, 35, 49]  # 48.99… in floats
+
+
+def test_a_thing_that_is_deleted_before_its_turn_does_not_hold_the_job_up(cloud: Cloud) -> None:
+    targets = [f"{ARN}thing/{name}" for name in ("A", "B", "C")]
+    cloud.create(targets=targets, jobExecutionsRolloutConfig={"maximumPerMinute": 1})
+    cloud.registry.gone.add("B")
+
+    for _ in range(3):
+        cloud.store.clock.advance(60)
+        cloud.catch_up()
+    for thing in ("A", "C"):
+        cloud.publish("j/update", {"status": "SUCCEEDED"}, thing=thing)
+
+    assert cloud.job()["status"] == "COMPLETED"
+    assert cloud.job()["jobProcessDetails"]["numberOfQueuedThings"] == 0
+
+
 def test_an_exponential_rate_by_success_waits_for_it(cloud: Cloud) -> None:
     fleet(cloud, 20)
     cloud.create(group="top", jobExecutionsRolloutConfig=exponential(2, 3.0, numberOfSucceededThings=2))

@@ -62,12 +62,31 @@ def test_a_scheduled_job_that_is_canceled_never_begins(cloud: Cloud) -> None:
 
 def test_a_job_with_the_id_of_a_deleted_one_does_not_begin_with_it(cloud: Cloud) -> None:
     cloud.create(schedulingConfig={"startTime": START})
-    cloud.store.run(cloud.api.delete_job, {"jobId": "j"})
+    cloud.store.run(cloud.api.delete_job, {"jobId": "j", "force": True})
     cloud.create(schedulingConfig={"startTime": END})
 
     wait(cloud, 1.5)
 
     assert cloud.job()["status"] == "SCHEDULED"
+
+
+def test_a_scheduled_job_is_deleted_only_by_force(cloud: Cloud) -> None:
+    cloud.create(schedulingConfig={"startTime": START})
+
+    with pytest.raises(ServiceError) as caught:
+        cloud.store.run(cloud.api.delete_job, {"jobId": "j"})
+
+    assert caught.value.code == "InvalidStateTransitionException"
+    assert cloud.job()["status"] == "SCHEDULED"
+
+
+def test_a_thing_that_is_deleted_before_a_job_begins_does_not_hold_it_up(cloud: Cloud) -> None:
+    cloud.create(thing="T", schedulingConfig={"startTime": START})
+
+    cloud.registry.gone.add("T")
+    wait(cloud, 2)
+
+    assert cloud.job()["status"] == "COMPLETED"
 
 
 def test_at_its_end_a_rollout_stops_and_what_runs_goes_on(cloud: Cloud) -> None:
