@@ -85,8 +85,8 @@ class Actions:
 
     async def run(self, step: Step, situation: Situation) -> Ended:
         """Do what the step says; raise Failed when it cannot be begun."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o755)
         try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o755)
             match step.kind:
                 case "runHandler":
                     return await self._handler(step, situation)
@@ -103,6 +103,8 @@ class Actions:
                     return await asyncio.to_thread(self._send_logs, step.input["uploadUrl"])
         except (handlers.NoHandler, CannotStart, Trouble) as error:
             raise Failed(str(error)) from error
+        except (OSError, ValueError) as error:  # no room, or what the document says is nothing that one can do
+            raise Failed(f"the step cannot be done: {error}") from error
 
     async def _handler(self, step: Step, situation: Situation) -> Ended:
         name, path = step.input["handler"], step.input.get("path", "default")
@@ -164,7 +166,9 @@ class Actions:
 
 
 def _written(folder: Path, script: str, user: str) -> Path:
-    """Write a script that its user alone can read and run. Blocks."""
+    """Write a script that its user alone can read and run, in place of any before it. Blocks."""
+    for cut_off in folder.glob("script-*"):
+        cut_off.unlink(missing_ok=True)
     handle, name = tempfile.mkstemp(prefix="script-", dir=folder)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(script)

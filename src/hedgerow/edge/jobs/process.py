@@ -63,8 +63,8 @@ class Processes:
         output, errors = _Tail(self._on_line), _Tail(self._on_line)
         with contextlib.closing(OutputPipe(output.add)) as out, contextlib.closing(OutputPipe(errors.add)) as err:
             process = _started(argv, folder, own, user, out, err)
-            self._leftovers.note(process.pid, token)
             try:
+                self._leftovers.note(process.pid, token)
                 await asyncio.wait({process.exited})
             finally:
                 await _end(process)

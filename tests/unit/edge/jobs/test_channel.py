@@ -1,7 +1,9 @@
 """Jobs against a scripted cloud; their processes are real."""
 
 import asyncio
+import errno
 import json
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -132,6 +134,10 @@ def command(*words: str, **more: Any) -> dict[str, Any]:
     return {"name": words[0], "type": "runCommand", "input": {"command": ",".join(words)}, **more}
 
 
+def logs_to(url: str) -> dict[str, Any]:
+    return {"type": "collectLogs", "input": {"uploadUrl": url}}
+
+
 def test_steps_run_one_after_another_and_the_end_is_told_with_their_output(tmp_path: Path, pki: Pki) -> None:
     async def scenario(site: Site, link: Device) -> None:
         site.handler("hello.sh", 'echo "hello $2 from $HEDGEROW_JOB_ID"')
@@ -156,6 +162,11 @@ def test_steps_run_one_after_another_and_the_end_is_told_with_their_output(tmp_p
         (command("sh", "-c", "echo bad >&2", allowStdErr=0), "FAILED", "it wrote 1 lines to standard error"),
         (command("true", runAsUser="nobody-of-this-name"), "FAILED", "there is no user nobody-of-this-name"),
         ({"type": "runHandler", "input": {"handler": "gone.sh"}}, "FAILED", "there is no handler gone.sh in"),
+        (logs_to("https://host:nope/x"), "FAILED", "the step cannot be done: Port could not be cast"),
+        (logs_to("https://[host/x"), "FAILED", "the step cannot be done: Invalid IPv6 URL"),
+        (logs_to("https://host/ü"), "FAILED", "the step cannot be done: 'ascii' codec"),
+        (command("echo", "\ud800"), "FAILED", "the step cannot be done: 'utf-8' codec"),
+        ({"type": "runScript", "input": {"script": "echo \ud800"}}, "FAILED", "the step cannot be done: 'utf-8' codec"),
         ({"type": "format"}, "REJECTED", "steps[0].action.type 'format' is not known"),
     ],
 )
@@ -169,6 +180,54 @@ def test_what_goes_wrong_is_told_with_its_reason(
 
         assert (last["status"], last["statusDetails"]["reason"][: len(reason)]) == (status, reason)
         assert not (tmp_path / "after").exists()
+
+    run(tmp_path, pki, scenario)
+
+
+def test_a_device_that_has_no_room_for_a_step_fails_the_job_and_runs_the_next(tmp_path: Path, pki: Pki) -> None:
+    async def scenario(site: Site, link: Device) -> None:
+        (tmp_path / "work").write_text("in the way")
+        async with living(site, link):
+            site.job("j1", command("true"))
+            first = await site.ended("j1")
+            (tmp_path / "work").unlink()
+            site.job("j2", command("true"))
+            second = await site.ended("j2")
+
+        assert (first["status"], second["status"]) == ("FAILED", "SUCCEEDED")
+        assert "File exists" in first["statusDetails"]["reason"]
+
+    run(tmp_path, pki, scenario)
+
+
+def test_a_process_that_cannot_be_noted_down_is_not_left_running(tmp_path: Path) -> None:
+    class FullDisk(Leftovers):
+        group = 0
+
+        def note(self, group: int, token: str) -> None:
+            self.group = group
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def scenario() -> None:
+        leftovers = FullDisk(tmp_path)
+        processes = Processes(leftovers=leftovers, ids=RandomIds(), on_line=lambda _: None)
+        with pytest.raises(OSError, match="No space left"):
+            await processes.run(["sleep", "60"], folder=tmp_path, environment={})
+        with pytest.raises(ProcessLookupError):
+            os.killpg(leftovers.group, 0)
+
+    asyncio.run(scenario())
+
+
+def test_scripts_of_an_earlier_life_are_cleared_away(tmp_path: Path, pki: Pki) -> None:
+    async def scenario(site: Site, link: Device) -> None:
+        (tmp_path / "work").mkdir()
+        (tmp_path / "work" / "script-cut-off").write_text("secret")
+        async with living(site, link):
+            site.job("j1", {"type": "runScript", "input": {"script": "true"}})
+            await site.ended("j1")
+
+        assert list((tmp_path / "work").iterdir()) == []
 
     run(tmp_path, pki, scenario)
 
