@@ -36,8 +36,8 @@ class Rollout:
         if self.base is None:
             return self.most or FASTEST
         steps = notified // self.per_notified if self.per_notified else succeeded // (self.per_succeeded or 1)
-        faster = self.base * Decimal(str(self.factor)) ** min(steps, 100)  # in floats 25 * 1.4 ** 2 is below 49
-        return int(min(faster, self.most or FASTEST, FASTEST))
+        growth: Decimal = Decimal(str(self.factor)) ** min(steps, 100)  # in floats 25 * 1.4 ** 2 is below 49
+        return min(int(self.base * growth), self.most or FASTEST, FASTEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
