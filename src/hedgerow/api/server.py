@@ -17,11 +17,11 @@ from typing import Any
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
 from hedgerow.api.app import TLS, ASGIApp, Receive, Scope, Send
 from hedgerow.api.sockets import bind
+from hedgerow.api.websockets import WebSocketProtocol
 from hedgerow.base.clock import Clock, SystemClock
 from hedgerow.base.log import get_logger
 from hedgerow.core.tls import WayIn
@@ -191,7 +191,7 @@ def _http_protocol() -> type[asyncio.Protocol]:
     return _HttpTools
 
 
-class _WebSocket(WebSocketsSansIOProtocol):
+class _WebSocket(WebSocketProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.app = _with_tls(self.app, transport)

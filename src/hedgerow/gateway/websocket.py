@@ -8,9 +8,11 @@ and join packets. Spec: MQTT 5.0 section 6.
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any, Final
 
 from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.core.tls import Proof, WayIn
 from hedgerow.gateway.connection import Connection, Peer
 from hedgerow.gateway.gateway import Gateway
@@ -24,7 +26,10 @@ IsOpen = Callable[[str | None], Awaitable[bool]]
 SUBPROTOCOLS: Final = ("mqtt", "mqttv3.1")
 BUFFERED: Final = 1_048_576  # bytes that wait for a slow reader; above, QoS 0 is dropped and QoS 1 waits in the session
 PIECE: Final = 65_536  # of a frame; whoever takes one now and then is slow, but there
-ABNORMAL: Final = 1006  # the transport broke, nobody said good-bye
+ABNORMAL: Final = (
+    1006  # nobody said good-bye: the transport broke, or the peer did something wrong (the reason says what)
+)
+SHUTDOWN: Final = 1012  # by our own server
 
 
 class MqttWebSocket:
@@ -53,7 +58,8 @@ class MqttWebSocket:
         try:
             async with asyncio.TaskGroup() as tasks:
                 reading = tasks.create_task(_read(connection, pipe, receive))
-                await _write(pipe, send)
+                with suppress(OSError):  # the peer is gone, as `_read` will not hear while it does not read
+                    await _write(pipe, send)
                 reading.cancel()
         finally:
             pipe.gone = True
@@ -157,15 +163,25 @@ async def _read(connection: Connection, pipe: _Pipe, receive: Receive) -> None:
         event = await receive()
         if event["type"] == "websocket.disconnect":
             pipe.gone = True
-            connection.lost(graceful=event.get("code", ABNORMAL) != ABNORMAL)
+            _ended(connection, event.get("code", ABNORMAL), event.get("reason") or "")
             pipe.close()
             return
         data = event.get("bytes")
-        if data is None:  # a text frame [MQTT-6.0.0-1]
-            connection.lost()
+        if data is None:
+            connection.fail(Reason.PROTOCOL_ERROR, "CLIENT_ERROR", "a text frame")  # [MQTT-6.0.0-1]
             pipe.close()
             return
         connection.receive(data)
+
+
+def _ended(connection: Connection, code: int, reason: str) -> None:
+    """A close frame is a good-bye, as a DISCONNECT is; anything else is not."""
+    if code == SHUTDOWN:
+        connection.fail(Reason.SERVER_SHUTTING_DOWN, "SERVER_INITIATED_DISCONNECT", "the server closes")
+    elif code == ABNORMAL and reason:
+        connection.fail(Reason.PROTOCOL_ERROR, "CLIENT_ERROR", reason)
+    else:
+        connection.lost(graceful=code != ABNORMAL)
 
 
 async def _write(pipe: _Pipe, send: Send) -> None:

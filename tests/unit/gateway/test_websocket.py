@@ -6,7 +6,18 @@ from typing import Any
 import pytest
 
 from hedgerow.core.caller import Kind
-from hedgerow.core.mqtt import MQTT_3_1_1, TO_CLIENT, Connack, Connect, Decoder, Packet, Publish, Subscribe, encode
+from hedgerow.core.mqtt import (
+    MQTT_3_1_1,
+    TO_CLIENT,
+    Connack,
+    Connect,
+    Decoder,
+    Packet,
+    Publish,
+    Subscribe,
+    Will,
+    encode,
+)
 from hedgerow.gateway.websocket import MqttWebSocket
 from tests.support.store import CALLER
 from tests.unit.gateway.world import World
@@ -27,8 +38,11 @@ class Socket:
         self.sent: list[MutableMapping[str, Any]] = []
         self._application = MqttWebSocket(world.gateways[0], is_open=is_open)
         self._world = world
+        self.gone = False
 
     async def _send(self, event: MutableMapping[str, Any]) -> None:
+        if self.gone and event["type"] == "websocket.send":
+            raise BrokenPipeError
         self.sent.append(event)
 
     async def run(self, *events: dict[str, Any]) -> None:
@@ -133,6 +147,38 @@ def test_a_close_frame_is_a_good_bye_and_a_broken_transport_is_not(direct: World
 
     (event,) = direct.heard("$aws/events/presence/disconnected/a")
     assert b'"clientInitiatedDisconnect":' + initiated in event
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ({"type": "websocket.disconnect", "code": 1006, "reason": "no mask"}, b"CLIENT_ERROR"),
+        ({"type": "websocket.disconnect", "code": 1006, "reason": ""}, b"CONNECTION_LOST"),
+        ({"type": "websocket.disconnect", "code": 1012}, b"SERVER_INITIATED_DISCONNECT"),
+        ({"type": "websocket.receive", "text": "hello"}, b"CLIENT_ERROR"),
+    ],
+)
+def test_an_end_without_a_close_frame_is_told_with_its_reason_and_sends_the_will(
+    direct: World, event: dict[str, Any], reason: bytes
+) -> None:
+    socket = Socket(direct, **{"hedgerow.caller": CALLER})
+
+    asyncio.run(socket.run(frame(Connect("a", will=Will("will", b"gone"))), event))
+
+    (told,) = direct.heard("$aws/events/presence/disconnected/a")
+    assert b'"disconnectReason":"' + reason in told
+    assert b'"clientInitiatedDisconnect":false' in told
+    assert direct.heard("will") == [b"gone"]
+
+
+def test_a_peer_that_is_gone_while_it_is_written_to_is_lost_and_no_error(direct: World) -> None:
+    socket = Socket(direct, **{"hedgerow.caller": CALLER})
+    socket.gone = True
+
+    asyncio.run(socket.run(frame(Connect("a"))))
+
+    (told,) = direct.heard("$aws/events/presence/disconnected/a")
+    assert b'"disconnectReason":"CONNECTION_LOST"' in told
 
 
 def test_the_server_closes_the_socket_when_it_ends_the_connection(direct: World) -> None:
