@@ -34,10 +34,7 @@ async def ask(gateway: "Gateway", connection: Connection, message: Message, pack
     except Unavailable as error:
         gateway.lifecycle.refused(connection, Reason.UNSPECIFIED, f"no answer to {message.topic}: {error}")
     finally:
-        if packet_id:
-            connection.answer(packet_id, ok, Reason.SUCCESS if ok else Reason.UNSPECIFIED)
-        else:
-            connection.pending -= 1
+        connection.answer(packet_id, message.qos, ok, Reason.SUCCESS if ok else Reason.UNSPECIFIED)
 
 
 def _reply(gateway: "Gateway", connection: Connection, topic: str, payload: bytes, qos: int) -> None:

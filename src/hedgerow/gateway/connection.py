@@ -105,6 +105,7 @@ class Connection:
         "admitted",
         "aliases",
         "asked",
+        "asking_0",
         "bytes_in",
         "bytes_out",
         "congested",
@@ -113,6 +114,7 @@ class Connection:
         "epoch",
         "explains",
         "extra",
+        "full",
         "heard",
         "keep_alive",
         "left",
@@ -121,6 +123,7 @@ class Connection:
         "out",
         "peer",
         "pending",
+        "pending_2",
         "permissions",
         "pieces",
         "published",
@@ -163,7 +166,10 @@ class Connection:
         self.left = NEVER  # bytes that the slow peer had not taken when that was last looked at
         self.created = self.seen = gateway.clock.monotonic()
         self.keep_alive = 0
-        self.pending = 0  # publications that we have not answered yet
+        self.pending = 0  # publications of QoS 1 that we have not answered yet
+        self.pending_2 = 0  # of QoS 2, without their PUBREC
+        self.asking_0 = 0  # requests to control without a packet identifier
+        self.full = False  # MQTT 3.1.1: so much is under way that nothing is read until half of it is answered
         self.epoch = 0
         self.enrichment = b""  # user properties, encoded, that each publication gets (its thing's type says so)
         self.asked = 0  # how many commands had been obeyed when control was asked about this connection
@@ -242,7 +248,15 @@ class Connection:
         if self.state is OPEN:
             self.session.pump(self._gateway.clock.now())
             self._gateway.router.settle(self.account, self.session)
-            self.transport.resume_reading()
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Go on with what was kept back, then with what the peer sends."""
+        if self.congested or self.full or self.state is not OPEN:
+            return
+        self.transport.resume_reading()
+        if self._rest:
+            self.receive(b"")
 
     def may_receive(self, topic: str) -> bool:
         return self.permissions.may("iot:Receive", "topic/" + topic)
@@ -270,10 +284,10 @@ class Connection:
         if not self._rest and self._is_one(data):
             return
         self._gateway.now = self._gateway.clock.now()
-        if self._rest or self.state is ADMITTING:
+        if self._rest or self.state is ADMITTING or self.full:
             self._rest += data
-            # While admitting, the transport was told to stop; this is what was already on its way.
-            if self.state is ADMITTING or len(self._rest) < self._need:
+            # While admitting or full, the transport was told to stop; this is what was already on its way.
+            if self.state is ADMITTING or self.full or len(self._rest) < self._need:
                 return
             data = bytes(self._rest)
             self._rest.clear()
@@ -375,7 +389,7 @@ class Connection:
                 continue
             self._packet(decode_body(first, data, body, end, self.version), first >> 4)
             at = end
-            if self.state is not OPEN:
+            if self.state is not OPEN or self.full:
                 if self.state is CLOSED:
                     return
                 break
@@ -430,20 +444,37 @@ class Connection:
         if session.settled or session.starting:
             gateway.router.settle(self.account, session)
 
-    def answer(self, packet_id: int, ok: bool, code: Reason = Reason.SUCCESS) -> None:
+    def begun(self, qos: int) -> None:
+        """A publication is under way until its `answer`."""
+        if qos == 1:
+            self.pending += 1
+        elif qos == 2:
+            self.pending_2 += 1
+        else:
+            self.asking_0 += 1
+
+    def wait_if_full(self) -> None:
+        """MQTT 3.1.1 has no receive maximum: who sends more than we take waits, as its packets do."""
+        if self.version == MQTT_3_1_1 and self.pending + self.pending_2 >= self._gateway.limits.receive_maximum:
+            self.full = True
+            self.transport.pause_reading()
+
+    def answer(self, packet_id: int, qos: int, ok: bool, code: Reason = Reason.SUCCESS) -> None:
         """Acknowledge a publication that was waiting. What could not be kept is not acknowledged in MQTT 3.1.1."""
-        twice = self.session.received.get(packet_id) is False
-        self.pending -= not twice
         if not ok:
             code = Reason.QUOTA_EXCEEDED if code == Reason.SUCCESS else code
-        if twice:
+        if qos == 2:
+            self.pending_2 -= 1
             exactly_once.answered(self, self._gateway.journal, packet_id, ok, code)
-            return
-        if self.state is not OPEN:
-            return
-        if not ok and self.version == MQTT_3_1_1:
-            return
-        self.send(encode_ack(Kind.PUBACK, packet_id, self.version, code))
+        elif qos == 1:
+            self.pending -= 1
+            if self.state is OPEN and (ok or self.version == MQTT_5):
+                self.send(encode_ack(Kind.PUBACK, packet_id, self.version, code))
+        else:
+            self.asking_0 -= 1
+        if self.full and self.pending + self.pending_2 <= self._gateway.limits.receive_maximum // 2:
+            self.full = False
+            self._read_on()
 
     # --- endings
 

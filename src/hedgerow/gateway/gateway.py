@@ -138,15 +138,14 @@ class Gateway:
 
     def ask(self, connection: Connection, message: Message, packet_id: int) -> None:
         """Have control answer a publication to a `$aws/…` topic."""
-        if connection.pending >= self.limits.receive_maximum:  # QoS 0 too: the excess is dropped
+        if not message.qos and connection.asking_0 >= self.limits.receive_maximum:  # the excess is dropped
             self.router.dropped += 1
             return
         if message.qos == 2:
             kept = exactly_once.begun(connection, packet_id)
             if kept:
                 self.journal.append(kept)
-        else:
-            connection.pending += 1
+        connection.begun(message.qos)
         self.spawn(asking.ask(self, connection, message, packet_id))
 
     def end(self, connection: Connection, word: str, why: str, *, initiated: bool = False) -> None:

@@ -5,6 +5,7 @@ Spec: MQTT 5.0 section 3.3 and 4.3, MQTT 3.1.1 section 3.3; AWS's deviations.
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from hedgerow.core.mqtt.codec import encode_ack
@@ -37,7 +38,8 @@ def publish(gateway: "Gateway", connection: "Connection", packet: Publish) -> No
         raise BadPacket(f"a payload of {len(packet.payload)} bytes", Reason.PACKET_TOO_LARGE)
     if packet.qos == 2 and exactly_once.repeated(connection, packet.packet_id):
         return
-    if packet.qos and connection.pending + len(connection.session.received) >= limits.receive_maximum:
+    under_way = connection.pending + len(connection.session.received)
+    if packet.qos and connection.version == MQTT_5 and under_way >= limits.receive_maximum:
         raise BadPacket("more publications under way than allowed", Reason.RECEIVE_MAXIMUM_EXCEEDED)
     if limits.publishes_per_s and not _within_rate(connection, limits.publishes_per_s):
         return  # AWS discards these without an answer
@@ -48,6 +50,7 @@ def publish(gateway: "Gateway", connection: "Connection", packet: Publish) -> No
         _ask(gateway, connection, topic, packet)
     else:
         _hand_on(gateway, connection, topic, packet)
+    connection.wait_if_full()
 
 
 def _aliased(gateway: "Gateway", connection: "Connection", packet: Publish) -> str:
@@ -132,8 +135,8 @@ def _hand_on(gateway: "Gateway", connection: "Connection", topic: str, packet: P
         gateway.router.publish_from(connection, parcel, None, trace=trace)
     else:
         also = exactly_once.begun(connection, ident) if packet.qos == 2 else ()
-        connection.pending += packet.qos == 1
-        gateway.router.publish_from(connection, parcel, lambda ok: connection.answer(ident, ok), also, trace)
+        connection.begun(packet.qos)
+        gateway.router.publish_from(connection, parcel, partial(connection.answer, ident, packet.qos), also, trace)
     _remember(gateway, connection, topic, packet)
 
 
