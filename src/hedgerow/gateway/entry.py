@@ -14,7 +14,8 @@ from typing import Final
 from hedgerow.core.tls import Hello, WayIn, read_hello
 from hedgerow.core.tls.hello import LONGEST
 
-REST_S: Final = 0.01  # between looks at a ClientHello of which a part has come
+REST_S: Final = 0.01  # until the second look at a ClientHello of which a part has come; then each time twice that
+LONGEST_REST_S: Final = 0.64
 UNRECOGNIZED_NAME: Final = b"\x15\x03\x03\x00\x02\x02\x70"  # a fatal alert, RFC 6066 section 3
 
 
@@ -45,6 +46,7 @@ class Caller:
 
     async def hello(self) -> Hello:
         """Answer what the client asks for; the bytes stay in the socket. Raises OSError when it says nothing."""
+        seen, rest = 0, REST_S
         while not self._expired:
             try:
                 data = self._client.recv(LONGEST, socket.MSG_PEEK)
@@ -53,10 +55,12 @@ class Caller:
                 continue
             if not data:
                 raise ConnectionResetError("the client hung up before TLS began")
-            hello = read_hello(data)
+            hello = read_hello(data) if len(data) > seen else None
             if hello is not None:
                 return hello
-            await asyncio.sleep(REST_S)  # it can be read, but not on: asking the loop would spin
+            seen = len(data)
+            await asyncio.sleep(rest)  # it can be read, but not on: asking the loop would spin
+            rest = min(2 * rest, LONGEST_REST_S)
         raise TimeoutError("the client did not begin TLS in time")
 
     def expire(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hedgerow.core.tls import Hello
+from hedgerow.gateway import entry
 from hedgerow.gateway.entry import Caller
 
 
@@ -73,6 +74,21 @@ def test_who_does_not_go_on_is_not_waited_for(said: bytes) -> None:
 
     with ours, theirs:
         run(main())
+
+
+def test_a_hello_that_stands_still_is_not_read_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pair()
+    looks: list[int] = []
+    monkeypatch.setattr(entry, "read_hello", lambda data: looks.append(len(data)))
+
+    async def main() -> None:
+        theirs.sendall(first_bytes()[:50])
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(Caller(ours, 0.0).hello(), 0.1)
+
+    with ours, theirs:
+        run(main())
+    assert looks == [50]
 
 
 def test_who_hangs_up_is_gone() -> None:

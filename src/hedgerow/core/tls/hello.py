@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 LONGEST: Final = 16_384  # bytes of a ClientHello that are waited for; one with every extension there is has 2,000
+RECORDS: Final = 32  # that it may be cut into; more of them are there to keep us busy
 
 _HANDSHAKE: Final = 22
 _CLIENT_HELLO: Final = 1
@@ -69,7 +70,7 @@ def read_hello(data: bytes) -> Hello | None:
 def _message(data: bytes) -> bytes | None:
     """Put the handshake message together from its records; None when this is something else. Raises _Short."""
     reader, message = _Reader(data), b""
-    while True:
+    for _ in range(RECORDS):
         if reader.number(1) != _HANDSHAKE:
             return None
         if reader.number(1) != 3:  # the major version of every TLS
@@ -85,6 +86,7 @@ def _message(data: bytes) -> bytes | None:
                 return None
             if len(message) >= size:
                 return message[4:size]
+    return None
 
 
 def _read(body: _Reader) -> Hello:

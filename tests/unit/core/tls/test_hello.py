@@ -63,6 +63,14 @@ def test_it_may_come_in_several_records() -> None:
     assert read_hello(records(data[5:], 1, 2, 100)) == Hello("iot.example.org", ("mqtt",))
 
 
+def test_one_in_very_many_records_is_not_put_together() -> None:
+    """Each look at the bytes of such a one takes as long as hundreds of others, and a stranger can send them."""
+    message = hello()[5:]
+
+    assert read_hello(records(message, *[1] * 20)) == Hello("iot.example.org")
+    assert read_hello(records(message, *[1] * 40)) == Hello()
+
+
 def test_what_follows_is_not_looked_at() -> None:
     assert read_hello(hello("iot.example.org") + b"\x17\x03\x03") == Hello("iot.example.org")
 
