@@ -1,7 +1,8 @@
 """How sessions are kept: on disk while they must be, offline for their time, then ended."""
 
 import heapq
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 from hedgerow.core.mqtt.records import SessionEnded, SessionSaved
 from hedgerow.core.mqtt.session import Session
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
 
 
+EXPIRIES: Final = 1000  # remembered before those that no longer count are sought
+
+
 class Sessions:
     """See the module. One per gateway."""
 
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
         self._expiries: list[tuple[float, str, str]] = []
+        self._most = EXPIRIES
 
     def next_epoch(self, account: Account, client_id: str, given: int | None) -> int:
         """Answer the number of this connection of the client; it is what lifecycle events call versionNumber."""
@@ -74,15 +79,30 @@ class Sessions:
     def expire_at(self, at: float, account: str, client_id: str) -> None:
         """End the session then, unless its client was back."""
         heapq.heappush(self._expiries, (at, account, client_id))
+        if len(self._expiries) > self._most:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Forget times that no longer count: of a client that comes and goes, each visit leaves one behind."""
+        accounts = self._gateway.router.accounts
+        self._expiries = list({one for one in self._expiries if _is_due(accounts, *one)})
+        heapq.heapify(self._expiries)
+        self._most = 2 * len(self._expiries) + EXPIRIES
 
     def expire(self, now: float) -> None:
         """End the sessions whose time is over."""
         while self._expiries and self._expiries[0][0] <= now:
             at, name, client_id = heapq.heappop(self._expiries)
-            account = self._gateway.account(name)
-            session = account.sessions.get(client_id)
-            if session is not None and session.expires_at == at:
-                self.end(account, session)
+            if _is_due(self._gateway.router.accounts, at, name, client_id):
+                account = self._gateway.account(name)
+                self.end(account, account.sessions[client_id])
+
+
+def _is_due(accounts: Mapping[str, Account], at: float, name: str, client_id: str) -> bool:
+    """Tell whether it is the time at which the session as it is now ends."""
+    account = accounts.get(name)
+    session = None if account is None else account.sessions.get(client_id)
+    return session is not None and session.expires_at == at
 
 
 def stored_of(connection: Connection, *, connected: bool) -> StoredSession:

@@ -105,6 +105,9 @@ class Listener:
         except OSError as error:
             log.info("connection lost at once", extra={"fields": {"detail": str(error)}})
             client.close()
+        except Exception:  # our own fault: the task's border says more
+            client.close()
+            raise
         finally:
             self._starting -= 1
             self._room()
@@ -151,7 +154,12 @@ class Listener:
 
     def _work(self) -> None:
         for _ in range(min(len(self._row), STEPS_PER_TURN)):
-            self._row.popleft().step()
+            shell = self._row.popleft()
+            try:
+                shell.step()
+            except Exception:  # one client's trouble must not be that of all who wait behind it
+                log.exception("a connection failed as it began")
+                shell.expire()
         if self._row:
             self._loop.call_soon(self._work)
 

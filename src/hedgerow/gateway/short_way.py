@@ -36,6 +36,7 @@ def fan_out(router: "Router", route: Route, frame: bytes) -> None:
 def fan_out_1(router: "Router", route: Route, head: bytes, tail: bytes, version: int) -> None:
     """At QoS 1 only the packet identifier, between head and tail, is another for each receiver."""
     frame = b""
+    waits: Parcel | None = None  # one for all who are slow: they may be many
     for session, options in route.targets:
         link = session.link
         if link is None:
@@ -43,8 +44,9 @@ def fan_out_1(router: "Router", route: Route, head: bytes, tail: bytes, version:
         if options & QOS:
             in_flight = session.in_flight
             if session.queue or link.congested or len(in_flight) >= session.window:
-                parcel = Parcel(route.topic, tail if version == MQTT_3_1_1 else tail[1:], 1)
-                if not session.hold(0, parcel):
+                if waits is None:
+                    waits = Parcel(route.topic, tail if version == MQTT_3_1_1 else tail[1:], 1)
+                if not session.hold(0, waits):
                     router.dropped += 1
                 continue
             ident = session.take_id()

@@ -26,7 +26,7 @@ REFUSED: Final = 0x80
 def subscribe(gateway: "Gateway", connection: Connection, packet: Subscribe) -> None:
     """Decide each filter, remember those granted, answer, then send what is retained."""
     identifier = _check(gateway, connection, packet)
-    codes = [_decide(gateway, connection, text, options) for text, options in packet.subscriptions]
+    codes = _codes(gateway, connection, packet)
     closes = gateway.limits.refused_filter_closes and connection.version == MQTT_3_1_1
     if closes and Reason.NOT_AUTHORIZED in codes:
         connection.fail(Reason.NOT_AUTHORIZED, "AUTH_ERROR", connection.permissions.last_refusal)
@@ -45,8 +45,8 @@ def subscribe(gateway: "Gateway", connection: Connection, packet: Subscribe) -> 
             connection.send(encode_suback(packet.packet_id, refused, connection.version))
             return
         connection.send(wire)
-        for text, options, new in granted:
-            _send_retained(gateway, connection, text, options, new)
+        for text, options, first in granted:
+            _send_retained(gateway, connection, text, options, first)
 
     gateway.sessions.save(connection, answer)
     for text, _, _ in granted:
@@ -94,7 +94,19 @@ def _check(gateway: "Gateway", connection: Connection, packet: Subscribe) -> int
     return identifiers[0] if identifiers else 0
 
 
-def _decide(gateway: "Gateway", connection: Connection, text: str, options: int) -> int:
+def _codes(gateway: "Gateway", connection: Connection, packet: Subscribe) -> list[int]:
+    there = connection.session.subscriptions
+    new: set[str] = set()
+    codes = []
+    for text, options in packet.subscriptions:
+        room = text in there or text in new or len(there) + len(new) < gateway.limits.subscriptions
+        codes.append(_decide(gateway, connection, text, options, room=room))
+        if codes[-1] < REFUSED and text not in there:
+            new.add(text)
+    return codes
+
+
+def _decide(gateway: "Gateway", connection: Connection, text: str, options: int, *, room: bool) -> int:
     if options & QOS > gateway.limits.maximum_qos or not is_filter(text, gateway.limits):
         return Reason.TOPIC_FILTER_INVALID  # in MQTT 3.1.1 this is said as 0x80
     split = split_share(text)
@@ -106,10 +118,7 @@ def _decide(gateway: "Gateway", connection: Connection, text: str, options: int)
         why = connection.permissions.last_refusal
         gateway.activity.denied(connection, "Subscribe", text, Reason.NOT_AUTHORIZED, why)
         return Reason.NOT_AUTHORIZED
-    subscriptions = connection.session.subscriptions
-    if text not in subscriptions and len(subscriptions) >= gateway.limits.subscriptions:
-        return Reason.QUOTA_EXCEEDED
-    return options & QOS
+    return options & QOS if room else Reason.QUOTA_EXCEEDED
 
 
 def _send_retained(gateway: "Gateway", connection: Connection, text: str, options: int, new: bool) -> None:

@@ -304,7 +304,10 @@ def _bound(done: Done, ok: bool) -> Callable[[], None]:
 
 def _answer(answers: Iterable[Callable[[], None]]) -> None:
     for answer in answers:
-        answer()
+        try:
+            answer()
+        except Exception:  # whoever waits behind it has its answer all the same
+            log.exception("an answer of the journal met an error")
 
 
 def _once(records: list[Record]) -> list[Record]:

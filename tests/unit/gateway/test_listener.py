@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Coroutine
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -134,3 +134,39 @@ def test_a_name_that_nobody_serves_is_told_so() -> None:
         return said
 
     assert asyncio.run(main()) == UNRECOGNIZED_NAME
+
+
+class Broken:
+    """A shell with a bug."""
+
+    expired = False
+
+    def step(self) -> None:
+        raise ValueError("a bug")
+
+    def expire(self) -> None:
+        self.expired = True
+
+
+class Fine(Broken):
+    stepped = False
+
+    def step(self) -> None:
+        self.stepped = True
+
+
+def test_a_handshake_that_fails_by_a_bug_does_not_stop_those_behind_it() -> None:
+    broken, fine = Broken(), Fine()
+
+    async def main() -> None:
+        port = Port(None)
+        for shell in (broken, fine):
+            port.listener.wait(cast("Any", shell))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        port.close()
+
+    run(main())
+
+    assert broken.expired
+    assert fine.stepped

@@ -9,6 +9,7 @@ from hedgerow.core.mqtt import MQTT_3_1_1, MQTT_5, Ack, Disconnect, Kind, Proper
 from hedgerow.core.mqtt.limits import OWN, Limits
 from hedgerow.core.mqtt.records import Loaded
 from hedgerow.gateway.journal import MemoryJournal
+from hedgerow.gateway.keeping import EXPIRIES
 from hedgerow.gateway.ports import Cut
 from tests.unit.gateway.control import ACCOUNT
 from tests.unit.gateway.world import Client, World
@@ -414,3 +415,14 @@ def test_a_delayed_will_is_taken_back_when_it_is_not_wanted(prevent: bool, sent:
     world.advance(31)
 
     assert watcher.messages() == sent
+
+
+def test_visits_of_one_client_leave_nothing_behind_but_its_session(world: World) -> None:
+    for _ in range(EXPIRIES + 10):
+        kept_client(world, MQTT_3_1_1).drop()
+    remembered = sum(len(gateway.sessions._expiries) for gateway in world.gateways)
+
+    world.advance(world.limits.expiry_3_1_1 + 1)
+
+    assert remembered < EXPIRIES
+    assert not world.connack(kept_client(world, MQTT_3_1_1)).session_present

@@ -115,6 +115,16 @@ def test_subscription_identifiers_are_refused(world: World) -> None:
     assert client.take() == [Disconnect(Reason.SUBSCRIPTION_IDS_NOT_SUPPORTED)]
 
 
+def test_one_packet_cannot_go_beyond_the_bound_and_may_name_a_filter_twice(world: World) -> None:
+    client = world.client("a")
+    for number in range(49):
+        client.subscribe(f"t/{number}")
+
+    suback = client.subscribe("t/0", "new", "new", "another")
+
+    assert suback == Suback(1, (1, 1, 1, 0x80))
+
+
 def test_a_receiver_is_told_the_identifiers_of_all_subscriptions_that_match(
     world_with: Callable[[Limits], World],
 ) -> None:

@@ -276,3 +276,26 @@ def test_the_file_is_synced_in_full(kept: Kept) -> None:
     with closing(kept.journal._connect()) as connection:
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     kept.journal.close()
+
+
+def test_an_answer_that_fails_does_not_keep_the_others_from_theirs(tmp_path: Path) -> None:
+    released = threading.Event()
+    held: list[Callable[[], None]] = []
+    journal = SqliteJournal(tmp_path / "journal.db", call=held.append)
+    answers: list[bool] = []
+
+    def fails(_ok: bool) -> None:
+        raise ValueError("a bug of one client's")
+
+    def last(ok: bool) -> None:
+        answers.append(ok)
+        released.set()
+
+    journal.append([session()], fails)
+    journal.append([message(1)], last)
+    journal.close()
+    for callback in held:
+        callback()
+
+    assert released.is_set()
+    assert answers == [True]
