@@ -60,7 +60,7 @@ class Edge:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HEDGEROW_"))}
         with self._console.open("ab") as console:
             self.process = subprocess.Popen(
-                [*command, f"--init-config={self.root}/config.yaml"],
+                [*command, *([f"--init-config={config}"] if (config := self.root / "config.yaml").exists() else [])],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,

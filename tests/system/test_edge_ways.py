@@ -1,6 +1,9 @@
 """Edges that come to their identity by other ways than a claim: the vending machine, and a factory's own CA."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +115,82 @@ def test_an_edge_with_a_certificate_of_a_factory_is_cut_once_and_then_let_in_und
     press.says("as press-7\n", within_s=SOON_S)
     until("the edge as itself", lambda: is_connected(hedgerow_cloud, "press-7"), within_s=SOON_S)
     assert "a certificate of a factory's CA is registered by its first connection" in press.console()
+
+
+SHARED = ["iam:AttachRolePolicy", "iam:CreatePolicy", "iam:CreateRole", "iam:GetPolicy", "iam:GetRole", "iam:PassRole"]
+OWN = [
+    *("AddThingToThingGroup", "AttachPolicy", "AttachThingPrincipal", "CreateKeysAndCertificate", "CreatePolicy"),
+    *("CreateRoleAlias", "CreateThing", "CreateThingGroup", "DescribeEndpoint", "DescribeRoleAlias"),
+    *("DescribeThingGroup", "GetPolicy"),
+]
+"""What AWS documents as the least rights of the nucleus' installer."""
+
+
+def grant(cloud: TestCloud, *without: str) -> None:
+    """Give the user `installer` the documented rights but these."""
+    names = ("role/GreengrassV2TokenExchangeRole", "policy/GreengrassV2TokenExchangeRoleAccess")
+    resources = [f"arn:aws:iam::{cloud.account}:{name}" for name in names]
+    wanted = [([action for action in SHARED if action not in without], resources)]
+    wanted.append(([f"iot:{action}" for action in OWN if f"iot:{action}" not in without], ["*"]))
+    statements = [{"Effect": "Allow", "Action": actions, "Resource": each} for actions, each in wanted]
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    cloud.client("iam").put_user_policy(UserName="installer", PolicyName="own", PolicyDocument=document)
+
+
+def installer(cloud: TestCloud) -> dict[str, str]:
+    """Make the user `installer` and answer the environment for its access key."""
+    iam, ready = cloud.client("iam"), cloud.process.ready
+    iam.create_user(UserName="installer")
+    key = iam.create_access_key(UserName="installer")["AccessKey"]
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HEDGEROW_"))}
+    return {
+        **own,
+        "AWS_ENDPOINT_URL": ready["api_url"],
+        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+        "HEDGEROW_CA_FILE": ready["ca_file"],
+        "HEDGEROW_MQTT_PORT": str(ready["mqtt_port"]),
+        "HEDGEROW_HTTPS_PORT": str(ready["https_port"]),
+    }
+
+
+def provisioned(root: Path, region: str, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run the installer."""
+    options = ["--aws-region", region, "--provision", "true", "--thing-group-name", "cores", "--thing-name", "core-1"]
+    command = [sys.executable, "-m", "hedgerow", "edge", "install", "--root", str(root), *options]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.spec("BS-42", "AL-39", "AL-50")
+def test_an_installer_with_the_documented_rights_provisions_a_core_and_goes_on_where_rights_were_missing(
+    hedgerow_cloud: TestCloud, tmp_path: Path, edges: list[Edge]
+) -> None:
+    iot, region, root = hedgerow_cloud.client("iot"), hedgerow_cloud.region, tmp_path / "core"
+    user = installer(hedgerow_cloud)
+
+    grant(hedgerow_cloud, "iot:CreatePolicy", "iam:CreateRole", "iot:AddThingToThingGroup")
+    refused = provisioned(root, region, user)
+    before = iot.list_certificates()["certificates"]
+    grant(hedgerow_cloud, "iot:AttachThingPrincipal")
+    halfway = provisioned(root, region, user)
+    grant(hedgerow_cloud)
+    done, again = (provisioned(root, region, user) for _ in range(2))
+
+    assert refused.returncode == 2
+    assert "the rights iot:CreatePolicy, iam:CreateRole, iot:AddThingToThingGroup are missing" in refused.stderr
+    assert before == []
+    assert "the rights iot:AttachThingPrincipal are missing" in halfway.stderr
+    assert (done.returncode, again.returncode) == (0, 0), done.stderr + again.stderr
+    assert "role GreengrassV2TokenExchangeRole: made" in halfway.stdout
+    assert "role GreengrassV2TokenExchangeRole: there" in done.stdout
+    (certificate,) = iot.list_certificates()["certificates"]
+    assert iot.list_thing_principals(thingName="core-1")["principals"] == [certificate["certificateArn"]]
+    assert iot.list_things_in_thing_group(thingGroupName="cores")["things"] == ["core-1"]
+    assert (root / "privKey.key").stat().st_mode & 0o777 == 0o600
+    assert "PRIVATE" not in (root / "config" / "provisioning.json").read_text()
+    core = Edge("core", root)
+    edges.append(core)
+    core.start()
+    until("the core as itself", lambda: is_connected(hedgerow_cloud, "core-1"), within_s=SOON_S)
+    alias = iot.describe_role_alias(roleAlias="GreengrassV2TokenExchangeRoleAlias")["roleAliasDescription"]
+    assert alias["roleArn"].endswith(":role/GreengrassV2TokenExchangeRole")

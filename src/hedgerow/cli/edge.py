@@ -2,11 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hedgerow.base.errors import Unusable
+from hedgerow.base.errors import Unavailable, Unusable
+
+if TYPE_CHECKING:
+    from hedgerow.edge.install import Wish
 
 app = typer.Typer(help="The runtime on a device.", no_args_is_help=True)
 
@@ -57,8 +60,15 @@ def install(
     start: Annotated[Flag, typer.Option("--start", "-s", help="Start the service now.")] = Flag.TRUE,
     plugins: Annotated[list[Path] | None, typer.Option("--trusted-plugin", "-tp")] = None,
     provision: Annotated[
-        Flag, typer.Option("--provision", "-p", help="Only false; see `hedgerow device`.")
+        Flag,
+        typer.Option("--provision", "-p", help="Make thing, certificate, policies, role and alias with AWS rights."),
     ] = Flag.FALSE,
+    thing: Annotated[str, typer.Option("--thing-name", "-tn", help="Default: a new name.")] = "",
+    group: Annotated[str, typer.Option("--thing-group-name", "-tgn", help="A thing group that it joins.")] = "",
+    policy: Annotated[str, typer.Option("--thing-policy-name", "-tpn", help="Its IoT policy.")] = "",
+    role: Annotated[str, typer.Option("--tes-role-name", "-trn", help="The token exchange role.")] = "",
+    alias: Annotated[str, typer.Option("--tes-role-alias-name", "-tra", help="The role's alias.")] = "",
+    data: Annotated[Path | None, typer.Option("--data", help="Provision in the cloud of this data folder.")] = None,
     dev_tools: Annotated[Flag, typer.Option("--deploy-dev-tools", "-d", help="Only false.")] = Flag.FALSE,
     units: Annotated[Path | None, typer.Option("--unit-folder", help="For images: where units are.")] = None,
 ) -> None:
@@ -68,12 +78,13 @@ def install(
     from hedgerow.edge.install import install as install_edge
 
     try:
-        if provision is Flag.TRUE:
-            raise Unusable(
-                "--provision true is not there: enrol by claim, or make the device with `hedgerow device create`"
-            )
         if dev_tools is Flag.TRUE:
             raise Unusable("--deploy-dev-tools true is not there: this edge has no local development tools")
+        names = {"thing": thing, "group": group, "policy": policy, "role": role, "alias": alias, "data": data}
+        if provision is Flag.FALSE and any(names.values()):
+            raise Unusable("names of things, groups, policies and roles, and --data, are for --provision true")
+        if provision is Flag.TRUE and claim is not None:
+            raise Unusable("give --claim or --provision true, not both")
         wish = Wish(
             root=root,
             init_config=init_config if claim is None else _brought(claim, root, init_config, parameter or []),
@@ -84,8 +95,11 @@ def install(
             plugins=tuple(plugins or ()),
             units=units or UNITS,
         )
-        install_edge(wish, files=RealFiles(), say=typer.echo)
-    except Unusable as error:
+        if provision is Flag.TRUE:
+            _provision(wish, names)
+        else:
+            install_edge(wish, files=RealFiles(), say=typer.echo)
+    except (Unusable, Unavailable) as error:
         typer.echo(f"edge: {error}", err=True)
         raise typer.Exit(2) from error
     if service is Flag.FALSE:
@@ -105,3 +119,15 @@ def _brought(claim: Path, root: Path, init_config: Path | None, given: list[str]
     handed = read_claim(claim)
     typer.echo(f"the claim is for {handed.template} and good until {handed.expires_at:%Y-%m-%d %H:%M:%S} UTC")
     return handed.put(root.absolute(), parameters, files=RealFiles())
+
+
+def _provision(wish: "Wish", names: dict[str, Any]) -> None:
+    from hedgerow.base.files import RealFiles
+
+    try:
+        from hedgerow.cli.edge_provisioning import Options, provision
+    except ImportError as error:
+        raise Unusable(f"--provision true needs what hedgerow[cli] brings: {error}") from error
+    provision(
+        wish, Options(**{name: value for name, value in names.items() if value}), files=RealFiles(), say=typer.echo
+    )

@@ -12,8 +12,8 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,7 +55,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What the installer is told. `units` is the folder of systemd's units."""
+    """What the installer is told. `units` is the folder of systemd's units.
+
+    `values` go over what the configuration file says, `made` are files that will be there before it is carried out.
+    """
 
     root: Path
     init_config: Path | None = None
@@ -65,31 +68,70 @@ class Wish:
     start: bool = True
     plugins: tuple[Path, ...] = ()
     units: Path = UNITS
+    values: Mapping[str, Any] = field(default_factory=dict)
+    made: frozenset[Path] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What will be set up: everything is looked at, nothing is written."""
+
+    wish: Wish
+    layout: Layout
+    text: str
+    read: Configuration
 
 
 def install(wish: Wish, *, files: Files, say: Say, host_name: Callable[[], str] = socket.gethostname) -> None:
     """Set the device up; raise Unusable, with everything that is wrong, before anything is written. Blocks."""
-    root = wish.root.absolute()
-    layout = Layout(root)
-    text, name = configuration_text(EdgeSettings(root=root, init_config=wish.init_config), layout)
+    carry_out(planned(wish, host_name=host_name), files=files, say=say)
+
+
+def stated(wish: Wish, *, host_name: Callable[[], str] = socket.gethostname) -> dict[str, Any]:
+    """Answer what the configuration file says, {} when there is none and none was named. Blocks."""
+    text, name = _text(wish)
+    found = configuration.read_yaml(_filled_in(text, name, host_name), name)
+    return found if isinstance(found, dict) else {}
+
+
+def planned(wish: Wish, *, host_name: Callable[[], str] = socket.gethostname) -> Plan:
+    """Look at everything; raise Unusable with all that is wrong. Blocks."""
+    layout = Layout(wish.root.absolute())
+    text, name = _text(wish)
     text = _with_options(_filled_in(text, name, host_name), wish, name)
-    read = configuration.read(text, root=root, name=name)
-    faults = [*_missing_files(read), *_user_faults(read.default_user), *_plugin_faults(wish.plugins)]
-    unit, command = wish.units / UNIT, _command(root)
+    read = configuration.read(text, root=layout.root, name=name)
+    missing = [f"there is no file {path}" for path in _needed(read) if path not in wish.made and not path.is_file()]
+    faults = [*missing, *_user_faults(read.default_user), *_plugin_faults(wish.plugins)]
     if wish.service:
-        faults += _service_faults(unit, command)
+        faults += _service_faults(wish.units / UNIT, _command(layout.root))
     if faults:
         raise Unusable(f"the device cannot be set up: {'; '.join(faults)}")
+    return Plan(wish=wish, layout=layout, text=text, read=read)
+
+
+def carry_out(plan: Plan, *, files: Files, say: Say) -> None:
+    """Put the configuration in its place, close the keys, and make the service. May be done again. Blocks."""
+    wish, layout = plan.wish, plan.layout
     layout.create()
-    files.write_durably(layout.config / "config.yaml", text.encode(), mode=0o644)
+    files.write_durably(layout.config / "config.yaml", plan.text.encode(), mode=0o644)
     say(f"the configuration is in {layout.config / 'config.yaml'}")
-    for warning in read.warnings:
+    for warning in plan.read.warnings:
         say(f"warning: {warning}")
-    _close_keys(read, say)
+    _close_keys(plan.read, say)
     if wish.service:
-        files.write_durably(unit, _UNIT.format(command=command).encode(), mode=0o644)
+        unit = wish.units / UNIT
+        files.write_durably(unit, _UNIT.format(command=_command(layout.root)).encode(), mode=0o644)
         say(f"the service is {unit}")
         _enable(unit, start=wish.start, say=say)
+
+
+def _text(wish: Wish) -> tuple[str, str]:
+    try:
+        return configuration_text(EdgeSettings(root=wish.root, init_config=wish.init_config), Layout(wish.root))
+    except Unusable:
+        if wish.init_config is not None or not wish.made:
+            raise
+        return "", "config.yaml"
 
 
 def _filled_in(text: str, name: str, host_name: Callable[[], str]) -> str:
@@ -114,29 +156,31 @@ def _filled_in(text: str, name: str, host_name: Callable[[], str]) -> str:
 
 def _with_options(text: str, wish: Wish, name: str) -> str:
     """Answer the text with what was said on the command line; untouched when nothing was."""
-    if not wish.default_user and not wish.region:
+    nucleus: dict[str, Any] = {"awsRegion": wish.region} if wish.region else {}
+    if wish.default_user:
+        nucleus["runWithDefault"] = {"posixUser": wish.default_user}
+    values: dict[str, Any] = {"services": {NUCLEUS: {"configuration": nucleus}}} if nucleus else {}
+    values = _over(dict(wish.values), values)
+    if not values:
         return text
     import yaml
 
     found = configuration.read_yaml(text, name)
-    document: dict[str, Any] = found if isinstance(found, dict) else {}
-    nucleus = _below(_below(_below(document, "services"), NUCLEUS), "configuration")
-    if wish.region:
-        nucleus["awsRegion"] = wish.region
-    if wish.default_user:
-        _below(nucleus, "runWithDefault")["posixUser"] = wish.default_user
-    return str(yaml.safe_dump(document, sort_keys=False))
+    return str(yaml.safe_dump(_over(found if isinstance(found, dict) else {}, values), sort_keys=False))
 
 
-def _below(section: dict[str, Any], name: str) -> dict[str, Any]:
-    found = next((key for key in section if str(key).lower() == name.lower()), name)
-    if not isinstance(section.get(found), dict):
-        section[found] = {}
-    inner: dict[str, Any] = section[found]
-    return inner
+def _over(document: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer the document with the values in it; keys are found whatever their case."""
+    result = dict(document)
+    for key, value in values.items():
+        found = next((name for name in result if str(name).lower() == key.lower()), key)
+        inner = result.get(found)
+        result[found] = _over(inner if isinstance(inner, dict) else {}, value) if isinstance(value, Mapping) else value
+    return result
 
 
-def _missing_files(read: Configuration) -> list[str]:
+def _needed(read: Configuration) -> list[Path]:
+    """Answer the files without which the edge has no way to an identity."""
     wanted = [read.root_ca]
     if read.claim is not None:
         wanted += [read.claim.certificate, read.claim.private_key]
@@ -144,7 +188,7 @@ def _missing_files(read: Configuration) -> list[str]:
         wanted += [read.given.certificate, read.given.private_key]
     if read.vending is not None:
         wanted += [said.file for said in (read.vending.serial, read.vending.token) if said.file is not None]
-    return [f"there is no file {path}" for path in wanted if not path.is_file()]
+    return wanted
 
 
 def _user_faults(account: str) -> list[str]:

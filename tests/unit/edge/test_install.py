@@ -92,7 +92,6 @@ def test_everything_that_is_wrong_is_said_at_once_and_nothing_is_written(tmp_pat
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--provision", "true"], "hedgerow device create"),
         (["--deploy-dev-tools", "true"], "no local development tools"),
     ],
 )

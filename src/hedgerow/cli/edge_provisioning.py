@@ -1,0 +1,236 @@
+"""`hedgerow edge install --provision true`: the device's thing, certificate and everything around, and its files.
+
+Each step is on the medium before the next: a name; the key; the question; the certificate; its record; what it is
+attached to; the configuration. Cut short or refused, the command goes on when it is given again, with the same name,
+key and certificate; one whose answer was lost is looked for before another is asked for. The key is made here when the
+caller may have requests signed, else by the cloud, as the nucleus' installer has it. Leaves to others: what is made in
+the cloud (`edge_resources.py`), the configuration and the service (`edge/install.py`).
+"""
+
+import json
+import os
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from hedgerow.base.errors import Unusable
+from hedgerow.base.files import Files
+from hedgerow.cli.edge_resources import Resources, Say, Wanted
+from hedgerow.cli.target import target
+from hedgerow.edge.configuration import NUCLEUS
+from hedgerow.edge.identity import fits, key_at, request_for
+from hedgerow.edge.install import Wish, carry_out, planned, stated
+
+CERTIFICATE: Final = "thingCert.crt"
+KEY: Final = "privKey.key"
+ROOT_CA: Final = "rootCA.pem"
+RECORD: Final = "provisioning.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says of it; an empty name is the installer's default, or what an earlier try chose."""
+
+    thing: str = ""
+    group: str = ""
+    policy: str = ""
+    role: str = ""
+    alias: str = ""
+    data: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloud:
+    """How it is reached."""
+
+    region: str
+    iot: Any
+    iam: Any
+    sts: Any
+    ca_file: str | None
+    mqtt_port: int | None = None
+    https_port: int | None = None
+
+
+def provision(wish: Wish, options: Options, *, files: Files, say: Say) -> None:
+    """Do all of it; raise Unusable with what is wrong or missing. May be done again. Blocks."""
+    try:
+        _Provisioning(wish, options, reached(options.data, wish.region), files=files, say=say).run()
+    except ClientError as error:
+        raise Unusable(f"the cloud refused: {error.response['Error'].get('Message') or error}") from error
+    except BotoCoreError as error:
+        raise Unusable(f"the cloud does not answer: {error}; give the command again") from error
+
+
+def reached(data: Path | None, region: str) -> Cloud:
+    """Answer the cloud of a data folder when one is given, else that of the user's own AWS settings."""
+    if data is not None:
+        known = target(data)
+        clients = {name: known.client(name) for name in ("iot", "iam", "sts")}
+        ports = {"mqtt_port": known.mqtt_port, "https_port": known.https_port}
+        return Cloud(region=known.region, ca_file=known.ca_file, **ports, **clients)
+    import boto3
+
+    session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
+    if session.region_name is None:
+        raise Unusable("--provision true needs --aws-region, or AWS_REGION")
+    if session.get_credentials() is None:
+        raise Unusable("--provision true needs AWS credentials, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    ca_file = os.environ.get("HEDGEROW_CA_FILE")
+    own = os.environ.get("AWS_ENDPOINT_URL", "").startswith("https:")
+    make: Any = session.client
+    clients = {name: make(name, verify=ca_file if own else None) for name in ("iot", "iam", "sts")}
+    ports = {f"{name}_port": _port(f"HEDGEROW_{name.upper()}_PORT") for name in ("mqtt", "https")}
+    return Cloud(region=session.region_name, ca_file=ca_file, **ports, **clients)
+
+
+def _port(name: str) -> int | None:
+    text = os.environ.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+class _Provisioning:
+    """One device's."""
+
+    def __init__(self, wish: Wish, options: Options, cloud: Cloud, *, files: Files, say: Say) -> None:
+        self._wish = wish
+        self._options = options
+        self._cloud = cloud
+        self._files = files
+        self._say = say
+        self._root = wish.root.absolute()
+        self._certificate, self._key = self._root / CERTIFICATE, self._root / KEY
+        self._path = self._root / "config" / RECORD
+        self._record: dict[str, Any] = _read(self._path)
+
+    def run(self) -> None:
+        config = stated(replace(self._wish, made=frozenset({self._key})))
+        wanted = self._wanted(config)
+        data = self._cloud.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+        credentials = self._cloud.iot.describe_endpoint(endpointType="iot:CredentialProvider")["endpointAddress"]
+        ca, root_ca = self._root_ca(config)
+        values = self._values(wanted, data=data, credentials=credentials, root_ca=root_ca)
+        made = frozenset({self._certificate, self._key, root_ca} if ca else {self._certificate, self._key})
+        plan = planned(replace(self._wish, region=self._cloud.region, values=values, made=made))
+        if self._certificate.exists() and "asked" not in self._record:
+            raise Unusable(f"{self._root} holds a certificate already, {CERTIFICATE}; move it away, or use it as it is")
+        plan.layout.create()
+        self._keep(thingName=wanted.thing)
+        resources = self._resources(wanted, ours=".amazonaws." not in data)
+        resources.make()
+        arn = self._record.get("certificateArn") or self._certified(resources)
+        self._say(f"certificate {arn.rpartition('/')[2]}: {self._certificate}")
+        resources.attach(arn)
+        if ca:
+            self._files.write_durably(root_ca, ca, mode=0o644)
+        carry_out(plan, files=self._files, say=self._say)
+        self._say(f"{wanted.thing} is provisioned")
+
+    def _wanted(self, config: dict[str, Any]) -> Wanted:
+        system = config.get("system") or {}
+        stated_name = str(system.get("thingName") or "") if isinstance(system, dict) else ""
+        options = self._options
+        known = self._record.get("thingName", "")
+        if known and options.thing not in ("", known):
+            raise Unusable(f"{self._root} was begun for the thing {known}, not {options.thing}; use another folder")
+        thing = known or options.thing or stated_name or f"GreengrassV2IotThing_{uuid.uuid4()}"  # noqa: TID251  # a command has no ids handed in
+        names = {"group": options.group, "policy": options.policy, "role": options.role, "alias": options.alias}
+        return Wanted(thing=thing, **{name: value for name, value in names.items() if value})
+
+    def _root_ca(self, config: dict[str, Any]) -> tuple[bytes, Path]:
+        """Answer the CA that is to be written (b"" for one that is there) and its file."""
+        system = config.get("system") or {}
+        named = system.get("rootCaPath") if isinstance(system, dict) else None
+        if named and (self._root / str(named)).is_file():
+            return b"", self._root / str(named)
+        if self._cloud.ca_file is None:
+            raise Unusable("system.rootCaPath is missing: give the cloud's CA in --init-config, or HEDGEROW_CA_FILE")
+        try:
+            return Path(self._cloud.ca_file).read_bytes(), self._root / ROOT_CA
+        except OSError as error:
+            raise Unusable(f"cannot read {self._cloud.ca_file}: {error.strerror}") from error
+
+    def _values(self, wanted: Wanted, *, data: str, credentials: str, root_ca: Path) -> dict[str, Any]:
+        nucleus: dict[str, Any] = {
+            "iotDataEndpoint": data,
+            "iotCredEndpoint": credentials,
+            "iotRoleAlias": wanted.alias,
+        }
+        if self._cloud.https_port is not None:
+            nucleus["greengrassDataPlanePort"] = self._cloud.https_port
+        if self._cloud.mqtt_port is not None:
+            nucleus["mqtt"] = {"port": self._cloud.mqtt_port}
+        system = {
+            "thingName": wanted.thing,
+            "certificateFilePath": str(self._certificate),
+            "privateKeyPath": str(self._key),
+            "rootCaPath": str(root_ca),
+        }
+        return {"system": system, "services": {NUCLEUS: {"configuration": nucleus}}}
+
+    def _resources(self, wanted: Wanted, *, ours: bool) -> Resources:
+        account = self._cloud.sts.get_caller_identity()["Account"]
+        return Resources(
+            iot=self._cloud.iot,
+            iam=self._cloud.iam,
+            account=account,
+            region=self._cloud.region,
+            ours=ours,
+            wanted=wanted,
+            say=self._say,
+        )
+
+    def _certified(self, resources: Resources) -> str:
+        """Have the certificate on the medium, with its key; answer its ARN."""
+        answer = self._record.get("answer") or self._asked(resources)
+        self._keep(answer=answer)  # in one file, so that key and certificate belong together after a power cut
+        if "keyPair" in answer:
+            self._files.write_durably(self._key, answer["keyPair"]["PrivateKey"].encode(), mode=0o600)
+        self._files.write_durably(self._certificate, answer["certificatePem"].encode(), mode=0o644)
+        self._record.pop("answer", None)
+        self._keep(certificateArn=answer["certificateArn"])
+        return str(answer["certificateArn"])
+
+    def _asked(self, resources: Resources) -> dict[str, Any]:
+        """Have a certificate: what an earlier try was given and did not hear of, or a new one."""
+        key = key_at(self._key, self._files)
+        answer = self._lost(resources, key) if "asked" in self._record else None
+        self._keep(asked=True)
+        try:
+            answer = answer or resources.sign(request_for(key))
+            if answer is None:
+                self._say("the key is made by the cloud: the right iot:CreateCertificateFromCsr is missing")
+                answer = resources.issue()
+        except Unusable:  # the cloud said no, so there is none to look for
+            del self._record["asked"]
+            self._keep()
+            raise
+        return {name: answer[name] for name in ("certificateArn", "certificatePem", "keyPair") if name in answer}
+
+    def _lost(self, resources: Resources, key: Any) -> dict[str, Any] | None:
+        """Look for a certificate of which an earlier try did not hear."""
+        try:
+            return resources.lost(lambda pem: fits(pem, key))
+        except ClientError:
+            self._say(
+                "warning: an earlier try ended while it asked for a certificate, and the rights iot:ListCertificates "
+                "and iot:DescribeCertificate to look for it are missing; if it was made, it is attached to nothing"
+            )
+            return None
+
+    def _keep(self, **changes: Any) -> None:
+        self._record.update(changes)
+        self._files.write_durably(self._path, json.dumps(self._record).encode(), mode=0o600)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise Unusable(f"cannot read {path}: {error}") from error
+    return found if isinstance(found, dict) else {}
