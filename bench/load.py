@@ -1,4 +1,4 @@
-"""Builds the generator of MQTT load (`load.c`) and runs it on a core of its own."""
+"""Builds the generators of load in C, and runs that of MQTT messages (`load.c`) on a core of its own."""
 
 import json
 import os
@@ -13,29 +13,29 @@ from typing import Any
 
 from bench.brokers import LOAD_CORE, Broker
 
-SOURCE = Path(__file__).with_name("load.c")
-PROGRAM = SOURCE.parents[1] / "build" / "bench-load"
+HERE = Path(__file__).parent
+SHARED = HERE / "client.h"
 ENDS_WITHIN_S = 120.0
 
 
 @cache
-def program() -> Path:
-    """Answer where the program is, built anew when its source is newer."""
-    if not PROGRAM.exists() or PROGRAM.stat().st_mtime < SOURCE.stat().st_mtime:
+def program(name: str) -> Path:
+    """Answer where the program of `<name>.c` is, built anew when a source is newer."""
+    source, made = HERE / f"{name}.c", HERE.parent / "build" / f"bench-{name}"
+    if not made.exists() or made.stat().st_mtime < max(source.stat().st_mtime, SHARED.stat().st_mtime):
         compiler = shutil.which("cc")
         if compiler is None:
-            sys.exit("the load of bench/mqtt.py is a C program: apt install gcc libssl-dev")
-        PROGRAM.parent.mkdir(exist_ok=True)
-        made = subprocess.run([compiler, "-O2", "-o", PROGRAM, SOURCE, "-lssl", "-lcrypto"], check=False)
-        if made.returncode:
-            sys.exit("cannot build bench/load.c: apt install gcc libssl-dev")
-    return PROGRAM
+            sys.exit(f"the load of bench/{source.name} is a C program: apt install gcc libssl-dev")
+        made.parent.mkdir(exist_ok=True)
+        if subprocess.run([compiler, "-O2", "-o", made, source, "-lssl", "-lcrypto"], check=False).returncode:
+            sys.exit(f"cannot build bench/{source.name}: apt install gcc libssl-dev")
+    return made
 
 
 def _command(folder: Path, broker: Broker, mode: str, settings: dict[str, float]) -> list[str]:
     files = [str(folder / name) for name in ("server-ca.pem", "device.crt", "device.key")]
     words = [f"{name}={value}" for name, value in settings.items()]
-    return [str(program()), str(broker.port), *files, str(broker.pid), mode, *words]
+    return [str(program("load")), str(broker.port), *files, str(broker.pid), mode, *words]
 
 
 def _alone() -> None:
