@@ -9,6 +9,7 @@ BENCHES = {
     "api": [sys.executable, "-m", "bench.api"],
     "cloud": [sys.executable, "-m", "bench.cloud"],
     "index": [sys.executable, "-m", "bench.index"],
+    "onboarding": [sys.executable, "-m", "bench.onboarding"],
     "mqtt": [sys.executable, "-m", "bench.mqtt"],
     "mqtt_busy": [sys.executable, "-m", "bench.mqtt_busy"],
     "shadows": [sys.executable, "-m", "bench.shadows"],

@@ -19,7 +19,7 @@
 
 #define WITHIN_MS 20000
 
-enum { CLAIM, ASKED, GIVEN, PROVISIONED, OWN, DONE };
+enum { CLAIM, ASKED, GIVEN, OWN, DONE };
 
 typedef struct {
     client link; /* first: an event's pointer is both */
@@ -45,10 +45,11 @@ static void put_subscriptions(client *one, const char *topic) {
     }
 }
 
-static void put_message(client *one, const char *topic, const char *payload) {
+static void put_message(client *one, int number, const char *topic, const char *payload) {
+    unsigned char id[2] = {0, number};
     put_packet(&one->out, 0x32, 2 + strlen(topic) + 2 + strlen(payload));
     put_text(&one->out, topic);
-    put(&one->out, "\0\2", 2);
+    put(&one->out, id, 2);
     put(&one->out, payload, strlen(payload));
 }
 
@@ -95,7 +96,7 @@ static void provision(device *one) {
     char payload[1024];
     snprintf(payload, sizeof payload, "{\"certificateOwnershipToken\": \"%s\", \"parameters\": {\"ThingName\": \"%s%d\"}}",
              one->token, prefix, one->link.number);
-    put_message(&one->link, provisioning(), payload);
+    put_message(&one->link, GIVEN, provisioning(), payload);
 }
 
 static void packet(client *link, int first, unsigned char *body, size_t length) {
@@ -105,10 +106,10 @@ static void packet(client *link, int first, unsigned char *body, size_t length) 
         if (body[1]) fail("not let in");
         link->stage = 3;
         if (one->at == CLAIM) put_subscriptions(link, asking());
-        else put_message(link, "devices/hello", "{}");
+        else put_message(link, OWN, "devices/hello", "{}");
     } else if (kind == 9) {
         if (body[2] > 2 || body[3] > 2) fail("may not subscribe");
-        if (one->at == CLAIM) put_message(link, asking(), csr ? one->request : "{}");
+        if (one->at == CLAIM) put_message(link, ASKED, asking(), csr ? one->request : "{}");
         else provision(one);
         one->at++;
     } else if (kind == 3) {
@@ -127,7 +128,7 @@ static void packet(client *link, int first, unsigned char *body, size_t length) 
         } else {
             one->at = OWN;
         }
-    } else if (kind == 4 && one->at == OWN) {
+    } else if (kind == 4 && body[1] == OWN) {
         one->at = DONE;
     }
 }
@@ -144,7 +145,7 @@ static void leave(device *one) {
     end(&one->link);
 }
 
-/* Go on with one device; its second PUBACK, on the second connection, is its end. */
+/* Go on with one device; the PUBACK on its own connection is its end. */
 static void go_on(device *one) {
     int before = one->at;
     char name[80];
