@@ -6,6 +6,7 @@ A route is what publishing to one topic means at this moment; it is good as long
 # hot path
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -101,6 +102,7 @@ class Account:
 
     __slots__ = (
         "_limits",
+        "_of_principal",
         "connections",
         "groups",
         "name",
@@ -117,10 +119,38 @@ class Account:
         self.tree: Trie[Session | Group] = Trie(parent_of_hash=limits.parent_of_hash)
         self.sessions: dict[str, Session] = {}
         self.connections: dict[str, Connection] = {}
+        self._of_principal: dict[str, dict[Connection, None]] = {}
         self.groups: dict[str, Group] = {}
         self.retained: dict[str, Kept] = {}
         self.routes: dict[str, Route] = {}
         self.past: OrderedDict[str, Connectivity] = OrderedDict()
+
+    def enter(self, client_id: str, connection: "Connection") -> None:
+        """The connection is let in; it has its admission."""
+        self.connections[client_id] = connection
+        self.note_principals(connection)
+
+    def leave(self, client_id: str) -> None:
+        self.forget_principals(self.connections.pop(client_id))
+
+    def note_principals(self, connection: "Connection") -> None:
+        for principal in connection.admitted.principals:
+            self._of_principal.setdefault(principal, {})[connection] = None
+
+    def forget_principals(self, connection: "Connection") -> None:
+        """Before the connection's admission is another one, or when it leaves."""
+        for principal in connection.admitted.principals:
+            found = self._of_principal.get(principal, {})
+            found.pop(connection, None)
+            if not found:
+                self._of_principal.pop(principal, None)
+
+    def connections_of(self, principals: Iterable[str]) -> "list[Connection]":
+        """Answer the connections that what happens to one of these happens to, without looking at all the others."""
+        found: dict[Connection, None] = {}
+        for principal in principals:
+            found |= self._of_principal.get(principal, {})
+        return list(found)
 
     def subscribe(self, session: Session, topic_filter: str, options: int) -> bool:
         """Add or replace a subscription; False when it was there."""

@@ -202,7 +202,7 @@ def _begin(gateway: "Gateway", connection: Connection, connect: Connect, client_
     session.persistent = session.expiry_s > 0
     session.window = min(connect.properties.get(Property.RECEIVE_MAXIMUM, 65_535), limits.receive_maximum)
     _note(gateway, connection, connect, session, epoch)
-    account.connections[client_id] = connection
+    account.enter(client_id, connection)
     gateway.lifecycle.cancel_will(account, client_id)
 
     def answer(stored: bool) -> None:
@@ -257,8 +257,7 @@ def _welcome(gateway: "Gateway", connection: Connection, connect: Connect, prese
     gateway.lifecycle.entered(connection)
     session.resume(gateway.clock.now())
     gateway.router.settle(account, session)
-    if connection.asked != gateway.commands.obeyed:
-        gateway.commands.review(connection)
+    gateway.commands.review(connection)
     connection.transport.resume_reading()
     connection.receive(b"")
 

@@ -1,7 +1,9 @@
 """Commands from control: cut connections, ask again what somebody may do. They may come late and twice."""
 
 import asyncio
+from collections import deque
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from hedgerow.base.errors import Unavailable
@@ -20,6 +22,7 @@ log = get_logger("gateway")
 DEADLINE_S: Final = 5.0
 REFRESH_WITHIN_S: Final = 15.0
 REFRESHES: Final = 16  # of custom authorizers' answers under way; who is due besides waits for the next second
+REMEMBERED: Final = 1024  # commands; a connection that missed more while it was admitted is asked about again
 PER_TURN: Final = 8  # grants compiled before the loop goes on
 CODES: Final = {"DUPLICATE_CLIENTID": Reason.SESSION_TAKEN_OVER}
 
@@ -30,11 +33,16 @@ class Commands:
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
         self.obeyed = 0
+        self._latest: deque[Command] = deque(maxlen=REMEMBERED)
         self._refreshing: set[Connection] = set()
 
     def review(self, connection: Connection) -> None:
-        """A command came while this connection was being admitted: what control said of it may be out of date."""
-        if not connection.admitted.fixed:
+        """The connection was just admitted: where a command that concerns it came meanwhile, ask about it again."""
+        missed = self.obeyed - connection.asked
+        if not missed or connection.admitted.fixed:
+            return
+        latest = islice(reversed(self._latest), missed)
+        if missed > len(self._latest) or any(_concerns(command, connection) for command in latest):
             self._gateway.spawn(self._regrant([connection]))
 
     def refresh(self, connection: Connection) -> None:
@@ -51,6 +59,7 @@ class Commands:
 
     def obey(self, command: Command) -> None:
         self.obeyed += 1
+        self._latest.append(command)
         if isinstance(command, Cut):
             self._cut(command)
             return
@@ -66,11 +75,13 @@ class Commands:
         if command.client_id is not None:
             one = account.connections.get(command.client_id)
             found = [] if one is None else [one]
+        elif command.principal is not None:
+            found = account.connections_of((command.principal,))
         else:
             found = list(account.connections.values())
         for connection in found:
             if command.principal is not None and not connection.admitted.concerns((command.principal,)):
-                continue
+                continue  # it has the client id that was named, too
             if command.before_epoch is not None and connection.epoch >= command.before_epoch:
                 continue
             if command.domain is not None and _domain(connection) != command.domain:
@@ -109,13 +120,8 @@ class Commands:
 
     def _touched(self, command: Regrant) -> list[Connection]:
         account = self._gateway.account(command.account)
-        return [
-            connection
-            for connection in account.connections.values()
-            if connection.state is State.OPEN
-            and not connection.admitted.fixed
-            and (not command.principals or connection.admitted.concerns(command.principals))
-        ]
+        found = account.connections_of(command.principals) if command.principals else account.connections.values()
+        return [one for one in found if one.state is State.OPEN and not one.admitted.fixed]
 
     def _log_as(self, name: str, rules: LogRules) -> None:
         """What a custom authorizer let in is not asked for again: what is wanted of it is seen here."""
@@ -166,8 +172,22 @@ class Commands:
         gateway = self._gateway
         grants = gateway.compile_grants(admitted, connection.session.client_id)
         permissions = Permissions(grants, region=gateway.region, account=admitted.account)
+        account = connection.account
+        account.forget_principals(connection)
         connection.regrant(admitted, permissions)
-        connection.account.changed()
+        account.note_principals(connection)
+        account.changed()
+
+
+def _concerns(command: Command, connection: Connection) -> bool:
+    """Tell whether what control said of the connection may be out of date by the command."""
+    if command.account != connection.account.name:
+        return False
+    if isinstance(command, Regrant):
+        return not command.principals or connection.admitted.concerns(command.principals)
+    if command.principal is not None and not connection.admitted.concerns((command.principal,)):
+        return False
+    return command.client_id in (None, connection.session.client_id)
 
 
 def _ending_as_said(admitted: Admitted, known: Admitted) -> Admitted:

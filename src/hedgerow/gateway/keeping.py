@@ -58,7 +58,7 @@ class Sessions:
             return
         account = connection.account
         self._gateway.direct.left(session)
-        del account.connections[session.client_id]
+        account.leave(session.client_id)
         if session.subscriptions:
             account.changed()
         if not session.persistent:

@@ -98,6 +98,11 @@ class Admitted:
     logging: Wanted | None = None  # what the account's IoT log wants of it, None for nothing
     behind: str | None = None  # whoever's rights these are, where it is another principal: a federated user's user
 
+    @property
+    def principals(self) -> tuple[str, ...]:
+        """Whatever happens to one of these happens to the connection."""
+        return (self.principal,) if self.behind is None else (self.principal, self.behind)
+
     def concerns(self, principals: Collection[str]) -> bool:
         """Tell whether what happens to one of these happens to the connection."""
         return self.principal in principals or (self.behind is not None and self.behind in principals)

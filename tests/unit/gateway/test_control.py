@@ -9,9 +9,10 @@ import pytest
 from hedgerow.base.errors import Unavailable
 from hedgerow.core.mqtt import MQTT_3_1_1, MQTT_5, Ack, Disconnect, Kind, Publish, Reason, Will
 from hedgerow.core.tls import Port, way_for
+from hedgerow.gateway.commands import REMEMBERED
 from hedgerow.gateway.connection import Peer
 from hedgerow.gateway.grants import GrantsLike
-from hedgerow.gateway.ports import Admit, Admitted, Asked, Cut, Message, NotAdmitted, Question, Regrant, Reply
+from hedgerow.gateway.ports import Admit, Admitted, Asked, Command, Cut, Message, NotAdmitted, Question, Regrant, Reply
 from hedgerow.gateway.summary import summary
 from tests.unit.gateway.control import ACCOUNT
 from tests.unit.gateway.world import World
@@ -235,6 +236,72 @@ def test_rights_that_change_while_a_client_is_admitted_count_for_it_too(
     client.publish("t", qos=1)
 
     assert client.acks() == [Reason.NOT_AUTHORIZED]
+
+
+def commanded_meanwhile(world: World, monkeypatch: pytest.MonkeyPatch, *commands: Command) -> list[str]:
+    """Admit client `a` while control gives the commands; answer who was asked about, in order."""
+    ask = world.control.ask
+
+    async def overtaken(question: Question, *, deadline_s: float) -> Reply:
+        monkeypatch.setattr(world.control, "ask", ask)
+        answer = await ask(question, deadline_s=deadline_s)
+        for command in commands:
+            world.hub.tell("*", command)
+        if world.kind != "direct":
+            world.run()
+        return answer
+
+    monkeypatch.setattr(world.control, "ask", overtaken)
+    world.client("a")
+    world.run()
+    return [question.client_id for question in world.control.admits]
+
+
+def test_what_happens_to_others_while_a_client_is_admitted_is_not_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = frozenset({"cert-of-b"})
+    commands: tuple[Command, ...] = (
+        Regrant(account=ACCOUNT, principals=others),
+        Regrant(account="000000000000"),
+        Cut(account=ACCOUNT, principal="cert-of-b", reason="FORBIDDEN_ACCESS"),
+        Cut(account=ACCOUNT, client_id="b", reason="DUPLICATE_CLIENTID"),
+    )
+
+    assert commanded_meanwhile(world, monkeypatch, *commands) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        Regrant(account=ACCOUNT, principals=frozenset({"cert-of-a", "cert-of-b"})),
+        Cut(account=ACCOUNT, principal="cert-of-a", reason="FORBIDDEN_ACCESS"),
+    ],
+    ids=["new rights", "a cut"],
+)
+def test_what_happens_to_a_client_while_it_is_admitted_is_asked_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    assert commanded_meanwhile(world, monkeypatch, command) == ["a", "a"]
+
+
+def test_a_client_that_missed_more_commands_than_are_remembered_is_asked_about_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd = [Regrant(account=ACCOUNT, principals=frozenset({f"cert-{number}"})) for number in range(REMEMBERED + 1)]
+
+    assert commanded_meanwhile(world, monkeypatch, *crowd) == ["a", "a"]
+
+
+def test_a_connection_is_found_by_its_principal_until_it_leaves(world: World) -> None:
+    clients = [world.client(name) for name in "ab"]
+    account = clients[0].connection.account
+
+    assert account.connections_of({"cert-of-a", "cert-of-c"}) == [clients[0].connection]
+    clients[0].drop()
+    assert account.connections_of({"cert-of-a", "cert-of-b"}) == (
+        [clients[1].connection] if account is clients[1].connection.account else []
+    )
 
 
 def test_new_rights_of_others_are_not_asked_again(world: World) -> None:
