@@ -3,7 +3,7 @@
 Both are asked with the condition keys that a request of the service has: the time, the region, and whom the role is of.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hedgerow.api.authorisation import about, moment, standing
@@ -34,14 +34,23 @@ class ServiceRoles:
 
     def role_allows(self, tx: Tx, account: str, role_arn: str, action: str, resource: str, service: str = IOT) -> bool:
         """Tell whether the role trusts the service and its policies allow the action."""
+        return self.role_may(tx, account, role_arn, service)(action, resource)
+
+    def role_may(self, tx: Tx, account: str, role_arn: str, service: str = IOT) -> Callable[[str, str], bool]:
+        """Answer what tells that of an action and a resource, without reading again."""
         role = self._roles.by_arn(tx, account, role_arn)
         if role is None or not trusts_service(role.trust, account, service, now=tx.now):
-            return False
+            return lambda action, resource: False
         documents = [document for _, document in self._policies.documents(tx, account, Entity.ROLE, role.name)]
         boundary = self._policies.boundary(tx, account, Entity.ROLE, role.name)
         both = [documents] if boundary is None else [documents, [document for _, document in boundary]]
-        known = self._known(role, resource, tx.now)
-        return all(compile_policies(one, dialect=Dialect.IAM).decide(action, resource, known).allowed for one in both)
+        grants = [compile_policies(one, dialect=Dialect.IAM) for one in both]
+
+        def may(action: str, resource: str) -> bool:
+            known = self._known(role, resource, tx.now)
+            return all(each.decide(action, resource, known).allowed for each in grants)
+
+        return may
 
     async def allows(self, account: str, role_arn: str, service: str, action: str, resource: str) -> bool:
         """Tell the same, from outside of a transaction."""

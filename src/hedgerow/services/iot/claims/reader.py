@@ -3,7 +3,7 @@
 Admission and the HTTP shell ask by the certificate, enrolment by the caller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from hedgerow.core.caller import Caller
@@ -61,30 +61,28 @@ class ClaimReader:
         found = self._claims.get(tx, account, certificate_id)
         return found is not None and found.kind is Kind.TEMPORARY
 
-    def check(self, tx: Tx, caller: Caller, template: str | None, *, again: bool) -> None:
+    def check(self, tx: Tx, caller: Caller, template: str | None, *, again: bool) -> Callable[[], None]:
         """Raise ClaimRefused unless the caller may ask for a certificate, or be provisioned by the template.
+
+        Answers what notes, in the same transaction, that the claim has provisioned one device more.
 
         One that asks `again`, for a device that it has provisioned, needs no further device. Who is no claim may, as
         far as claims are concerned.
         """
         claim = self._claim_of(tx, caller)
         if claim is None:
-            return
+            return lambda: None
         why = claim.objection(now=tx.now, address=caller.source_ip)
         if why is None and template is not None:
             why = claim.objection_to(template)
         if why is not None:
             raise ClaimRefused(why)
-        if not again:
-            claim.with_device()
-
-    def count(self, tx: Tx, caller: Caller) -> None:
-        """Note that the caller's claim has provisioned one device more; raises ClaimRefused for one too many."""
-        claim = self._claim_of(tx, caller)
-        if claim is not None:
-            changed = claim.with_device()
-            if claim.kind is not Kind.IMPLIED:
-                self._claims.put(tx, caller.account, changed)
+        if again:
+            return lambda: None
+        changed = claim.with_device()
+        if claim.kind is Kind.IMPLIED:
+            return lambda: None
+        return lambda: self._claims.put(tx, caller.account, changed)
 
     def _claim_of(self, tx: Tx, caller: Caller) -> Claim | None:
         if caller.certificate_id is None:

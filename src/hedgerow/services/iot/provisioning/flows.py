@@ -71,7 +71,7 @@ class _Ready:
     template: Template
     certificate_id: str
     certificate_pem: str
-    again: bool  # it was provisioned before
+    count: Callable[[], None]  # notes that its claim has provisioned it
 
 
 class ProvisioningFlows:
@@ -142,17 +142,27 @@ class ProvisioningFlows:
 
         async def work(body: Mapping[str, Any]) -> Mapping[str, Any]:
             parameters = _parameters(body.get("parameters"))
-            ready = await self._run.read(lambda tx: self._ready(tx, name, body, caller))
-            hook = ready.template.hook
-            filled = parameters if hook is None else await self._asked(hook, name, ready, parameters, caller)
+            found: list[_Ready] = []
 
             def step(tx: Tx) -> Answer:
+                found[:] = [self._ready(tx, name, body, caller)]
+                if found[0].template.hook is not None:
+                    return Answer()  # it is asked first
+                return self._provisioned(tx, name, found[0], parameters, caller)
+
+            answer = await self._run.write(step)
+            hook = found[0].template.hook
+            if hook is None:
+                return answer.response
+            filled = await self._asked(hook, name, found[0], parameters, caller)
+
+            def approved(tx: Tx) -> Answer:
                 again = self._ready(tx, name, body, caller)  # the hook took its time
                 if again.template.hook != hook:
                     raise InvalidTemplate(f"Template {name} was changed meanwhile.")
                 return self._provisioned(tx, name, again, filled, caller)
 
-            return (await self._run.write(step)).response
+            return (await self._run.write(approved)).response
 
         return await self._answered(request, caller, work, template=name)
 
@@ -233,12 +243,13 @@ class ProvisioningFlows:
         if certificate_id is None or certificate is None:
             raise InvalidOwnershipToken
         again = certificate.status.value != "PENDING_ACTIVATION"
-        self._check_claim(tx, caller, name, again=again)
-        return _Ready(template, certificate_id, certificate.pem, again)
+        return _Ready(template, certificate_id, certificate.pem, self._check_claim(tx, caller, name, again=again))
 
-    def _check_claim(self, tx: Tx, caller: Caller, template: str | None = None, *, again: bool = False) -> None:
+    def _check_claim(
+        self, tx: Tx, caller: Caller, template: str | None = None, *, again: bool = False
+    ) -> Callable[[], None]:
         try:
-            self._claims.check(tx, caller, template, again=again)
+            return self._claims.check(tx, caller, template, again=again)
         except HedgerowError as error:
             raise Denied(f"Access Denied: {error}") from error
 
@@ -259,8 +270,7 @@ class ProvisioningFlows:
             return self._answered_again(tx, order, before, caller)
         answer = self._registration.register(tx, order, caller)
         thing = answer.response.get("thingName")
-        if not ready.again:
-            self._count(tx, caller)
+        ready.count()
         self._enrolments.add(tx, caller.account, ready.certificate_id, Enrolment(thing=thing, reply=answer.response))
         tx.follow_up(ENROLMENT_OVER, account=caller.account, key=ready.certificate_id, body={}, due_at=tx.now + TOKEN_S)
         self._attempts.note(tx, caller, way=WAY, device=thing, certificate_id=ready.certificate_id, template=name)
@@ -274,12 +284,6 @@ class ProvisioningFlows:
         if (None if thing is None else thing.name) != before.thing:
             raise InvalidOwnershipToken
         return Answer(before.reply)
-
-    def _count(self, tx: Tx, caller: Caller) -> None:
-        try:
-            self._claims.count(tx, caller)
-        except HedgerowError as error:
-            raise Denied(f"Access Denied: {error}") from error
 
     async def _asked(
         self, hook: Hook, name: str, ready: _Ready, parameters: Mapping[str, str], caller: Caller

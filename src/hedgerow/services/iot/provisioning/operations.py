@@ -5,7 +5,7 @@ are asked before each. The hook and the form of the messages are the flow's busi
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -13,7 +13,7 @@ from hedgerow.base.errors import ServiceError
 from hedgerow.core import template as language
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller, Kind
-from hedgerow.core.events import Event
+from hedgerow.core.events import AuthorisationChanged, Event
 from hedgerow.core.request import Request
 from hedgerow.services.iot.errors import ResourceNotFound
 from hedgerow.services.iot.provisioning.errors import (
@@ -128,7 +128,7 @@ class Registration:
         response: dict[str, Any] = {"deviceConfiguration": dict(wanted.device_configuration)}
         if wanted.thing is not None:
             response["thingName"] = wanted.thing.name
-        return Answer(response, events=tuple(work.events))
+        return Answer(response, events=_told_once(work.events))
 
     def _apply(self, work: "_Work", wanted: language.Resolved) -> None:
         thing = wanted.thing
@@ -250,6 +250,7 @@ class _Work:
     def __init__(self, steps: Steps, rights: Rights, tx: Tx, order: Order, caller: Caller) -> None:
         self._steps = steps
         self._rights = rights
+        self._may_do: Callable[[str, str], bool] | None = None
         self.tx = tx
         self.order = order
         self.caller = caller
@@ -314,16 +315,25 @@ class _Work:
             raise Denied(f"Access Denied: the {who} may not {action} on {resource}")
 
     def _may(self, action: str, resource: str) -> bool:
-        role, may = self.order.role_arn, self.order.may
-        if role is not None:
-            return self._rights.role_allows(self.tx, self.caller.account, role, action, resource)
-        return may is not None and may(action, resource)
+        role = self.order.role_arn
+        if self._may_do is None:  # the role's policies are read once: no step changes them
+            self._may_do = self.order.may if role is None else self._rights.role_may(self.tx, self.caller.account, role)
+        return self._may_do is not None and self._may_do(action, resource)
 
     def _thing(self, name: str) -> str:
         return self._own(f"thing/{name}")
 
     def _own(self, resource: str) -> str:
         return arn("iot", self.caller.region, self.caller.account, resource)
+
+
+def _told_once(events: Sequence[Event]) -> tuple[Event, ...]:
+    """Answer the events; several steps change the same rights, and connections are asked about again for each."""
+    found: list[Event] = []
+    for event in events:
+        if not (isinstance(event, AuthorisationChanged) and event in found):
+            found.append(event)
+    return tuple(found)
 
 
 def resolved(order: Order) -> language.Resolved:

@@ -1,5 +1,6 @@
 """What enrolment needs of others: certificates, the registry, templates, claims, functions, the record."""
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -141,12 +142,11 @@ class Templates(Protocol):
 class Claims(Protocol):
     """What the certificates of those who ask are allowed, as far as they are claims."""
 
-    def check(self, tx: Tx, caller: Caller, template: str | None, *, again: bool) -> None:
-        """Raise a HedgerowError unless the caller may ask for a certificate, or be provisioned by the template."""
-        ...
+    def check(self, tx: Tx, caller: Caller, template: str | None, *, again: bool) -> Callable[[], None]:
+        """Raise a HedgerowError unless the caller may ask for a certificate, or be provisioned by the template.
 
-    def count(self, tx: Tx, caller: Caller) -> None:
-        """Note that one device more was provisioned; raises a HedgerowError for one too many."""
+        Answers what notes, in the same transaction, that one device more was provisioned (nothing for one `again`).
+        """
         ...
 
 

@@ -4,7 +4,7 @@ Tokens are sealed, not stored; a certificate that waits for its device stands in
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -188,6 +188,9 @@ class Policies(Protocol):
 class Rights(Protocol):
     """What a role may do."""
 
-    def role_allows(self, tx: Tx, account: str, role_arn: str, action: str, resource: str) -> bool:
-        """Tell whether AWS IoT, having assumed the role, may do this; False when there is no role to be assumed."""
+    def role_may(self, tx: Tx, account: str, role_arn: str) -> Callable[[str, str], bool]:
+        """Answer what tells whether AWS IoT, having assumed the role, may do an action to a resource.
+
+        It says no to everything when there is no role to be assumed.
+        """
         ...

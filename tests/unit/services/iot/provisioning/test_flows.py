@@ -66,7 +66,8 @@ def test_a_device_gets_a_certificate_and_then_its_thing_policy_group_and_configu
         documents = bench.registry.effective.documents(tx, CALLER.account, got["certificateId"])
     assert documents == (ALLOW_ALL,)
     touched = frozenset({got["certificateId"]})
-    assert AuthorisationChanged(account=CALLER.account, principals=touched) in bench.run.events
+    told = [event for event in bench.run.events if isinstance(event, AuthorisationChanged)]
+    assert told == [AuthorisationChanged(account=CALLER.account, principals=touched)]
 
 
 def test_a_reply_has_the_documented_members_and_a_token_that_fits_small_buffers(bench: Bench) -> None:

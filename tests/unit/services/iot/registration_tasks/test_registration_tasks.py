@@ -1,7 +1,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -97,8 +97,11 @@ class FakeRights:
     def __init__(self) -> None:
         self.denied: set[str] = set()
 
+    def role_may(self, tx: Tx, account: str, role_arn: str) -> Callable[[str, str], bool]:
+        return lambda action, resource: action not in self.denied
+
     def role_allows(self, tx: Tx, account: str, role_arn: str, action: str, resource: str) -> bool:
-        return action not in self.denied
+        return self.role_may(tx, account, role_arn)(action, resource)
 
 
 class DyingRun(MemoryRun):
