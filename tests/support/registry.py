@@ -26,7 +26,7 @@ from hedgerow.services.iot.certificates import (
 )
 from hedgerow.services.iot.claims import ClaimOperations, ClaimReader, ClaimStore
 from hedgerow.services.iot.groups import GroupOperations, GroupStore
-from hedgerow.services.iot.onboarding import Attempts, OnboardingOperations, OnboardingStore
+from hedgerow.services.iot.onboarding import NOTED, Attempts, OnboardingOperations, OnboardingStore
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.policies import (
     EffectivePolicies,
@@ -245,7 +245,7 @@ class Registry:
 def contents(registry: Registry, *, record: bool = False) -> list[str]:
     """Answer every row of every table, as text, in an order that does not depend on the database.
 
-    The record of attempts, which every refusal makes longer, only when it is asked for.
+    The record of attempts and what waits to be told of it, which every refusal makes longer, only when it is asked for.
     """
     with registry.store.engine.begin() as connection:
         return sorted(
@@ -253,6 +253,7 @@ def contents(registry: Registry, *, record: bool = False) -> list[str]:
             for table in metadata.sorted_tables
             if record or table.name != "iot_onboarding"
             for row in connection.execute(select(table))
+            if record or NOTED not in tuple(row)
         )
 
 

@@ -5,6 +5,7 @@ import os
 import ssl
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -344,3 +345,43 @@ def test_a_device_that_waits_on_a_socket_is_served_when_it_is_approved(
     assert (bad["statusCode"], bad["errorType"].partition(":")[0]) == (400, "ValidationException")
     assert (waiting["statusCode"], waiting["status"]) == (200, "PENDING")
     assert (issued["statusCode"], issued["status"], issued["thingName"]) == (200, "ISSUED", "4711")
+
+
+@pytest.mark.spec("AL-41", "JB-25")
+def test_every_attempt_is_told_to_its_account_and_counted(hedgerow_cloud: TestCloud, tmp_path: Path) -> None:
+    set_up(hedgerow_cloud)
+    iot, metrics = hedgerow_cloud.client("iot"), hedgerow_cloud.client("cloudwatch")
+    request = OpenSsl(tmp_path).run(
+        "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "lamp.key", "-subj", "/CN=lamp"
+    )
+    template = body({"CertificateSigningRequest": {"Ref": "Request"}}, "Request")
+
+    with connected(hedgerow_cloud.device("watcher", policy=ANYTHING)) as watching:
+        watching.subscribe("hedgerow/onboarding/#")
+        iot.register_thing(templateBody=template, parameters={"ThingName": "lamp", "Request": request})
+        with pytest.raises(ClientError):
+            iot.register_thing(templateBody=template, parameters={"ThingName": "lamp", "Request": "nonsense"})
+        told = [(each.topic, json.loads(each.payload)) for each in (watching.payloads(2), watching.messages)[1]]
+
+    def counted() -> list[float]:
+        asked = {"Namespace": "Hedgerow/Onboarding", "MetricName": "Attempts", "Period": 86_400, "Statistics": ["Sum"]}
+        found = []
+        for outcome in ("ACCEPTED", "REFUSED"):
+            dimensions = [{"Name": "Way", "Value": "OPERATOR"}, {"Name": "Outcome", "Value": outcome}]
+            span = {"StartTime": time.time() - 3600, "EndTime": time.time() + 60}
+            points = metrics.get_metric_statistics(**asked, **span, Dimensions=dimensions)["Datapoints"]
+            found.append(sum(point["Sum"] for point in points))
+        return found
+
+    assert [(topic, news["way"], news["device"]) for topic, news in told] == [
+        ("hedgerow/onboarding/accepted/operator", "OPERATOR", "lamp"),
+        ("hedgerow/onboarding/refused/operator", "OPERATOR", "lamp"),
+    ]
+    assert "PRIVATE" not in str(told)
+    assert "nonsense" not in str(told)
+    until("both are counted", lambda: counted() == [1.0, 1.0])
+    with urllib.request.urlopen(hedgerow_cloud.process.ready["api_url"] + "/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    counts = [line.rsplit(" ", 1) for line in lines if line.startswith("hedgerow_onboarding_attempts_total{")]
+    assert len(counts) == 14
+    assert [float(count) >= 1 for name, count in counts if "OPERATOR" in name] == [True, True]

@@ -41,6 +41,7 @@ from hedgerow.cloud.issuers import IssuerKeys
 from hedgerow.cloud.job_links import JobLinks, JobObjects
 from hedgerow.cloud.live_connections import LiveConnectionFlows
 from hedgerow.cloud.messages import PublishingFlows
+from hedgerow.cloud.onboarding_figures import build_onboarding_figures
 from hedgerow.cloud.operations import hedgerow_connections as live_rows
 from hedgerow.cloud.operations import iot_connections as connection_rows
 from hedgerow.cloud.ports import port_of
@@ -288,6 +289,7 @@ class _Parts(Ground):
             listener=self.iot_logging.lines,
         )
         build_fleet_metrics(tables=tables, run=run, pager=pager, stores=registry.stores, metrics=self.telemetry.metrics)
+        self.onboarding = build_onboarding_figures(tables=tables, metrics=self.telemetry.metrics)
         tag(tables, pager=pager)
 
     async def serve(self) -> Cloud:
@@ -443,6 +445,7 @@ class _Parts(Ground):
             presence=self.presence,
             authentication=self.strangers.authentication,
             iot_log=self.iot_logging.log,
+            onboarding=self.onboarding,
             clock=self.clock,
         )
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from hedgerow.api.metrics import COUNTER, GAUGE, Family, by, one
 from hedgerow.base.clock import Clock
 from hedgerow.cloud.iot_log import IotLog
+from hedgerow.cloud.onboarding_figures import OnboardingFigures
 from hedgerow.cloud.presence import WAITING as PRESENCE_BOUND
 from hedgerow.cloud.presence import PresenceRecorder
 from hedgerow.cloud.rules import QUEUE as RULES_BOUND
@@ -38,6 +39,7 @@ class Figures:
     presence: PresenceRecorder
     authentication: CustomAuthentication
     iot_log: IotLog
+    onboarding: OnboardingFigures
     clock: Clock
 
     async def __call__(self) -> Iterable[Family]:
@@ -52,6 +54,7 @@ class Figures:
             *self._rules(),
             *self._functions(),
             *self._authorizers(),
+            *self.onboarding.families(),
             by("hedgerow_follow_ups", GAUGE, "What must happen later: due, later, or dead", "state", follow_ups),
             by(
                 "hedgerow_follow_ups_total",

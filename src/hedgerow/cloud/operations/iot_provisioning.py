@@ -4,7 +4,13 @@ from collections.abc import Callable
 
 from hedgerow.api.operations import Row, flow, pass_role, read, write
 from hedgerow.services.iot.claims import OVER, ClaimFlows, ClaimFollowUps, ClaimOperations
-from hedgerow.services.iot.onboarding import OnboardingOperations
+from hedgerow.services.iot.onboarding import (
+    COUNTED,
+    NOTED,
+    PAUSE_S,
+    OnboardingFollowUps,
+    OnboardingOperations,
+)
 from hedgerow.services.iot.provisioning import OperatorRegistration
 from hedgerow.services.iot.registration_tasks import (
     FORGOTTEN,
@@ -13,7 +19,7 @@ from hedgerow.services.iot.registration_tasks import (
     RegistrationTaskFollowUps,
     RegistrationTaskOperations,
 )
-from hedgerow.store import Answer, FollowUp, Handler, Tx
+from hedgerow.store import Answer, FollowUp, Gathered, Handler, Tx
 
 _TEMPLATE = "arn:aws:iot:{region}:{account}:provisioningtemplate/{templateName}"
 _CLAIM = "arn:aws:iot:{region}:{account}:cert/{certificateId}"
@@ -59,6 +65,11 @@ def own_claim_rows(*, claims: ClaimOperations) -> dict[str, Row]:
 def onboarding_rows(*, onboarding: OnboardingOperations) -> dict[str, Row]:
     """Answer the row of `hedgerow` for the record of attempts."""
     return {"ListOnboardingAttempts": read(onboarding.list_onboarding_attempts)}
+
+
+def onboarding_follow_up_rows(*, onboarding: OnboardingFollowUps) -> dict[str, Handler]:
+    """Answer how attempts are told of and counted."""
+    return {NOTED: Gathered(onboarding.on_noted, pause_s=PAUSE_S), COUNTED: onboarding.on_counted}
 
 
 def claim_follow_up_rows(*, claims: ClaimFollowUps) -> dict[str, Callable[[Tx, FollowUp], Answer]]:

@@ -5,7 +5,7 @@ A token, a key, a signing request or a parameter is never part of it, only the n
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 KEPT_S: Final = 90 * 86400.0
 MOST: Final = 10_000  # of an account; a new one takes the place of the oldest
@@ -46,6 +46,22 @@ class Attempt:
     principal: str | None = None  # who asked: a claim, an operator, AWS IoT itself
     client_id: str | None = None
     address: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Answer it as ListOnboardingAttempts and events tell it."""
+        written = {
+            "at": self.at,
+            "way": self.way.value,
+            "outcome": self.outcome.value,
+            "reason": self.reason,
+            "device": self.device,
+            "certificateId": self.certificate_id,
+            "templateName": self.template,
+            "principal": self.principal,
+            "clientId": self.client_id,
+            "address": self.address,
+        }
+        return {name: value for name, value in written.items() if value is not None}
 
 
 def shortened(text: str | None, most: int) -> str | None:

@@ -1,12 +1,9 @@
 """Asking the record: ListOnboardingAttempts, of our own service `hedgerow`. AWS has no operation for it."""
 
-from typing import Any
-
 from hedgerow.core.caller import Caller
 from hedgerow.core.paging import InvalidToken
 from hedgerow.core.request import Request
 from hedgerow.services.iot.onboarding.errors import InvalidQuestion
-from hedgerow.services.iot.onboarding.model import Attempt
 from hedgerow.services.iot.onboarding.store import NEWEST, OnboardingStore
 from hedgerow.services.iot.pages import Pages
 from hedgerow.store import Answer, Tx
@@ -28,20 +25,4 @@ class OnboardingOperations:
         found = self._store.list(
             tx, caller.account, before=page.after(NEWEST), outcome=outcome, device=device, limit=page.limit
         )
-        return Answer(page.answer("attempts", found, key=lambda one: (one[0],), show=lambda one: _shown(one[1])))
-
-
-def _shown(attempt: Attempt) -> dict[str, Any]:
-    written = {
-        "at": attempt.at,
-        "way": attempt.way.value,
-        "outcome": attempt.outcome.value,
-        "reason": attempt.reason,
-        "device": attempt.device,
-        "certificateId": attempt.certificate_id,
-        "templateName": attempt.template,
-        "principal": attempt.principal,
-        "clientId": attempt.client_id,
-        "address": attempt.address,
-    }
-    return {name: value for name, value in written.items() if value is not None}
+        return Answer(page.answer("attempts", found, key=lambda one: (one[0],), show=lambda one: one[1].told()))

@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from hedgerow.core.caller import Caller
+from hedgerow.services.iot.onboarding.follow_ups import NOTED
 from hedgerow.services.iot.onboarding.model import (
     LONGEST_NAME,
     LONGEST_REASON,
@@ -59,4 +60,6 @@ class Attempts:
             client_id=shortened(caller.client_id, LONGEST_NAME),
             address=caller.source_ip,
         )
-        self._store.add(tx, caller.account, attempt)
+        number = self._store.add(tx, caller.account, attempt)
+        told = {**attempt.told(), "at": int(attempt.at * 1000)}
+        tx.follow_up(NOTED, account=caller.account, key=str(number), body=told)

@@ -75,8 +75,8 @@ NEWEST: Final = 2**62
 class OnboardingStore:
     """The record in the database. It holds nothing; one serves every transaction."""
 
-    def add(self, tx: Tx, account: str, attempt: Attempt) -> None:
-        """Write an attempt, in the place of the oldest when there are many."""
+    def add(self, tx: Tx, account: str, attempt: Attempt) -> int:
+        """Write an attempt, in the place of the oldest when there are many; answer its number."""
         last = tx.one(_LAST, account_=account)
         number = 1 + (0 if last is None or last[0] is None else int(last[0]))
         place = number % MOST
@@ -95,6 +95,7 @@ class OnboardingStore:
         }
         if tx.run(_UPDATE, account_=account, place_=place, **columns) == 0:
             tx.run(_INSERT, account=account, place=place, **columns)
+        return number
 
     def list(
         self, tx: Tx, account: str, *, before: int = NEWEST, outcome: str = "", device: str = "", limit: int

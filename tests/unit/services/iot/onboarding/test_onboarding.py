@@ -1,13 +1,19 @@
+import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from hedgerow.core.caller import Caller
+from hedgerow.core.events import Published
 from hedgerow.services.iot.claims.model import Claim, Kind
-from hedgerow.services.iot.onboarding import OnboardingStore
+from hedgerow.services.iot.onboarding import COUNTED, NOTED, OnboardingFollowUps, OnboardingStore
 from hedgerow.services.iot.onboarding.errors import InvalidQuestion
 from hedgerow.services.iot.onboarding.model import KEPT_S, LONGEST_REASON
+from hedgerow.store import Answer, FollowUp
+from hedgerow.store.tx import follow_ups
 from tests.support.registry import Registry, contents
 from tests.support.store import CALLER, OTHER_ACCOUNT
 
@@ -104,3 +110,52 @@ def test_the_record_is_one_store_for_all(registry: Registry) -> None:
         ((number, attempt),) = OnboardingStore().list(tx, CALLER.account, limit=5)
 
     assert (number, attempt.device) == (1, "lamp")
+
+
+class Counted:
+    """Figures in a list."""
+
+    def __init__(self) -> None:
+        self.counted: list[tuple[str, str, str, int]] = []
+
+    async def count(self, account: str, way: str, outcome: str, number: int, at: float) -> None:
+        self.counted.append((account, way, outcome, number))
+
+
+def waiting(registry: Registry, kind: str) -> list[FollowUp]:
+    with registry.store.tx() as tx:
+        rows = tx.all(select(follow_ups).where(follow_ups.c.kind == kind).order_by(follow_ups.c.seq))
+    return [
+        FollowUp(seq=row.seq, account=row.account, kind=kind, key=row.key, due_at=row.due_at, body=json.loads(row.body))
+        for row in rows
+    ]
+
+
+def test_what_waits_to_be_told_of_an_account_is_told_and_counted_together(registry: Registry) -> None:
+    note(registry, device="lamp-1")
+    note(registry, OTHER_ACCOUNT, device="elsewhere")
+    note(registry, device="lamp-2", why_not="AccessDenied: no")
+    note(registry, device="lamp-3")
+    figures = Counted()
+    later = OnboardingFollowUps(figures=figures)
+    first = waiting(registry, NOTED)[0]
+
+    with registry.store.tx() as tx:
+        tx.cancel_follow_ups(NOTED, account=first.account, key=first.key)
+        answer = later.on_noted(tx, first)
+    for row in waiting(registry, COUNTED):
+        asyncio.run(later.on_counted(row))
+
+    told = [(each.account, each.topic, json.loads(each.payload)["device"]) for each in published(answer)]
+    account = CALLER.account
+    assert told == [
+        (account, "hedgerow/onboarding/accepted/claim", "lamp-1"),
+        (account, "hedgerow/onboarding/refused/claim", "lamp-2"),
+        (account, "hedgerow/onboarding/accepted/claim", "lamp-3"),
+    ]
+    assert sorted(figures.counted) == [(account, "CLAIM", "ACCEPTED", 2), (account, "CLAIM", "REFUSED", 1)]
+    assert [row.account for row in waiting(registry, NOTED)] == [OTHER_ACCOUNT.account]
+
+
+def published(answer: Answer) -> list[Published]:
+    return [event for event in answer.events if isinstance(event, Published)]
