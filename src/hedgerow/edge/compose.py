@@ -4,6 +4,7 @@
 made of until it is stopped.
 """
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
@@ -25,6 +26,7 @@ from hedgerow.edge.ready_made import ReadyMade
 from hedgerow.edge.rotation import current
 from hedgerow.edge.settings import EdgeSettings, configuration_text
 from hedgerow.edge.state import State
+from hedgerow.edge.used_claim import removed
 from hedgerow.edge.vending import VendingEnrolment
 from hedgerow.edge.vending_line import Line
 
@@ -66,10 +68,19 @@ class Edge:
             ready = ReadyMade(given)
             _log.info("nothing to enrol", extra={"fields": {"way": str(ready)}})
             return await tried(ready, console=self._console, backoff=self._backoff)
-        known = await known_identity(self._state)
-        if known is not None:
-            return known
-        return await enrolled(self._way(), console=self._console, backoff=self._backoff)
+        identity = await known_identity(self._state)
+        if identity is None:
+            identity = await enrolled(self._way(), console=self._console, backoff=self._backoff)
+        await self._leave_claim()
+        return identity
+
+    async def _leave_claim(self) -> None:
+        if self.settings.claim is None:
+            return
+        gone = await asyncio.to_thread(removed, self.settings.claim, self.layout.root, self._files)
+        if gone:
+            _log.info("the claim is removed", extra={"fields": {"files": [str(path) for path in gone]}})
+            self._console.say(f"the claim has done its work and is removed: {', '.join(map(str, gone))}")
 
     def _way(self) -> Way:
         settings = self.settings

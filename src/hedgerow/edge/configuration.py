@@ -54,6 +54,7 @@ class Claim:
     csr_private_key: Path | None = None
     new_certificate: Path
     new_private_key: Path
+    keep: bool = False  # the claim's files, although they are not used any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +260,7 @@ def _claim(plugin: Section, root: Path, data: Endpoint, report: Report) -> Claim
         csr_private_key=path_below(root, csr_key) if csr_key else None,
         new_certificate=path_below(root, plugin.text("certificatePath", "thingCert.crt")),
         new_private_key=path_below(root, plugin.text("privateKeyPath", "privKey.key")),
+        keep=plugin.flag("keepClaim"),
     )
 
 

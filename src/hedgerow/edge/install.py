@@ -21,8 +21,10 @@ from hedgerow.base.errors import Unusable
 from hedgerow.base.files import Files
 from hedgerow.edge import configuration
 from hedgerow.edge.configuration import NUCLEUS, Configuration
+from hedgerow.edge.enrolment import IDENTITY
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.settings import EdgeSettings, configuration_text
+from hedgerow.edge.state import State, recall
 
 UNIT: Final = "hedgerow-edge.service"
 UNITS: Final = Path("/etc/systemd/system")
@@ -100,7 +102,8 @@ def planned(wish: Wish, *, host_name: Callable[[], str] = socket.gethostname) ->
     text, name = _text(wish)
     text = _with_options(_filled_in(text, name, host_name), wish, name)
     read = configuration.read(text, root=layout.root, name=name)
-    missing = [f"there is no file {path}" for path in _needed(read) if path not in wish.made and not path.is_file()]
+    there = wish.made | _used(read, layout)
+    missing = [f"there is no file {path}" for path in _needed(read) if path not in there and not path.is_file()]
     faults = [*missing, *_user_faults(read.default_user), *_plugin_faults(wish.plugins)]
     if wish.service:
         faults += _service_faults(wish.units / UNIT, _command(layout.root))
@@ -179,6 +182,18 @@ def _over(document: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
+def _used(read: Configuration, layout: Layout) -> frozenset[Path]:
+    """Answer the claim's files of a device that has become somebody by it: they have been removed."""
+    if read.claim is None or not layout.state.is_file():
+        return frozenset()
+    state = State(layout.state)
+    try:
+        enrolled = state.now(lambda c: recall(c, IDENTITY)) is not None
+    finally:
+        state.close()
+    return frozenset({read.claim.certificate, read.claim.private_key}) if enrolled else frozenset()
+
+
 def _needed(read: Configuration) -> list[Path]:
     """Answer the files without which the edge has no way to an identity."""
     wanted = [read.root_ca]
@@ -229,7 +244,7 @@ def _service_faults(unit: Path, command: str) -> list[str]:
 def _close_keys(read: Configuration, say: Say) -> None:
     """Private keys that others can read are closed."""
     keys = [one.private_key for one in (read.claim, read.given) if one is not None]
-    for key in keys:
+    for key in (key for key in keys if key.is_file()):
         if key.stat().st_mode & 0o077:
             key.chmod(0o600)
             say(f"others could read {key}; it has mode 600 now")

@@ -8,7 +8,10 @@ from typer.testing import CliRunner, Result
 from hedgerow.base.errors import Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.cli.edge import app
+from hedgerow.edge.enrolment import IDENTITY
+from hedgerow.edge.identity import Identity
 from hedgerow.edge.install import Wish, install
+from hedgerow.edge.state import State, remember
 from tests.unit.edge.enrolling import configuration_text
 from tests.unit.edge.pki import Pki
 
@@ -150,3 +153,19 @@ def test_a_key_that_others_can_read_is_closed(tmp_path: Path, config: Path, pki:
 
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert f"others could read {key}" in result.stdout
+
+
+@pytest.mark.spec("AL-54")
+def test_a_device_that_has_used_up_its_claim_is_set_up_again_without_it(tmp_path: Path, config: Path, pki: Pki) -> None:
+    root = tmp_path / "edge"
+    config.write_text(config.read_text().replace(str(pki.claim[0]), "gone.pem").replace(str(pki.claim[1]), "gone.key"))
+    assert "there is no file" in installed(root, config).stderr
+    root.mkdir()
+    state = State(root / "state.db")
+    identity = Identity(thing_name="site-1", certificate=root / "c.pem", private_key=root / "k.pem")
+    state.now(lambda connection: remember(connection, IDENTITY, identity.as_values()))
+    state.close()
+
+    result = installed(root, config)
+
+    assert result.exit_code == 0, result.output

@@ -1,7 +1,6 @@
 """Enrolment at a scripted vending machine: what is said, and a power cut at every write."""
 
 import asyncio
-import sqlite3
 import stat
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from io import StringIO
@@ -24,6 +23,7 @@ from hedgerow.edge.vending import VendingEnrolment
 from hedgerow.edge.vending_settings import Said, Vending
 from tests.support.files import RecordingDisk
 from tests.unit.edge.pki import Pki
+from tests.unit.edge.power import RecordingState
 
 PENDING = {"statusCode": 200, "status": "PENDING", "retryAfterSeconds": 60}
 
@@ -188,24 +188,6 @@ def test_serial_number_and_token_are_the_first_line_of_their_files(tmp_path: Pat
     assert (machine.asked[0]["serialNumber"], machine.asked[0]["token"]) == ("4711", "printed")
 
 
-class RecordingState(State):
-    """Keeps a copy of the file after every transaction, and says so to the disk."""
-
-    def __init__(self, path: Path, disk: RecordingDisk) -> None:
-        super().__init__(path)
-        self._disk = disk
-        self.copies = [self._copy()]
-
-    async def write(self, step: Callable[[sqlite3.Connection], Any]) -> Any:
-        result = await super().write(step)
-        self.copies.append(self._copy())
-        self._disk.acknowledge("state")
-        return result
-
-    def _copy(self) -> bytes:
-        return self._thread.submit(self._connection.serialize).result()
-
-
 @pytest.mark.spec("AL-30", "AL-62")
 def test_a_power_cut_at_any_write_goes_on_with_the_same_key_and_leaves_one_certificate(
     tmp_path: Path, pki: Pki
@@ -224,8 +206,7 @@ def test_a_power_cut_at_any_write_goes_on_with_the_same_key_and_leaves_one_certi
     assert len(cuts) > 8
     for number, cut in enumerate(cuts):
         root = cut.lay_out(tmp_path / f"cut-{number}")
-        (tmp_path / f"{number}.db").write_bytes(recording.copies[cut.acknowledged.count("state")])
-        state = State(tmp_path / f"{number}.db")
+        state = recording.at(cut, tmp_path / f"{number}.db")
         cloud = machine if "asked" in cut.acknowledged else Machine(pki)
 
         known = asyncio.run(known_identity(state))

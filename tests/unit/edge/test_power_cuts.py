@@ -1,0 +1,125 @@
+"""A power cut at every write of an enrolment by claim: it ends enrolled or goes on, and the claim goes with it."""
+
+import asyncio
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hedgerow.base.clock import SystemClock
+from hedgerow.base.files import Files, RealFiles
+from hedgerow.base.ids import RandomIds
+from hedgerow.edge.backoff import Backoff
+from hedgerow.edge.compose import Edge
+from hedgerow.edge.configuration import read
+from hedgerow.edge.enrolment import known_identity
+from hedgerow.edge.layout import Layout
+from hedgerow.edge.notice import Console
+from hedgerow.edge.state import State
+from tests.support.files import Cut, RecordingDisk
+from tests.unit.edge.enrolling import CREATE, PROVISION, configuration_text
+from tests.unit.edge.peer import Peer, running
+from tests.unit.edge.pki import Pki
+from tests.unit.edge.power import RecordingState
+
+Replies = list[tuple[str, dict[str, Any]]]
+
+
+class Cloud:
+    """What a cloud knows: the certificates that wait for their thing, and those that live, by their tokens."""
+
+    def __init__(self, pki: Pki) -> None:
+        self.pki = pki
+        self.disk: RecordingDisk | None = None
+        self.waiting: dict[str, str] = {}
+        self.live: dict[str, str] = {}
+
+    def at(self, cut: Cut) -> "Cloud":
+        """As it was when the power was cut."""
+        cloud = Cloud(self.pki)
+        cloud.waiting = dict(self.waiting) if "created" in cut.acknowledged else {}
+        cloud.live = dict(self.live) if "provisioned" in cut.acknowledged else {}
+        return cloud
+
+    def serve(self, peer: Peer) -> None:
+        peer.answers[CREATE], peer.answers[PROVISION] = self._create, self._provision
+
+    def _create(self, topic: str, body: dict[str, Any]) -> Replies:
+        token = f"t{len(self.waiting) + 1}"
+        self.waiting[token] = self.pki.device.sign_request(body["certificateSigningRequest"])
+        self._told("created")
+        answer = {
+            "certificateId": token,
+            "certificatePem": self.waiting[token],
+            "certificateOwnershipToken": token,
+        }
+        return [(f"{topic}/accepted", answer)]
+
+    def _provision(self, topic: str, body: dict[str, Any]) -> Replies:
+        token = body["certificateOwnershipToken"]
+        if self.live and token not in self.live:
+            text = "thing site-1 already exists"
+            return [(f"{topic}/rejected", {"statusCode": 400, "errorCode": "Taken", "errorMessage": text})]
+        self.live[token] = self.waiting[token]
+        self._told("provisioned")
+        return [(f"{topic}/accepted", {"thingName": "site-1", "deviceConfiguration": {}})]
+
+    def _told(self, what: str) -> None:
+        if self.disk is not None:
+            self.disk.acknowledge(what)
+
+
+def edge(root: Path, peer: Peer, pki: Pki, state: State, files: Files) -> Edge:
+    text = configuration_text(pki, peer.port)
+    for place, name in zip(pki.claim, ("claim.pem", "claim.key"), strict=True):
+        text = text.replace(str(place), str(root / "claim" / name))
+    return Edge(
+        settings=read(text, root=root),
+        layout=Layout(root),
+        state=state,
+        files=files,
+        clock=SystemClock(),
+        ids=RandomIds(),
+        console=Console(io.StringIO()),
+        backoff=Backoff(first_s=0.001, most_s=0.002, slow_s=5, slowest_s=5),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.spec("AL-29", "AL-54", "BS-03")
+def test_a_power_cut_at_any_write_ends_enrolled_or_goes_on_with_one_live_certificate(tmp_path: Path, pki: Pki) -> None:
+    live = tmp_path / "live"
+    live.mkdir()
+    disk, cloud = RecordingDisk(live), Cloud(pki)
+    files = RealFiles(disk)
+    files.make_folder(live / "claim")
+    for place, name in zip(pki.claim, ("claim.pem", "claim.key"), strict=True):
+        files.write_durably(live / "claim" / name, place.read_bytes())
+    disk.acknowledge("delivered")
+    recording, cloud.disk = RecordingState(tmp_path / "recorded.db", disk), disk
+
+    async def scenario() -> None:
+        async with running(pki.listener()) as peer:
+            cloud.serve(peer)
+            await edge(live, peer, pki, recording, files)._identity()
+            disk.acknowledge("enrolled")
+            cuts = [cut for cut in disk.power_cuts() if "delivered" in cut.acknowledged]
+            assert len(cuts) > 15
+            for number, cut in enumerate(cuts):
+                root, then = cut.lay_out(tmp_path / f"cut-{number}"), cloud.at(cut)
+                state = recording.at(cut, tmp_path / f"{number}.db")
+                then.serve(peer)
+                known = await known_identity(state)
+                async with asyncio.timeout(3):
+                    identity = await edge(root, peer, pki, state, RealFiles())._identity()
+                state.close()
+
+                (certificate,) = then.live.values()
+                assert identity.certificate.name == "thingCert.crt"
+                assert (root / "thingCert.crt").read_text() == certificate
+                assert list((root / "claim").iterdir()) == []
+                assert known is not None or "enrolled" not in cut.acknowledged
+
+    asyncio.run(scenario())
+    recording.close()
