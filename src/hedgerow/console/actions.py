@@ -58,7 +58,7 @@ class Actions:
     async def _answered(self, request: Request, work: _Work) -> Response:
         try:
             given = await _body(request)
-            watch, release = self._watches.lease(request.scope[SESSION])
+            watch, release = self._watches.lease(request.scope[SESSION], look=False)
             try:
                 return _json(200, await work(watch.desk, given))
             finally:

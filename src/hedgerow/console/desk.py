@@ -20,10 +20,10 @@ class Desk:
     def __init__(self, work: Onboarding, workers: Executor) -> None:
         self._work, self._workers = work, workers
 
-    async def do(self, task: Callable[[Onboarding], T]) -> T:
+    async def do(self, task: Callable[[Onboarding], T], *, within_s: float = CALL_S) -> T:
         """Do it and answer what it answers; raises the errors of `errors.py`."""
         try:
-            async with asyncio.timeout(CALL_S):
+            async with asyncio.timeout(within_s):
                 return await asyncio.get_running_loop().run_in_executor(self._workers, partial(task, self._work))
         except TimeoutError as error:
             raise CloudUnreachable("The cloud's API does not answer in time.") from error

@@ -32,9 +32,16 @@ class TooManyWatches(Exception):
 class _Running:
     watch: Watch
     key_id: str
-    task: asyncio.Task[None]
+    task: asyncio.Task[None] | None = None  # None: nobody has looked at the fleet yet
     leases: int = 0
     idle_since: float = field(default=0.0)
+
+    def cancel(self) -> None:
+        """End the watch; its pages load again."""
+        if self.task is not None:
+            self.task.cancel()
+        else:
+            self.watch.fleet.over = True
 
 
 class Sessions:
@@ -75,16 +82,19 @@ class Watches:
         self._make, self._tasks, self._clock = make, tasks, clock
         self._running: dict[tuple[str, str], _Running] = {}
 
-    def lease(self, credentials: Credentials) -> tuple[Watch, Callable[[], None]]:
-        """Answer the person's watch, and what to call when it is no longer looked at (once)."""
+    def lease(self, credentials: Credentials, *, look: bool = True) -> tuple[Watch, Callable[[], None]]:
+        """Answer the person's watch, and what to call when it is no longer needed (once).
+
+        It runs once somebody wants to `look` at the fleet; its desk needs no run.
+        """
         key = (credentials.account, credentials.principal)
         running = self._running.get(key)
         if running is None or running.watch.fleet.over:
             if len(self._running) >= MAX_WATCHES:
                 raise TooManyWatches
-            watch = self._make(credentials)
-            running = _Running(watch, credentials.access_key_id, self._tasks.create_task(self._run(watch)))
-            self._running[key] = running
+            running = self._running[key] = _Running(self._make(credentials), credentials.access_key_id)
+        if look and running.task is None:
+            running.task = self._tasks.create_task(self._run(running.watch))
         running.leases += 1
         leased = running
 
@@ -100,12 +110,12 @@ class Watches:
         running = self._running.get(key)
         if running is not None and running.key_id == credentials.access_key_id:
             self._running.pop(key)
-            running.task.cancel()
+            running.cancel()
 
     def end_all(self) -> None:
         """End every watch."""
         for running in self._running.values():
-            running.task.cancel()
+            running.cancel()
         self._running.clear()
 
     async def keep_house(self, sessions: Sessions) -> None:
@@ -121,9 +131,9 @@ class Watches:
         now = self._clock.monotonic()
         for key, running in list(self._running.items()):
             unused = running.leases <= 0 and now - running.idle_since > LINGER_S
-            if unused or running.task.done():
+            if unused or (running.task is not None and running.task.done()):
                 del self._running[key]
-                running.task.cancel()
+                running.cancel()
 
     async def _run(self, watch: Watch) -> None:
         try:

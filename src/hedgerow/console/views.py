@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hedgerow.console.errors import Refused
 from hedgerow.console.faults import Fault
 from hedgerow.console.fleet import Fleet
 from hedgerow.console.model import Device, Reading
@@ -152,6 +153,18 @@ def certificate_rows(fleet: Fleet, name: str) -> list[dict[str, Any]]:
 def waiting_rows(waiting: Iterable[Waiting]) -> list[dict[str, Any]]:
     """Answer the rows of the devices that wait."""
     return [{"serial": one.serial, "asked": one.requested_at, "address": one.address} for one in waiting]
+
+
+def parameters(text: str, *, thing: str = "") -> dict[str, str]:
+    """Answer NAME=VALUE, one to a line, and the thing's name; raises Refused for anything else."""
+    found = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().partition("=")
+        if name and equals:
+            found[name.strip()] = value.strip()
+        elif line.strip():
+            raise Refused(f"Parameters must be NAME=VALUE, one to a line; {line.strip()!r} is not.")
+    return {**found, "ThingName": thing} if thing else found
 
 
 def attempt_rows(attempts: Iterable[Attempt]) -> list[dict[str, Any]]:

@@ -272,6 +272,33 @@ def test_one_watch_serves_all_pages_of_a_person_and_ends_after_the_last() -> Non
     assert [live.stopped for live in made] == [True]
 
 
+def test_a_person_who_only_works_has_no_watch_that_asks_for_the_fleet() -> None:
+    api = FakeApi("t")
+
+    async def work() -> tuple[bool, list[str]]:
+        async with asyncio.TaskGroup() as tasks:
+            watches = Watches(
+                make=lambda _: Watch(api=api, live=FakeLive(), clock=FakeClock(NOW), workers=Inline(), desk=no_desk()),
+                tasks=tasks,
+                clock=FakeClock(NOW),
+            )
+            working, _ = watches.lease(PERSON, look=False)
+            await asyncio.sleep(0)
+            asked = list(api.calls)
+            looking, _ = watches.lease(PERSON)
+            assert looking is working
+            await asyncio.wait_for(looking.first.wait(), 5)
+            watches.end_all()
+            again, _ = watches.lease(PERSON, look=False)
+            watches.end(PERSON)
+            return again.fleet.over, asked
+
+    over, asked = asyncio.run(work())
+
+    assert (over, asked) == (True, [])
+    assert "things" in api.calls
+
+
 def test_people_share_no_watch() -> None:
     async def look() -> bool:
         async with asyncio.TaskGroup() as tasks:

@@ -6,7 +6,7 @@ import pytest
 
 from hedgerow.console.errors import Refused
 from hedgerow.console.onboarding import Doors, Onboarding, Template
-from hedgerow.console.views import attempt_rows
+from hedgerow.console.views import attempt_rows, parameters
 from tests.unit.console.fakes import PERSON
 from tests.unit.console.test_api import Scripted, refused
 
@@ -116,3 +116,11 @@ def test_whose_work_it_is_is_the_signed_in_persons() -> None:
     _, calls = made()
 
     assert calls._client("iot")._request_signer._credentials.access_key == PERSON.access_key_id
+
+
+def test_parameters_are_written_one_to_a_line() -> None:
+    assert parameters("Room = 12\n\nNote=a=b", thing="lamp") == {"Room": "12", "Note": "a=b", "ThingName": "lamp"}
+    assert parameters("") == {}
+    for wrong in ("Room", "=12"):
+        with pytest.raises(Refused, match="NAME=VALUE"):
+            parameters(wrong)

@@ -61,13 +61,13 @@ def say(element: ui.html, content: str) -> None:
         element.content = wanted
 
 
-async def open_view(console: Console, scope: Any, *, wait: bool = True) -> View:
-    """Answer the view of a page that is being built; `wait` a moment for the first look at the fleet."""
+async def open_view(console: Console, scope: Any, *, look: bool = True) -> View:
+    """Answer the view of a page that is being built. If it is to `look` at the fleet, wait a moment for the first."""
     credentials: Credentials = scope[SESSION]
-    watch, release = console.watches.lease(credentials)
+    watch, release = console.watches.lease(credentials, look=look)
     client = ui.context.client
     client.on_delete(release)
-    if wait:
+    if look:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_S):
                 await watch.first.wait()
@@ -76,7 +76,7 @@ async def open_view(console: Console, scope: Any, *, wait: bool = True) -> View:
 
 @contextlib.contextmanager
 def page(console: Console, view: View, scope: Any, *, path: str, title: str, fleet: bool = True) -> Iterator[None]:
-    """Draw the frame of a page; its content goes inside. Without `fleet` it does not say what the fleet lacks."""
+    """Draw the frame of a page; its content goes inside. Without `fleet` it says nothing of the fleet."""
     credentials: Credentials = scope[SESSION]
     ui.colors(primary=ACCENT)
     ui.page_title(f"{title} · Hedgerow")
@@ -102,10 +102,10 @@ def page(console: Console, view: View, scope: Any, *, path: str, title: str, fle
     banner = text("div", "", "banner").props('role="alert"')
     with ui.element("main").classes("content").props('id="content" tabindex="-1"'):
         yield
-    view.parts[:0] = [
-        lambda: _show_trouble(view.fleet, banner, all_of_it=fleet),
-        lambda: _show_state(view.fleet, badge, live),
-    ]
+    for element in (badge, live, banner):
+        element.set_visibility(fleet)
+    if fleet:
+        view.parts[:0] = [lambda: _show_trouble(view.fleet, banner), lambda: _show_state(view.fleet, badge, live)]
     for part in view.parts:
         part()
     _tick(console, view, scope[COOKIE])
@@ -130,12 +130,11 @@ def _tick(console: Console, view: View, cookie: str) -> None:
     timer = ui.timer(TICK_S, tick)
 
 
-def _show_trouble(fleet: Fleet, banner: ui.html, *, all_of_it: bool) -> None:
-    areas = sorted(fleet.problems) if all_of_it else [area for area in fleet.problems if area == "cloud"]
-    sentences = [fleet.problems[area] for area in areas]
-    if all_of_it and not fleet.loaded and not sentences:
+def _show_trouble(fleet: Fleet, banner: ui.html) -> None:
+    sentences = [fleet.problems[area] for area in sorted(fleet.problems)]
+    if not fleet.loaded and not sentences:
         sentences = ["The fleet is still being read."]
-    if all_of_it and not fleet.complete:
+    if not fleet.complete:
         sentences.append(f"There are more things than this page shows: only the first {len(fleet.devices)} are here.")
     say(banner, " ".join(sentences))
     banner.set_visibility(bool(sentences))

@@ -4,6 +4,7 @@ These pages ask on their own, with the right of who is signed in, and tell a ref
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -18,8 +19,10 @@ from hedgerow.console.pages.tables import Column, Table
 
 PATH: Final = "/onboarding"
 TABS: Final = ((PATH, "Claim"), (f"{PATH}/waiting", "Waiting"), (f"{PATH}/record", "Record"))
+OPEN_S: Final = 8.0  # a page is there by then, with or without what it asks for
 ASK_S: Final = 2.0
 RECORD_S: Final = 5.0
+NOBODY: Final = "No device waits. This page shows it as soon as one asks."
 MAX_NAME: Final = 128
 RECORD: Final = (
     Column(name="at", label="When", kind="time"),
@@ -46,11 +49,13 @@ class WaitingList(ui.element, component="waiting.js"):
         super().__init__()
         self._props["names"] = names
         self._props["rows"] = []
-        self._props["nothing"] = "No device waits. This page shows it as soon as one asks."
+        self._props["nothing"] = "Not known yet."
         self.on("decide", lambda event: on_decide(event.args if isinstance(event.args, dict) else {}))
 
     def show(self, rows: list[dict[str, Any]]) -> None:
         """Show these rows."""
+        if self._props["nothing"] != NOBODY:
+            self._props["nothing"] = NOBODY
         if rows != self._props["rows"]:
             self._props["rows"] = rows
 
@@ -65,7 +70,7 @@ def add(console: Console) -> None:
 
     @ui.page(PATH, response_timeout=15, language="en-US")
     async def claim_page(request: Request) -> None:
-        view = await open_view(console, request.scope, wait=False)
+        view = await open_view(console, request.scope, look=False)
         names, trouble = await _templates(view)
         with page(console, view, request.scope, path=PATH, title="Claim", fleet=False):
             _head(PATH, "Claim for a device", "A certificate that is good for minutes, with which a device enrols.")
@@ -74,7 +79,7 @@ def add(console: Console) -> None:
 
     @ui.page(f"{PATH}/waiting", response_timeout=15, language="en-US")
     async def waiting_page(request: Request) -> None:
-        view = await open_view(console, request.scope, wait=False)
+        view = await open_view(console, request.scope, look=False)
         names, trouble = await _templates(view)
         with page(console, view, request.scope, path=PATH, title="Waiting devices", fleet=False):
             _head(f"{PATH}/waiting", "Waiting devices", "Who asked the vending machine and nobody has decided about.")
@@ -83,7 +88,7 @@ def add(console: Console) -> None:
 
     @ui.page(f"{PATH}/record", response_timeout=15, language="en-US")
     async def record_page(request: Request) -> None:
-        view = await open_view(console, request.scope, wait=False)
+        view = await open_view(console, request.scope, look=False)
         with page(console, view, request.scope, path=PATH, title="Record", fleet=False):
             _head(f"{PATH}/record", "Record", "Every attempt to get in, of the last ninety days.")
             await Record(view).open()
@@ -107,7 +112,7 @@ def _trouble(words: str) -> ui.html:
 async def _templates(view: View) -> tuple[list[dict[str, Any]], str]:
     """Answer the templates to choose from, or none and why: then the name is written by hand."""
     try:
-        found: list[Template] = await view.watch.desk.do(lambda work: work.templates())
+        found: list[Template] = await view.watch.desk.do(lambda work: work.templates(), within_s=OPEN_S)
     except HedgerowError as error:
         return [], f"The templates cannot be listed, so write the name of one: {error}"
     if not found:
@@ -119,12 +124,12 @@ async def _waiting(view: View, names: list[dict[str, Any]]) -> None:
     note = _trouble("")
 
     async def decide(asked: dict[str, Any]) -> None:
-        serial, template = str(asked.get("serial", "")), str(asked.get("template", ""))
-        thing, approve = str(asked.get("thing", ""))[:MAX_NAME], asked.get("approve") is True
-        parameters = {"ThingName": thing} if thing else {}
+        said = {name: str(asked.get(name, "")) for name in ("serial", "template", "thing", "parameters")}
+        serial, approve = said["serial"], asked.get("approve") is True
         try:
             if approve:
-                await view.watch.desk.do(lambda work: work.approve(serial, template, parameters))
+                parameters = views.parameters(said["parameters"], thing=said["thing"])
+                await view.watch.desk.do(lambda work: work.approve(serial, said["template"], parameters))
             else:
                 await view.watch.desk.do(lambda work: work.deny(serial))
         except HedgerowError as error:
@@ -144,7 +149,7 @@ async def _waiting(view: View, names: list[dict[str, Any]]) -> None:
             _say_trouble(note, "")
             table.show(rows)
 
-    await refresh()
+    await _at_first(refresh)
     _again(ASK_S, refresh)
 
 
@@ -164,7 +169,7 @@ class Record:
             failed = ui.checkbox("Only refused ones")
             device = ui.input("Device").props('outlined dense clearable debounce=300 type="search"').classes("search")
         self._note = _trouble("")
-        self._table = Table(RECORD, key="key", label="Attempts", nothing="No attempts yet.", rows=[])
+        self._table = Table(RECORD, key="key", label="Attempts", nothing="No attempts.", rows=[])
         self._turns = ui.element("nav").classes("turn bare").props('aria-label="Pages of the record"')
         with self._turns:
             self._newer = ui.element("button").props('type="button"')
@@ -174,11 +179,13 @@ class Record:
             text("span", "Newer")
         with self._older:
             text("span", "Older")
+        for unknown in (self._table, self._turns):
+            unknown.set_visibility(False)
         failed.on_value_change(self._choose_failed)
         device.on_value_change(self._choose_device)
         self._newer.on("click", self._back)
         self._older.on("click", self._on)
-        await self._refresh()
+        await _at_first(self._refresh)
         _again(RECORD_S, self._refresh)
 
     async def _choose_failed(self, event: Any) -> None:
@@ -212,6 +219,7 @@ class Record:
                 return  # something else was chosen meanwhile, and is asked for next
             _say_trouble(self._note, "")
             self._next = following
+            self._table.set_visibility(True)
             self._table.show(views.attempt_rows(found))
             self._show_turns()
 
@@ -226,6 +234,13 @@ class Record:
 def _say_trouble(note: ui.html, words: str) -> None:
     say(note, words)
     note.set_visibility(bool(words))
+
+
+async def _at_first(refresh: Callable[[], Awaitable[None]]) -> None:
+    """Ask for what a page shows; it is drawn without it when that takes long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(OPEN_S):
+            await refresh()
 
 
 def _again(seconds: float, refresh: Callable[[], Awaitable[None]]) -> None:

@@ -13,6 +13,10 @@ export default {
         <label v-else class="field"><span>Template for those that are let in</span>
           <input v-model.trim="template" maxlength="36" autocapitalize="off" autocomplete="off" spellcheck="false">
         </label>
+        <label class="field"><span>Its further parameters, NAME=VALUE, one to a line</span>
+          <textarea v-model="parameters" rows="1" maxlength="4000" autocapitalize="off" autocomplete="off"
+            spellcheck="false"></textarea>
+        </label>
       </div>
       <div class="panel">
         <table aria-label="Waiting devices">
@@ -57,7 +61,7 @@ export default {
     done: { type: Object, default: () => ({ words: "", good: true, count: 0 }) },
     nothing: String,
   },
-  data: () => ({ template: "", things: {}, asked: {}, busy: false, imported: { words: "", good: true } }),
+  data: () => ({ template: "", parameters: "", things: {}, asked: {}, busy: false, imported: { words: "", good: true } }),
   created() {
     this.template = (this.names.find((one) => one.enabled) || { name: "" }).name;
   },
@@ -74,8 +78,9 @@ export default {
     decide(row, approve) {
       if (this.asked[row.serial] || (approve && !this.template)) return;
       this.asked[row.serial] = true;
+      setTimeout(() => delete this.asked[row.serial], 30000); // nobody answered
       const thing = this.things[row.serial] || "";
-      this.$emit("decide", { serial: row.serial, approve, template: this.template, thing });
+      this.$emit("decide", { serial: row.serial, approve, template: this.template, thing, parameters: this.parameters });
     },
     async bring() {
       const file = this.$refs.file.files[0];
