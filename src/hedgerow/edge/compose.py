@@ -9,8 +9,10 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from hedgerow.base.clock import Clock, SystemClock
+from hedgerow.base.errors import Unusable
 from hedgerow.base.files import Files, RealFiles
 from hedgerow.base.ids import Ids, RandomIds
 from hedgerow.base.log import get_logger
@@ -19,8 +21,10 @@ from hedgerow.edge.backoff import Backoff
 from hedgerow.edge.configuration import Configuration
 from hedgerow.edge.enrolment import Way, enrolled, known_identity, tried
 from hedgerow.edge.identity import Identity
+from hedgerow.edge.keys import Keys
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console, log_to_files
+from hedgerow.edge.pkcs11.settings import exposed
 from hedgerow.edge.provisioning import Enrolment
 from hedgerow.edge.ready_made import ReadyMade
 from hedgerow.edge.rotation import current
@@ -29,6 +33,9 @@ from hedgerow.edge.state import State
 from hedgerow.edge.used_claim import removed
 from hedgerow.edge.vending import VendingEnrolment
 from hedgerow.edge.vending_line import Line
+
+if TYPE_CHECKING:
+    from hedgerow.edge.pkcs11.token import Token
 
 _log = get_logger("edge")
 
@@ -42,6 +49,7 @@ class Edge:
         settings: Configuration,
         layout: Layout,
         state: State,
+        keys: Keys,
         files: Files,
         clock: Clock,
         ids: Ids,
@@ -51,6 +59,7 @@ class Edge:
         self.settings = settings
         self.layout = layout
         self._state = state
+        self._keys = keys
         self._files = files
         self._clock = clock
         self._ids = ids
@@ -65,7 +74,7 @@ class Edge:
     async def _identity(self) -> Identity:
         given = self.settings.given
         if given is not None:
-            ready = ReadyMade(given)
+            ready = ReadyMade(given, as_file=self._keys.certificate_file)
             _log.info("nothing to enrol", extra={"fields": {"way": str(ready)}})
             return await tried(ready, console=self._console, backoff=self._backoff)
         identity = await known_identity(self._state)
@@ -92,6 +101,7 @@ class Edge:
                 vending=settings.vending,
                 answers=line.answers,
                 state=self._state,
+                keys=self._keys,
                 files=self._files,
                 console=self._console,
             )
@@ -100,6 +110,7 @@ class Edge:
             configuration=settings,
             claim=settings.claim,
             state=self._state,
+            keys=self._keys,
             files=self._files,
             clock=self._clock,
             ids=self._ids,
@@ -114,6 +125,7 @@ class Edge:
             identity=identity,
             layout=self.layout,
             state=self._state,
+            keys=self._keys,
             files=self._files,
             clock=self._clock,
             ids=self._ids,
@@ -140,13 +152,17 @@ async def build(
         closing.enter_context(layout.held())
         text, name = configuration_text(settings, layout)
         read = configuration.read(text, root=layout.root, name=name)
+        fault = exposed(name) if read.token is not None else None
+        if fault is not None:
+            raise Unusable(fault)
         if settings.init_config is not None:
-            files.write_durably(layout.config / "config.yaml", text.encode(), mode=0o644)
+            files.write_durably(layout.config / "config.yaml", text.encode(), mode=read.file_mode)
         handler = log_to_files(layout.logs, read.logging)
         closing.callback(handler.close)
         closing.callback(logging.getLogger("hedgerow").removeHandler, handler)
         state = State(layout.state)
         closing.callback(state.close)
+        keys = Keys(files=files, state=state, folder=layout.root / "identity", token=_token(read, closing))
         for warning in read.warnings:
             _log.warning("configuration", extra={"fields": {"warning": warning}})
             console.say(f"warning: {warning}")
@@ -154,6 +170,7 @@ async def build(
             settings=read,
             layout=layout,
             state=state,
+            keys=keys,
             files=files,
             clock=clock or SystemClock(),
             ids=ids or RandomIds(),
@@ -161,3 +178,14 @@ async def build(
             backoff=backoff,
         )
         console.say("stopped")
+
+
+def _token(read: Configuration, closing: contextlib.ExitStack) -> "Token | None":
+    """Answer the token of the configuration, not opened yet."""
+    if read.token is None:
+        return None
+    from hedgerow.edge.pkcs11.token import Token  # late: only a device with a token needs it
+
+    token = Token(read.token)
+    closing.callback(token.close)
+    return token

@@ -1,20 +1,25 @@
 """The edge's configuration, in the form of the Greengrass nucleus' `config.yaml`.
 
 `system`, and under `services` the configurations of `aws.greengrass.Nucleus`,
-`aws.greengrass.FleetProvisioningByClaim`, and our own `hedgerow.VendingMachine` and `hedgerow.Jobs`. One way to an
-identity at most: a ready-made certificate, by claim, or by the vending machine.
+`aws.greengrass.FleetProvisioningByClaim`, `aws.greengrass.crypto.Pkcs11Provider`, and our own
+`hedgerow.VendingMachine` and `hedgerow.Jobs`. One way to an identity at most: a ready-made certificate, by claim, or by
+the vending machine.
 Unknown keys are warned of; what is missing or wrong is said all at once (Unusable). Endpoints may carry `:port`.
 Leaves to others: the identity that enrolment gives (`state.py`), what is done with the values.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from hedgerow.base.errors import Unusable
 from hedgerow.edge.endpoint import Endpoint as Endpoint
 from hedgerow.edge.endpoint import endpoint as endpoint
-from hedgerow.edge.endpoint import endpoint_at, path_below
+from hedgerow.edge.endpoint import endpoint_at
+from hedgerow.edge.pkcs11 import settings as pkcs11
+from hedgerow.edge.pkcs11.settings import PROVIDER, TokenSettings
+from hedgerow.edge.pkcs11.uri import CERTIFICATE, KeyPlace, Pkcs11Uri
+from hedgerow.edge.places import file_at, path_below, place_at
 from hedgerow.edge.section import Report, Section
 from hedgerow.edge.vending_settings import VENDING, Vending, vending_of
 
@@ -47,13 +52,13 @@ class Claim:
     endpoint: Endpoint
     template: str
     certificate: Path
-    private_key: Path
+    private_key: KeyPlace
     parameters: dict[str, str]
     device_id: str = ""
     csr: Path | None = None
-    csr_private_key: Path | None = None
+    csr_private_key: KeyPlace | None = None
     new_certificate: Path
-    new_private_key: Path
+    new_private_key: KeyPlace
     keep: bool = False  # the claim's files, although they are not used any more
 
 
@@ -81,8 +86,8 @@ class Given:
     """A key and a certificate that were made elsewhere: nothing to ask for. Without a name the certificate says it."""
 
     thing_name: str
-    certificate: Path
-    private_key: Path
+    certificate: KeyPlace
+    private_key: KeyPlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +107,7 @@ class Configuration:
     claim: Claim | None = None
     given: Given | None = None
     vending: Vending | None = None
+    token: TokenSettings | None = None
     default_user: str = ""
     shell: str = "sh"
     status_interval_s: int = 86_400
@@ -112,6 +118,20 @@ class Configuration:
     environment: dict[str, str] = field(default_factory=dict)
     ipc_socket: Path | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def file_mode(self) -> int:
+        """The mode of a file with all of this: the PIN of a token is for nobody else."""
+        return 0o644 if self.token is None else 0o600
+
+    @property
+    def key_places(self) -> list[KeyPlace]:
+        """Where the private keys stand, and the certificates that may be in a token."""
+        given, claim, vending = self.given, self.claim, self.vending
+        found: list[KeyPlace | None] = [] if given is None else [given.private_key, given.certificate]
+        found += [] if claim is None else [claim.private_key, claim.csr_private_key, claim.new_private_key]
+        found += [] if vending is None else [vending.new_private_key]
+        return [place for place in found if place is not None]
 
 
 def read(text: str, *, root: Path, name: str = "config.yaml") -> Configuration:
@@ -166,9 +186,9 @@ def _configuration(top: Section, root: Path, report: Report) -> Configuration:
         report.missing.append(f"services.{NUCLEUS}.configuration.awsRegion")
     ipc_socket = system.text("ipcSocketPath")
     values: dict[str, Any] = _endpoints(nucleus, plugin, region, report)
-    return Configuration(
+    made = Configuration(
         root=root,
-        root_ca=path_below(root, root_ca),
+        root_ca=file_at(root, root_ca, report),
         region=region,
         role_alias=_either(nucleus.text("iotRoleAlias"), plugin.text("iotRoleAlias")),
         given=_given(system, root, report) if way == _READY_MADE else None,
@@ -180,6 +200,14 @@ def _configuration(top: Section, root: Path, report: Report) -> Configuration:
         **values,
         **_nucleus(nucleus, root),
     )
+    return replace(made, token=_token(services.section(PROVIDER), made, report))
+
+
+def _token(provider: Section, made: Configuration, report: Report) -> TokenSettings | None:
+    provider.text("version")
+    provider.text("componentType")
+    wanted = any(isinstance(place, Pkcs11Uri) for place in made.key_places)
+    return pkcs11.read(provider.section("configuration"), report, wanted=wanted)
 
 
 def _way(system: Section, plugin: Section, vending: Section, report: Report) -> str:
@@ -209,8 +237,8 @@ def _given(system: Section, root: Path, report: Report) -> Given:
     report.missing.extend(f"system.{name}" for name, value in values.items() if not value)
     return Given(
         thing_name=system.text("thingName"),
-        certificate=path_below(root, values["certificateFilePath"]),
-        private_key=path_below(root, values["privateKeyPath"]),
+        certificate=place_at(root, values["certificateFilePath"], report, type=CERTIFICATE),
+        private_key=place_at(root, values["privateKeyPath"], report),
     )
 
 
@@ -252,14 +280,14 @@ def _claim(plugin: Section, root: Path, data: Endpoint, report: Report) -> Claim
     return Claim(
         endpoint=endpoint_at(plugin.text("iotDataEndpoint", data.host), mqtt_port, "iotDataEndpoint", report),
         template=plugin.required("provisioningTemplate"),
-        certificate=path_below(root, plugin.required("claimCertificatePath")),
-        private_key=path_below(root, plugin.required("claimCertificatePrivateKeyPath")),
+        certificate=file_at(root, plugin.required("claimCertificatePath"), report),
+        private_key=place_at(root, plugin.required("claimCertificatePrivateKeyPath"), report),
         parameters={key: str(value) for key, value in plugin.mapping("templateParameters").items()},
         device_id=plugin.text("deviceId"),
-        csr=path_below(root, csr) if csr else None,
-        csr_private_key=path_below(root, csr_key) if csr_key else None,
-        new_certificate=path_below(root, plugin.text("certificatePath", "thingCert.crt")),
-        new_private_key=path_below(root, plugin.text("privateKeyPath", "privKey.key")),
+        csr=file_at(root, csr, report) if csr else None,
+        csr_private_key=place_at(root, csr_key, report) if csr_key else None,
+        new_certificate=file_at(root, plugin.text("certificatePath", "thingCert.crt"), report),
+        new_private_key=place_at(root, plugin.text("privateKeyPath", "privKey.key"), report),
         keep=plugin.flag("keepClaim"),
     )
 
@@ -334,6 +362,4 @@ def _either(first: str, second: str) -> str:
 
 
 def _with_warnings(configuration: Configuration, warnings: tuple[str, ...]) -> Configuration:
-    from dataclasses import replace
-
     return replace(configuration, warnings=configuration.warnings + warnings)

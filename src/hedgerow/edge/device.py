@@ -39,6 +39,7 @@ from hedgerow.edge.ipc.credential_server import CredentialServer
 from hedgerow.edge.ipc.operations import Failed, Operations
 from hedgerow.edge.ipc.server import IpcServer
 from hedgerow.edge.jobs.compose import job_channel_of
+from hedgerow.edge.keys import Keys
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console
 from hedgerow.edge.ready_made import HINT
@@ -61,6 +62,7 @@ class Device:
         identity: Identity,
         layout: Layout,
         state: State,
+        keys: Keys,
         files: Files,
         clock: Clock,
         ids: Ids,
@@ -71,6 +73,7 @@ class Device:
         self._identity = identity
         self._layout = layout
         self._state = state
+        self._keys = keys
         self._files = files
         self._clock = clock
         self._ids = ids
@@ -276,6 +279,7 @@ class Device:
             identity=self._identity,
             connection=self.connection,
             state=self._state,
+            keys=self._keys,
             files=self._files,
             layout=self._layout,
             clock=self._clock,
@@ -292,5 +296,6 @@ class Device:
             root_ca=self._settings.root_ca,
             certificate=identity.certificate,
             private_key=identity.private_key,
+            token=self._keys.token,
             alpn=alpn,
         )

@@ -1,9 +1,12 @@
 """What this edge really runs with, written down as `config/effectiveConfig.yaml` at every start. Never read back."""
 
+from typing import Any
+
 from hedgerow.base.files import Files
 from hedgerow.edge.configuration import NUCLEUS, Configuration
 from hedgerow.edge.identity import Identity
 from hedgerow.edge.layout import Layout
+from hedgerow.edge.pkcs11.settings import PROVIDER
 
 
 def write_effective(settings: Configuration, identity: Identity, layout: Layout, files: Files) -> None:
@@ -11,7 +14,7 @@ def write_effective(settings: Configuration, identity: Identity, layout: Layout,
     import yaml
 
     mqtt = settings.mqtt
-    document = {
+    document: dict[str, Any] = {
         "system": {
             "rootpath": str(settings.root),
             "thingName": identity.thing_name,
@@ -41,5 +44,8 @@ def write_effective(settings: Configuration, identity: Identity, layout: Layout,
             }
         },
     }
+    if settings.token is not None:  # but for its PIN
+        token = {"name": settings.token.name, "library": str(settings.token.library), "slot": settings.token.slot}
+        document["services"][PROVIDER] = {"componentType": "PLUGIN", "configuration": token}
     text = yaml.safe_dump(document, sort_keys=False)
     files.write_durably(layout.config / "effectiveConfig.yaml", text.encode(), mode=0o644)

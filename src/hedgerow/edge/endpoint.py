@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from hedgerow.edge.section import Report
 
@@ -37,8 +36,3 @@ def endpoint_at(text: str, port: int, name: str, report: Report) -> Endpoint:
     if found is None:
         report.wrong.append(f"{name} must be a host or host:port, not {text!r}")
     return found or Endpoint("", port)
-
-
-def path_below(root: Path, text: str) -> Path:
-    """Answer the path that a key says; an absolute one stays what it is."""
-    return root / text

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.base.files import Files
+from hedgerow.edge.pkcs11.uri import KeyPlace, place_of
 from hedgerow.edge.trouble import Trouble
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-    Key = EllipticCurvePrivateKey | RSAPrivateKey
+    from hedgerow.edge.pkcs11.token import TokenKey
+
+    Key = EllipticCurvePrivateKey | RSAPrivateKey | TokenKey
 
 SUBJECT: Final = "Hedgerow edge"  # a constant: the cloud names the thing, and no certificate looks like a host's
 
@@ -26,7 +29,7 @@ class Identity:
 
     thing_name: str
     certificate: Path
-    private_key: Path
+    private_key: KeyPlace
     certificate_id: str = ""
 
     def as_values(self) -> dict[str, Any]:
@@ -37,7 +40,7 @@ class Identity:
         return cls(
             thing_name=values["thing_name"],
             certificate=Path(values["certificate"]),
-            private_key=Path(values["private_key"]),
+            private_key=place_of(values["private_key"]),
             certificate_id=values.get("certificate_id", ""),
         )
 
@@ -45,18 +48,36 @@ class Identity:
 def key_at(path: Path, files: Files) -> "Key":
     """Answer the key in the file; make it there when there is none. Blocks. Raise Trouble when it cannot be used."""
     from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    found = _maybe_key(path)
+    if found is not None:
+        return found
+    key = ec.generate_private_key(ec.SECP256R1())
+    data = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    files.make_folder(path.parent)
+    files.write_durably(path, data, mode=0o600)
+    return key
+
+
+def key_in(path: Path) -> "Key":
+    """Answer the key in the file. Blocks. Raise Trouble when it cannot be used."""
+    found = _maybe_key(path)
+    if found is None:
+        raise Trouble(f"there is no private key {path}", permanent=True)
+    return found
+
+
+def _maybe_key(path: Path) -> "Key | None":
+    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        key = ec.generate_private_key(ec.SECP256R1())
-        data = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        files.make_folder(path.parent)
-        files.write_durably(path, data, mode=0o600)
-        return key
+        return None
     except OSError as error:
         raise Trouble(f"cannot read the private key {path}: {error.strerror}", permanent=True) from error
     try:
@@ -69,12 +90,17 @@ def key_at(path: Path, files: Files) -> "Key":
 
 
 def request_for(key: "Key") -> str:
-    """Answer the certificate signing request (PEM) for the key."""
+    """Answer the certificate signing request (PEM) for the key. Blocks. Raise Trouble when a token does not sign."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.x509.oid import NameOID
 
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SUBJECT)])
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        from hedgerow.edge.pkcs11.request import request_with
+
+        return request_with(key, name)
     request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
     return request.public_bytes(serialization.Encoding.PEM).decode("ascii")
 

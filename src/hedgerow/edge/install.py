@@ -12,8 +12,9 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,8 +24,11 @@ from hedgerow.edge import configuration
 from hedgerow.edge.configuration import NUCLEUS, Configuration
 from hedgerow.edge.enrolment import IDENTITY
 from hedgerow.edge.layout import Layout
+from hedgerow.edge.pkcs11.settings import exposed
+from hedgerow.edge.pkcs11.uri import CERTIFICATE, KeyPlace, Pkcs11Uri
 from hedgerow.edge.settings import EdgeSettings, configuration_text
 from hedgerow.edge.state import State, recall
+from hedgerow.edge.trouble import Trouble
 
 UNIT: Final = "hedgerow-edge.service"
 UNITS: Final = Path("/etc/systemd/system")
@@ -32,7 +36,7 @@ HOSTNAME: Final = "${hostname}"
 LEFT_OVER: Final = "REPLACEME"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _DEFAULT_NAMES: Final = frozenset({"localhost", "ubuntu", "debian", "raspberrypi", "buildroot"})
-_PLUGIN: Final = re.compile(r"fleet-?provisioning-?by-?claim", re.IGNORECASE)
+_PLUGIN: Final = re.compile(r"fleet-?provisioning-?by-?claim|pkcs11-?provider", re.IGNORECASE)
 _UNIT: Final = """\
 [Unit]
 Description=Hedgerow edge
@@ -105,6 +109,7 @@ def planned(wish: Wish, *, host_name: Callable[[], str] = socket.gethostname) ->
     there = wish.made | _used(read, layout)
     missing = [f"there is no file {path}" for path in _needed(read) if path not in there and not path.is_file()]
     faults = [*missing, *_user_faults(read.default_user), *_plugin_faults(wish.plugins)]
+    faults += _token_faults(read, name, there)
     if wish.service:
         faults += _service_faults(wish.units / UNIT, _command(layout.root))
     if faults:
@@ -116,7 +121,7 @@ def carry_out(plan: Plan, *, files: Files, say: Say) -> None:
     """Put the configuration in its place, close the keys, and make the service. May be done again. Blocks."""
     wish, layout = plan.wish, plan.layout
     layout.create()
-    files.write_durably(layout.config / "config.yaml", plan.text.encode(), mode=0o644)
+    files.write_durably(layout.config / "config.yaml", plan.text.encode(), mode=plan.read.file_mode)
     say(f"the configuration is in {layout.config / 'config.yaml'}")
     for warning in plan.read.warnings:
         say(f"warning: {warning}")
@@ -182,8 +187,8 @@ def _over(document: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
-def _used(read: Configuration, layout: Layout) -> frozenset[Path]:
-    """Answer the claim's files of a device that has become somebody by it: they have been removed."""
+def _used(read: Configuration, layout: Layout) -> frozenset[KeyPlace]:
+    """Answer the claim's key and certificate of a device that has become somebody by it: they have been removed."""
     if read.claim is None or not layout.state.is_file():
         return frozenset()
     state = State(layout.state)
@@ -196,14 +201,49 @@ def _used(read: Configuration, layout: Layout) -> frozenset[Path]:
 
 def _needed(read: Configuration) -> list[Path]:
     """Answer the files without which the edge has no way to an identity."""
-    wanted = [read.root_ca]
+    wanted = [read.root_ca, *(place for place in _there_already(read) if isinstance(place, Path))]
     if read.claim is not None:
-        wanted += [read.claim.certificate, read.claim.private_key]
-    if read.given is not None:
-        wanted += [read.given.certificate, read.given.private_key]
+        wanted += [read.claim.certificate, *([] if read.claim.csr is None else [read.claim.csr])]
     if read.vending is not None:
         wanted += [said.file for said in (read.vending.serial, read.vending.token) if said.file is not None]
     return wanted
+
+
+def _there_already(read: Configuration) -> list[KeyPlace]:
+    """Answer the keys, and certificates with them, that the edge uses and does not make."""
+    new = [one.new_private_key for one in (read.claim, read.vending) if one is not None]
+    return [place for place in read.key_places if place not in new]
+
+
+def _token_faults(read: Configuration, name: str, there: Set[KeyPlace]) -> list[str]:
+    """Open the token as the edge will, and look for what must be there; `there` need not."""
+    if read.token is None:
+        return []
+    from hedgerow.edge.pkcs11.token import Token  # late: only a device with a token needs it
+
+    faults = [*filter(None, (exposed(name),))]
+    token = Token(read.token)
+    looks: list[Callable[[], object]] = [
+        partial(token.certificate if place.type == CERTIFICATE else token.key, place)
+        for place in _there_already(read)
+        if isinstance(place, Pkcs11Uri) and place not in there
+    ]
+    try:
+        token.check()
+        faults += [fault for look in looks if (fault := _fault(look)) is not None]
+    except Trouble as trouble:
+        faults.append(str(trouble))
+    finally:
+        token.close()
+    return faults
+
+
+def _fault(look: Callable[[], object]) -> str | None:
+    try:
+        look()
+    except Trouble as trouble:
+        return str(trouble)
+    return None
 
 
 def _user_faults(account: str) -> list[str]:
@@ -223,9 +263,9 @@ def _user_faults(account: str) -> list[str]:
 
 
 def _plugin_faults(plugins: Sequence[Path]) -> list[str]:
-    """Provisioning by claim is built in, so naming its file is no fault; others cannot be honoured."""
+    """Provisioning by claim and PKCS#11 are built in, so naming their files is no fault; others cannot be honoured."""
     return [
-        f"--trusted-plugin {path}: this edge loads no plugins (provisioning by claim is built in)"
+        f"--trusted-plugin {path}: this edge loads no plugins (provisioning by claim and PKCS#11 are built in)"
         for path in plugins
         if not _PLUGIN.search(path.name)
     ]
@@ -244,7 +284,7 @@ def _service_faults(unit: Path, command: str) -> list[str]:
 def _close_keys(read: Configuration, say: Say) -> None:
     """Private keys that others can read are closed."""
     keys = [one.private_key for one in (read.claim, read.given) if one is not None]
-    for key in (key for key in keys if key.is_file()):
+    for key in (key for key in keys if isinstance(key, Path) and key.is_file()):
         if key.stat().st_mode & 0o077:
             key.chmod(0o600)
             say(f"others could read {key}; it has mode 600 now")

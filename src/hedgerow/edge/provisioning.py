@@ -18,7 +18,8 @@ from hedgerow.core.mqtt.packets import MQTT_3_1_1, Connect, Publish
 from hedgerow.edge import tls
 from hedgerow.edge.configuration import Claim, Configuration
 from hedgerow.edge.enrolment import PENDING, keep
-from hedgerow.edge.identity import Identity, expired_on, fits, key_at, request_for
+from hedgerow.edge.identity import Identity, expired_on, fits, request_for
+from hedgerow.edge.keys import Keys
 from hedgerow.edge.link import Link, opened
 from hedgerow.edge.state import State, forget, recall, remember
 from hedgerow.edge.trouble import NotLetIn, Trouble, ungrouped
@@ -39,11 +40,20 @@ class Enrolment:
     """Tries to enrol. One object per process; one try at a time."""
 
     def __init__(
-        self, *, configuration: Configuration, claim: Claim, state: State, files: Files, clock: Clock, ids: Ids
+        self,
+        *,
+        configuration: Configuration,
+        claim: Claim,
+        state: State,
+        keys: Keys,
+        files: Files,
+        clock: Clock,
+        ids: Ids,
     ) -> None:
         self._configuration = configuration
         self._claim = claim
         self._state = state
+        self._keys = keys
         self._files = files
         self._clock = clock
         self._ids = ids
@@ -54,12 +64,16 @@ class Enrolment:
         return f"at {self._claim.endpoint} with the template {self._claim.template}"
 
     async def attempt(self) -> Identity:
-        key = await asyncio.to_thread(key_at, self._claim.csr_private_key or self._claim.new_private_key, self._files)
+        claim = self._claim
+        if claim.csr_private_key is not None:
+            key = await self._keys.key(claim.csr_private_key, make=False)
+        else:
+            key = await self._keys.key(claim.new_private_key)
         try:
             return await self._with_claim(key)
         except NotLetIn as error:
-            day = await asyncio.to_thread(expired_on, self._claim.certificate, self._clock.now())
-            why = f"{error}; the claim certificate {self._claim.certificate} expired on {day}" if day else str(error)
+            day = await asyncio.to_thread(expired_on, claim.certificate, self._clock.now())
+            why = f"{error}; the claim certificate {claim.certificate} expired on {day}" if day else str(error)
             raise NotLetIn(f"the claim was refused: {why}", permanent=error.permanent or day is not None) from error
 
     async def _with_claim(self, key: "Key") -> Identity:
@@ -69,6 +83,7 @@ class Enrolment:
             root_ca=self._configuration.root_ca,
             certificate=claim.certificate,
             private_key=claim.private_key,
+            token=self._keys.token,
             alpn="x-amzn-mqtt-ca" if claim.endpoint.port == 443 else None,
         )
         connect = Connect(await self._client_id(), clean_start=True, keep_alive=30, version=MQTT_3_1_1)
@@ -119,7 +134,7 @@ class Enrolment:
         if self._claim.csr is not None:
             request = await asyncio.to_thread(self._claim.csr.read_text, "ascii")
         else:
-            request = request_for(key)
+            request = await asyncio.to_thread(request_for, key)
         answer = await self._ask(link, CREATE, {"certificateSigningRequest": request})
         wanted = ("certificateId", "certificatePem", "certificateOwnershipToken")
         if not all(isinstance(answer.get(name), str) for name in wanted):

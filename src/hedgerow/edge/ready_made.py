@@ -6,11 +6,13 @@ template or by who decides about it (JITP, JITR), and is cut; the ones after it 
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from hedgerow.edge.configuration import Given
 from hedgerow.edge.identity import Identity
+from hedgerow.edge.pkcs11.uri import KeyPlace
 from hedgerow.edge.trouble import Trouble
 
 HINT: Final = "a certificate of a factory's CA is registered by its first connection, and let in later"
@@ -18,19 +20,21 @@ _THING_NAME: Final = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
 
 class ReadyMade:
-    """Takes what is in the files."""
+    """Takes what is in the files, or in the token; `as_file` has a certificate in a file, or raises Trouble."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: Given, *, as_file: Callable[[KeyPlace], Awaitable[Path]]) -> None:
         self._given = given
+        self._as_file = as_file
 
     def __str__(self) -> str:
         return f"with the ready-made certificate {self._given.certificate}"
 
     async def attempt(self) -> Identity:
         given = self._given
+        certificate = await self._as_file(given.certificate)
         return Identity(
-            thing_name=given.thing_name or await asyncio.to_thread(common_name, given.certificate),
-            certificate=given.certificate,
+            thing_name=given.thing_name or await asyncio.to_thread(common_name, certificate),
+            certificate=certificate,
             private_key=given.private_key,
         )
 

@@ -14,6 +14,7 @@ import json
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +25,11 @@ from hedgerow.base.log import get_logger
 from hedgerow.edge.configuration import Endpoint
 from hedgerow.edge.connection import Connection
 from hedgerow.edge.https import Answered, ask
-from hedgerow.edge.identity import Identity, ends_at, fits, key_at, request_for
+from hedgerow.edge.identity import Identity, ends_at, fits, request_for
+from hedgerow.edge.keys import Keys
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console
+from hedgerow.edge.pkcs11.uri import KeyPlace, place_of
 from hedgerow.edge.state import State, forget, recall, remember
 from hedgerow.edge.trouble import Trouble, ungrouped
 
@@ -85,6 +88,7 @@ class Rotation:
         identity: Identity,
         connection: Connection,
         state: State,
+        keys: Keys,
         files: Files,
         layout: Layout,
         clock: Clock,
@@ -96,6 +100,7 @@ class Rotation:
         self.identity = identity
         self._connection = connection
         self._state = state
+        self._keys = keys
         self._files = files
         self._layout = layout
         self._clock = clock
@@ -144,6 +149,8 @@ class Rotation:
 
     async def run(self) -> None:
         """Confirm what is not confirmed, fall back where the cloud refuses, and rotate in time; until cancelled."""
+        async with self._turn:
+            await self._tidy()
         with ungrouped():
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._confirming())
@@ -156,8 +163,10 @@ class Rotation:
         if under_way is not None and under_way["phase"] == "confirming":
             raise NotRotated("the last rotation is not confirmed yet; try again later")
         folder = Path(under_way["folder"]) if under_way is not None else await self._new_folder()
-        await self._state.write(lambda c: remember(c, _UNDER_WAY, {"phase": "asking", "folder": str(folder)}))
-        key = await asyncio.to_thread(key_at, folder / "private.key", self._files)
+        place = self._new_key(folder) if under_way is None or "key" not in under_way else place_of(under_way["key"])
+        asking = {"phase": "asking", "folder": str(folder), "key": str(place)}
+        await self._state.write(lambda c: remember(c, _UNDER_WAY, asking))
+        key = await self._keys.key(place)
         request = await asyncio.to_thread(self._request, folder / "request.pem", key)
         answer = (await self._ask(self.identity, _PATH, {"certificateSigningRequest": request})).document()
         pem = str(answer.get("certificatePem", ""))
@@ -167,7 +176,7 @@ class Rotation:
         return Identity(
             thing_name=self.identity.thing_name,
             certificate=folder / "certificate.pem",
-            private_key=folder / "private.key",
+            private_key=place,
             certificate_id=str(answer.get("certificateId", "")),
         )
 
@@ -176,11 +185,19 @@ class Rotation:
         numbers = [int(one.name) for one in await asyncio.to_thread(_inside, parent) if one.name.isdigit()]
         return parent / str(max(numbers, default=0) + 1)
 
+    def _new_key(self, folder: Path) -> KeyPlace:
+        """Answer where the next key is to stand: where the first one does, in a file or in the token."""
+        if isinstance(self._first.private_key, Path):
+            return folder / "private.key"
+        day = datetime.fromtimestamp(self._clock.now(), UTC)
+        return self._first.private_key.beside(f"{folder.name}-{day:%Y%m%dT%H%M%SZ}")
+
     def _request(self, path: Path, key: Any) -> str:
         """Answer the signing request that was made before, so that the cloud knows it again. Blocks."""
         if path.exists():
             return path.read_text("ascii")
         text = request_for(key)
+        self._files.make_folder(path.parent)
         self._files.write_durably(path, text.encode(), mode=0o644)
         return text
 
@@ -235,10 +252,24 @@ class Rotation:
                 return
             await self._ask(self.identity, f"{_PATH}/confirmation", {})
             await self._state.write(lambda c: forget(c, _UNDER_WAY))
-            await asyncio.to_thread(self._forget_files, Identity.of(under_way["old"]))
+            await self._forget(Identity.of(under_way["old"]))
         _log.info(
             "the old certificate has ended", extra={"fields": {"certificate": under_way["old"]["certificate_id"]}}
         )
+
+    async def _forget(self, old: Identity) -> None:
+        """Remove what no certificate needs any more."""
+        await asyncio.to_thread(self._forget_files, old)
+        await self._tidy()
+
+    async def _tidy(self) -> None:
+        """Have no key in the token that is not in use, or about to be."""
+        under_way = await self._state.read(lambda c: recall(c, _UNDER_WAY)) or {}
+        done = await self._state.read(lambda c: recall(c, _CURRENT)) or {}
+        known = [Identity.of(one) for one in (under_way.get("old"), done.get("identity")) if one is not None]
+        known += [self.identity, await current(self._state, self._first)]
+        new = [place_of(under_way["key"])] if "key" in under_way else []
+        await self._keys.tidy([*(one.private_key for one in known), *new])
 
     def _forget_files(self, old: Identity) -> None:
         """Remove the key that no certificate needs any more, when it is one of ours. Blocks."""
@@ -264,11 +295,14 @@ class Rotation:
         if self._let_in != self.identity:
             return
 
+        done = await self._state.read(lambda c: recall(c, _CURRENT))
+
         def back(connection: Any) -> None:
             forget(connection, _CURRENT)
             forget(connection, _UNDER_WAY)
 
         await self._state.write(back)
+        await self._forget(Identity.of(done["identity"]))
         self._console.say("the new certificate is refused; the device is back with the old one")
 
     async def _falling_back(self) -> None:

@@ -54,6 +54,10 @@ class Section:
             self._report.missing.append(self._name(name))
         return value
 
+    def quoted(self, name: str) -> bool:
+        """Tell whether the file has a text there, which YAML has not made a number or a date of."""
+        return isinstance(self._take(name), str)
+
     def number(self, name: str, default: int, *, least: int = 0, most: int = 2**53) -> int:
         value = self._take(name)
         if value is None:

@@ -2,15 +2,40 @@
 
 import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from hedgerow.edge.keys import token_for
+from hedgerow.edge.pkcs11.uri import KeyPlace
 from hedgerow.edge.trouble import Trouble
 
+if TYPE_CHECKING:
+    from hedgerow.edge.pkcs11.token import Token
 
-def mutual(*, root_ca: Path, certificate: Path, private_key: Path, alpn: str | None = None) -> ssl.SSLContext:
-    """Make the context for mutual TLS; raise Trouble, naming the file, when one cannot be used. Blocks."""
+
+def mutual(
+    *,
+    root_ca: Path,
+    certificate: Path,
+    private_key: KeyPlace,
+    token: "Token | None" = None,
+    alpn: str | None = None,
+) -> ssl.SSLContext:
+    """Make the context for mutual TLS; raise Trouble, naming what cannot be used, and why. Blocks."""
     context = trusting(root_ca)
-    for path in (certificate, private_key):
-        _readable(path)
+    _readable(certificate)
+    if isinstance(private_key, Path):
+        _load(context, certificate, private_key)
+    else:
+        from hedgerow.edge.pkcs11 import openssl  # late: only a device with a token needs it
+
+        openssl.use(context, certificate, token_for(private_key, token), private_key)
+    if alpn is not None:
+        context.set_alpn_protocols([alpn])
+    return context
+
+
+def _load(context: ssl.SSLContext, certificate: Path, private_key: Path) -> None:
+    _readable(private_key)
     try:
         context.load_cert_chain(certificate, private_key)
     except (ssl.SSLError, OSError) as error:
@@ -18,9 +43,6 @@ def mutual(*, root_ca: Path, certificate: Path, private_key: Path, alpn: str | N
         raise Trouble(
             f"cannot use the certificate {certificate} with the key {private_key}: {reason}", permanent=True
         ) from error
-    if alpn is not None:
-        context.set_alpn_protocols([alpn])
-    return context
 
 
 def trusting(root_ca: Path, *, also_public: bool = False) -> ssl.SSLContext:

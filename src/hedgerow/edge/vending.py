@@ -13,7 +13,8 @@ from typing import Any
 from hedgerow.base.files import Files
 from hedgerow.base.log import get_logger
 from hedgerow.edge.enrolment import Waits, keep
-from hedgerow.edge.identity import Identity, fits, key_at, request_for
+from hedgerow.edge.identity import Identity, fits, request_for
+from hedgerow.edge.keys import Keys
 from hedgerow.edge.notice import Console
 from hedgerow.edge.state import State
 from hedgerow.edge.trouble import NotLetIn, Trouble
@@ -27,10 +28,13 @@ _log = get_logger("edge.vending")
 class VendingEnrolment:
     """Tries to enrol at the vending machine. One object per process; one try at a time."""
 
-    def __init__(self, *, vending: Vending, answers: Answers, state: State, files: Files, console: Console) -> None:
+    def __init__(
+        self, *, vending: Vending, answers: Answers, state: State, keys: Keys, files: Files, console: Console
+    ) -> None:
         self._vending = vending
         self._answers = answers
         self._state = state
+        self._keys = keys
         self._files = files
         self._console = console
 
@@ -42,8 +46,9 @@ class VendingEnrolment:
         vending = self._vending
         serial = await asyncio.to_thread(vending.serial.read)
         token = await asyncio.to_thread(vending.token.read)
-        key = await asyncio.to_thread(key_at, vending.new_private_key, self._files)
-        said = {"serialNumber": serial, "token": token, "certificateSigningRequest": request_for(key)}
+        key = await self._keys.key(vending.new_private_key)
+        request = await asyncio.to_thread(request_for, key)
+        said = {"serialNumber": serial, "token": token, "certificateSigningRequest": request}
         if vending.account:
             said["accountId"] = vending.account
         after_s = 0.0

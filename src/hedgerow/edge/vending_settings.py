@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hedgerow.edge.endpoint import Endpoint, endpoint_at, path_below
+from hedgerow.edge.endpoint import Endpoint, endpoint_at
+from hedgerow.edge.pkcs11.uri import KeyPlace
+from hedgerow.edge.places import file_at, path_below, place_at
 from hedgerow.edge.section import Report, Section
 from hedgerow.edge.trouble import Trouble
 
@@ -48,7 +50,7 @@ class Vending:
     account: str = ""
     by_socket: bool = True
     new_certificate: Path
-    new_private_key: Path
+    new_private_key: KeyPlace
 
 
 def vending_of(section: Section, root: Path, https: Endpoint, report: Report) -> Vending:
@@ -64,8 +66,8 @@ def vending_of(section: Section, root: Path, https: Endpoint, report: Report) ->
         token=token,
         account=section.text("accountId"),
         by_socket=section.choice("connection", "WebSocket", ("WebSocket", "HTTPS")) == "WebSocket",
-        new_certificate=path_below(root, section.text("certificatePath", "thingCert.crt")),
-        new_private_key=path_below(root, section.text("privateKeyPath", "privKey.key")),
+        new_certificate=file_at(root, section.text("certificatePath", "thingCert.crt"), report),
+        new_private_key=place_at(root, section.text("privateKeyPath", "privKey.key"), report),
     )
 
 
