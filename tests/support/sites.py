@@ -121,7 +121,7 @@ class Fleet:
     edges: list[Edge] = field(default_factory=list)
 
     def edge(self, name: str, **changes: Any) -> Edge:
-        """Write the files of an edge and start it; `changes`: template, ca (PEM), claim, site, host."""
+        """Write the files of an edge and start it; `changes`: template, ca (PEM), claim, site, more (of the file)."""
         root = self.folder / name
         (root / "claim").mkdir(mode=0o700, parents=True)
         ready, claim = self.cloud.process.ready, changes.get("claim", self.claim)
@@ -141,15 +141,16 @@ class Fleet:
             client_id=f"{fleet.CLAIM_CLIENT}{name}",
             site=changes.get("site", name),
         )
-        (root / "config.yaml").write_text(config)
+        (root / "config.yaml").touch(mode=0o600)
+        (root / "config.yaml").write_text(config + changes.get("more", ""))
         edge = Edge(name, root)
         edge.start()
         self.edges.append(edge)
         return edge
 
-    def enrolled(self, name: str) -> Edge:
+    def enrolled(self, name: str, **changes: Any) -> Edge:
         """Start an edge and wait until it is connected as itself."""
-        edge = self.edge(name)
+        edge = self.edge(name, **changes)
         edge.says(f"as {name}\n")
         until(f"{name} connected", lambda: is_connected(self.cloud, name))
         return edge

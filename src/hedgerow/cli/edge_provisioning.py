@@ -23,6 +23,8 @@ from hedgerow.cli.target import target
 from hedgerow.edge.configuration import NUCLEUS
 from hedgerow.edge.identity import fits, key_at, request_for
 from hedgerow.edge.install import Wish, carry_out, planned, stated
+from hedgerow.edge.pkcs11.uri import SCHEME
+from hedgerow.edge.places import path_below
 
 CERTIFICATE: Final = "thingCert.crt"
 KEY: Final = "privKey.key"
@@ -108,6 +110,7 @@ class _Provisioning:
 
     def run(self) -> None:
         config = stated(replace(self._wish, made=frozenset({self._key})))
+        _not_in_a_token(config)
         wanted = self._wanted(config)
         data = self._cloud.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
         credentials = self._cloud.iot.describe_endpoint(endpointType="iot:CredentialProvider")["endpointAddress"]
@@ -144,8 +147,8 @@ class _Provisioning:
         """Answer the CA that is to be written (b"" for one that is there) and its file."""
         system = config.get("system") or {}
         named = system.get("rootCaPath") if isinstance(system, dict) else None
-        if named and (self._root / str(named)).is_file():
-            return b"", self._root / str(named)
+        if named and path_below(self._root, str(named)).is_file():
+            return b"", path_below(self._root, str(named))
         if self._cloud.ca_file is None:
             raise Unusable("system.rootCaPath is missing: give the cloud's CA in --init-config, or HEDGEROW_CA_FILE")
         try:
@@ -234,3 +237,12 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise Unusable(f"cannot read {path}: {error}") from error
     return found if isinstance(found, dict) else {}
+
+
+def _not_in_a_token(config: dict[str, Any]) -> None:
+    system = config.get("system") or {}
+    if isinstance(system, dict) and str(system.get("privateKeyPath") or "").startswith(SCHEME):
+        raise Unusable(
+            "--provision true makes a key in a file, but system.privateKeyPath names one in a token; enrol by claim or "
+            "by the vending machine, which make it there, or leave privateKeyPath out"
+        )

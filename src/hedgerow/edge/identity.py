@@ -4,7 +4,7 @@ Leaves to others: how the certificate is got (`provisioning.py`). The key file i
 public half is told to anybody.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,7 +33,7 @@ class Identity:
     certificate_id: str = ""
 
     def as_values(self) -> dict[str, Any]:
-        return {name: str(value) for name, value in asdict(self).items()}
+        return {each.name: str(getattr(self, each.name)) for each in fields(self)}
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Identity":

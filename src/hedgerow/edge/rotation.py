@@ -24,6 +24,7 @@ from hedgerow.base.files import Files
 from hedgerow.base.log import get_logger
 from hedgerow.edge.configuration import Endpoint
 from hedgerow.edge.connection import Connection
+from hedgerow.edge.enrolment import known_identity
 from hedgerow.edge.https import Answered, ask
 from hedgerow.edge.identity import Identity, ends_at, fits, request_for
 from hedgerow.edge.keys import Keys
@@ -268,6 +269,9 @@ class Rotation:
         done = await self._state.read(lambda c: recall(c, _CURRENT)) or {}
         known = [Identity.of(one) for one in (under_way.get("old"), done.get("identity")) if one is not None]
         known += [self.identity, await current(self._state, self._first)]
+        enrolled = await known_identity(self._state)
+        if enrolled is not None and enrolled != self._first:  # the configuration gave another one for now
+            known.append(enrolled)
         new = [place_of(under_way["key"])] if "key" in under_way else []
         await self._keys.tidy([*(one.private_key for one in known), *new])
 

@@ -237,6 +237,7 @@ def test_a_role_alias_that_stands_for_another_role_is_used_as_it_is(tmp_path: Pa
         ("ca", "system.rootCaPath is missing"),
         ("user", "there is no user no-such-user"),
         ("claim", "are 2 ways to an identity at once"),
+        ("token", "system.privateKeyPath names one in a token"),
     ],
 )
 def test_what_is_wrong_on_the_device_is_said_before_anything_is_made_in_the_cloud(
@@ -248,7 +249,9 @@ def test_what_is_wrong_on_the_device_is_said_before_anything_is_made_in_the_clou
     sections = {"aws.greengrass.Nucleus": nucleus}
     if spoil == "claim":
         sections["aws.greengrass.FleetProvisioningByClaim"] = claim
-    config.write_text(yaml.safe_dump({"services": {name: {"configuration": v} for name, v in sections.items()}}))
+    system = {"privateKeyPath": "pkcs11:object=key;type=private"} if spoil == "token" else {}
+    services = {name: {"configuration": values} for name, values in sections.items()}
+    config.write_text(yaml.safe_dump({"system": system, "services": services}))
     root.mkdir()
     if spoil == "certificate":
         (root / "thingCert.crt").write_text("another's")

@@ -41,6 +41,7 @@ class Site:
     async def built(self, peer: Peer) -> AsyncIterator[Edge]:
         """The edge, with waits so short that a test need not wait."""
         config = self.root.parent / f"{self.root.name}.yaml"
+        config.touch(mode=0o600)
         config.write_text(self.text(peer))
         quick = Backoff(first_s=0.01, most_s=0.02, slow_s=0.01, slowest_s=0.02)
         settings = EdgeSettings(root=self.root, init_config=config)

@@ -4,6 +4,7 @@ import pytest
 
 from hedgerow.base.errors import Unusable
 from hedgerow.edge.configuration import Endpoint, endpoint, read
+from hedgerow.edge.pkcs11.uri import Pkcs11Uri
 
 ROOT = Path("/gg")
 FULL = """
@@ -220,3 +221,87 @@ def test_against_aws_the_data_plane_has_its_own_host_and_the_standard_ports() ->
 )
 def test_an_endpoint_is_a_host_perhaps_with_a_port(text: str, expected: Endpoint | None) -> None:
     assert endpoint(text, 1) == expected
+
+
+TOKEN = """
+  aws.greengrass.crypto.Pkcs11Provider:
+    version: 2.0.7
+    configuration:
+      name: hsm
+      library: /usr/lib/softhsm/libsofthsm2.so
+      slot: 4
+      userPin: "0123"
+"""
+GIVEN = """
+system:
+  thingName: site-1
+  certificateFilePath: pkcs11:object=iotdevicekey;type=cert
+  privateKeyPath: pkcs11:object=iotdevicekey;type=private
+  rootCaPath: file:///gg/a%20folder/ca.pem
+services:
+  aws.greengrass.Nucleus:
+    configuration: {awsRegion: eu-central-1, iotDataEndpoint: cloud.local}
+"""
+
+
+@pytest.mark.spec("AL-50")
+def test_keys_in_a_token_are_read_in_the_nucleus_form() -> None:
+    given = read(GIVEN + TOKEN, root=ROOT)
+    claimed = read(FULL + "      privateKeyPath: pkcs11:object=new\n" + TOKEN, root=ROOT)
+
+    assert given.given is not None
+    assert given.given.private_key == Pkcs11Uri(object="iotdevicekey")
+    assert given.given.certificate == Pkcs11Uri(object="iotdevicekey", type="cert")
+    assert given.root_ca == Path("/gg/a folder/ca.pem")
+    assert claimed.claim is not None
+    assert claimed.claim.new_private_key == Pkcs11Uri(object="new")
+    assert given.token == claimed.token
+    assert given.token is not None
+    assert (given.token.name, given.token.slot, given.token.user_pin) == ("hsm", 4, "0123")
+    assert given.token.library == Path("/usr/lib/softhsm/libsofthsm2.so")
+    assert (given.file_mode, read(FULL, root=ROOT).file_mode) == (0o600, 0o644)
+    assert given.warnings == claimed.warnings == ()
+    assert "0123" not in repr(given)
+
+
+def test_everything_that_is_wrong_with_a_token_is_said_at_once() -> None:
+    text = FULL + "      privateKeyPath: pkcs11:type=private\n      certificatePath: pkcs11:object=c;type=cert\n"
+    wrong = TOKEN.replace("name: hsm", "").replace("library: /usr", "library: usr").replace('"0123"', "0123")
+
+    with pytest.raises(Unusable) as raised:
+        read(text + wrong.replace("slot: 4", "slot: first"), root=ROOT)
+
+    message = str(raised.value)
+    for words in (
+        "missing: services.aws.greengrass.crypto.Pkcs11Provider.configuration.name",
+        "library must be the whole path",
+        "slot must be a whole number, not 'first'",
+        "userPin must be in quotes",
+        "pkcs11:type=private names nothing in a token: object=LABEL is missing",
+        "pkcs11:object=c;type=cert must be a file",
+    ):
+        assert words in message
+    assert "83" not in message  # what YAML makes of 0123
+
+
+def test_a_key_in_a_token_without_a_token_names_all_that_is_missing() -> None:
+    with pytest.raises(Unusable) as raised:
+        read(GIVEN, root=ROOT)
+
+    for name in ("name", "library", "slot", "userPin"):
+        assert f"services.aws.greengrass.crypto.Pkcs11Provider.configuration.{name}" in str(raised.value)
+
+
+def test_a_token_without_a_key_in_it_is_said_to_have_no_effect() -> None:
+    (warning,) = read(FULL + TOKEN, root=ROOT).warnings
+
+    assert "Pkcs11Provider.configuration has no effect" in warning
+
+
+def test_a_pin_in_a_uri_is_refused_and_not_repeated() -> None:
+    text = GIVEN.replace("type=private", "type=private?pin-value=4711")
+
+    with pytest.raises(Unusable, match="the PIN is userPin") as raised:
+        read(text + TOKEN, root=ROOT)
+
+    assert "4711" not in str(raised.value)

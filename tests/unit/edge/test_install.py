@@ -12,6 +12,7 @@ from hedgerow.edge.enrolment import IDENTITY
 from hedgerow.edge.identity import Identity
 from hedgerow.edge.install import Wish, install
 from hedgerow.edge.state import State, remember
+from tests.support.softhsm import PIN, SoftToken, soft_token
 from tests.unit.edge.enrolling import configuration_text
 from tests.unit.edge.pki import Pki
 
@@ -169,3 +170,75 @@ def test_a_device_that_has_used_up_its_claim_is_set_up_again_without_it(tmp_path
     result = installed(root, config)
 
     assert result.exit_code == 0, result.output
+
+
+@pytest.fixture
+def soft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SoftToken:
+    return soft_token(tmp_path / "softhsm", monkeypatch)
+
+
+def with_token(config: Path, soft: SoftToken, keys: str, pin: str = PIN) -> None:
+    config.write_text(config.read_text() + keys + soft.section(pin=pin))
+    config.chmod(0o600)
+
+
+NEW_KEY = "      privateKeyPath: pkcs11:object=new;type=private\n"
+
+
+@pytest.mark.spec("AL-50")
+def test_a_token_is_looked_at_and_its_pin_is_in_a_closed_file_only(
+    tmp_path: Path, config: Path, soft: SoftToken
+) -> None:
+    with_token(config, soft, NEW_KEY)
+
+    result = installed(
+        tmp_path / "edge", config, "-tp", "/greengrass/v2/installer/aws.greengrass.crypto.Pkcs11Provider.jar"
+    )
+
+    assert result.exit_code == 0, result.output
+    assert stat.S_IMODE((tmp_path / "edge" / "config" / "config.yaml").stat().st_mode) == 0o600
+    assert PIN not in result.output
+    assert soft.labels() == []  # the edge makes the key, not the installer
+
+
+def test_a_token_that_cannot_be_used_is_said_with_everything_else(
+    tmp_path: Path, config: Path, soft: SoftToken, pki: Pki
+) -> None:
+    config.write_text(config.read_text().replace(str(pki.claim[1]), "pkcs11:object=claim;type=private"))
+    with_token(config, soft, "      csrPath: /none.csr\n      csrPrivateKeyPath: pkcs11:object=made;type=private\n")
+    config.chmod(0o644)
+
+    result = installed(tmp_path / "edge", config, "-u", "no-such-user")
+
+    assert result.exit_code == 2
+    for words in (
+        "no user no-such-user",
+        f"others can read it; close it first: chmod 600 {config}",
+        "has no private key pkcs11:object=claim;type=private",
+        "has no private key pkcs11:object=made;type=private",
+        "there is no file /none.csr",
+    ):
+        assert words in result.stderr
+    assert not (tmp_path / "edge").exists()
+
+
+def test_a_wrong_pin_stops_the_installer(tmp_path: Path, config: Path, soft: SoftToken) -> None:
+    with_token(config, soft, NEW_KEY, pin="0000")
+
+    result = installed(tmp_path / "edge", config)
+
+    assert result.exit_code == 2
+    assert "does not take the PIN" in result.stderr
+    assert "0000" not in result.output
+
+
+def test_an_edge_does_not_start_from_a_file_with_a_pin_that_others_can_read(
+    tmp_path: Path, config: Path, soft: SoftToken
+) -> None:
+    with_token(config, soft, NEW_KEY)
+    config.chmod(0o640)
+
+    result = CliRunner().invoke(app, ["run", "--root", str(tmp_path / "edge"), "--init-config", str(config)])
+
+    assert result.exit_code == 2
+    assert f"chmod 600 {config}" in result.stderr

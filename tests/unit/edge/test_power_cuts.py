@@ -14,6 +14,7 @@ from hedgerow.edge.backoff import Backoff
 from hedgerow.edge.compose import Edge
 from hedgerow.edge.configuration import read
 from hedgerow.edge.enrolment import known_identity
+from hedgerow.edge.keys import Keys
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console
 from hedgerow.edge.state import State
@@ -78,6 +79,7 @@ def edge(root: Path, peer: Peer, pki: Pki, state: State, files: Files) -> Edge:
         settings=read(text, root=root),
         layout=Layout(root),
         state=state,
+        keys=Keys(files=files, state=state, folder=root / "identity"),
         files=files,
         clock=SystemClock(),
         ids=RandomIds(),

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from hedgerow.edge.configuration import Given
+from hedgerow.edge.pkcs11.uri import KeyPlace
 from hedgerow.edge.ready_made import HINT, ReadyMade
 from hedgerow.edge.trouble import Trouble
 from tests.unit.edge.conftest import Site
@@ -14,7 +15,12 @@ from tests.unit.edge.pki import Pki
 
 def name_of(certificate: Path, thing_name: str = "") -> str:
     given = Given(thing_name=thing_name, certificate=certificate, private_key=certificate)
-    return asyncio.run(ReadyMade(given).attempt()).thing_name
+
+    async def as_file(place: KeyPlace) -> Path:
+        assert isinstance(place, Path)
+        return place
+
+    return asyncio.run(ReadyMade(given, as_file=as_file).attempt()).thing_name
 
 
 @pytest.mark.spec("AL-31")

@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from hedgerow.base.errors import Unavailable
 from hedgerow.base.files import RealFiles
+from hedgerow.edge import keys
 from hedgerow.edge.configuration import Endpoint
 from hedgerow.edge.https import Answered
 from hedgerow.edge.identity import Identity
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console
+from hedgerow.edge.pkcs11.uri import KeyPlace, Pkcs11Uri
 from hedgerow.edge.rotation import NotRotated, Place, Rotation, current
-from hedgerow.edge.state import State
+from hedgerow.edge.state import State, recall, remember
 from hedgerow.edge.trouble import Trouble
 from tests.support.clock import FakeClock
 from tests.unit.edge.pki import Authority, Pki
@@ -163,16 +167,58 @@ class Line:
                 await asyncio.sleep(0.001)
 
 
+class MemoryToken:
+    """A token whose keys are there at once, by their labels; it outlives the device's processes."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, Any] = {}
+        self.life = Life()
+
+    def maybe_key(self, uri: Pkcs11Uri) -> Any:
+        return self.keys.get(uri.object)
+
+    def made(self, uri: Pkcs11Uri) -> Any:
+        assert uri.object not in self.keys, "a second key of this name"
+        self.life.step()
+        self.keys[uri.object] = ec.generate_private_key(ec.SECP256R1())
+        self.life.step()
+        return self.keys[uri.object]
+
+    def remove(self, uri: Pkcs11Uri) -> None:
+        self.life.step()
+        self.keys.pop(uri.object, None)
+        self.life.step()
+
+
 class Site:
     """One device's folder, and the cloud."""
 
-    def __init__(self, folder: Path, pki: Pki, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, pki: Pki, patch: pytest.MonkeyPatch, token: MemoryToken | None = None) -> None:
         self.folder = folder
+        self.token = token
         folder.mkdir()
         certificate, key = pki.device.issue(folder, "first")
-        self.first = Identity(thing_name="pump", certificate=certificate, private_key=key, certificate_id="first")
+        place: KeyPlace = key
+        if token is not None:
+            key.unlink()
+            place = Pkcs11Uri(object="pump-key")
+            signed = pki.device.signed(token.made(place).public_key(), "first")
+            certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+            self._remember_that_it_was_made(place)
+        self.first = Identity(thing_name="pump", certificate=certificate, private_key=place, certificate_id="first")
         self.cloud = Cloud(pki.device, certificate.read_text())
         self._patch = patch
+
+    def _remember_that_it_was_made(self, place: Pkcs11Uri) -> None:
+        state = State(self.folder / "state.db")
+        state.now(lambda c: remember(c, keys._MADE, [str(place)]))
+        state.close()
+
+    def switched(self) -> bool:
+        state = State(self.folder / "state.db")
+        under_way = state.now(lambda c: recall(c, "rotation"))
+        state.close()
+        return under_way is not None and under_way["phase"] == "confirming"
 
     async def live(self, life: Life, then: "Callable[[Rotation, Line], Any]") -> bool:
         """Run the device until `then` is done (True) or the life is over."""
@@ -194,12 +240,16 @@ class Site:
         return not life.over
 
     def _rotation(self, identity: Identity, line: Line, state: State, life: Life) -> Rotation:
+        mortal, files = cast("Any", MortalState(state, life)), cast("Any", MortalFiles(life))
+        if self.token is not None:
+            self.token.life = life
         return Rotation(
             first=self.first,
             identity=identity,
             connection=cast("Any", line),
-            state=cast("Any", MortalState(state, life)),
-            files=cast("Any", MortalFiles(life)),
+            state=mortal,
+            keys=keys.Keys(files=files, state=mortal, folder=self.folder / "identity", token=cast("Any", self.token)),
+            files=files,
             layout=Layout(self.folder),
             clock=FakeClock(),
             console=Console(None),
@@ -208,10 +258,15 @@ class Site:
         )
 
 
-def fit(identity: Identity, cloud: Cloud) -> bool:
-    """Tell whether the device has a key, and the one certificate that is good."""
+def fit(identity: Identity, cloud: Cloud, token: MemoryToken | None) -> bool:
+    """Tell whether the device has a key (in a token: no other one), and the one certificate that is good."""
     good = [certificate for certificate, active in cloud.active.items() if active]
-    return identity.private_key.exists() and good == [identity.certificate.read_text()]
+    if isinstance(identity.private_key, Path):
+        has_key = identity.private_key.exists()
+    else:
+        assert token is not None
+        has_key = list(token.keys) == [identity.private_key.object]
+    return has_key and good == [identity.certificate.read_text()]
 
 
 async def steadily(rotation: Rotation) -> None:
@@ -234,18 +289,23 @@ async def rotated(rotation: Rotation, line: Line) -> None:
 
 
 async def until_fit(rotation: Rotation, line: Line) -> None:
-    while not fit(rotation.identity, line.cloud):
+    while not fit(rotation.identity, line.cloud, cast("Any", rotation._keys.token)):
         await asyncio.sleep(0.001)
     await line.up.wait()
 
 
+@pytest.mark.parametrize("kept", [lambda: None, MemoryToken], ids=["key in a file", "key in a token"])
 @pytest.mark.parametrize("meanwhile", [lambda _: None, Cloud.a_day_passes], ids=["at once", "a day later"])
 def test_a_device_that_is_killed_at_any_step_comes_back_and_ends_with_one_good_certificate(
-    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[Cloud], None]
+    tmp_path: Path,
+    pki: Pki,
+    monkeypatch: pytest.MonkeyPatch,
+    meanwhile: Callable[[Cloud], None],
+    kept: Callable[[], MemoryToken | None],
 ) -> None:
     kills = 0
     for at in count(1):
-        site = Site(tmp_path / str(at), pki, monkeypatch)
+        site = Site(tmp_path / str(at), pki, monkeypatch, kept())
         if asyncio.run(site.live(Life(at), rotated)):
             break
         kills += 1
@@ -322,3 +382,18 @@ def test_a_certificate_that_is_put_in_the_first_ones_place_is_used(
     site.cloud.active[site.first.certificate.read_text()] = True
 
     assert asyncio.run(site.live(Life(), until_fit))
+
+
+def test_a_new_certificate_that_is_refused_leaves_no_key_in_the_token(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for at in count(1):  # killed after the switch, before its confirmation
+        token = MemoryToken()
+        site = Site(tmp_path / str(at), pki, monkeypatch, token)
+        assert not asyncio.run(site.live(Life(at), rotated))
+        if site.switched():
+            break
+    site.cloud.a_day_passes()
+
+    assert asyncio.run(site.live(Life(), until_fit))
+    assert list(token.keys) == ["pump-key"]

@@ -38,7 +38,7 @@ def test_a_claim_in_the_edges_own_folder_is_removed_key_and_all_once(tmp_path: P
     first, second = (removed(used, tmp_path / "edge", RealFiles()) for _ in range(2))
 
     assert (first, second) == ([used.private_key, used.certificate], [])
-    assert not used.private_key.exists()
+    assert not used.certificate.with_name("claim.key").exists()
 
 
 @pytest.mark.parametrize("elsewhere", [True, False])
@@ -47,7 +47,7 @@ def test_a_claim_that_others_may_use_or_that_is_to_be_kept_stays(tmp_path: Path,
     used = replace(used, keep=not elsewhere)
 
     assert removed(used, tmp_path / "edge", RealFiles()) == []
-    assert used.private_key.exists()
+    assert used.certificate.with_name("claim.key").exists()
 
 
 def test_a_path_that_leads_out_of_the_edges_folder_is_elsewhere(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_path_that_leads_out_of_the_edges_folder_is_elsewhere(tmp_path: Path) 
     linked = replace(used, certificate=inside / "claim.pem", private_key=inside / "claim.key")
 
     assert removed(linked, tmp_path / "edge", RealFiles()) == []
-    assert used.private_key.exists()
+    assert used.certificate.with_name("claim.key").exists()
 
 
 def test_a_disk_that_cannot_be_written_costs_no_identity(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

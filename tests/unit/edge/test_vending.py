@@ -16,6 +16,7 @@ from hedgerow.edge.backoff import Backoff
 from hedgerow.edge.endpoint import Endpoint
 from hedgerow.edge.enrolment import Waits, enrolled, known_identity
 from hedgerow.edge.identity import Identity
+from hedgerow.edge.keys import Keys
 from hedgerow.edge.notice import Console
 from hedgerow.edge.state import State
 from hedgerow.edge.trouble import NotLetIn, Trouble
@@ -76,6 +77,7 @@ def way(root: Path, machine: Machine, state: State, files: Files | None = None, 
         vending=vending(root, **changes),
         answers=machine.answers,
         state=state,
+        keys=Keys(files=files or RealFiles(), state=state, folder=root),
         files=files or RealFiles(),
         console=Console(StringIO()),
     )
@@ -102,7 +104,7 @@ def test_a_device_says_serial_token_and_account_and_keeps_what_it_gets(tmp_path:
     assert (said["serialNumber"], said["token"], said["accountId"]) == ("4711", "printed", "123456789012")
     assert (identity.thing_name, identity.certificate_id) == ("site-1", "c" * 64)
     assert identity.certificate.read_text() in machine.certificates.values()
-    assert stat.S_IMODE(identity.private_key.stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "privKey.key").stat().st_mode) == 0o600
     assert asyncio.run(known_identity(state)) == identity
 
 

@@ -24,8 +24,8 @@ from hedgerow.edge.pkcs11.token import PublicKey, Token, TokenKey, padded
 from hedgerow.edge.pkcs11.uri import Pkcs11Uri
 from hedgerow.edge.trouble import Trouble
 
-NEWEST: Final = (3, 14)
-"""The newest Python whose contexts are known to begin with OpenSSL's."""
+NEWEST: Final = (3, 13)
+"""The newest Python whose contexts were seen to begin with OpenSSL's."""
 _PKCS1_PADDING: Final = 1
 _NO_PADDING: Final = 3
 _RSA_NO_CHECK: Final = 0x0001  # the private half is not here to be looked at

@@ -7,6 +7,7 @@ Leaves to others: which key is whose (`edge/keys.py`), TLS with them (`openssl.p
 
 import contextlib
 import hashlib
+import sys
 import threading
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -185,7 +186,12 @@ class Token:
 
         def step(library: Library, session: int) -> bytes | None:
             handle = self._one(library, session, uri, cryptoki.PRIVATE_KEY)
-            return None if handle is None else library.sign(session, handle, mechanism, data, _LARGEST_SIGNATURE)
+            if handle is None:
+                return None
+            kind = int.from_bytes(library.attribute(session, handle, cryptoki.KEY_TYPE), sys.byteorder)
+            if kind != (cryptoki.EC if mechanism == cryptoki.ECDSA else cryptoki.RSA):  # not every token looks
+                raise Trouble(f"{self._where}: {uri} is of another kind than its certificate's key", permanent=True)
+            return library.sign(session, handle, mechanism, data, _LARGEST_SIGNATURE)
 
         found = self._do(step, uri)
         if found is None:
@@ -275,8 +281,6 @@ class Token:
                 permanent=True,
             )
             return self._refused
-        if error.name == "KEY_TYPE_INCONSISTENT":
-            return Trouble(f"{self._where}: the key is of another kind than its certificate's", permanent=True)
         if error.name in _NO_TOKEN:
             return Trouble(f"slot {self._settings.slot} holds no token; {self._others()}")
         if error.name == "TOKEN_WRITE_PROTECTED":
