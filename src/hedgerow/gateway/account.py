@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hedgerow.core.mqtt.limits import Limits
 from hedgerow.core.mqtt.properties import write_varint
-from hedgerow.core.mqtt.session import NO_LOCAL, QOS, Session
+from hedgerow.core.mqtt.session import NO_LOCAL, QOS, RETAIN_AS_PUBLISHED, Session
 from hedgerow.core.mqtt.topics import matches, split_share
 from hedgerow.core.mqtt.trie import Trie
 from hedgerow.gateway.ports import Message
@@ -203,8 +203,7 @@ class Account:
                 if options >> IDENTIFIER:
                     route.named[subscriber] = route.named.get(subscriber, b"") + identifier_of(options)
                 known = best.get(subscriber)
-                if known is None or options & QOS > known & QOS:
-                    best[subscriber] = options  # overlapping filters: once, with the highest QoS
+                best[subscriber] = options if known is None else _both(known, options)
         versions = set()
         plain = not (route.groups or route.named)
         for session, options in best.items():
@@ -248,6 +247,12 @@ class Account:
         self.past.move_to_end(past.client_id)
         if len(self.past) > RETIRED:
             self.past.popitem(last=False)
+
+
+def _both(one: int, other: int) -> int:
+    """Answer the options of overlapping filters: the message comes once, and as far as any of them lets it."""
+    rest = (one | other) & RETAIN_AS_PUBLISHED | one & other & NO_LOCAL
+    return max(one & QOS, other & QOS) | rest
 
 
 def identifier_of(options: int) -> bytes:

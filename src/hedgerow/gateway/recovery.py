@@ -116,4 +116,4 @@ def _offline(stored: StoredSession, now: float) -> StoredSession:
 
 
 def parcel_of(message: Message) -> Parcel:
-    return Parcel(message.topic, message.payload, message.qos, False, message.properties, message.expires_at)
+    return Parcel(message.topic, message.payload, message.qos, message.retain, message.properties, message.expires_at)

@@ -68,6 +68,7 @@ class Router:
         self.receipted: Receipted  # takes the numbers below zero out of what is settled
         self.accounts: dict[str, Account] = {}
         self._encoded: Message | None = None
+        self._as_retained = False
         self._body = b""
         self._starting: list[tuple[Account, Session]] = []
         self.published = 0
@@ -216,7 +217,8 @@ class Router:
         for group in route.groups:
             chosen = group.choose(topic, qos)
             if chosen is not None:
-                one = _with(parcel, identifier_of(chosen[1]))
+                one = as_published if chosen[1] & RETAIN_AS_PUBLISHED else parcel
+                one = _with(one, identifier_of(chosen[1]))
                 self._give(account, chosen[0], chosen[1], one, message, records, frames, now)
         return route.remote
 
@@ -280,10 +282,11 @@ class Router:
     def _kept(self, message: Message, parcel: Parcel) -> bytes:
         """Answer the message as the journal keeps it: once for all sessions that get it as it is."""
         if parcel.qos != message.qos or parcel.properties != message.properties:
-            return encode_message(replace(message, qos=parcel.qos, properties=parcel.properties))
-        if self._encoded is not message:
-            self._body = encode_message(message)
+            return encode_message(replace(message, qos=parcel.qos, properties=parcel.properties, retain=parcel.retain))
+        if self._encoded is not message or self._as_retained is not parcel.retain:
+            self._body = encode_message(replace(message, retain=parcel.retain))
             self._encoded = message
+            self._as_retained = parcel.retain
         return self._body
 
     def _start(self) -> None:

@@ -495,6 +495,41 @@ def test_retain_as_published_says_what_the_publisher_said(world: World) -> None:
     }
 
 
+def test_a_shared_subscription_retains_as_published_too(world: World) -> None:
+    client = world.client("c", version=MQTT_5)
+    client.send(Subscribe(1, (("$share/g/a", 0x08),)))
+    client.take()
+
+    world.client("sender").publish("a", b"1", retain=True)
+
+    assert {(packet.payload, packet.retain) for packet in publications(client)} == {(b"1", True)}
+
+
+def test_filters_that_overlap_let_through_what_one_of_them_does(world: World) -> None:
+    client = world.client("c", version=MQTT_5)
+    client.send(Subscribe(1, (("a/#", 0x05), ("a/+", 0x00), ("b/#", 0x05), ("b/+", 0x04))))  # 4 is no local
+    client.take()
+
+    client.publish("a/1", b"mine")
+    client.publish("b/1", b"not heard")
+
+    assert client.messages() == [("a/1", b"mine")]
+
+
+def test_what_was_retained_is_said_to_be_after_a_crash_too(world: World) -> None:
+    """[MQTT-3.3.1-8] of messages that wait for a session."""
+    world.client("sender").publish("a", b"kept", 1, retain=True)
+    connecting(world, "c").send(Subscribe(1, (("a", 1), ("b", 1), ("c", 0x09))))
+    for topic in ("b", "c"):
+        world.client("sender").publish(topic, b"live", 1, retain=True)
+
+    with world.restarted():
+        again = connecting(world, "c")
+
+    found = {(packet.topic, packet.retain) for packet in again.inbox if isinstance(packet, Publish)}
+    assert found == {("a", True), ("b", False), ("c", True)}
+
+
 @pytest.mark.parametrize("text", ["$share//a", "$share/g", "$share/g+/a", "$share/g/"])
 def test_a_shared_filter_needs_a_name_and_a_filter(world: World, text: str) -> None:
     """[MQTT-4.8.2-1] [MQTT-4.8.2-2]"""
