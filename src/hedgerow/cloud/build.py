@@ -266,6 +266,7 @@ class _Parts(Ground):
         self.control = CloudControl(
             run=run,
             ids=ids,
+            clock=clock,
             region=self.region,
             admission=admission.admit,
             topics=TopicTable(tables.topics),

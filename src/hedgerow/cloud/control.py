@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, Protocol
 
+from hedgerow.base.clock import Clock
 from hedgerow.base.errors import ServiceError, Unavailable
 from hedgerow.base.ids import Ids
 from hedgerow.base.log import get_logger
+from hedgerow.cloud.failures import rejected
 from hedgerow.cloud.rows import TopicRow
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller, Kind
@@ -65,6 +67,7 @@ class CloudControl:
         *,
         run: Run,
         ids: Ids,
+        clock: Clock,
         region: str,
         admission: Admission,
         topics: TopicTable,
@@ -74,6 +77,7 @@ class CloudControl:
         """`at_once` is how many requests of one client about one thing may be under way (0: any number)."""
         self._run = run
         self._ids = ids
+        self._clock = clock
         self._region = region
         self._admission = admission
         self._topics = topics
@@ -87,18 +91,16 @@ class CloudControl:
 
     async def ask(self, question: Question, *, deadline_s: float) -> Reply:
         """Answer, or raise Unavailable when that takes longer than the deadline."""
+        if isinstance(question, Asked):
+            return await self._answer(question, deadline_s)
         try:
             async with asyncio.timeout(deadline_s):
-                match question:
-                    case Admit():
-                        admitted = await self._admission(question)
-                        return admitted if self._listener is None else await self._listener.admitted(question, admitted)
-                    case Asked():
-                        return await self._answer(question)
+                admitted = await self._admission(question)
+                return admitted if self._listener is None else await self._listener.admitted(question, admitted)
         except TimeoutError as error:
             raise Unavailable(f"no answer within {deadline_s:g} s") from error
 
-    async def _answer(self, question: Asked) -> Replied:
+    async def _answer(self, question: Asked, deadline_s: float) -> Replied:
         message = question.message
         found = self._topics.find(message.topic)
         if found is None:
@@ -106,16 +108,24 @@ class CloudControl:
         row, parts = found
         request = TopicRequest(topic=message.topic, parts=parts, payload=message.payload)
         caller = self._caller(question)
+        fields = {"topic": message.topic, "client": message.client_id}
         try:
-            with self._counted(row, message, parts) as counted:
-                answer = await self._run_row(counted, request, caller, lane=self._lane(message.account, parts))
-        except ServiceError as error:  # a topic operation answers its refusals itself; this one found no words
-            fields = {"topic": message.topic, "client": message.client_id, "cause": error.message}
-            log.warning("a request by topic was refused without an answer", extra={"fields": fields})
-            return Replied()
+            async with asyncio.timeout(deadline_s):
+                with self._counted(row, message, parts) as counted:
+                    answer = await self._run_row(counted, request, caller, lane=self._lane(message.account, parts))
+        except (ServiceError, Unavailable, TimeoutError) as error:  # an operation answers what it refuses; not this
+            why = f"no answer within {deadline_s:g} s" if isinstance(error, TimeoutError) else str(error)
+            log.warning("a request by topic was not answered", extra={"fields": {**fields, "cause": why}})
+            return self._failed(request)
+        except Exception:  # our bug; the device must not wait for ever
+            log.exception("a request by topic failed", extra={"fields": fields})
+            return self._failed(request)
         if self._listener is not None:
             self._listener.asked(question, answer)
         return Replied(replies=tuple(answer.response.get("replies", ())))
+
+    def _failed(self, request: TopicRequest) -> Replied:
+        return Replied(replies=rejected(request, now=self._clock.now()))
 
     @contextmanager
     def _counted(self, row: TopicRow, message: Message, parts: tuple[str, ...]) -> Iterator[TopicRow]:

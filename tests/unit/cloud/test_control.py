@@ -1,23 +1,27 @@
 """Control answers `$aws` requests from its table."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import cbor2
 import pytest
 
 from hedgerow.base.errors import ServiceError, Unavailable
 from hedgerow.cloud.control import CloudControl, TopicTable
+from hedgerow.cloud.failures import WHY, rejected
 from hedgerow.cloud.rows import TopicRow
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.topics import TopicRequest
 from hedgerow.gateway.ports import Admit, Admitted, Asked, Message, NotAdmitted, Replied
 from hedgerow.store import Answer, Tx
-from tests.support.clock import FakeIds
+from tests.support.clock import FakeClock, FakeIds
 
 ACCOUNT = "123456789012"
 CERTIFICATE = "c" * 64
+SHADOW = "$aws/things/pump/shadow/get"
 
 
 class DirectRun:
@@ -34,12 +38,17 @@ async def nobody(question: Admit) -> Admitted | NotAdmitted:
 
 def control(*rows: TopicRow, admission: Callable[[Admit], Awaitable[Admitted | NotAdmitted]] = nobody) -> CloudControl:
     return CloudControl(
-        run=DirectRun(), ids=FakeIds(), region="eu-central-1", admission=admission, topics=TopicTable(rows)
+        run=DirectRun(),
+        ids=FakeIds(),
+        clock=FakeClock(),
+        region="eu-central-1",
+        admission=admission,
+        topics=TopicTable(rows),
     )
 
 
-def asked(topic: str, principal: str = CERTIFICATE) -> Asked:
-    message = Message(account=ACCOUNT, topic=topic, payload=b"{}", client_id="pump", principal=principal)
+def asked(topic: str, principal: str = CERTIFICATE, payload: bytes = b"{}") -> Asked:
+    message = Message(account=ACCOUNT, topic=topic, payload=payload, client_id="pump", principal=principal)
     return Asked(message=message, peer="192.0.2.1", variables={"iot:Connection.Thing.ThingName": "pump"})
 
 
@@ -71,7 +80,13 @@ async def test_what_is_too_much_at_once_for_one_client_and_thing_is_answered_oth
     run = HeldRun()
     row = TopicRow("$aws/things/+/shadow/update", operation=noting("done"), too_many=noting("refused"))
     answering = CloudControl(
-        run=run, ids=FakeIds(), region="eu-central-1", admission=nobody, topics=TopicTable([row]), at_once=2
+        run=run,
+        ids=FakeIds(),
+        clock=FakeClock(),
+        region="eu-central-1",
+        admission=nobody,
+        topics=TopicTable([row]),
+        at_once=2,
     )
     topics = [f"$aws/things/{thing}/shadow/update" for thing in ("a", "a", "a", "b")]
 
@@ -145,20 +160,71 @@ def test_a_signed_caller_keeps_its_own_name() -> None:
     assert seen[0].principal == f"arn:aws:iam::{ACCOUNT}:user/ann"
 
 
-def test_a_refusal_without_words_is_logged_and_answered_with_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def said(reply: Replied, topic: str) -> dict[str, Any]:
+    (found,) = reply.replies
+    assert found[0] == topic
+    words: dict[str, Any] = cbor2.loads(found[1]) if topic.endswith("/cbor/rejected") else json.loads(found[1])
+    return words
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [
+        (ServiceError("no"), "was not answered"),
+        (Unavailable("busy"), "was not answered"),
+        (KeyError("x"), "request by topic failed"),
+    ],
+)
+def test_a_device_hears_of_a_request_that_we_failed_at(
+    error: Exception, logged: str, caplog: pytest.LogCaptureFixture
+) -> None:
     def refuse(tx: Tx, request: TopicRequest, caller: Caller) -> Answer:
-        raise ServiceError("no")
+        raise error
 
-    reply = ask(control(TopicRow("$aws/x", operation=refuse)), asked("$aws/x"))
+    reply = ask(control(TopicRow(SHADOW, operation=refuse)), asked(SHADOW, payload=b'{"clientToken":"t"}'))
 
-    assert reply == Replied()
-    assert "refused without an answer" in caplog.text
+    words = said(reply, f"{SHADOW}/rejected")
+    assert words == {"code": 500, "message": WHY, "timestamp": int(FakeClock().now()), "clientToken": "t"}
+    assert logged in caplog.text
 
 
-def test_what_takes_too_long_is_unavailable() -> None:
+def test_what_takes_too_long_is_rejected() -> None:
     async def never(request: TopicRequest, caller: Caller) -> Mapping[str, Any]:
         await asyncio.Event().wait()
         return {}
 
+    reply = ask(control(TopicRow(SHADOW, flow=never)), asked(SHADOW), deadline_s=0.01)
+
+    assert said(reply, f"{SHADOW}/rejected")["code"] == 500
+
+
+def test_an_admission_that_takes_too_long_is_unavailable() -> None:
+    async def never(question: Admit) -> Admitted | NotAdmitted:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    question = Admit(client_id="c", peer="", server_name=None, certificate=None)
     with pytest.raises(Unavailable, match="no answer"):
-        ask(control(TopicRow("$aws/x", flow=never)), asked("$aws/x"), deadline_s=0.01)
+        ask(control(admission=never), question, deadline_s=0.01)
+
+
+@pytest.mark.parametrize(
+    ("topic", "where", "member", "code"),
+    [
+        ("$aws/things/t/jobs/j/update", "$aws/things/t/jobs/j/update/rejected", "code", "InternalError"),
+        ("$aws/certificates/create/cbor", "$aws/certificates/create/cbor/rejected", "errorCode", "InternalFailure"),
+        ("$aws/commands/things/t/executions/e/response/json", None, "error", "InternalError"),
+    ],
+)
+def test_each_family_of_topics_has_its_own_words(topic: str, where: str | None, member: str, code: str) -> None:
+    request = TopicRequest(topic=topic, parts=("things", "t", "e"), payload=b"\xff")
+
+    words = said(Replied(replies=rejected(request, now=0)), where or topic.replace("/json", "/rejected/json"))
+
+    assert words[member] == code
+
+
+def test_a_topic_without_answers_has_none_when_it_fails() -> None:
+    topic = "$aws/things/t/greengrassv2/health/json"
+
+    assert rejected(TopicRequest(topic=topic, parts=("t",), payload=b""), now=0) == ()
