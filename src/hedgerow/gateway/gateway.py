@@ -5,7 +5,7 @@ waits: what must be waited for (control's answers) is a task that `spawn` owns.
 """
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any
 
 from hedgerow.base.clock import Clock
 from hedgerow.base.ids import Ids
@@ -32,7 +32,6 @@ from hedgerow.gateway.traffic import Traffic
 
 log = get_logger("gateway")
 
-REMEMBERED_S: Final = 1800.0  # how long connectivity of past connections is kept
 
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -93,6 +92,7 @@ class Gateway:
         """End every connection: MQTT 5 is told that the server shuts down. Sessions that are kept stay kept."""
         for connection in tuple(self.connections):
             connection.fail(Reason.SERVER_SHUTTING_DOWN, "SERVER_INITIATED_DISCONNECT", "the gateway stops")
+        self.sessions.remember()
         self.outbox.flush()
         self.activity.flush()
 
@@ -153,7 +153,7 @@ class Gateway:
         was = connection.state
         connection.close()
         if was is State.ADMITTING or was is State.OPEN:
-            self.sessions.leave(connection)
+            self.sessions.leave(connection, word)
         if was is State.OPEN:
             now = self.clock.now()
             connection.account.retire(
@@ -181,7 +181,7 @@ class Gateway:
             past = account.past
             while past:
                 client_id, first = next(iter(past.items()))
-                if (first.disconnected_at or 0) + REMEMBERED_S > now:
+                if (first.disconnected_at or 0) + recovery.REMEMBERED_S > now:
                     break
                 del past[client_id]
 

@@ -26,7 +26,10 @@ Done = Callable[[bool], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSession:
-    """A session as it stands. Clean ones are kept while connected only, so that a crash can be told to the world."""
+    """A session as it stands. Clean ones are kept while connected, so that a crash can be told to the world.
+
+    They are kept over a stop, too, for the number of their connection: that of the next one must be higher.
+    """
 
     account: str
     client_id: str
@@ -42,6 +45,9 @@ class StoredSession:
     principal: str = ""
     session_id: str = ""
     thing: str = ""
+    keep_alive_s: int = 0
+    ended_at: float | None = None  # seconds since the epoch, while offline
+    reason: str = ""  # AWS's word for how it ended
 
 
 class Journal(Protocol):

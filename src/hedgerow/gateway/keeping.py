@@ -2,11 +2,13 @@
 
 import heapq
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from hedgerow.core.mqtt.packets import MQTT_3_1_1
 from hedgerow.core.mqtt.records import SessionEnded, SessionSaved
 from hedgerow.core.mqtt.session import Session
-from hedgerow.gateway.account import Account
+from hedgerow.gateway.account import Account, Connectivity
 from hedgerow.gateway.connection import Connection, State
 from hedgerow.gateway.journal import Done, StoredSession
 from hedgerow.gateway.wire import encode_session
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
 
 
+NOTES: Final = 1000  # in one append
 EXPIRIES: Final = 1000  # remembered before those that no longer count are sought
 
 
@@ -51,8 +54,8 @@ class Sessions:
         body = encode_session(session)
         return SessionSaved(session.account, session.client_id, session.epoch, self._gateway.name, body)
 
-    def leave(self, connection: Connection) -> None:
-        """The session loses its connection: it is kept for its time, or ends."""
+    def leave(self, connection: Connection, word: str = "") -> None:
+        """The session loses its connection: it is kept for its time, or ends. `word` says why."""
         session = getattr(connection, "session", None)
         if session is None or connection.account.connections.get(session.client_id) is not connection:
             return
@@ -68,7 +71,15 @@ class Sessions:
         session.offline()
         session.expires_at = self._gateway.clock.now() + session.expiry_s
         self.expire_at(session.expires_at, account.name, session.client_id)
-        self._gateway.journal.append((self.saved(stored_of(connection, connected=False)),))
+        self._gateway.journal.append((self.saved(stored_of(connection, connected=False, word=word)),))
+
+    def remember(self) -> None:
+        """The gateway stops: note how those stood who left no session, for the numbers of their next connections."""
+        for account in self._gateway.router.accounts.values():
+            gone = (past for past in account.past.values() if past.client_id not in account.sessions)
+            notes = (self.saved(_past(account.name, past)) for past in gone)
+            while some := tuple(islice(notes, NOTES)):
+                self._gateway.journal.append(some)
 
     def end(self, account: Account, session: Session) -> None:
         """The session is over, with all that waits for it; a will that waits is sent."""
@@ -105,9 +116,29 @@ def _is_due(accounts: Mapping[str, Account], at: float, name: str, client_id: st
     return session is not None and session.expires_at == at
 
 
-def stored_of(connection: Connection, *, connected: bool) -> StoredSession:
+def _past(account: str, past: Connectivity) -> StoredSession:
+    return StoredSession(
+        account=account,
+        client_id=past.client_id,
+        epoch=past.epoch,
+        version=MQTT_3_1_1,
+        persistent=False,
+        connected=False,
+        expiry_s=0,
+        expires_at=past.disconnected_at,
+        principal=past.principal,
+        session_id=past.session_id,
+        thing=past.thing,
+        keep_alive_s=past.keep_alive_s,
+        ended_at=past.disconnected_at,
+        reason=past.disconnect_reason,
+    )
+
+
+def stored_of(connection: Connection, *, connected: bool, word: str = "") -> StoredSession:
     """Answer the connection's session as the journal keeps it."""
     session = connection.session
+    expires_at = session.expires_at
     return StoredSession(
         account=connection.account.name,
         client_id=session.client_id,
@@ -116,11 +147,14 @@ def stored_of(connection: Connection, *, connected: bool) -> StoredSession:
         persistent=session.persistent,
         connected=connected,
         expiry_s=session.expiry_s,
-        expires_at=session.expires_at,
+        expires_at=expires_at,
         subscriptions=tuple(session.subscriptions.items()) if session.persistent else (),
         will=connection.will,
         will_delay_s=connection.will_delay,
         principal=connection.admitted.principal,
         session_id=connection.session_id,
         thing=connection.admitted.thing or "",
+        keep_alive_s=connection.keep_alive,
+        ended_at=None if expires_at is None else expires_at - session.expiry_s,
+        reason=word,
     )

@@ -1,18 +1,21 @@
 """After a restart: sessions are offline, wills of those who were connected are sent, their disconnection is told."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hedgerow.core.mqtt.records import InFlight, Loaded, SessionEnded, Step
 from hedgerow.core.mqtt.session import RELEASED, Parcel, Session
 from hedgerow.gateway import presence
-from hedgerow.gateway.account import Kept
+from hedgerow.gateway.account import Connectivity, Kept
 from hedgerow.gateway.journal import StoredSession
 from hedgerow.gateway.ports import Message
 from hedgerow.gateway.wire import decode_message, decode_retained, decode_session
 
 if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
+
+REMEMBERED_S: Final = 1800.0  # how long connectivity of past connections is kept
+CRASHED: Final = "SERVER_ERROR"
 
 
 def recover(gateway: "Gateway", loaded: Loaded) -> None:
@@ -21,11 +24,41 @@ def recover(gateway: "Gateway", loaded: Loaded) -> None:
         gateway.account(kept.account).retained[kept.topic] = Kept(*decode_retained(kept.body))
     adopt(gateway, loaded)
     for stored in map(decode_session, loaded.sessions):
+        _remember(gateway, stored)
         if stored.connected:
             _tell(gateway, stored)
         elif stored.persistent and stored.will_delay_s and stored.expires_at is not None:
             left = stored.expires_at - stored.expiry_s  # when the connection ended
             gateway.lifecycle.let_wait(left + _delay(stored), stored)
+
+
+def _remember(gateway: "Gateway", stored: StoredSession) -> None:
+    """What is known of a client that is not there, and which number its next connection has."""
+    now = gateway.clock.now()
+    ended_at = now if stored.ended_at is None else stored.ended_at
+    if ended_at + REMEMBERED_S <= now:
+        return
+    gateway.account(stored.account).retire(
+        Connectivity(
+            client_id=stored.client_id,
+            connected=False,
+            since=ended_at,  # it was connected before; since when is not kept
+            peer="",
+            port=0,
+            target="",
+            target_port=0,
+            principal=stored.principal,
+            thing=stored.thing,
+            clean_session=not stored.persistent,
+            keep_alive_s=stored.keep_alive_s,
+            session_expiry_s=stored.expiry_s,
+            session_id=stored.session_id,
+            epoch=stored.epoch,
+            disconnected_at=ended_at,
+            disconnect_reason=CRASHED if stored.connected else stored.reason or "UNKNOWN",
+            client_initiated=stored.reason == "CLIENT_INITIATED_DISCONNECT",
+        )
+    )
 
 
 def adopt(gateway: "Gateway", loaded: Loaded) -> None:
@@ -97,7 +130,7 @@ def _tell(gateway: "Gateway", stored: StoredSession) -> None:
         thing=stored.thing,
         session_id=stored.session_id,
         epoch=stored.epoch,
-        word="SERVER_ERROR",
+        word=CRASHED,
         initiated=False,
         now=now,
     )
@@ -112,7 +145,8 @@ def _delay(stored: StoredSession) -> int:
 def _offline(stored: StoredSession, now: float) -> StoredSession:
     """Answer a session that was connected as it is after the crash; its will stays with it only while it waits."""
     will = stored.will if _delay(stored) else None
-    return replace(stored, connected=False, expires_at=now + stored.expiry_s, will=will)
+    expires_at = now + stored.expiry_s
+    return replace(stored, connected=False, expires_at=expires_at, will=will, ended_at=now, reason=CRASHED)
 
 
 def parcel_of(message: Message) -> Parcel:

@@ -113,13 +113,17 @@ def encode_session(session: StoredSession) -> bytes:
             session.principal,
             session.session_id,
             session.thing,
+            session.keep_alive_s,
+            session.ended_at,
+            session.reason,
         ]
     )
 
 
 def decode_session(saved: SessionSaved) -> StoredSession:
     version, persistent, connected, expiry_s, expires_at, subscriptions, will, *rest = cbor2.loads(saved.body)
-    will_delay_s, principal, session_id, thing = rest
+    will_delay_s, principal, session_id, thing, *rest = rest
+    keep_alive_s, ended_at, reason = rest or (0, None, "")
     return StoredSession(
         account=saved.account,
         client_id=saved.client_id,
@@ -135,6 +139,9 @@ def decode_session(saved: SessionSaved) -> StoredSession:
         principal=principal,
         session_id=session_id,
         thing=thing,
+        keep_alive_s=keep_alive_s,
+        ended_at=ended_at,
+        reason=reason,
     )
 
 

@@ -11,6 +11,7 @@ from hedgerow.core.mqtt.records import Loaded
 from hedgerow.gateway.journal import MemoryJournal
 from hedgerow.gateway.keeping import EXPIRIES
 from hedgerow.gateway.ports import Cut
+from hedgerow.gateway.recovery import REMEMBERED_S
 from tests.unit.gateway.control import ACCOUNT
 from tests.unit.gateway.world import Client, World
 
@@ -426,3 +427,42 @@ def test_visits_of_one_client_leave_nothing_behind_but_its_session(world: World)
 
     assert remembered < EXPIRIES
     assert not world.connack(kept_client(world, MQTT_3_1_1)).session_present
+
+
+@pytest.mark.parametrize("cleanly", [True, False])
+def test_the_number_of_a_clients_connections_goes_on_after_a_restart(cleanly: bool) -> None:
+    """Whoever follows lifecycle events takes what has a lower number for an old one."""
+    world = World()
+    for _ in range(3):
+        world.client("there")
+        world.client("gone").send(Disconnect())
+    kept_client(world, MQTT_3_1_1)
+    if cleanly:
+        world.gateways[0].stop()
+    word = "SERVER_INITIATED_DISCONNECT" if cleanly else "SERVER_ERROR"
+
+    with world.restarted():
+        known = {name: world.gateways[0].connectivity(ACCOUNT, name) for name in ("there", "gone", "kept")}
+        world.control.heard.clear()
+        world.client("there")
+        world.client("gone")
+        kept_client(world, MQTT_3_1_1)
+
+    assert event(world, "connected", "there")["versionNumber"] == 3
+    assert event(world, "connected", "gone")["versionNumber"] == (3 if cleanly else 0)  # a crash takes no notes
+    assert event(world, "connected", "kept")["versionNumber"] == 1
+    for name in ("there", "kept"):
+        found = known[name]
+        assert found is not None
+        assert (found.connected, found.disconnect_reason, found.principal) == (False, word, f"cert-of-{name}")
+        assert (found.keep_alive_s, found.clean_session) == (60, name == "there")
+
+
+def test_what_is_known_of_a_client_is_forgotten_in_time_over_a_restart_too() -> None:
+    world = World()
+    world.client("gone")
+    world.gateways[0].stop()
+    world.clock.advance(REMEMBERED_S + 1)
+
+    with world.restarted():
+        assert world.gateways[0].connectivity(ACCOUNT, "gone") is None

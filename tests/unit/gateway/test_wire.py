@@ -1,3 +1,4 @@
+import cbor2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,9 @@ sessions = st.builds(
     principal=text,
     session_id=text,
     thing=text,
+    keep_alive_s=st.integers(0, 9),
+    ended_at=times,
+    reason=text,
 )
 
 
@@ -91,3 +95,11 @@ def test_a_session_is_the_same_after_the_journal(session: StoredSession) -> None
 @given(messages, st.floats(0, 1e10))
 def test_a_retained_message_is_the_same_after_the_journal(message: Message, at: float) -> None:
     assert decode_retained(encode_retained(message, at)) == (message, at)
+
+
+def test_a_session_that_was_kept_before_its_end_was_noted_is_read() -> None:
+    body = cbor2.dumps([5, True, False, 60, 9.5, [["t", 1]], None, 0, "cert", "id", "thing"])
+
+    session = decode_session(SessionSaved("a", "c", 7, "g", body))
+
+    assert (session.thing, session.keep_alive_s, session.ended_at, session.reason) == ("thing", 0, None, "")
