@@ -24,9 +24,11 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 BODY_LIMIT = 64 * 1024 * 1024
 STRANGERS_BODY_LIMIT = 128 * 1024  # of a request with neither signature nor client certificate: a publication's
 VOUCHED_FROM = 64 * 1024  # longer bodies are read when the signature's headers, or the certificate, were looked at
+VOUCHED_AFTER_S = 2.0  # so are bodies that take their time, and all when much of the memory is taken
 BODIES_LIMIT = 256 * 1024 * 1024  # of all requests together; beyond it new bodies are answered with 503
+STRANGERS_SHARE = 4  # what nobody vouched for has this part of it at most: the rest is for those who are known
 BODY_DEADLINE_S = 300.0  # for the whole body
-STRANGERS_BODY_DEADLINE_S = 20.0  # for the whole body of a request with neither signature nor client certificate
+STRANGERS_BODY_DEADLINE_S = 20.0  # for the whole body of a request for which nobody vouched
 TLS = "hedgerow.tls"
 CALLER = "hedgerow.caller"
 
@@ -121,23 +123,30 @@ class ApiApp:
         pieces: list[bytes] = []
         size = 0
         vouched = False
-        async with asyncio.timeout(BODY_DEADLINE_S if known else STRANGERS_BODY_DEADLINE_S):
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        async with asyncio.timeout_at(begun + STRANGERS_BODY_DEADLINE_S) as deadline:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise _ClientGone
-                piece = message.get("body", b"")
+                piece, more = message.get("body", b""), message.get("more_body", False)
                 if piece:
                     size += len(piece)
                     if size > limit:
                         raise _too_large(limit)
-                    if known and size > VOUCHED_FROM and not vouched:
+                    slow = more and (clock() - begun > VOUCHED_AFTER_S or self._is_crowded(size))
+                    if known and not vouched and (slow or size > VOUCHED_FROM):
                         await self._vouch(scope)
                         vouched = True
-                    held.add(len(piece))
+                        deadline.reschedule(begun + BODY_DEADLINE_S)
+                    held.add(len(piece), doubtful=more and not vouched)
                     pieces.append(piece)
-                if not message.get("more_body", False):
+                if not more:
                     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _is_crowded(self, size: int) -> bool:
+        return self.buffered + size > BODIES_LIMIT // STRANGERS_SHARE
 
     async def _vouch(self, scope: Scope) -> None:
         """Look at the signature before more is read: anybody can claim one, and memory for bodies is bounded."""
@@ -146,9 +155,9 @@ class ApiApp:
         except ServiceError as error:
             raise _NotVouched(error) from error
 
-    def hold(self, size: int) -> None:
-        """Count bytes of bodies in memory; raise when there are too many."""
-        if self.buffered + size > BODIES_LIMIT:
+    def hold(self, size: int, *, doubtful: bool) -> None:
+        """Count bytes of bodies in memory; raise when there are too many. Few may be held for who may be anybody."""
+        if self.buffered + size > BODIES_LIMIT or (doubtful and self._is_crowded(size)):
             raise WireError("ServiceUnavailableException", "Too many large requests at once.", status=503)
         self.buffered += size
 
@@ -188,8 +197,8 @@ class _Held:
         self._app = app
         self._size = 0
 
-    def add(self, size: int) -> None:
-        self._app.hold(size)
+    def add(self, size: int, *, doubtful: bool) -> None:
+        self._app.hold(size, doubtful=doubtful)
         self._size += size
 
     def release(self) -> None:

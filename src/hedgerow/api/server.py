@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -93,6 +93,7 @@ class _Guarded:
     _header_bytes = 0
     _header_timer: asyncio.TimerHandle | None = None
     _in_headers = True
+    _under_way: Sequence[Any] = ()  # requests without a whole answer, where there can be several
 
     def connection_made(self: Any, transport: Any) -> None:
         if len(self.connections) >= CONNECTIONS:
@@ -110,11 +111,20 @@ class _Guarded:
 
     def connection_lost(self: Any, exc: Exception | None) -> None:
         self._headers_done()
+        for cycle in self._under_way:  # uvicorn tells the last request alone, and the first writes into nothing
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self._under_way = ()
         super().connection_lost(exc)  # type: ignore[misc]  # as above
 
     def handle_websocket_upgrade(self: Any, *event: Any) -> None:
         self._headers_done()
         super().handle_websocket_upgrade(*event)  # type: ignore[misc]  # as above
+
+    def _began(self: Any) -> None:
+        if self.cycle is not None:  # a WebSocket has none
+            before = (cycle for cycle in self._under_way if not cycle.response_complete)
+            self._under_way = (*before, self.cycle)
 
     def _await_headers(self: Any) -> None:
         self._in_headers = True
@@ -187,6 +197,7 @@ def _http_protocol() -> type[asyncio.Protocol]:
                 self.transport.abort()
                 raise _TooManyAtOnce  # ends the parsing of what came already
             super().on_headers_complete()
+            self._began()
 
     return _HttpTools
 

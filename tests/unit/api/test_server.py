@@ -25,6 +25,7 @@ from hedgerow.api import server as server_module
 from hedgerow.api.sockets import bind
 from hedgerow.core.wire import HttpRequest
 from hedgerow.core.wire.sigv4 import canonical_request, presign, signature, signing_key
+from tests.support.waiting import until
 from tests.unit.api.certificates import Certificates, made_in
 from tests.unit.api.cloud import ACCOUNT, KEY_ID, REGION, SECRET, ToyCloud, served, toy_cloud
 from tests.unit.api.toys import ToyObjects, ToyThings, get_object_in_pieces, rows
@@ -303,11 +304,63 @@ def test_a_claimed_signature_is_looked_at_before_a_long_body_is_read(
 def test_a_body_that_does_not_come_is_not_waited_for(
     plain: ToyCloud, monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
-    monkeypatch.setattr(app_module, "BODY_DEADLINE_S" if start == SIGNED else "STRANGERS_BODY_DEADLINE_S", 0.05)
+    monkeypatch.setattr(app_module, "STRANGERS_BODY_DEADLINE_S", 0.05)
 
     answer = raw(plain, start + b"content-length: 10\r\n\r\nabc")
 
     assert answer.startswith(b"HTTP/1.1 408")
+
+
+def claimed(plain: ToyCloud, secret: str = SECRET, length: int = 10) -> bytes:
+    """Answer the head of a presigned upload."""
+    host = urlsplit(plain.url).netloc
+    options = {"access_key_id": KEY_ID, "secret": secret, "region": REGION, "service": "s3"}
+    query = presign(HttpRequest("PUT", "/store/key", "", {"host": host}), **options, now=time.time(), expires_s=60)
+    return f"PUT /store/key?{query} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(("secret", "status"), [(SECRET, b"200"), ("wrong", b"403")])
+def test_a_slow_body_is_waited_for_when_its_signature_is_good(
+    plain: ToyCloud, monkeypatch: pytest.MonkeyPatch, secret: str, status: bytes
+) -> None:
+    monkeypatch.setattr(app_module, "VOUCHED_AFTER_S", -1.0)
+    monkeypatch.setattr(app_module, "STRANGERS_BODY_DEADLINE_S", 0.3)
+    url = urlsplit(plain.url)
+
+    with socket.create_connection((url.hostname, url.port), timeout=5) as connection:
+        connection.sendall(claimed(plain, secret) + b"abc")
+        if secret == SECRET:
+            late = time.monotonic() + 0.4
+            until("what strangers have to end by", lambda: time.monotonic() > late)
+            connection.sendall(b"defghij")
+        answer = connection.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 " + status)
+
+
+@pytest.mark.parametrize(("start", "status"), [("claimed", b"403"), ("nobody", b"503")])
+def test_strangers_cannot_take_all_the_memory_for_bodies(
+    plain: ToyCloud, monkeypatch: pytest.MonkeyPatch, start: str, status: bytes
+) -> None:
+    monkeypatch.setattr(app_module, "BODIES_LIMIT", 1_000)
+    nobody = b"PUT /store/key HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n"
+
+    answer = raw(plain, (nobody if start == "nobody" else claimed(plain, "wrong", 900)) + b"x" * 300)
+
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert plain.app.buffered == 0
+
+
+def test_who_is_known_has_the_rest_of_the_memory_for_bodies(plain: ToyCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app_module, "BODIES_LIMIT", 1_000)
+    url = urlsplit(plain.url)
+
+    with socket.create_connection((url.hostname, url.port), timeout=5) as connection:
+        connection.sendall(claimed(plain, length=900) + b"x" * 300)
+        connection.sendall(b"x" * 600)
+        answer = connection.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 200")
 
 
 def test_bodies_together_have_a_bound(plain: ToyCloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -459,6 +512,24 @@ def test_requests_without_end_that_wait_for_no_answer_end_the_connection(plain: 
 
     assert few.count(b"HTTP/1.1 200") == 101
     assert raw(plain, request.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")).startswith(b"HTTP/1.1 200")
+
+
+def test_every_request_of_a_client_that_goes_learns_of_it() -> None:
+    told: list[str] = []
+
+    async def mount(scope: Any, receive: Any, send: Any) -> None:
+        told.append((await receive())["type"])
+        told.append((await receive())["type"])
+
+    with served(toy_cloud({}, mounts={"/wait": mount})) as cloud:
+        url = urlsplit(cloud.url)
+        with socket.create_connection((url.hostname, url.port), timeout=5) as connection:
+            connection.sendall(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n" * 2)
+            until("the first request", lambda: told)
+
+        until("the first request's end", lambda: len(told) == 2)
+
+    assert told == ["http.request", "http.disconnect"]
 
 
 def test_trailers_of_http_become_no_headers(plain: ToyCloud) -> None:
