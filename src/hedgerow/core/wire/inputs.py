@@ -92,6 +92,8 @@ def _inflated(body: bytes) -> bytes:
         raise Malformed("", "gzip, as Content-Encoding says") from None
     if inflater.unconsumed_tail:
         raise Malformed("", f"at most {INFLATED_LIMIT} bytes when inflated")
+    if not inflater.eof or inflater.unused_data:  # cut short, or more than one
+        raise Malformed("", "one whole gzip stream, as Content-Encoding says")
     return out
 
 

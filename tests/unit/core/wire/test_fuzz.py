@@ -202,3 +202,11 @@ def test_a_whole_character_in_two_escapes_is_read() -> None:
     given_ = read_input(made, HttpRequest("POST", "/", "", {}, b'{"thingTypeName": "\\ud83d\\ude00"}'), str)
 
     assert given_.params["thingTypeName"] == "\U0001f600"
+
+
+@pytest.mark.parametrize("body", [gzip.compress(b"{}")[:-9], gzip.compress(b"{}")[:-1], gzip.compress(b"{}") * 2])
+def test_a_body_is_one_whole_stream_of_gzip(body: bytes) -> None:
+    made = call("iot", "CreateThing", "rest-json")
+
+    with pytest.raises(Malformed, match="one whole gzip stream"):
+        read_input(made, HttpRequest("POST", "/", "", {"content-encoding": "gzip"}, body), str)
