@@ -106,9 +106,7 @@ def cancel(
     job: Job,
     data: Data = None,
     force: Annotated[bool, typer.Option("--force", help="Things that are at it already stop, too.")] = False,
-    reason: Annotated[
-        str | None, typer.Option("--reason", help="A code that says why: A-Z, a-z, 0-9, _ and -.")
-    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="A code that says why: A-Z, 0-9 and _.")] = None,
     comment: Annotated[str | None, typer.Option("--comment", help="Why, in words.")] = None,
 ) -> None:
     """Call a job off: things that have not begun will not do it."""

@@ -17,7 +17,7 @@ from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.provisioning import Order, Registration
 from hedgerow.services.iot.vending import (
     Secrets,
-    Throttle,
+    Throttles,
     VendingFlows,
     VendingFollowUps,
     VendingOperations,
@@ -46,7 +46,7 @@ def build_vending(
         accounts=AccountReader(),
         first_account=first_account,
         secrets=secrets,
-        throttle=Throttle(clock),
+        throttles=Throttles(clock),
         authority=authority,
         registrar=VendingRegistrar(stores=stores, entries=registry.certificates, registration=registration),
         attempts=stores.attempts(),

@@ -8,6 +8,7 @@ limits.
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ Ask = Callable[[HttpRequest, Peer, str], Awaitable[HttpResponse]]
 
 PATH: Final = "/vending"
 MOST: Final = 1000  # sockets at a time; more are sent away
+MOST_OF_ADDRESS: Final = 200  # of those; a factory may sit behind one address
 LONGEST: Final = 16 * 1024
 IDLE_S: Final = 900.0
 _FRAMES: Final = 4  # that may wait to be answered; more are not read
@@ -75,7 +77,7 @@ class VendingSockets:
     def __init__(self, *, ids: Ids, first_account: str) -> None:
         self._ids = ids
         self._first_account = first_account
-        self._open = 0
+        self._open: Counter[str] = Counter()  # sockets by address
         self._waiting: dict[_Key, set[_Inbox]] = {}
 
     def on_event(self, event: Event) -> None:
@@ -89,15 +91,18 @@ class VendingSockets:
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
             await receive()  # websocket.connect
-            if self._open >= MOST:
+            peer = _peer(scope)
+            address = peer.source_ip or ""
+            if self._open.total() >= MOST or self._open[address] >= MOST_OF_ADDRESS:
                 await send({"type": "websocket.close", "code": _TRY_LATER})
                 return
-            self._open += 1
+            self._open[address] += 1
             try:
                 await send({"type": "websocket.accept"})
-                await self._serve(ask, _peer(scope), receive, send)
+                await self._serve(ask, peer, receive, send)
             finally:
-                self._open -= 1
+                self._open[address] -= 1
+                self._open += Counter()  # forgets who has none left
 
         return application
 

@@ -115,13 +115,26 @@ def test_many_frames_are_answered_in_order() -> None:
     run(story)
 
 
-def test_one_socket_too_many_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vending_socket, "MOST", 1)
+@pytest.mark.parametrize("bound", ["MOST", "MOST_OF_ADDRESS"])
+def test_one_socket_too_many_is_sent_away(monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setattr(vending_socket, bound, 1)
 
     async def story(sockets: VendingSockets, machine: Machine, socket: Socket) -> None:
         other = Socket()
         await sockets.serving(machine.answer)(SCOPE, other.inward.get, other.outward.put)
         assert await other.heard() == {"type": "websocket.close", "code": 1013}
+
+    run(story)
+
+
+def test_one_address_does_not_take_every_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vending_socket, "MOST_OF_ADDRESS", 1)
+
+    async def story(sockets: VendingSockets, machine: Machine, socket: Socket) -> None:
+        other, elsewhere = Socket(), {**SCOPE, "client": ("192.0.2.2", 4711)}
+        other.leave()
+        await sockets.serving(machine.answer)(elsewhere, other.inward.get, other.outward.put)
+        assert await other.heard() == {"type": "websocket.accept"}
 
     run(story)
 

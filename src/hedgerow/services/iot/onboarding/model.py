@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Final
 
 KEPT_S: Final = 90 * 86400.0
-MOST: Final = 10_000  # of an account; a new one takes the place of the oldest
+MOST: Final = 10_000  # of an account, that went well, and as many that did not; a new one takes the oldest's place
 LONGEST_REASON: Final = 500
 LONGEST_NAME: Final = 128
 

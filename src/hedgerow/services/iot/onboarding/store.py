@@ -1,6 +1,7 @@
-"""The rows of the record: a ring per account, so that nobody can make it grow.
+"""The rows of the record: two rings per account, so that nobody can make it grow.
 
-An attempt has a number, which grows; its row is the number modulo MOST.
+What was refused has a ring of its own: strangers who are refused again and again drive out nothing but refusals.
+An attempt has a number, which grows, and the place behind that of the last one in its ring.
 """
 
 from collections.abc import Sequence
@@ -54,6 +55,12 @@ _OUTCOME: Final[Any] = bindparam("outcome_")
 _DEVICE: Final[Any] = bindparam("device_")
 
 _LAST = select(func.max(attempts.c.number)).where(attempts.c.account == _ACCOUNT)
+_LAST_PLACE = (
+    select(attempts.c.place)
+    .where(attempts.c.account == _ACCOUNT, attempts.c.outcome == _OUTCOME)
+    .order_by(attempts.c.number.desc())
+    .limit(1)
+)
 _UPDATE = update_rows(attempts).where(attempts.c.account == _ACCOUNT, attempts.c.place == _PLACE)
 _INSERT = insert(attempts)
 _LIST = (
@@ -76,10 +83,10 @@ class OnboardingStore:
     """The record in the database. It holds nothing; one serves every transaction."""
 
     def add(self, tx: Tx, account: str, attempt: Attempt) -> int:
-        """Write an attempt, in the place of the oldest when there are many; answer its number."""
+        """Write an attempt, in the place of the oldest that ended like it when there are many; answer its number."""
         last = tx.one(_LAST, account_=account)
         number = 1 + (0 if last is None or last[0] is None else int(last[0]))
-        place = number % MOST
+        place = self._place(tx, account, attempt.outcome)
         columns = {
             "number": number,
             "at": attempt.at,
@@ -96,6 +103,11 @@ class OnboardingStore:
         if tx.run(_UPDATE, account_=account, place_=place, **columns) == 0:
             tx.run(_INSERT, account=account, place=place, **columns)
         return number
+
+    def _place(self, tx: Tx, account: str, outcome: Outcome) -> int:
+        ring = MOST if outcome is Outcome.REFUSED else 0
+        last = tx.one(_LAST_PLACE, account_=account, outcome_=outcome.value)
+        return ring if last is None or last[0] < ring else ring + (last[0] + 1 - ring) % MOST
 
     def list(
         self, tx: Tx, account: str, *, before: int = NEWEST, outcome: str = "", device: str = "", limit: int

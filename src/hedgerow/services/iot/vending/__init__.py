@@ -2,7 +2,7 @@
 
 from hedgerow.services.iot.vending.flows import VendingFlows
 from hedgerow.services.iot.vending.follow_ups import VendingFollowUps
-from hedgerow.services.iot.vending.model import Secrets, Throttle
+from hedgerow.services.iot.vending.model import Secrets, Throttles
 from hedgerow.services.iot.vending.operations import DECIDED, VendingOperations
 from hedgerow.services.iot.vending.store import OVER, VendingStore
 
@@ -10,7 +10,7 @@ __all__ = [
     "DECIDED",
     "OVER",
     "Secrets",
-    "Throttle",
+    "Throttles",
     "VendingFlows",
     "VendingFollowUps",
     "VendingOperations",

@@ -28,7 +28,7 @@ from hedgerow.services.iot.vending.model import (
     Device,
     Secrets,
     State,
-    Throttle,
+    Throttles,
 )
 from hedgerow.services.iot.vending.store import OVER, VendingStore
 from hedgerow.store import Answer, Run, Tx
@@ -97,6 +97,11 @@ class _Asked:
     key: str  # SHA-256 of its public key
     request: str
 
+    @property
+    def name(self) -> str:
+        """The device, of all accounts."""
+        return f"{self.caller.account}/{self.serial}"
+
 
 class VendingFlows:
     """What devices ask of the vending machine."""
@@ -109,7 +114,7 @@ class VendingFlows:
         accounts: Accounts,
         first_account: str,
         secrets: Secrets,
-        throttle: Throttle,
+        throttles: Throttles,
         authority: Authority,
         registrar: Registrar,
         attempts: Attempts,
@@ -119,7 +124,7 @@ class VendingFlows:
         self._accounts = accounts
         self._first_account = first_account
         self._secrets = secrets
-        self._throttle = throttle
+        self._throttles = throttles
         self._authority = authority
         self._registrar = registrar
         self._attempts = attempts
@@ -127,7 +132,7 @@ class VendingFlows:
     async def request_certificate(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         serial, token = request["serialNumber"], request["token"]
         signing_request, account = request["certificateSigningRequest"], request.get("accountId")
-        if not self._throttle.admits(caller.source_ip or ""):
+        if not self._throttles.asking.admits(caller.source_ip or ""):
             raise TooMany
         asked = _Asked(
             caller=_of(caller, account or self._first_account),
@@ -136,6 +141,8 @@ class VendingFlows:
             key=_key_of(signing_request),
             request=signing_request,
         )
+        if self._throttles.guessing.exhausted(asked.name):
+            raise TooMany
         decision, device = await self._run.read(lambda tx: self._decided(tx, asked))
         if decision is Decision.WAIT and device is None:
             return (await self._run.write(lambda tx: self._waiting(tx, asked))).response
@@ -158,12 +165,17 @@ class VendingFlows:
         if decision is Decision.AGAIN:
             return device.reply or {}
 
+        known = device.shows(asked.token)
+        if not known:
+            self._throttles.guessing.admits(asked.name)
+
         def note(tx: Tx) -> Answer:
             _, why = device.decide(asked.token, asked.key, now=tx.now)
             self._attempts.note(tx, asked.caller, way="VENDING", why_not=why, device=asked.serial)
             return Answer()
 
-        await self._run.write(note)
+        if self._throttles.noting.admits(f"{asked.name} {device.state.value} {known} {asked.caller.source_ip}"):
+            await self._run.write(note)
         raise NotAccepted
 
     def _waiting(self, tx: Tx, asked: _Asked) -> Answer:

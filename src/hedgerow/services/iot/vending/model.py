@@ -25,8 +25,8 @@ RETRY_S: Final = 60
 MOST_PENDING: Final = 1000
 MOST_OF_ADDRESS: Final = 200  # of those; a factory may sit behind one address
 MOST_IMPORTED: Final = 100  # of one call
-_PER_MINUTE: Final = 30
-_ADDRESSES: Final = 10_000
+MOST_GUESSES: Final = 100  # tokens, for one serial number in an hour
+_REMEMBERED: Final = 10_000
 
 
 class State(Enum):
@@ -65,9 +65,13 @@ class Device:
     certificate_id: str | None = None
     reply: Mapping[str, Any] | None = None
 
+    def shows(self, token: str) -> bool:
+        """Tell whether this is its token."""
+        return hmac.compare_digest(self.token, token)
+
     def decide(self, token: str, key: str, *, now: float) -> tuple[Decision, str]:
         """Answer what who shows this token and key gets, and why where that is nothing."""
-        if not hmac.compare_digest(self.token, token):
+        if not self.shows(token):
             return Decision.REFUSE, "it showed another token than the one that is known"
         if self.state is State.DENIED:
             return Decision.REFUSE, "it was denied"
@@ -118,18 +122,41 @@ class Secrets:
 
 
 class Throttle:
-    """Lets an address ask 30 times a minute. It forgets the addresses that it has not seen for longest."""
+    """Lets each one do something so many times within so long. It forgets those that it has not seen for longest."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, most: int, within_s: float) -> None:
         self._clock = clock
+        self._most = float(most)
+        self._per_s = most / within_s
         self._seen: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def admits(self, address: str) -> bool:
-        """Count a request; tell whether it may be looked at."""
-        now = self._clock.monotonic()
-        left, at = self._seen.pop(address, (float(_PER_MINUTE), now))
-        left = min(float(_PER_MINUTE), left + (now - at) * _PER_MINUTE / 60)
-        self._seen[address] = (max(0.0, left - 1), now)
-        while len(self._seen) > _ADDRESSES:
+    def admits(self, who: str) -> bool:
+        """Count one time; tell whether it is not one too many."""
+        left, now = self._left(who), self._clock.monotonic()
+        self._seen.pop(who, None)
+        self._seen[who] = (max(0.0, left - 1), now)
+        while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         return left >= 1
+
+    def exhausted(self, who: str) -> bool:
+        """Tell whether another time would be one too many."""
+        return self._left(who) < 1
+
+    def _left(self, who: str) -> float:
+        now = self._clock.monotonic()
+        left, at = self._seen.get(who, (self._most, now))
+        return min(self._most, left + (now - at) * self._per_s)
+
+
+class Throttles:
+    """How often an address may ask, a serial number be guessed for, and a refusal be written down.
+
+    A serial number that too many tokens were guessed for is not looked at for a while, whoever asks. A refusal that
+    comes again and again is written down now and then, or a stranger could drive all else out of the record.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.asking = Throttle(clock, most=30, within_s=60)
+        self.guessing = Throttle(clock, most=MOST_GUESSES, within_s=3600)
+        self.noting = Throttle(clock, most=1, within_s=600)

@@ -70,7 +70,7 @@ class VendingOperations:
             parameters=_parameters(request, device.serial),
             by=caller.principal,
             now=tx.now,
-            until=_moment(request),
+            until=_moment(request, tx.now),
         )
         self._devices.put(tx, caller.account, approved)
         return Answer({"device": _shown(approved)}, events=(_decided(caller, approved),))
@@ -85,7 +85,7 @@ class VendingOperations:
         return Answer({})
 
     def import_vending_devices(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        entries, until = request["devices"], _moment(request)
+        entries, until = request["devices"], _moment(request, tx.now)
         if not 1 <= len(entries) <= MOST_IMPORTED:
             raise Unfit(f"devices must have 1 to {MOST_IMPORTED} entries")
         template, taken, left = self._template(tx, caller, request["templateName"]), 0, []
@@ -138,11 +138,14 @@ def _parameters(request: Request, serial: str) -> dict[str, str]:
     return {"SerialNumber": serial, "ThingName": serial, **given}
 
 
-def _moment(request: Request) -> float | None:
+def _moment(request: Request, now: float) -> float | None:
     given = request.get("expiresAt")
     if given is None:
         return None
-    return float(given.timestamp() if hasattr(given, "timestamp") else given)
+    end = float(given.timestamp() if hasattr(given, "timestamp") else given)
+    if end <= now:
+        raise Unfit("expiresAt must be in the future")
+    return end
 
 
 def _shown(device: Device) -> dict[str, Any]:

@@ -86,6 +86,21 @@ def test_the_record_of_an_account_does_not_grow_for_ever(registry: Registry, mon
     assert sum(row.startswith("iot_onboarding:") for row in contents(registry, record=True)) == 3
 
 
+def test_who_is_refused_again_and_again_drives_nobody_else_out_of_the_record(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hedgerow.services.iot.onboarding.store.MOST", 2)
+    for number in range(3):
+        note(registry, device=f"lamp-{number}")
+        for _ in range(3):
+            note(registry, why_not="no", device=f"stranger-{number}")
+
+    told = [each["device"] for each in registry.record()]
+
+    assert told == ["stranger-2", "stranger-2", "lamp-2", "lamp-1"]
+    assert sum(row.startswith("iot_onboarding:") for row in contents(registry, record=True)) == 4
+
+
 def test_what_is_older_than_ninety_days_is_not_told(registry: Registry) -> None:
     note(registry, device="old")
     registry.store.clock.advance(KEPT_S + 1)

@@ -21,7 +21,7 @@ from hedgerow.services.iot.provisioning_templates.model import FLEET, JUST_IN_TI
 from hedgerow.services.iot.vending import (
     OVER,
     Secrets,
-    Throttle,
+    Throttles,
     VendingFlows,
     VendingFollowUps,
     VendingOperations,
@@ -29,7 +29,7 @@ from hedgerow.services.iot.vending import (
 )
 from hedgerow.services.iot.vending.errors import AlreadyIssued, DeviceUnknown, NotAccepted, TooMany, Unfit
 from hedgerow.services.iot.vending.flows import TOPIC, WAITING
-from hedgerow.services.iot.vending.model import APPROVED_S, MOST_IMPORTED, PENDING_S
+from hedgerow.services.iot.vending.model import APPROVED_S, MOST_GUESSES, MOST_IMPORTED, PENDING_S, Throttle
 from hedgerow.store import FollowUp, Tx
 from tests.support.clock import FakeClock
 from tests.support.registry import Registry, contents
@@ -74,7 +74,7 @@ class Bench:
             accounts=self,
             first_account=CALLER.account,
             secrets=secrets,
-            throttle=Throttle(registry.store.clock),
+            throttles=Throttles(registry.store.clock),
             authority=DeviceAuthority(authority=authority, clock=registry.store.clock, host_names=("cloud.test",)),
             registrar=VendingRegistrar(
                 stores=Stores(),
@@ -272,6 +272,32 @@ def test_an_address_that_asks_too_often_is_told_to_ask_later(bench: Bench) -> No
     bench.ask()
 
 
+def test_a_serial_number_is_not_looked_at_when_too_many_tokens_are_guessed_for_it(bench: Bench) -> None:
+    bench.imported(*({"serialNumber": serial, "token": "1234"} for serial in ("4711", "4712")))
+    for number in range(MOST_GUESSES + 10):  # some come back while they are guessed
+        with pytest.raises(ServiceError):
+            bench.ask(token=str(number))
+        bench.store.clock.advance(2)
+
+    with pytest.raises(TooMany):
+        bench.ask(token="1234")
+    assert bench.ask("4712", token="1234")["status"] == "ISSUED"
+    bench.store.clock.advance(3600)
+    assert bench.ask(token="1234")["status"] == "ISSUED"
+
+
+def test_who_is_refused_again_and_again_does_not_fill_the_record(bench: Bench) -> None:
+    bench.imported({"serialNumber": "4711", "token": "t"})
+    for _ in range(20):
+        with pytest.raises(NotAccepted):
+            bench.ask(token="wrong")
+    bench.store.clock.advance(600)
+    with pytest.raises(NotAccepted):
+        bench.ask(token="wrong")
+
+    assert len(bench.registry.record()) == 2
+
+
 @pytest.mark.parametrize("bound", ["MOST_PENDING", "MOST_OF_ADDRESS"])
 def test_no_more_than_so_many_devices_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
     monkeypatch.setattr(f"hedgerow.services.iot.vending.flows.{bound}", 2)
@@ -351,6 +377,7 @@ def test_an_approval_needs_a_template_that_is_of_use_here(bench: Bench, name: st
     [
         (lambda bench: bench.deny("none"), DeviceUnknown),
         (lambda bench: bench.imported(), Unfit),
+        (lambda bench: bench.imported({"serialNumber": "1", "token": "t"}, expiresAt=1.0), Unfit),
         (lambda bench: bench.imported(*[{"serialNumber": "1", "token": "t"}] * (MOST_IMPORTED + 1)), Unfit),
         (lambda bench: bench.listed(nextToken="nonsense"), Unfit),
     ],
@@ -369,8 +396,8 @@ def test_who_has_its_certificate_is_not_denied_by_the_machine(bench: Bench) -> N
 
 
 def test_the_throttle_forgets_who_was_not_seen_for_longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hedgerow.services.iot.vending.model._ADDRESSES", 2)
-    throttle = Throttle(FakeClock())
+    monkeypatch.setattr("hedgerow.services.iot.vending.model._REMEMBERED", 2)
+    throttle = Throttle(FakeClock(), most=30, within_s=60)
     for _ in range(30):
         throttle.admits("a")
 
