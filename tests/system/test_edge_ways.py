@@ -171,6 +171,8 @@ def test_an_installer_with_the_documented_rights_provisions_a_core_and_goes_on_w
     grant(hedgerow_cloud, "iot:CreatePolicy", "iam:CreateRole", "iot:AddThingToThingGroup")
     refused = provisioned(root, region, user)
     before = iot.list_certificates()["certificates"]
+    grant(hedgerow_cloud, "iam:PassRole")
+    unpassed = provisioned(root, region, user)
     grant(hedgerow_cloud, "iot:AttachThingPrincipal")
     halfway = provisioned(root, region, user)
     grant(hedgerow_cloud)
@@ -181,7 +183,8 @@ def test_an_installer_with_the_documented_rights_provisions_a_core_and_goes_on_w
     assert before == []
     assert "the rights iot:AttachThingPrincipal are missing" in halfway.stderr
     assert (done.returncode, again.returncode) == (0, 0), done.stderr + again.stderr
-    assert "role GreengrassV2TokenExchangeRole: made" in halfway.stdout
+    assert "the rights iam:PassRole are missing" in unpassed.stderr
+    assert "role GreengrassV2TokenExchangeRole: made" in unpassed.stdout
     assert "role GreengrassV2TokenExchangeRole: there" in done.stdout
     (certificate,) = iot.list_certificates()["certificates"]
     assert iot.list_thing_principals(thingName="core-1")["principals"] == [certificate["certificateArn"]]

@@ -9,7 +9,6 @@ the cloud (`edge_resources.py`), the configuration and the service (`edge/instal
 
 import json
 import os
-import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from hedgerow.base.errors import Unusable
 from hedgerow.base.files import Files
+from hedgerow.base.ids import RandomIds
 from hedgerow.cli.edge_resources import Resources, Say, Wanted
 from hedgerow.cli.target import target
 from hedgerow.edge.configuration import NUCLEUS
@@ -139,7 +139,7 @@ class _Provisioning:
         known = self._record.get("thingName", "")
         if known and options.thing not in ("", known):
             raise Unusable(f"{self._root} was begun for the thing {known}, not {options.thing}; use another folder")
-        thing = known or options.thing or stated_name or f"GreengrassV2IotThing_{uuid.uuid4()}"  # noqa: TID251  # a command has no ids handed in
+        thing = known or options.thing or stated_name or f"GreengrassV2IotThing_{RandomIds().uuid()}"
         names = {"group": options.group, "policy": options.policy, "role": options.role, "alias": options.alias}
         return Wanted(thing=thing, **{name: value for name, value in names.items() if value})
 

@@ -26,6 +26,7 @@ from hedgerow.edge.enrolment import IDENTITY
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.pkcs11.settings import exposed
 from hedgerow.edge.pkcs11.uri import CERTIFICATE, KeyPlace, Pkcs11Uri
+from hedgerow.edge.ready_made import common_name
 from hedgerow.edge.settings import EdgeSettings, configuration_text
 from hedgerow.edge.state import State, recall
 from hedgerow.edge.trouble import Trouble
@@ -108,7 +109,7 @@ def planned(wish: Wish, *, host_name: Callable[[], str] = socket.gethostname) ->
     read = configuration.read(text, root=layout.root, name=name)
     there = wish.made | _used(read, layout)
     missing = [f"there is no file {path}" for path in _needed(read) if path not in there and not path.is_file()]
-    faults = [*missing, *_user_faults(read.default_user), *_plugin_faults(wish.plugins)]
+    faults = [*missing, *_name_faults(read), *_user_faults(read.default_user), *_plugin_faults(wish.plugins)]
     faults += _token_faults(read, name, there)
     if wish.service:
         faults += _service_faults(wish.units / UNIT, _command(layout.root))
@@ -185,6 +186,20 @@ def _over(document: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]
         inner = result.get(found)
         result[found] = _over(inner if isinstance(inner, dict) else {}, value) if isinstance(value, Mapping) else value
     return result
+
+
+def _name_faults(read: Configuration) -> list[str]:
+    """A ready-made certificate must say the thing's name when nothing else does."""
+    if read.given is None or read.given.thing_name:
+        return []
+    certificate = read.given.certificate
+    if not isinstance(certificate, Path) or not certificate.is_file():  # one in a token is read when the edge starts
+        return []
+    try:
+        common_name(certificate)
+    except Trouble as trouble:
+        return [str(trouble)]
+    return []
 
 
 def _used(read: Configuration, layout: Layout) -> frozenset[KeyPlace]:

@@ -51,7 +51,7 @@ class VendingEnrolment:
         said = {"serialNumber": serial, "token": token, "certificateSigningRequest": request}
         if vending.account:
             said["accountId"] = vending.account
-        after_s = 0.0
+        after_s: float | None = None
         async with aclosing(self._answers(said)) as answers:
             async for answer in answers:
                 _check(answer, serial)
@@ -59,6 +59,8 @@ class VendingEnrolment:
                     return await self._kept(answer, key)
                 after_s = _retry_after(answer)
                 self._wait(serial)
+        if after_s is None:
+            raise Trouble(f"the vending machine {vending.endpoint} ended the connection without an answer")
         raise Waits(f"device {serial} waits for its approval", after_s=after_s)
 
     def _wait(self, serial: str) -> None:

@@ -1,8 +1,9 @@
 """The line to the vending machine: a WebSocket that stays open while the device waits, or one request by HTTPS.
 
 `answers()` gives every answer in turn, as a mapping with the members of the documented answers and `statusCode`. By
-HTTPS it is one; by WebSocket what follows a PENDING comes by itself, as soon as somebody has decided. Where no
-WebSocket is offered (a proxy, too many open) it asks by HTTPS. Leaves to others: what the answers mean (`vending.py`).
+HTTPS it is one; by WebSocket what follows a PENDING comes by itself, as soon as somebody has decided, so that nothing
+says when to ask again. Where no WebSocket is offered (a proxy, too many open) it asks by HTTPS. Leaves to others: what
+the answers mean (`vending.py`).
 """
 
 import asyncio
@@ -48,14 +49,14 @@ class Line:
         self._ping_every = ping_every_s
 
     async def answers(self, said: Said) -> AsyncGenerator[dict[str, Any], None]:
-        """Ask, and give the answers as they come; raise Trouble when the line fails or ends."""
+        """Ask, and give the answers as they come, until the cloud ends the line; raise Trouble when it fails."""
         context = await asyncio.to_thread(trusting, self._root_ca)
         if self._by_socket:
             try:
                 async with self._opened(context) as talk:
                     async for answer in talk.answers(said):
                         yield answer
-                raise Trouble(f"{self._endpoint} ended the connection")
+                return
             except NoSocket as reason:
                 _log.info("asking by HTTPS", extra={"fields": {"cause": str(reason)}})
         yield await asyncio.to_thread(self._posted, context, said)
@@ -146,7 +147,9 @@ class _Talk:
             for event in events:
                 match event:
                     case Text(text=text):
-                        yield _object(text)
+                        answer = _object(text)
+                        answer.pop("retryAfterSeconds", None)
+                        yield answer
                     case Closed():
                         return
                     case Opened() | Declined() | Pong():

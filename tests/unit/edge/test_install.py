@@ -242,3 +242,44 @@ def test_an_edge_does_not_start_from_a_file_with_a_pin_that_others_can_read(
 
     assert result.exit_code == 2
     assert f"chmod 600 {config}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "system", "words"),
+    [
+        ("press-7", "system: {certificateFilePath: %s, privateKeyPath: %s}", ""),
+        ("not a thing's", "system: {certificateFilePath: %s, privateKeyPath: %s}", "system.thingName is missing"),
+        ("not a thing's", "system: {thingName: T, certificateFilePath: %s, privateKeyPath: %s}", ""),
+        ("x", "system: {certificateFilePath: %s, privateKeyPath: none.key}", "there is no file"),
+    ],
+)
+def test_a_ready_made_certificate_is_looked_at_before_anything_is_written(
+    tmp_path: Path, config: Path, pki: Pki, name: str, system: str, words: str
+) -> None:
+    files = tuple(map(str, pki.device.issue(tmp_path, name)))
+    nucleus = config.read_text().partition("  aws.greengrass.Fleet")[0]
+    text = system % files[: system.count("%s")]
+    config.write_text(f"{nucleus}{text.replace('}', f', rootCaPath: {pki.root_ca}}}')}\n")
+
+    result = installed(tmp_path / "edge", config)
+
+    assert (result.exit_code == 0) is not bool(words), result.output
+    assert words in result.stderr
+    assert (tmp_path / "edge").exists() is not bool(words)
+
+
+def test_the_files_that_the_vending_machine_is_told_from_must_be_there(tmp_path: Path, config: Path, pki: Pki) -> None:
+    nucleus = config.read_text().partition("  aws.greengrass.Fleet")[0]
+    said = f"{{serialNumberPath: {tmp_path}/serial, tokenPath: {tmp_path}/token}}"
+    config.write_text(
+        f"{nucleus}  hedgerow.VendingMachine: {{configuration: {said}}}\nsystem: {{rootCaPath: {pki.root_ca}}}\n"
+    )
+    (tmp_path / "token").write_text("printed")
+
+    refused = installed(tmp_path / "edge", config)
+    (tmp_path / "serial").write_text("4711")
+    done = installed(tmp_path / "edge", config)
+
+    assert f"there is no file {tmp_path}/serial" in refused.stderr
+    assert "token" not in refused.stderr
+    assert done.exit_code == 0, done.output

@@ -43,7 +43,9 @@ class Machine:
         self.asked.append(said)
         self.on_asked()
         if self.before:
-            yield dict(self.before.pop(0))
+            answer = dict(self.before.pop(0))
+            if answer:
+                yield answer
             return
         request = x509.load_pem_x509_csr(said["certificateSigningRequest"].encode())
         key = request.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -128,6 +130,7 @@ def test_who_waits_is_told_how_long_and_asks_again_with_the_same_key(tmp_path: P
         ({"statusCode": 403, "errorType": "AccessDeniedException"}, NotLetIn, "does not accept device 4711", True),
         ({"statusCode": 400, "message": "weak key"}, Trouble, "cannot use what device 4711 says: weak key", True),
         ({"statusCode": 429, "message": "Too many"}, Trouble, "too much to do", False),
+        ({}, Trouble, "ended the connection without an answer", False),
         ({"statusCode": 503}, Trouble, "of no use: 503", False),
         ({"statusCode": 200, "status": "SHIPPED"}, Trouble, "of no use: 200", False),
         ({"statusCode": 200, "status": "ISSUED", "certificatePem": "x"}, Trouble, "not for this device's key", True),
