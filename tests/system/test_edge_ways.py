@@ -84,6 +84,30 @@ def test_an_edge_waits_at_the_vending_machine_and_is_served_when_it_is_approved_
     assert [each["certificateId"] for each in issued] == [principal.rpartition("/")[2]]
 
 
+@pytest.mark.spec("AL-57", "AL-62")
+def test_an_edge_that_was_approved_before_is_served_by_https_once_it_shows_the_right_token(
+    hedgerow_cloud: TestCloud, tmp_path: Path, edges: list[Edge]
+) -> None:
+    set_up(hedgerow_cloud)
+    own = hedgerow_cloud.client("hedgerow")
+    entry = {"serialNumber": "4712", "token": "printed", "parameters": {"ThingName": "site-02"}}
+    own.import_vending_devices(templateName=parts.TEMPLATE, devices=[entry])
+    token = tmp_path / "token"
+    token.write_text("misread\n")
+    said = {"serialNumber": "4712", "tokenPath": str(token), "accountId": hedgerow_cloud.account, "connection": "HTTPS"}
+    approved = edge(hedgerow_cloud, tmp_path / "box", {}, VendingMachine=said)
+    edges.append(approved)
+
+    approved.start()
+    approved.says("does not accept device 4712 with this token", within_s=SOON_S)
+    token.write_text("printed\n")
+
+    approved.says("enrolled as site-02", within_s=SOON_S)
+    assert all(each["permanent"] for each in approved.logged("not enrolled"))
+    attempts = own.list_onboarding_attempts()["attempts"]
+    assert {(each["way"], each["outcome"]) for each in attempts} == {("VENDING", "REFUSED"), ("VENDING", "ACCEPTED")}
+
+
 @pytest.mark.spec("AL-31", "AL-35", "AL-41")
 def test_an_edge_with_a_certificate_of_a_factory_is_cut_once_and_then_let_in_under_its_common_name(
     hedgerow_cloud: TestCloud, tmp_path: Path, edges: list[Edge]

@@ -8,6 +8,7 @@ Spec: AWS IoT Core, "Device provisioning MQTT API"; Greengrass V2, "Fleet provis
 
 import asyncio
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.base.clock import Clock
@@ -132,7 +133,7 @@ class Enrolment:
 
     async def _certificate(self, link: Link, key: "Key") -> dict[str, Any]:
         if self._claim.csr is not None:
-            request = await asyncio.to_thread(self._claim.csr.read_text, "ascii")
+            request = await asyncio.to_thread(_ready_request, self._claim.csr, key)
         else:
             request = await asyncio.to_thread(request_for, key)
         answer = await self._ask(link, CREATE, {"certificateSigningRequest": request})
@@ -206,6 +207,22 @@ class Enrolment:
         if isinstance(status, int) and (status == 429 or status >= 500):
             return Trouble(f"the cloud cannot enrol this device now: {code} {text}".rstrip())
         return Trouble(f"the cloud refuses to enrol this device: {code}: {text}", permanent=True)
+
+
+def _ready_request(path: Path, key: "Key") -> str:
+    """Answer the signing request that was made before, for this key; raise Trouble, naming the file. Blocks."""
+    from cryptography import x509
+
+    try:
+        text = path.read_text("ascii")
+        request = x509.load_pem_x509_csr(text.encode())
+    except OSError as error:
+        raise Trouble(f"cannot read {path}: {error.strerror}", permanent=True) from error
+    except ValueError as error:
+        raise Trouble(f"{path} holds no certificate signing request", permanent=True) from error
+    if request.public_key() != key.public_key():
+        raise Trouble(f"the request in {path} is for another key than the one in csrPrivateKeyPath", permanent=True)
+    return text
 
 
 def _object(message: Publish) -> dict[str, Any]:

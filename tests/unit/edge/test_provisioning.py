@@ -3,11 +3,15 @@
 import asyncio
 import stat
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from hedgerow.base.files import RealFiles
+from hedgerow.edge.identity import key_at, request_for
 from hedgerow.edge.state import State
 from tests.unit.edge.conftest import Site
 from tests.unit.edge.enrolling import CREATE, PROVISION, accept_enrolments, configuration_text
@@ -234,6 +238,61 @@ def test_a_certificate_for_another_key_is_not_taken(site: Site, pki: Pki) -> Non
 
     asyncio.run(scenario())
     assert "not for this device's key" in site.said
+
+
+def ready(site: Site, folder: Path, *, request: bytes | None) -> bytes:
+    """Have a key and a request that were made before; answer the key."""
+    key = key_at(folder / "ready.key", RealFiles())
+    text = request_for(key).encode() if request is None else request
+    if text:
+        (folder / "ready.csr").write_bytes(text)
+    more = f"csrPath: {folder}/ready.csr, csrPrivateKeyPath: {folder}/ready.key"
+    site.text = lambda peer: configuration_text(site.pki, peer.port).replace(
+        "templateParameters:", f"{more.replace(', ', chr(10) + '      ')}\n      templateParameters:"
+    )
+    return (folder / "ready.key").read_bytes()
+
+
+@pytest.mark.spec("AL-50")
+def test_a_device_enrols_with_a_key_and_a_request_that_were_made_before(site: Site, pki: Pki, tmp_path: Path) -> None:
+    key = ready(site, tmp_path, request=None)
+
+    async def scenario() -> None:
+        async with running(pki.listener()) as peer:
+            requests = accept_enrolments(peer, pki)
+            await runs_until(site, peer, lambda: is_online(peer))
+            assert requests == [(tmp_path / "ready.csr").read_text()]
+
+    asyncio.run(scenario())
+    assert (tmp_path / "ready.key").read_bytes() == key
+    assert not (site.root / "privKey.key").exists()
+
+
+@pytest.mark.parametrize(
+    ("request_pem", "words"),
+    [
+        (b"", "cannot read"),
+        (b"nonsense", "holds no certificate signing request"),
+        (request_for(ec.generate_private_key(ec.SECP256R1())).encode(), "is for another key than the one in csrPriv"),
+    ],
+)
+def test_a_request_that_does_not_go_with_its_key_is_named_and_nothing_is_asked(
+    site: Site, pki: Pki, tmp_path: Path, request_pem: bytes, words: str
+) -> None:
+    ready(site, tmp_path, request=request_pem)
+
+    async def scenario() -> None:
+        async with running(pki.listener()) as peer, site.built(peer) as edge, asyncio.TaskGroup() as tasks:
+            requests = accept_enrolments(peer, pki)
+            task = tasks.create_task(edge.run())
+            async with asyncio.timeout(5):
+                while words not in site.said:
+                    await asyncio.sleep(0.01)
+            task.cancel()
+            assert requests == []
+
+    asyncio.run(scenario())
+    assert str(tmp_path / "ready.csr") in site.said
 
 
 def test_the_claims_key_that_is_missing_is_named(site: Site, pki: Pki) -> None:
