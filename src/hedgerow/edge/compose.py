@@ -19,7 +19,7 @@ from hedgerow.base.log import get_logger
 from hedgerow.edge import configuration
 from hedgerow.edge.backoff import Backoff
 from hedgerow.edge.configuration import Configuration
-from hedgerow.edge.enrolment import Way, enrolled, known_identity, tried
+from hedgerow.edge.enrolment import USED, Way, enrolled, known_identity, tried
 from hedgerow.edge.identity import Identity
 from hedgerow.edge.keys import Keys
 from hedgerow.edge.layout import Layout
@@ -29,7 +29,7 @@ from hedgerow.edge.provisioning import Enrolment
 from hedgerow.edge.ready_made import ReadyMade
 from hedgerow.edge.rotation import current
 from hedgerow.edge.settings import EdgeSettings, configuration_text
-from hedgerow.edge.state import State
+from hedgerow.edge.state import State, recall
 from hedgerow.edge.used_claim import removed
 from hedgerow.edge.vending import VendingEnrolment
 from hedgerow.edge.vending_line import Line
@@ -86,7 +86,8 @@ class Edge:
     async def _leave_claim(self) -> None:
         if self.settings.claim is None:
             return
-        gone = await asyncio.to_thread(removed, self.settings.claim, self.layout.root, self._files)
+        used: str = await self._state.read(lambda c: recall(c, USED)) or ""
+        gone = await asyncio.to_thread(removed, self.settings.claim, used, self.layout.root, self._files)
         if gone:
             _log.info("the claim is removed", extra={"fields": {"files": [str(path) for path in gone]}})
             self._console.say(f"the claim has done its work and is removed: {', '.join(map(str, gone))}")

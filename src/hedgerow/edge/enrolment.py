@@ -19,6 +19,7 @@ from hedgerow.edge.trouble import Trouble
 IDENTITY = "identity"
 PENDING = "enrolment"
 """What a way has got so far and would otherwise have to ask for again."""
+USED = "used claim"
 _log = get_logger("edge.enrolment")
 
 
@@ -52,14 +53,24 @@ async def known_identity(state: State) -> Identity | None:
 
 
 async def keep(
-    identity: Identity, certificate_pem: str, configuration: dict[str, Any], *, state: State, files: Files
+    identity: Identity,
+    certificate_pem: str,
+    configuration: dict[str, Any],
+    *,
+    state: State,
+    files: Files,
+    claim: str = "",
 ) -> Identity:
-    """Have the certificate on the medium, then switch to the identity, in one step; answer it."""
+    """Have the certificate on the medium, then switch to the identity, in one step; answer it.
+
+    `claim` stands for the claim that it took, which has done its work then.
+    """
     await asyncio.to_thread(files.write_durably, Path(identity.certificate), certificate_pem.encode(), mode=0o644)
 
     def step(connection: Any) -> None:
         remember(connection, IDENTITY, identity.as_values())
         remember(connection, "device configuration", configuration)
+        remember(connection, USED, claim)
         forget(connection, PENDING)
 
     await state.write(step)

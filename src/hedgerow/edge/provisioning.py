@@ -24,6 +24,7 @@ from hedgerow.edge.keys import Keys
 from hedgerow.edge.link import Link, opened
 from hedgerow.edge.state import State, forget, recall, remember
 from hedgerow.edge.trouble import NotLetIn, Trouble, ungrouped
+from hedgerow.edge.used_claim import sign_of
 
 if TYPE_CHECKING:
     from hedgerow.edge.identity import Key
@@ -156,8 +157,14 @@ class Enrolment:
             private_key=claim.csr_private_key or claim.new_private_key,
             certificate_id=pending["certificateId"],
         )
-        configuration = answer.get("deviceConfiguration") or {}
-        return await keep(identity, pending["certificatePem"], configuration, state=self._state, files=self._files)
+        return await keep(
+            identity,
+            pending["certificatePem"],
+            answer.get("deviceConfiguration") or {},
+            state=self._state,
+            files=self._files,
+            claim=await asyncio.to_thread(sign_of, claim),
+        )
 
     async def _client_id(self) -> str:
         if self._claim.device_id:

@@ -48,6 +48,13 @@ class Section:
             return default
         return str(value).strip() or default
 
+    def literal(self, name: str) -> str:
+        """Answer a text that must stay as it was written: YAML makes another number of 0047, and of 12:30."""
+        value = self._take(name)
+        if value is not None and not isinstance(value, str):
+            self._report.wrong.append(f"{self._name(name)} must be in quotes")
+        return value.strip() if isinstance(value, str) else ""
+
     def required(self, name: str) -> str:
         value = self.text(name)
         if not value:

@@ -1,10 +1,12 @@
 """What becomes of a claim once the device is somebody: it is removed, so that who gets the device gets no claim.
 
-Only what lies below the edge's own folder is its own; a claim elsewhere may be others', too, and stays. It comes after
-the switch to the identity, and is done again at every start until it is done: a power cut leaves at worst a claim that
-is not used any more. Leaves to others: what a claim is good for (`provisioning.py`).
+Only what lies below the edge's own folder is its own; a claim elsewhere may be others', too, and stays, as does one
+that was put there later. It comes after the switch to the identity, and is done again at every start until it is done:
+a power cut leaves at worst a claim that is not used any more. Leaves to others: what a claim is good for
+(`provisioning.py`).
 """
 
+import hashlib
 from pathlib import Path
 
 from hedgerow.base.errors import Unavailable
@@ -15,10 +17,22 @@ from hedgerow.edge.configuration import Claim
 _log = get_logger("edge.provisioning")
 
 
-def removed(claim: Claim, root: Path, files: Files) -> list[Path]:
-    """Remove the claim's key, then its certificate; answer what was removed now. Never fails. Blocks."""
+def sign_of(claim: Claim) -> str:
+    """Answer what a claim is known by later, "" when its certificate cannot be read. Blocks."""
+    try:
+        return hashlib.sha256(claim.certificate.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def removed(claim: Claim, used: str, root: Path, files: Files) -> list[Path]:
+    """Remove the claim's key, then its certificate, if it is the one that was used; answer what was removed now.
+
+    Never fails. Blocks.
+    """
     gone: list[Path] = []
-    places = [] if claim.keep else [claim.private_key, claim.certificate]
+    stays = claim.keep or not used or sign_of(claim) != used
+    places = [] if stays else [claim.private_key, claim.certificate]
     for place in places:
         if not (isinstance(place, Path) and place.is_file()):
             continue

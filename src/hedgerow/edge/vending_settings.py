@@ -64,7 +64,7 @@ def vending_of(section: Section, root: Path, https: Endpoint, report: Report) ->
         else https,
         serial=serial,
         token=token,
-        account=section.text("accountId"),
+        account=section.literal("accountId"),
         by_socket=section.choice("connection", "WebSocket", ("WebSocket", "HTTPS")) == "WebSocket",
         new_certificate=file_at(root, section.text("certificatePath", "thingCert.crt"), report),
         new_private_key=place_at(root, section.text("privateKeyPath", "privKey.key"), report),
@@ -72,10 +72,11 @@ def vending_of(section: Section, root: Path, https: Endpoint, report: Report) ->
 
 
 def _said(section: Section, name: str, root: Path, report: Report) -> Said:
-    text, file = section.text(name), section.text(f"{name}Path")
+    wrong = len(report.wrong)
+    text, file = section.literal(name), section.text(f"{name}Path")
     where = f"services.{VENDING}.configuration"
     if text and file:
         report.wrong.append(f"{where} needs {name} or {name}Path, not both")
-    if not text and not file:
+    if not text and not file and len(report.wrong) == wrong:
         report.missing.append(f"{where}.{name} (or {name}Path)")
     return Said(text=text, file=path_below(root, file) if file else None)

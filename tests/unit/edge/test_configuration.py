@@ -117,7 +117,7 @@ services:
   aws.greengrass.Nucleus:
     configuration: {awsRegion: r, iotDataEndpoint: cloud.local, greengrassDataPlanePort: 9443}
   hedgerow.VendingMachine:
-    configuration: {serialNumberPath: /sys/serial, token: printed, accountId: 123456789012, connection: https}
+    configuration: {serialNumberPath: /sys/serial, token: printed, accountId: "123456789012", connection: https}
 """
 
 
@@ -145,6 +145,7 @@ def test_the_vending_machine_is_asked_where_the_data_plane_is_unless_another_pla
         ),
         (("token: printed", "token: a, tokenPath: b"), "needs token or tokenPath, not both"),
         (("token: printed", "token: a, endpoint: 'a b:c:d'"), "VendingMachine.configuration.endpoint must be a host"),
+        (("serialNumberPath: /sys/serial", "serialNumber: 0047"), r"used: services\S+.serialNumber must be in quotes$"),
         (("connection: https", "connection: pigeon"), "connection must be one of WebSocket, HTTPS"),
     ],
 )
@@ -154,7 +155,7 @@ def test_what_is_wrong_about_the_vending_machine_is_named(change: tuple[str, str
 
 
 READY = "\nsystem: {certificateFilePath: c, privateKeyPath: k}\n"
-VENDING = "\n  hedgerow.VendingMachine: {configuration: {serialNumber: 1, token: t}}\n"
+VENDING = "\n  hedgerow.VendingMachine: {configuration: {serialNumber: '1', token: t}}\n"
 
 
 @pytest.mark.spec("AL-41")

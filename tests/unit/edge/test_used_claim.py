@@ -8,7 +8,7 @@ from hedgerow.base.errors import Unavailable
 from hedgerow.base.files import RealFiles
 from hedgerow.edge.configuration import Claim
 from hedgerow.edge.endpoint import Endpoint
-from hedgerow.edge.used_claim import removed
+from hedgerow.edge.used_claim import removed, sign_of
 
 
 def claim(folder: Path) -> Claim:
@@ -34,8 +34,9 @@ class ReadOnly(RealFiles):
 @pytest.mark.spec("AL-54")
 def test_a_claim_in_the_edges_own_folder_is_removed_key_and_all_once(tmp_path: Path) -> None:
     used = claim(tmp_path / "edge" / "claim")
+    sign = sign_of(used)
 
-    first, second = (removed(used, tmp_path / "edge", RealFiles()) for _ in range(2))
+    first, second = (removed(used, sign, tmp_path / "edge", RealFiles()) for _ in range(2))
 
     assert (first, second) == ([used.private_key, used.certificate], [])
     assert not used.certificate.with_name("claim.key").exists()
@@ -46,7 +47,17 @@ def test_a_claim_that_others_may_use_or_that_is_to_be_kept_stays(tmp_path: Path,
     used = claim(tmp_path / "shared" if elsewhere else tmp_path / "edge" / "claim")
     used = replace(used, keep=not elsewhere)
 
-    assert removed(used, tmp_path / "edge", RealFiles()) == []
+    assert removed(used, sign_of(used), tmp_path / "edge", RealFiles()) == []
+    assert used.certificate.with_name("claim.key").exists()
+
+
+def test_another_claim_that_was_put_there_later_stays(tmp_path: Path) -> None:
+    used = claim(tmp_path / "edge" / "claim")
+    sign = sign_of(used)
+    used.certificate.write_text("another")
+
+    assert removed(used, sign, tmp_path / "edge", RealFiles()) == []
+    assert removed(used, "", tmp_path / "edge", RealFiles()) == []
     assert used.certificate.with_name("claim.key").exists()
 
 
@@ -57,7 +68,7 @@ def test_a_path_that_leads_out_of_the_edges_folder_is_elsewhere(tmp_path: Path) 
     inside = tmp_path / "edge" / "claim"
     linked = replace(used, certificate=inside / "claim.pem", private_key=inside / "claim.key")
 
-    assert removed(linked, tmp_path / "edge", RealFiles()) == []
+    assert removed(linked, sign_of(linked), tmp_path / "edge", RealFiles()) == []
     assert used.certificate.with_name("claim.key").exists()
 
 
@@ -65,6 +76,6 @@ def test_a_disk_that_cannot_be_written_costs_no_identity(tmp_path: Path, caplog:
     used = claim(tmp_path / "edge")
 
     with caplog.at_level(logging.WARNING, "hedgerow.edge.provisioning"):
-        assert removed(used, tmp_path / "edge", ReadOnly()) == []
+        assert removed(used, sign_of(used), tmp_path / "edge", ReadOnly()) == []
 
     assert [record.getMessage() for record in caplog.records] == ["the claim stays"] * 2
