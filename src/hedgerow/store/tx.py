@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from hedgerow.core.events import Event
 from hedgerow.store.schema import metadata
+from hedgerow.store.short_way import short_way
 
 follow_ups = Table(
     "follow_up",
@@ -80,10 +81,11 @@ class Answer:
 class Tx:
     """One open transaction. Operations never open, commit or nest one themselves."""
 
-    __slots__ = ("_connection", "now", "scheduled")
+    __slots__ = ("_connection", "_short", "now", "scheduled")
 
     def __init__(self, connection: Connection, now: float) -> None:
         self._connection = connection
+        self._short = short_way(connection)
         self.now = now
         """The clock reading at the start, seconds since the epoch."""
         self.scheduled: dict[str, float] | None = None
@@ -91,19 +93,24 @@ class Tx:
 
     def all(self, statement: Executable, **values: Any) -> Sequence[Row[Any]]:
         """Run a statement and answer all its rows."""
-        return self._connection.execute(statement, values).all()
+        plan = None if self._short is None else self._short.plan(statement, values)
+        return self._connection.execute(statement, values).all() if plan is None else plan.all(values)
 
     def one(self, statement: Executable, **values: Any) -> Row[Any] | None:
         """Run a statement and answer its first row, or None."""
-        return self._connection.execute(statement, values).first()
+        plan = None if self._short is None else self._short.plan(statement, values)
+        return self._connection.execute(statement, values).first() if plan is None else plan.one(values)
 
     def run(self, statement: Executable, **values: Any) -> int:
         """Run a statement that changes rows and answer how many it changed."""
-        return self._connection.execute(statement, values).rowcount
+        plan = None if self._short is None else self._short.plan(statement, values)
+        return self._connection.execute(statement, values).rowcount if plan is None else plan.run(values)
 
     def run_many(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
         """Run a statement once for each row."""
-        if rows:
+        if len(rows) == 1:
+            self.run(statement, **rows[0])
+        elif rows:
             self._connection.execute(statement, rows)
 
     def follow_up(
@@ -125,11 +132,11 @@ class Tx:
             self.scheduled[kind] = due
         common = {"account": account, "kind": kind, "due_at": due, "attempts": 0, "dead": 0}
         values = [{**common, "key": key, "body": json.dumps(body)} for key, body in rows]
-        self._connection.execute(_INSERT, values if len(values) > 1 else values[0])
+        self.run_many(_INSERT, values)
 
     def cancel_follow_ups(self, kind: str, *, account: str, key: str) -> None:
         """Forget what was to happen later (a timer that is no longer wanted)."""
-        self._connection.execute(_CANCEL, {"account_": account, "kind_": kind, "key_": key})
+        self.run(_CANCEL, account_=account, kind_=kind, key_=key)
 
     def take_follow_ups(self, kind: str, *, account: str, limit: int) -> Sequence[Mapping[str, Any]]:
         """Take over others of the kind that are due and never failed, the oldest first: answer their bodies.
