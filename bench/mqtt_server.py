@@ -1,7 +1,6 @@
 """The gateway alone, as a server for `bench/mqtt.py`: python bench/mqtt_server.py FOLDER; prints its port."""
 
 import asyncio
-import gc
 import json
 import resource
 import ssl
@@ -9,6 +8,7 @@ import sys
 from pathlib import Path
 
 from hedgerow.base.clock import SystemClock
+from hedgerow.base.collector import collect_rarely
 from hedgerow.base.ids import RandomIds
 from hedgerow.core.tls import Hello, Port, way_for
 from hedgerow.gateway.bus import DirectBus
@@ -85,8 +85,7 @@ async def main(folder: Path) -> None:
         ) as gateway,
         listen(gateway, by_protocol(context), host="127.0.0.1") as listener,
     ):
-        gc.collect()
-        gc.freeze()  # as the cloud does
+        collect_rarely()
         print(listener.ports[0], flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     print(json.dumps(gateway.statistics()), file=sys.stderr)

@@ -1,7 +1,6 @@
 """The cloud process: build, say that it is ready, wait for a signal, close."""
 
 import asyncio
-import gc
 import os
 import resource
 import signal
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hedgerow.base import log as logs
+from hedgerow.base.collector import collect_rarely
 from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.base.log import get_logger
@@ -63,8 +63,7 @@ async def _serve(settings: CloudSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with build(settings, os.environ) as cloud:
-        gc.collect()
-        gc.freeze()  # what was built stays: the collector need not look at it again
+        collect_rarely()
         _say_ready(settings, cloud)
         await stop.wait()
         log.info("the cloud stops")
