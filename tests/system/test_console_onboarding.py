@@ -133,6 +133,8 @@ def test_waiting_devices_appear_and_are_decided_about(cloud: TestCloud, tmp_path
         page.get_by_label("CSV file").set_input_files(listed)
         page.get_by_role("button", name="Import").click()
         page.get_by_text("1 device may have a certificate.").wait_for()
+        page.get_by_label("Devices").select_option("Approved")
+        page.get_by_role("button", name="Deny 4713").wait_for()
         answers = [vend(cloud, "4711", "printed", request), vend(cloud, "4712", "printed", request)]
         known = vend(cloud, "4713", "known", request)
         vend(cloud, "4714", "printed", request)

@@ -7,6 +7,7 @@ import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
+from itertools import islice
 from typing import Any, Final
 
 from hedgerow.base.errors import HedgerowError
@@ -43,12 +44,15 @@ class Template:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """A device at the vending machine."""
+    """A device at the vending machine, and what was decided about it."""
 
     serial: str
-    requested_at: float | None
-    address: str
-    expires_at: float | None
+    state: str = "PENDING"
+    requested_at: float | None = None
+    address: str = ""
+    template: str = ""
+    decided_at: float | None = None
+    decided_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,20 +112,21 @@ class Onboarding:
             expires_at=seconds(made["expiration"]) or 0.0,
         )
 
-    def waiting(self) -> list[Waiting]:
-        """Answer who waits at the vending machine, who came first first."""
-        found = []
-        for each in self._calls.pages("hedgerow", "list_vending_requests", "devices", state="PENDING", maxResults=100):
-            found.append(
-                Waiting(
-                    serial=each["serialNumber"],
-                    requested_at=seconds(each.get("requestedAt")),
-                    address=each.get("address", ""),
-                    expires_at=seconds(each.get("expiresAt")),
-                )
+    def waiting(self, state: str) -> list[Waiting]:
+        """Answer the devices at the vending machine in a state, who asked first first; at most MOST_WAITING."""
+        pages = self._calls.pages("hedgerow", "list_vending_requests", "devices", state=state, maxResults=100)
+        found = [
+            Waiting(
+                serial=each["serialNumber"],
+                state=each["state"],
+                requested_at=seconds(each.get("requestedAt")),
+                address=each.get("address", ""),
+                template=each.get("templateName", ""),
+                decided_at=seconds(each.get("decidedAt")),
+                decided_by=each.get("decidedBy", ""),
             )
-            if len(found) == MOST_WAITING:
-                break
+            for each in islice(pages, MOST_WAITING)
+        ]
         return sorted(found, key=lambda one: (one.requested_at or 0.0, one.serial))
 
     def approve(self, serial: str, template: str, parameters: Mapping[str, str]) -> None:

@@ -151,8 +151,19 @@ def certificate_rows(fleet: Fleet, name: str) -> list[dict[str, Any]]:
 
 
 def waiting_rows(waiting: Iterable[Waiting]) -> list[dict[str, Any]]:
-    """Answer the rows of the devices that wait."""
-    return [{"serial": one.serial, "asked": one.requested_at, "address": one.address} for one in waiting]
+    """Answer the rows of devices at the vending machine."""
+    return [
+        {
+            "serial": one.serial,
+            "asked": one.requested_at,
+            "address": one.address,
+            "note": " · ".join(part for part in (one.template, one.decided_by.rsplit(":", 1)[-1]) if part),
+            "decided": one.decided_at,
+            "approve": {"ISSUED": "Another one", "APPROVED": "Approve again"}.get(one.state, "Approve"),
+            "deny": one.state in ("PENDING", "APPROVED"),
+        }
+        for one in waiting
+    ]
 
 
 def parameters(text: str, *, thing: str = "") -> dict[str, str]:

@@ -6,7 +6,7 @@ import pytest
 
 from hedgerow.console.errors import Refused
 from hedgerow.console.onboarding import Doors, Onboarding, Template
-from hedgerow.console.views import attempt_rows, parameters
+from hedgerow.console.views import attempt_rows, parameters, waiting_rows
 from tests.unit.console.fakes import PERSON
 from tests.unit.console.test_api import Scripted, refused
 
@@ -124,3 +124,18 @@ def test_parameters_are_written_one_to_a_line() -> None:
     for wrong in ("Room", "=12"):
         with pytest.raises(Refused, match="NAME=VALUE"):
             parameters(wrong)
+
+
+def test_who_asked_first_is_shown_first_and_what_was_decided() -> None:
+    late = {"serialNumber": "a", "state": "APPROVED", "requestedAt": 1_800_000_060, "templateName": "fleet"}
+    by = "arn:aws:iam::111122223333:user/ann"
+    early = {"serialNumber": "b", "state": "ISSUED", "requestedAt": 1_800_000_000, "decidedBy": by, "decidedAt": 1}
+    work, calls = made({"devices": [late, early]})
+
+    rows = waiting_rows(work.waiting("APPROVED"))
+
+    assert [(row["serial"], row["note"], row["approve"], row["deny"]) for row in rows] == [
+        ("b", "user/ann", "Another one", False),
+        ("a", "fleet", "Approve again", True),
+    ]
+    assert calls.asked[0][1]["query_string"]["state"] == "APPROVED"

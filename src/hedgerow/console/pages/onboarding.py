@@ -13,7 +13,7 @@ from nicegui import ui
 
 from hedgerow.base.errors import HedgerowError
 from hedgerow.console import views
-from hedgerow.console.onboarding import Template
+from hedgerow.console.onboarding import MOST_WAITING, Template
 from hedgerow.console.pages.frame import Console, View, open_view, page, say, text
 from hedgerow.console.pages.tables import Column, Table
 
@@ -22,7 +22,13 @@ TABS: Final = ((PATH, "Claim"), (f"{PATH}/waiting", "Waiting"), (f"{PATH}/record
 OPEN_S: Final = 8.0  # a page is there by then, with or without what it asks for
 ASK_S: Final = 2.0
 RECORD_S: Final = 5.0
-NOBODY: Final = "No device waits. This page shows it as soon as one asks."
+STATES: Final = {"PENDING": "Waiting", "APPROVED": "Approved", "ISSUED": "With a certificate", "DENIED": "Denied"}
+NOBODY: Final = {
+    "PENDING": "No device waits. This page shows it as soon as one asks.",
+    "APPROVED": "No device is approved and without its certificate.",
+    "ISSUED": "No device has a certificate from here.",
+    "DENIED": "No device is denied.",
+}
 MAX_NAME: Final = 128
 RECORD: Final = (
     Column(name="at", label="When", kind="time"),
@@ -43,19 +49,27 @@ class ClaimForm(ui.element, component="claim.js"):
 
 
 class WaitingList(ui.element, component="waiting.js"):
-    """The devices that wait, and the decisions about them."""
+    """The devices in one state, those that wait at first, and the decisions about them."""
 
-    def __init__(self, names: list[dict[str, Any]], on_decide: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        names: list[dict[str, Any]],
+        *,
+        on_decide: Callable[[dict[str, Any]], Awaitable[None]],
+        on_state: Callable[[str], Awaitable[None]],
+    ) -> None:
         super().__init__()
         self._props["names"] = names
         self._props["rows"] = []
+        self._props["states"] = STATES
         self._props["nothing"] = "Not known yet."
         self.on("decide", lambda event: on_decide(event.args if isinstance(event.args, dict) else {}))
+        self.on("state", lambda event: on_state(event.args if event.args in STATES else "PENDING"))
 
-    def show(self, rows: list[dict[str, Any]]) -> None:
+    def show(self, rows: list[dict[str, Any]], *, nothing: str) -> None:
         """Show these rows."""
-        if self._props["nothing"] != NOBODY:
-            self._props["nothing"] = NOBODY
+        if self._props["nothing"] != nothing:
+            self._props["nothing"] = nothing
         if rows != self._props["rows"]:
             self._props["rows"] = rows
 
@@ -82,7 +96,7 @@ def add(console: Console) -> None:
         view = await open_view(console, request.scope, look=False)
         names, trouble = await _templates(view)
         with page(console, view, request.scope, path=PATH, title="Waiting devices", fleet=False):
-            _head(f"{PATH}/waiting", "Waiting devices", "Who asked the vending machine and nobody has decided about.")
+            _head(f"{PATH}/waiting", "Waiting devices", "Who asked at the vending machine, and what was decided.")
             _trouble(trouble)
             await _waiting(view, names)
 
@@ -122,6 +136,12 @@ async def _templates(view: View) -> tuple[list[dict[str, Any]], str]:
 
 async def _waiting(view: View, names: list[dict[str, Any]]) -> None:
     note = _trouble("")
+    state = "PENDING"
+
+    async def choose(chosen: str) -> None:
+        nonlocal state
+        state = chosen
+        await refresh()
 
     async def decide(asked: dict[str, Any]) -> None:
         said = {name: str(asked.get(name, "")) for name in ("serial", "template", "thing", "parameters")}
@@ -138,16 +158,19 @@ async def _waiting(view: View, names: list[dict[str, Any]]) -> None:
             table.done(f"{serial} {'may have a certificate' if approve else 'is denied'}.", good=True)
         await refresh()
 
-    table = WaitingList(names, decide)
+    table = WaitingList(names, on_decide=decide, on_state=choose)
 
     async def refresh() -> None:
+        wanted = state
         try:
-            rows = views.waiting_rows(await view.watch.desk.do(lambda work: work.waiting()))
+            found = await view.watch.desk.do(lambda work: work.waiting(wanted))
         except HedgerowError as error:
             _say_trouble(note, f"Who waits cannot be read: {error}")
-        else:
-            _say_trouble(note, "")
-            table.show(rows)
+            return
+        more = f"There are more: only {MOST_WAITING} are shown." if len(found) == MOST_WAITING else ""
+        _say_trouble(note, more)
+        if wanted == state:  # nothing else was chosen meanwhile
+            table.show(views.waiting_rows(found), nothing=NOBODY[wanted])
 
     await _at_first(refresh)
     _again(ASK_S, refresh)

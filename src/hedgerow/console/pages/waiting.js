@@ -1,4 +1,4 @@
-// The devices that wait at the vending machine, and what is decided about them. Rows are patched in place, so that what
+// The devices at the vending machine, those that wait first, and what is decided about them. Rows are patched in place, so that what
 // somebody writes into one stays while others come and go. A list's tokens go by POST, not through NiceGUI.
 export default {
   template: `
@@ -18,15 +18,21 @@ export default {
             spellcheck="false"></textarea>
         </label>
       </div>
+      <label class="field"><span>Devices</span>
+        <select v-model="state" @change="$emit('state', state)">
+          <option v-for="(word, name) in states" :key="name" :value="name">{{ word }}</option>
+        </select>
+      </label>
       <div class="panel">
-        <table aria-label="Waiting devices">
+        <table :aria-label="states[state]">
           <thead><tr><th scope="col">Serial number</th><th scope="col">Asked</th><th scope="col">From</th>
             <th scope="col">Thing's name</th><th scope="col">Decision</th></tr></thead>
           <tbody>
             <tr v-if="!rows.length" class="nothing"><td colspan="5">{{ nothing }}</td></tr>
             <tr v-for="row in rows" :key="row.serial">
               <td><span class="label" aria-hidden="true">Serial number</span>
-                <div class="cell"><code>{{ row.serial }}</code></div></td>
+                <div class="cell"><code>{{ row.serial }}</code>
+                  <span v-if="row.decided" class="sub">{{ row.note }}, {{ time(row.decided) }}</span></div></td>
               <td><span class="label" aria-hidden="true">Asked</span><div class="cell">{{ time(row.asked) }}</div></td>
               <td><span class="label" aria-hidden="true">From</span><div class="cell">{{ row.address }}</div></td>
               <td><span class="label" aria-hidden="true">Thing's name</span>
@@ -34,9 +40,9 @@ export default {
                   :aria-label="'Thing name for ' + row.serial" maxlength="128" autocapitalize="off" autocomplete="off"
                   spellcheck="false" @keydown.enter="decide(row, true)"></div></td>
               <td class="whole"><div class="cell buttons">
-                <button class="act" type="button" :aria-label="'Approve ' + row.serial"
-                  :disabled="asked[row.serial] || !template" @click="decide(row, true)">Approve</button>
-                <button class="act quiet" type="button" :aria-label="'Deny ' + row.serial"
+                <button class="act" type="button" :aria-label="row.approve + ' ' + row.serial"
+                  :disabled="asked[row.serial] || !template" @click="decide(row, true)">{{ row.approve }}</button>
+                <button v-if="row.deny" class="act quiet" type="button" :aria-label="'Deny ' + row.serial"
                   :disabled="asked[row.serial]" @click="decide(row, false)">Deny</button>
               </div></td>
             </tr>
@@ -60,8 +66,9 @@ export default {
     rows: { type: Array, default: () => [] },
     done: { type: Object, default: () => ({ words: "", good: true, count: 0 }) },
     nothing: String,
+    states: Object,
   },
-  data: () => ({ template: "", parameters: "", things: {}, asked: {}, busy: false, imported: { words: "", good: true } }),
+  data: () => ({ state: "PENDING", template: "", parameters: "", things: {}, asked: {}, busy: false, imported: { words: "", good: true } }),
   created() {
     this.template = (this.names.find((one) => one.enabled) || { name: "" }).name;
   },
