@@ -3,8 +3,10 @@
 They are flows, because what they touch is no database: live sessions. Source: AWS IoT API reference.
 """
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from heapq import nsmallest
 from typing import Any, Final
 
 from hedgerow.base.clock import Clock
@@ -16,6 +18,7 @@ from hedgerow.core.paging import Pager
 from hedgerow.core.request import Request
 from hedgerow.gateway.gateway import Gateway
 from hedgerow.gateway.ports import Bus, Cut
+from hedgerow.gateway.retained import Kept
 
 DEFAULT_PAGE: Final = 20
 
@@ -109,20 +112,31 @@ class ConnectionFlows:
         count, scope = request.get("maxResults", 200), f"ListRetainedMessages/{caller.account}"
         now = self._clock.now()
         after = self._pager.position(scope, request.get("nextToken")) or ""
-        rest = sorted(
-            (message.topic, len(message.payload), message.qos, kept_at)
-            for message, kept_at in self._gateway.retained(caller.account)
-            if message.topic > after and (message.expires_at or now) >= now
-        )
-        answer: dict[str, Any] = {
-            "retainedTopics": [
-                {"topic": topic, "payloadSize": size, "qos": qos, "lastModifiedTime": int(kept_at * 1000)}
-                for topic, size, qos, kept_at in rest[:count]
-            ]
-        }
+        account = self._gateway.router.accounts.get(caller.account)
+        if account is None:
+            return {"retainedTopics": []}
+        retained = account.retained
+        gone, topics = frozenset(retained.expired(now)), retained.topics()
+        rest = await asyncio.to_thread(_first, topics, after, gone, count + 1)  # of half a million it takes a while
+        found = [kept for topic in rest[:count] if (kept := retained.get(topic)) is not None]
+        answer: dict[str, Any] = {"retainedTopics": [_shown(kept) for kept in found]}
         if len(rest) > count:
-            answer["nextToken"] = self._pager.token(scope, rest[count - 1][0])
+            answer["nextToken"] = self._pager.token(scope, rest[count - 1])
         return answer
+
+
+def _first(topics: Sequence[str], after: str, gone: Collection[str], count: int) -> list[str]:
+    return nsmallest(count, (topic for topic in topics if topic > after and topic not in gone))
+
+
+def _shown(kept: Kept) -> Mapping[str, Any]:
+    message = kept.message
+    return {
+        "topic": message.topic,
+        "payloadSize": len(message.payload),
+        "qos": message.qos,
+        "lastModifiedTime": int(kept.at * 1000),
+    }
 
 
 def _user_properties(encoded: bytes) -> list[tuple[str, str]]:

@@ -8,20 +8,18 @@ A route is what publishing to one topic means at this moment; it is good as long
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from hedgerow.core.mqtt.limits import Limits
-from hedgerow.core.mqtt.properties import write_varint
-from hedgerow.core.mqtt.session import NO_LOCAL, QOS, RETAIN_AS_PUBLISHED, Session
-from hedgerow.core.mqtt.topics import matches, split_share
+from hedgerow.core.mqtt.session import IDENTIFIER, NO_LOCAL, QOS, RETAIN_AS_PUBLISHED, Session, identifier_of
+from hedgerow.core.mqtt.topics import split_share
 from hedgerow.core.mqtt.trie import Trie
-from hedgerow.gateway.ports import Message
+from hedgerow.gateway.retained import Retained
 
 if TYPE_CHECKING:
     from hedgerow.gateway.connection import Connection
 
 ROUTES: Final = 10_000  # cached per account; all are forgotten when there are more
-IDENTIFIER: Final = 8  # in a subscription's options, its identifier is above the bits of MQTT
 RETIRED: Final = 100_000  # past connections remembered per account
 
 
@@ -46,13 +44,6 @@ class Connectivity:
     disconnected_at: float | None = None
     disconnect_reason: str = "NONE"
     client_initiated: bool = False
-
-
-class Kept(NamedTuple):
-    """A retained message, and when it was kept."""
-
-    message: Message
-    at: float
 
 
 class Group:
@@ -121,7 +112,7 @@ class Account:
         self.connections: dict[str, Connection] = {}
         self._of_principal: dict[str, dict[Connection, None]] = {}
         self.groups: dict[str, Group] = {}
-        self.retained: dict[str, Kept] = {}
+        self.retained = Retained(by_wildcard=limits.retained_by_wildcard, parent_of_hash=limits.parent_of_hash)
         self.routes: dict[str, Route] = {}
         self.past: OrderedDict[str, Connectivity] = OrderedDict()
 
@@ -231,16 +222,6 @@ class Account:
         """Routes must be found again: somebody came, went, or may do other things than before."""
         self.tree.version += 1
 
-    def retained_for(self, topic_filter: str) -> list[Kept]:
-        """Answer the retained messages that a new subscription gets."""
-        if "+" not in topic_filter and "#" not in topic_filter:
-            kept = self.retained.get(topic_filter)
-            return [] if kept is None else [kept]
-        if not self._limits.retained_by_wildcard:
-            return []
-        upward = self._limits.parent_of_hash
-        return [kept for topic, kept in self.retained.items() if matches(topic_filter, topic, parent_of_hash=upward)]
-
     def retire(self, past: Connectivity) -> None:
         """Remember how a connection ended."""
         self.past[past.client_id] = past
@@ -253,12 +234,6 @@ def _both(one: int, other: int) -> int:
     """Answer the options of overlapping filters: the message comes once, and as far as any of them lets it."""
     rest = (one | other) & RETAIN_AS_PUBLISHED | one & other & NO_LOCAL
     return max(one & QOS, other & QOS) | rest
-
-
-def identifier_of(options: int) -> bytes:
-    """Answer the property that tells a receiver which subscription it was; none without an identifier."""
-    identifier = options >> IDENTIFIER
-    return b"\x0b" + write_varint(identifier) if identifier else b""
 
 
 def _split(topic_filter: str) -> tuple[str, str]:

@@ -27,6 +27,7 @@ from hedgerow.gateway.keeping import Sessions
 from hedgerow.gateway.lifecycle import Lifecycle
 from hedgerow.gateway.outbox import Outbox
 from hedgerow.gateway.ports import Control, Message
+from hedgerow.gateway.retained import Retrievals
 from hedgerow.gateway.routing import Router
 from hedgerow.gateway.traffic import Traffic
 
@@ -78,6 +79,7 @@ class Gateway:
         self.lifecycle = Lifecycle(self)
         self.commands = Commands(self)
         self.direct = Direct(self)
+        self.retrievals = Retrievals(self)
         self.router.receipted = self.direct.settled
         self.bus = hub.attach(name, self.router.on_message, self.commands.obey, self._changed)
         self.router.bus = self.bus
@@ -253,7 +255,7 @@ class Gateway:
     def retained(self, account: str) -> list[tuple[Message, float]]:
         """Answer the retained messages with the time they were kept, in seconds since the epoch."""
         known = self.router.accounts.get(account)
-        return [] if known is None else [(kept.message, kept.at) for kept in known.retained.values()]
+        return [] if known is None else [(kept.message, kept.at) for kept in known.retained.all()]
 
     def statistics(self) -> dict[str, int]:
         """Answer counters since the start and how many there are now; what connections count is in `summary`."""
@@ -268,5 +270,6 @@ class Gateway:
             "sessions": sum(len(account.sessions) for account in accounts),
             "subscriptions": sum(account.tree.size for account in accounts),
             "retained": sum(len(account.retained) for account in accounts),
+            "retrievals": self.retrievals.statistics()["waiting"],
         }
         return figures | {f"journal_{name}": value for name, value in self.journal.statistics().items()}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from hedgerow.core.mqtt.records import InFlight, Loaded, SessionEnded, Step
 from hedgerow.core.mqtt.session import RELEASED, Parcel, Session
 from hedgerow.gateway import presence
-from hedgerow.gateway.account import Connectivity, Kept
+from hedgerow.gateway.account import Connectivity
 from hedgerow.gateway.journal import StoredSession
 from hedgerow.gateway.ports import Message
 from hedgerow.gateway.wire import decode_message, decode_retained, decode_session
@@ -21,7 +21,7 @@ CRASHED: Final = "SERVER_ERROR"
 def recover(gateway: "Gateway", loaded: Loaded) -> None:
     """Take up everything, then tell the world of whom the crash cut off."""
     for kept in loaded.retained:
-        gateway.account(kept.account).retained[kept.topic] = Kept(*decode_retained(kept.body))
+        gateway.account(kept.account).retained.keep(*decode_retained(kept.body))
     adopt(gateway, loaded)
     for stored in map(decode_session, loaded.sessions):
         _remember(gateway, stored)

@@ -13,9 +13,18 @@ from functools import partial
 from hedgerow.base.clock import Clock
 from hedgerow.core.mqtt.limits import Limits
 from hedgerow.core.mqtt.records import InFlight, Queued, Record, Retained, Settled, Step
-from hedgerow.core.mqtt.session import ALIAS_ROOM, NO_LOCAL, QOS, RETAIN_AS_PUBLISHED, Parcel, Session, publish_parts
+from hedgerow.core.mqtt.session import (
+    ALIAS_ROOM,
+    NO_LOCAL,
+    QOS,
+    RETAIN_AS_PUBLISHED,
+    Parcel,
+    Session,
+    identifier_of,
+    publish_parts,
+)
 from hedgerow.core.mqtt.topics import BASIC_INGEST
-from hedgerow.gateway.account import Account, Kept, identifier_of
+from hedgerow.gateway.account import Account
 from hedgerow.gateway.bus import Endpoint
 from hedgerow.gateway.connection import Connection
 from hedgerow.gateway.journal import Done, Journal
@@ -175,10 +184,10 @@ class Router:
             if message.topic not in account.retained and len(account.retained) >= self._limits.retained:
                 self.dropped += 1
                 return False
-            account.retained[message.topic] = Kept(message, now)
+            account.retained.keep(message, now)
             body = encode_retained(message, now)
         else:
-            account.retained.pop(message.topic, None)
+            account.retained.drop(message.topic)
         records.append(Retained(account.name, message.topic, body))
         return True
 
@@ -333,11 +342,6 @@ class Router:
         """Take retained messages away whose time is over."""
         now = self._clock.now()
         for account in self.accounts.values():
-            gone = [
-                kept.message.topic
-                for kept in account.retained.values()
-                if kept.message.expires_at is not None and kept.message.expires_at <= now
-            ]
-            for topic in gone:
-                del account.retained[topic]
+            for topic in account.retained.expired(now):
+                account.retained.drop(topic)
                 self._journal.append((Retained(account.name, topic, b""),))

@@ -10,10 +10,9 @@ from hedgerow.core.mqtt.errors import BadPacket
 from hedgerow.core.mqtt.packets import MQTT_3_1_1, MQTT_5, Subscribe, Unsubscribe
 from hedgerow.core.mqtt.properties import NO_PROPERTIES, Properties, Property
 from hedgerow.core.mqtt.reasons import Reason
-from hedgerow.core.mqtt.session import NO_LOCAL, QOS, RETAIN_HANDLING, Parcel
+from hedgerow.core.mqtt.session import IDENTIFIER, NO_LOCAL, QOS, RETAIN_HANDLING
 from hedgerow.core.mqtt.topics import BASIC_INGEST, is_filter, split_share
 from hedgerow.gateway import presence
-from hedgerow.gateway.account import IDENTIFIER, identifier_of
 from hedgerow.gateway.connection import Connection
 from hedgerow.gateway.explaining import reason
 
@@ -123,15 +122,5 @@ def _decide(gateway: "Gateway", connection: Connection, text: str, options: int,
 
 def _send_retained(gateway: "Gateway", connection: Connection, text: str, options: int, new: bool) -> None:
     handling = (options & RETAIN_HANDLING) >> 4
-    if text.startswith("$share/") or handling == 2 or (handling == 1 and not new):
-        return
-    now = gateway.clock.now()
-    for kept in connection.account.retained_for(text):
-        message = kept.message
-        expired = message.expires_at is not None and message.expires_at <= now
-        if expired or not connection.may_receive(message.topic):
-            continue
-        qos = min(message.qos, options & QOS)
-        properties = message.properties + identifier_of(options)
-        parcel = Parcel(message.topic, message.payload, qos, True, properties, message.expires_at)
-        gateway.router.hand(connection.account, connection.session, parcel)
+    if not text.startswith("$share/") and handling != 2 and (new or handling != 1):
+        gateway.retrievals.begin(connection, text, options)

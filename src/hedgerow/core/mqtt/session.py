@@ -20,6 +20,7 @@ QOS: Final = 0x03  # subscription options, MQTT 5 section 3.8.3.1
 NO_LOCAL: Final = 0x04
 RETAIN_AS_PUBLISHED: Final = 0x08
 RETAIN_HANDLING: Final = 0x30
+IDENTIFIER: Final = 8  # a subscription's identifier is above the bits of MQTT
 
 
 class Link(Protocol):
@@ -75,6 +76,12 @@ ALIAS_ROOM: Final = 8  # bytes that an alias and the identifier may add to a pac
 RELEASED: Final = Parcel("", b"", 2)  # stands in flight for what the client has; its PUBCOMP is missing
 _PUBREL: Final = b"\x62\x02"
 _DUP: Final = 0x08
+
+
+def identifier_of(options: int) -> bytes:
+    """Answer the property that tells a receiver which subscription it was; none without an identifier."""
+    identifier = options >> IDENTIFIER
+    return b"\x0b" + write_varint(identifier) if identifier else b""
 
 
 def publish_parts(
