@@ -86,7 +86,7 @@ async def _build(compute: Compute, folder: Path, stack: AsyncExitStack) -> ApiAp
     uploads = UploadOperations(ids=ids, buckets=buckets, objects=objects)
     upload_flows = UploadFlows(run=runner, blobs=blobs, operations=uploads, checksums=BodyChecksums())
 
-    async def grant(account: str, role: str, session: str) -> Grant:
+    async def grant(account: str, role: str, session: str, function_arn: str) -> Grant:
         keys = {"AWS_ENDPOINT_URL": compute.url, "AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
         return Grant(environment=keys)
 

@@ -90,7 +90,7 @@ class FakeLinks:
 class FakeRoles:
     """One role is trusted."""
 
-    def assumable(self, tx: Tx, account: str, role_arn: str, service: str) -> bool:
+    def assumable(self, tx: Tx, account: str, role_arn: str, service: str, source: str) -> bool:
         return role_arn == f"arn:aws:iam::{account}:role/lambda" and service == "lambda.amazonaws.com"
 
 

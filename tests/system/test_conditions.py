@@ -104,3 +104,23 @@ def test_resources_of_other_accounts_can_be_kept_out(hedgerow_cloud: TestCloud) 
     assert code(lambda: ann.client("iot").create_thing(thingName="own")) == "allowed"
     assert code(lambda: ann.client("s3").list_buckets()) == "allowed"
     assert code(lambda: ann.client("greengrassv2").create_component_version(inlineRecipe=recipe("1.0.0"))) == "allowed"
+
+
+@pytest.mark.parametrize("service", ["iot", "lambda"])
+def test_a_role_may_say_for_which_rule_or_function_it_is(hedgerow_cloud: TestCloud, service: str) -> None:
+    cloud = hedgerow_cloud
+    kind = "rule/" if service == "iot" else "function:"
+    source = f"arn:aws:{service}:{cloud.region}:{cloud.account}:{kind}mine"
+    condition = {"ArnLike": {"aws:SourceArn": source}, "StringEquals": {"aws:SourceAccount": cloud.account}}
+    arn = role(cloud, "bound", trust({"Service": f"{service}.amazonaws.com"}, Condition=condition))
+
+    def make(name: str) -> object:
+        if service == "lambda":
+            return cloud.client("lambda").create_function(
+                FunctionName=name, Runtime="python3.11", Handler="app.handler", Role=arn, Code={"ZipFile": package()}
+            )
+        payload = {"sql": "SELECT * FROM 'a'", "actions": [{"republish": {"roleArn": arn, "topic": "b"}}]}
+        return cloud.client("iot").create_topic_rule(ruleName=name, topicRulePayload=payload)
+
+    assert code(lambda: make("mine")) == "allowed"
+    assert code(lambda: make("yours")) in ("InvalidRequest", "InvalidParameterValue")

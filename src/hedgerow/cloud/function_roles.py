@@ -55,17 +55,17 @@ class FunctionRoles:
         self._mint = mint
         self._surroundings = surroundings
 
-    def assumable(self, tx: Tx, account: str, role_arn: str, service: str) -> bool:
+    def assumable(self, tx: Tx, account: str, role_arn: str, service: str, source: str) -> bool:
         role = self._roles.by_arn(tx, account, role_arn)
-        return role is not None and trusts_service(role.trust, account, service, now=tx.now)
+        return role is not None and trusts_service(role.trust, account, service, source=source, now=tx.now)
 
-    async def grant_for(self, account: str, role_arn: str, session_name: str) -> Grant:
-        """Answer credentials of the role; raises ServiceFailed when it is gone or no longer trusts functions."""
+    async def grant_for(self, account: str, role_arn: str, session_name: str, function_arn: str) -> Grant:
+        """Answer credentials of the role for a function; raises ServiceFailed when it is gone or trusts it no more."""
         made: list[Any] = []
 
         def write(tx: Tx) -> Answer:
             role = self._roles.by_arn(tx, account, role_arn)
-            if role is None or not trusts_service(role.trust, account, LAMBDA, now=tx.now):
+            if role is None or not trusts_service(role.trust, account, LAMBDA, source=function_arn, now=tx.now):
                 raise ServiceFailed(f"the role {role_arn} cannot be assumed by Lambda any more")
             mandate = Mandate(
                 kind=SessionKind.ROLE,

@@ -302,7 +302,8 @@ class IotLog:
         needed = [("logs:PutLogEvents", f"{named}:log-stream:{stream}")]
         needed += [("logs:CreateLogGroup", named)] if "group" in missing else []
         needed += [("logs:CreateLogStream", f"{named}:log-stream:{stream}")] if "stream" in missing else []
-        return all(self._roles.role_allows(tx, account, role, action, resource) for action, resource in needed)
+        source = arn("iot", self._region, account, "*")
+        return all(self._roles.role_allows(tx, account, role, action, resource, source) for action, resource in needed)
 
     def _say(self) -> None:
         now = self._clock.now()

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 from hedgerow.cloud.function_roles import Mint, Roles
 from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.service_roles import IOT, trusts_service
+from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
 from hedgerow.core.wire import HttpRequest
 from hedgerow.core.wire.sigv4 import presign
@@ -61,11 +62,15 @@ class JobLinks:
 
     def usable(self, tx: Tx, account: str, role_arn: str) -> bool:
         role = self._roles.by_arn(tx, account, role_arn)
-        return role is not None and trusts_service(role.trust, account, IOT, now=tx.now)
+        return role is not None and trusts_service(role.trust, account, IOT, source=self._source(account), now=tx.now)
+
+    def _source(self, account: str) -> str:
+        """Answer for what AWS IoT signs: some job of the account, whose id is not known here."""
+        return arn("iot", self._region, account, "job/*")
 
     def maybe_signer(self, tx: Tx, account: str, role_arn: str, *, expires_s: int) -> RoleSigner | None:
         role = self._roles.by_arn(tx, account, role_arn)
-        if role is None or not trusts_service(role.trust, account, IOT, now=tx.now):
+        if role is None or not trusts_service(role.trust, account, IOT, source=self._source(account), now=tx.now):
             return None
         mandate = Mandate(
             kind=SessionKind.ROLE,

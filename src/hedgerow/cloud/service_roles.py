@@ -27,19 +27,19 @@ class ServiceRoles:
         self._roles = roles
         self._policies = policies
 
-    def assumable(self, tx: Tx, account: str, role_arn: str, service: str) -> bool:
-        """Tell whether the role is there and trusts the service."""
+    def assumable(self, tx: Tx, account: str, role_arn: str, service: str, source: str) -> bool:
+        """Tell whether the role is there and trusts the service, which acts for this resource."""
         role = self._roles.by_arn(tx, account, role_arn)
-        return role is not None and trusts_service(role.trust, account, service, now=tx.now)
+        return role is not None and trusts_service(role.trust, account, service, source=source, now=tx.now)
 
-    def role_allows(self, tx: Tx, account: str, role_arn: str, action: str, resource: str, service: str = IOT) -> bool:
-        """Tell whether the role trusts the service and its policies allow the action."""
-        return self.role_may(tx, account, role_arn, service)(action, resource)
+    def role_allows(self, tx: Tx, account: str, role_arn: str, action: str, resource: str, source: str) -> bool:
+        """Tell whether the role trusts AWS IoT, which acts for `source`, and its policies allow the action."""
+        return self.role_may(tx, account, role_arn, source)(action, resource)
 
-    def role_may(self, tx: Tx, account: str, role_arn: str, service: str = IOT) -> Callable[[str, str], bool]:
+    def role_may(self, tx: Tx, account: str, role_arn: str, source: str) -> Callable[[str, str], bool]:
         """Answer what tells that of an action and a resource, without reading again."""
         role = self._roles.by_arn(tx, account, role_arn)
-        if role is None or not trusts_service(role.trust, account, service, now=tx.now):
+        if role is None or not trusts_service(role.trust, account, IOT, source=source, now=tx.now):
             return lambda action, resource: False
         documents = [document for _, document in self._policies.documents(tx, account, Entity.ROLE, role.name)]
         boundary = self._policies.boundary(tx, account, Entity.ROLE, role.name)
@@ -52,9 +52,9 @@ class ServiceRoles:
 
         return may
 
-    async def allows(self, account: str, role_arn: str, service: str, action: str, resource: str) -> bool:
+    async def allows(self, account: str, role_arn: str, action: str, resource: str, source: str) -> bool:
         """Tell the same, from outside of a transaction."""
-        return await self._run.read(lambda tx: self.role_allows(tx, account, role_arn, action, resource, service))
+        return await self._run.read(lambda tx: self.role_allows(tx, account, role_arn, action, resource, source))
 
     def _known(self, role: Role, resource: str, now: float) -> Context:
         caller = Caller(
@@ -69,7 +69,7 @@ class ServiceRoles:
         }
 
 
-def trusts_service(trust: str | Mapping[str, Any], account: str, service: str, *, now: float) -> bool:
-    """Tell whether a trust policy lets a service act for something in the account; it may ask which account that is."""
-    context = {"aws:SourceAccount": account, **moment(now)}
+def trusts_service(trust: str | Mapping[str, Any], account: str, service: str, *, source: str, now: float) -> bool:
+    """Tell whether a trust policy lets a service act for a resource of the account; it may ask which that is."""
+    context = {"aws:SourceAccount": account, "aws:SourceArn": source, **moment(now)}
     return decide_trust(trust, Principal(service=service), context=context).allowed

@@ -43,8 +43,8 @@ LINES_AT_ONCE: Final = 1000
 FLUSH_S: Final = 0.2
 LAST_FLUSH_S: Final = 5.0
 
-GrantFor = Callable[[str, str, str], Awaitable[Grant]]
-"""Answers what an instance gets: of which account, in which role (ARN), under which session name."""
+GrantFor = Callable[[str, str, str, str], Awaitable[Grant]]
+"""Answers what an instance gets: of which account, in which role (ARN), under which name, for which function (ARN)."""
 
 
 class Files(Protocol):
@@ -176,7 +176,7 @@ class CloudWorkers:
     async def _grant(self, spec: FunctionSpec) -> Grant:
         account, role = self._roles[spec.arn]
         try:
-            return await self._grant_for(account, role, spec.name)
+            return await self._grant_for(account, role, spec.name, _function_arn(spec.arn))
         except ServiceError as error:
             raise Unavailable(f"no credentials of {role} for {spec.name}: {error.message}") from error
 
@@ -216,3 +216,8 @@ class CloudWorkers:
             if messages:
                 self._logs.append(tx, account, group, stream, messages)
         return Answer()
+
+
+def _function_arn(version_arn: str) -> str:
+    """Answer the ARN of the function of which this is a version."""
+    return ":".join(version_arn.split(":")[:7])

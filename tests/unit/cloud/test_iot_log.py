@@ -39,7 +39,7 @@ class FakeRoles:
     def __init__(self) -> None:
         self.allowed = ALL
 
-    def role_allows(self, tx: Tx, account: str, role_arn: str, action: str, resource: str) -> bool:
+    def role_allows(self, tx: Tx, account: str, role_arn: str, action: str, resource: str, source: str) -> bool:
         return action in self.allowed and f":{account}:log-group:" in resource
 
 

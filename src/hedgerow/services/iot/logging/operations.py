@@ -8,6 +8,7 @@ Spec: AWS IoT API reference, SetV2LoggingOptions … ListV2LoggingLevels, SetLog
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
+from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import LoggingChanged
 from hedgerow.core.iotlog import EVENTS, Level, TargetType
@@ -32,7 +33,7 @@ SERVICE_PRINCIPAL: Final = "iot.amazonaws.com"
 class Roles(Protocol):
     """What logging options need of IAM."""
 
-    def assumable(self, tx: Tx, account: str, role_arn: str, service: str) -> bool:
+    def assumable(self, tx: Tx, account: str, role_arn: str, service: str, source: str) -> bool:
         """Tell whether the role is there and trusts the service."""
         ...
 
@@ -128,7 +129,8 @@ class LoggingOperations:
         return found
 
     def _usable(self, tx: Tx, caller: Caller, role: str | None) -> str | None:
-        if role is not None and not self._roles.assumable(tx, caller.account, role, SERVICE_PRINCIPAL):
+        source = arn("iot", caller.region, caller.account, "*")
+        if role is not None and not self._roles.assumable(tx, caller.account, role, SERVICE_PRINCIPAL, source):
             raise RoleUnusable(role)
         return role
 

@@ -317,7 +317,9 @@ class _Work:
     def _may(self, action: str, resource: str) -> bool:
         role = self.order.role_arn
         if self._may_do is None:  # the role's policies are read once: no step changes them
-            self._may_do = self.order.may if role is None else self._rights.role_may(self.tx, self.caller.account, role)
+            source = self._own(f"provisioningtemplate/{self.order.template}")
+            roles = self._rights.role_may
+            self._may_do = self.order.may if role is None else roles(self.tx, self.caller.account, role, source)
         return self._may_do is not None and self._may_do(action, resource)
 
     def _thing(self, name: str) -> str:

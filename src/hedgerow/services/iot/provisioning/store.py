@@ -188,8 +188,8 @@ class Policies(Protocol):
 class Rights(Protocol):
     """What a role may do."""
 
-    def role_may(self, tx: Tx, account: str, role_arn: str) -> Callable[[str, str], bool]:
-        """Answer what tells whether AWS IoT, having assumed the role, may do an action to a resource.
+    def role_may(self, tx: Tx, account: str, role_arn: str, source: str) -> Callable[[str, str], bool]:
+        """Answer what tells whether AWS IoT, having assumed the role for `source`, may do an action to a resource.
 
         It says no to everything when there is no role to be assumed.
         """

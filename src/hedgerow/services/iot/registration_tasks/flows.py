@@ -51,8 +51,8 @@ class Files(Protocol):
 class Rights(Protocol):
     """What a role may do."""
 
-    def role_allows(self, tx: Tx, account: str, role_arn: str, action: str, resource: str) -> bool:
-        """Tell whether AWS IoT, having assumed the role, may do this; False when there is no role to be assumed."""
+    def role_allows(self, tx: Tx, account: str, role_arn: str, action: str, resource: str, source: str) -> bool:
+        """Tell whether AWS IoT, having assumed the role for `source`, may do this; False without such a role."""
         ...
 
 
@@ -99,7 +99,8 @@ class RegistrationTaskFlows:
         if not wanted.role_arn.startswith(arn("iam", "", caller.account, "role/")):
             raise RoleUnusable(f"The role {wanted.role_arn} is not of account {caller.account}")
         place = arn("s3", "", "", f"{wanted.bucket}/{wanted.key}")
-        if not self._rights.role_allows(tx, caller.account, wanted.role_arn, "s3:GetObject", place):
+        source = arn("iot", caller.region, caller.account, "*")
+        if not self._rights.role_allows(tx, caller.account, wanted.role_arn, "s3:GetObject", place, source):
             raise NotToBeRead(
                 f"The role {wanted.role_arn} may not s3:GetObject on {place}, or AWS IoT may not assume it"
             )

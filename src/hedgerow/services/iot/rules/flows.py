@@ -14,7 +14,6 @@ from hedgerow.base.errors import HedgerowError, Unavailable
 from hedgerow.base.log import get_logger
 from hedgerow.core.arn import arn
 from hedgerow.services.iot.rules.model import EVENTS, Job
-from hedgerow.services.iot.rules.operations import SERVICE_PRINCIPAL
 from hedgerow.store import Answer, FollowUp, Run, Tx
 
 log = get_logger("rules")
@@ -47,8 +46,8 @@ class ActionFailed(HedgerowError):
 class Roles(Protocol):
     """What actions need to know of roles."""
 
-    async def allows(self, account: str, role_arn: str, service: str, action: str, resource: str) -> bool:
-        """Tell whether the role trusts the service and its policies allow the action."""
+    async def allows(self, account: str, role_arn: str, action: str, resource: str, source: str) -> bool:
+        """Tell whether the role trusts AWS IoT, which acts for `source`, and its policies allow the action."""
         ...
 
 
@@ -175,12 +174,14 @@ class ActionFlows:
 
     async def _check_role(self, account: str, job: Job, action: str, resource: str) -> None:
         role = job.values["roleArn"]
-        if not await self._roles.allows(account, role, SERVICE_PRINCIPAL, action, resource):
+        if not await self._roles.allows(account, role, action, resource, self._source(account, job)):
             raise ActionFailed(f"the role {role} does not allow {action} on {resource}, or does not trust AWS IoT")
 
     async def _lambda(self, account: str, job: Job) -> None:
-        source = arn("iot", self._region, account, f"rule/{job.rule}")
-        await self._functions.invoke(account, job.values["functionArn"], job.payload, source)
+        await self._functions.invoke(account, job.values["functionArn"], job.payload, self._source(account, job))
+
+    def _source(self, account: str, job: Job) -> str:
+        return arn("iot", self._region, account, f"rule/{job.rule}")
 
     async def _http(self, account: str, job: Job) -> None:
         headers = [(key, value) for key, value in job.values.get("headers", ())]

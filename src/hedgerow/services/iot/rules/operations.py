@@ -23,7 +23,7 @@ _NAME: Final = re.compile(r"[a-zA-Z0-9_]{1,128}")
 class Roles(Protocol):
     """What rules need to know of roles."""
 
-    def assumable(self, tx: Tx, account: str, role_arn: str, service: str) -> bool:
+    def assumable(self, tx: Tx, account: str, role_arn: str, service: str, source: str) -> bool:
         """Tell whether the role is there and trusts the service."""
         ...
 
@@ -109,7 +109,7 @@ class RuleOperations:
             raise InvalidAction(f"a rule has at most {MAX_ACTIONS} actions, not {len(actions)}")
         error_action = parse_action(payload["errorAction"]) if "errorAction" in payload else None
         for action in (*actions, *([error_action] if error_action else [])):
-            self._check_role(tx, action, caller)
+            self._check_role(tx, action, caller, _arn(caller, name))
             _check_loop(action, statement.topic_filter)
         return TopicRule(
             name=name,
@@ -122,13 +122,13 @@ class RuleOperations:
             created_at=created_at,
         )
 
-    def _check_role(self, tx: Tx, action: dict[str, Any], caller: Caller) -> None:
+    def _check_role(self, tx: Tx, action: dict[str, Any], caller: Caller, source: str) -> None:
         ((kind, members),) = action.items()
         role = members.get("roleArn")
-        if role is not None and not self._roles.assumable(tx, caller.account, role, SERVICE_PRINCIPAL):
+        if role is not None and not self._roles.assumable(tx, caller.account, role, SERVICE_PRINCIPAL, source):
             raise InvalidAction(
-                f"the role {role} of the {kind} action is not there or does not trust {SERVICE_PRINCIPAL}: create it, "
-                f"with {SERVICE_PRINCIPAL} in its trust policy"
+                f"the role {role} of the {kind} action is not there or does not trust {SERVICE_PRINCIPAL} to act for "
+                f"{source}: create it, with {SERVICE_PRINCIPAL} in its trust policy"
             )
 
 

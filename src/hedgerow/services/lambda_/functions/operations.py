@@ -187,7 +187,8 @@ class FunctionOperations:
             self._store.drop_version(tx, named.account, named.name, int(named.qualifier))
 
     def _check_role(self, tx: Tx, version: Version) -> None:
-        if not self._roles.assumable(tx, version.account, version.settings.role, "lambda.amazonaws.com"):
+        role, source = version.settings.role, version.function_arn
+        if not self._roles.assumable(tx, version.account, role, "lambda.amazonaws.com", source):
             raise InvalidParameter("The role defined for the function cannot be assumed by Lambda.")
 
     def _position(self, scope: str, marker: str | None) -> str:

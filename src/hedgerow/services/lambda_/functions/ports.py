@@ -69,8 +69,8 @@ class Permissions(Protocol):
 class Roles(Protocol):
     """Which roles functions may have."""
 
-    def assumable(self, tx: Tx, account: str, role_arn: str, service: str) -> bool:
-        """Tell whether the account has this role and it trusts the service (`lambda.amazonaws.com`)."""
+    def assumable(self, tx: Tx, account: str, role_arn: str, service: str, source: str) -> bool:
+        """Tell whether the account has this role and it trusts the service (`lambda.amazonaws.com`) for the source."""
         ...
 
 

@@ -18,7 +18,7 @@ ROLE = "arn:aws:iam::123456789012:role/logging"
 
 
 class FakeRoles:
-    def assumable(self, tx: Tx, account: str, role_arn: str, service: str) -> bool:
+    def assumable(self, tx: Tx, account: str, role_arn: str, service: str, source: str) -> bool:
         return role_arn.startswith(f"arn:aws:iam::{account}:") and service == "iot.amazonaws.com"
 
 

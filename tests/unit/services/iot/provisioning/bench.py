@@ -75,7 +75,7 @@ class FakeRoles:
     def by_arn(self, tx: Tx, account: str, arn: str) -> object | None:
         return arn if arn == ROLE else None
 
-    def role_may(self, tx: Tx, account: str, role_arn: str) -> Callable[[str, str], bool]:
+    def role_may(self, tx: Tx, account: str, role_arn: str, source: str) -> Callable[[str, str], bool]:
         return self._may
 
     def _may(self, action: str, resource: str) -> bool:

@@ -97,11 +97,11 @@ class FakeRights:
     def __init__(self) -> None:
         self.denied: set[str] = set()
 
-    def role_may(self, tx: Tx, account: str, role_arn: str) -> Callable[[str, str], bool]:
+    def role_may(self, tx: Tx, account: str, role_arn: str, source: str) -> Callable[[str, str], bool]:
         return lambda action, resource: action not in self.denied
 
-    def role_allows(self, tx: Tx, account: str, role_arn: str, action: str, resource: str) -> bool:
-        return self.role_may(tx, account, role_arn)(action, resource)
+    def role_allows(self, tx: Tx, account: str, role_arn: str, action: str, resource: str, source: str) -> bool:
+        return self.role_may(tx, account, role_arn, source)(action, resource)
 
 
 class DyingRun(MemoryRun):

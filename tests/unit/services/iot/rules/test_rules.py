@@ -20,10 +20,10 @@ PAYLOAD: dict[str, Any] = {"sql": "SELECT * FROM 'sites/+/faults'", "actions": [
 
 
 class TrustedRoles:
-    def assumable(self, tx: object, account: str, role_arn: str, service: str) -> bool:
+    def assumable(self, tx: object, account: str, role_arn: str, service: str, source: str) -> bool:
         return role_arn == ROLE
 
-    async def allows(self, account: str, role_arn: str, service: str, action: str, resource: str) -> bool:
+    async def allows(self, account: str, role_arn: str, action: str, resource: str, source: str) -> bool:
         return role_arn == ROLE
 
 
