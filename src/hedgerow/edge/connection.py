@@ -358,7 +358,7 @@ class Connection:
         if isinstance(trouble, TakenOver):
             wait = max(wait, _TAKEN_OVER_WAIT_S)
         cause = str(trouble)
-        if isinstance(trouble, NotLetIn) and not trouble.permanent and self._until_let_in:
+        if isinstance(trouble, NotLetIn) and self._until_let_in:
             cause = f"{cause} ({self._until_let_in})"
         fields = {"cause": cause, "wait_s": round(wait, 1)}
         _log.warning("not connected" if not self._known else "connection lost", extra={"fields": fields})
