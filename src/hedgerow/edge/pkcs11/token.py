@@ -1,14 +1,13 @@
 """One PKCS#11 token: its keys are found, made, used to sign, and removed; they never leave it.
 
-One caller at a time, one session, opened again when the token lost it. A PIN that was refused is not tried again by
+One call at a time, one session, opened again when the token lost it. A PIN that was refused is not tried again by
 this process, so that no token is locked by an edge that tries for ever. Everything blocks: call it from a thread.
-Leaves to others: which key is whose (`edge/keys.py`), TLS with them (`openssl.py`).
+Leaves to others: deadlines (`worker.py`), which key is whose (`edge/keys.py`), TLS with them (`openssl.py`).
 """
 
 import contextlib
 import hashlib
 import sys
-import threading
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -22,6 +21,7 @@ from hedgerow.edge.pkcs11 import cryptoki
 from hedgerow.edge.pkcs11.cryptoki import Attributes, CryptokiError, Library, NoLibrary
 from hedgerow.edge.pkcs11.settings import PROVIDER, TokenSettings
 from hedgerow.edge.pkcs11.uri import Pkcs11Uri
+from hedgerow.edge.pkcs11.worker import WITHIN_S, Worker
 from hedgerow.edge.trouble import Trouble
 
 T = TypeVar("T")
@@ -104,14 +104,14 @@ class TokenKey:
 class Token:
     """The token of the settings. Every method raises Trouble, which says what is wrong and what to do."""
 
-    def __init__(self, settings: TokenSettings) -> None:
+    def __init__(self, settings: TokenSettings, *, within_s: float = WITHIN_S) -> None:
         self._settings = settings
         self._where = f"the token {settings.name} in slot {settings.slot}"
-        self._turn = threading.RLock()
+        self._worker = Worker(self._where, within_s=within_s)
         self._library: Library | None = None
         self._session: int | None = None
         self._label = ""
-        self._refused: Trouble | None = None
+        self._refused = ""  # why the PIN was
         self.openssl_forms: dict[tuple[str, bytes], int] = {}
         """What `openssl.py` made of the keys, by name and public half."""
 
@@ -204,29 +204,36 @@ class Token:
 
     def close(self) -> None:
         """End the library in this process; may be called more than once."""
-        with self._turn:
+
+        def step() -> None:
             library, self._library, self._session = self._library, None, None
             if library is not None:
                 with contextlib.suppress(CryptokiError):
                     library.close()
 
+        with contextlib.suppress(Trouble):
+            self._worker.run(step)
+        self._worker.close()
+
     def _do(self, step: Callable[[Library, int], T], uri: Pkcs11Uri | None = None) -> T:
         """Run the step with a session in which the user is logged in; once more in a new one when that was lost."""
-        with self._turn:
-            for last in (False, True):
-                try:
-                    library, session = self._opened()
-                    self._named(uri)
-                    return step(library, session)
-                except CryptokiError as error:
-                    self._drop()
-                    if last or error.name not in _LOST:
-                        raise self._explained(error) from error
+        return self._worker.run(lambda: self._done(step, uri))
+
+    def _done(self, step: Callable[[Library, int], T], uri: Pkcs11Uri | None) -> T:
+        for last in (False, True):
+            try:
+                library, session = self._opened()
+                self._named(uri)
+                return step(library, session)
+            except CryptokiError as error:
+                self._drop()
+                if last or error.name not in _LOST:
+                    raise self._explained(error) from error
         raise AssertionError("the second try answers or raises")  # for the type checker
 
     def _opened(self) -> tuple[Library, int]:
-        if self._refused is not None:
-            raise self._refused
+        if self._refused:
+            raise Trouble(self._refused, permanent=True)
         if self._library is None:
             self._library = self._loaded()
         if self._session is None:
@@ -275,12 +282,11 @@ class Token:
 
     def _explained(self, error: CryptokiError) -> Trouble:
         if error.name in _PIN:
-            self._refused = Trouble(
+            self._refused = (
                 f"{self._where} {_PIN[error.name]}; then start the edge again (it tries no PIN twice, lest the token "
-                "be locked)",
-                permanent=True,
+                "be locked)"
             )
-            return self._refused
+            return Trouble(self._refused, permanent=True)
         if error.name in _NO_TOKEN:
             return Trouble(f"slot {self._settings.slot} holds no token; {self._others()}")
         if error.name == "TOKEN_WRITE_PROTECTED":

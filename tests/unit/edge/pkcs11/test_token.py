@@ -1,5 +1,6 @@
 """Tokens as SoftHSM makes them; pkcs11-tool says what is in them."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -222,3 +223,17 @@ def test_an_rsa_key_fits_its_public_half(token: Token, soft: SoftToken) -> None:
     assert isinstance(public, rsa.RSAPublicKey)
     assert key.fits(public)
     assert not key.fits(rsa.generate_private_key(65537, 2048).public_key())
+
+
+def test_a_library_that_hangs_costs_a_deadline(soft: SoftToken, monkeypatch: pytest.MonkeyPatch) -> None:
+    token, back = Token(soft.settings, within_s=5), threading.Event()
+    made = token.made(KEY)
+    token._worker._within = 0.05
+    monkeypatch.setattr(Library, "sign", lambda *_: back.wait(30))
+
+    with pytest.raises(Trouble, match=f"the token test in slot {soft.slot} does not answer within"):
+        made.fits(made.public_key())
+    with pytest.raises(Trouble, match="does not answer"):
+        token.check()
+    back.set()
+    token.close()
