@@ -18,11 +18,13 @@ export default {
             spellcheck="false"></textarea>
         </label>
       </div>
-      <label class="field"><span>Devices</span>
-        <select v-model="state" @change="$emit('state', state)">
-          <option v-for="(word, name) in states" :key="name" :value="name">{{ word }}</option>
-        </select>
-      </label>
+      <div class="form">
+        <label class="field"><span>Devices</span>
+          <select v-model="state" @change="$emit('state', state)">
+            <option v-for="(word, name) in states" :key="name" :value="name">{{ word }}</option>
+          </select>
+        </label>
+      </div>
       <div class="panel">
         <table :aria-label="states[state]">
           <thead><tr><th scope="col">Serial number</th><th scope="col">Asked</th><th scope="col">From</th>
