@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from cryptography import x509
@@ -157,11 +158,12 @@ class Token:
         return self._do(step, uri)
 
     def remove(self, uri: Pkcs11Uri) -> None:
-        """Remove both halves of the key; nothing happens when they are gone."""
+        """Remove both halves of a key that was made here (which its id tells); nothing happens when they are gone."""
+        ours = replace(uri, id=uri.id or _id_of(uri))
 
         def step(library: Library, session: int) -> None:
             for kind in (cryptoki.PRIVATE_KEY, cryptoki.PUBLIC_KEY):
-                for handle in library.find(session, _wanted(uri, kind)):
+                for handle in library.find(session, _wanted(ours, kind)):
                     library.destroy(session, handle)
 
         self._do(step, uri)

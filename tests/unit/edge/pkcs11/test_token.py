@@ -1,5 +1,6 @@
 """Tokens as SoftHSM makes them; pkcs11-tool says what is in them."""
 
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,16 @@ def test_a_key_is_removed_with_both_halves_and_others_stay(token: Token, soft: S
     token.remove(KEY)
 
     assert soft.labels("privkey") == soft.labels("pubkey") == ["key-2"]
+
+
+def test_a_key_of_the_same_name_that_others_made_is_not_removed(token: Token, soft: SoftToken) -> None:
+    token.made(KEY)
+    soft.tool("--keypairgen", "--key-type", "EC:prime256v1", "--label", "key", "--id", "07")
+
+    token.remove(KEY)
+
+    assert token.key(KEY).uri == KEY  # there is one of this name
+    assert re.findall(r"ID: +(\w+)", soft.tool("--list-objects", "--type", "privkey")) == ["07"]
 
 
 def test_a_public_half_that_a_cut_left_alone_gives_way(token: Token, soft: SoftToken) -> None:
