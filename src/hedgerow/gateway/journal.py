@@ -18,6 +18,7 @@ from hedgerow.core.mqtt.records import (
     SessionSaved,
     Settled,
     Step,
+    SubscriptionsChanged,
 )
 from hedgerow.gateway.ports import Message
 
@@ -82,6 +83,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._sessions: dict[tuple[str, str], SessionSaved] = {}
+        self._changes: dict[tuple[str, str], list[SubscriptionsChanged]] = {}
         self._messages: dict[tuple[str, str], dict[int, Queued]] = {}
         self._flying: dict[tuple[str, str], dict[tuple[int, bool], InFlight]] = {}
         self._retained: dict[tuple[str, str], Retained] = {}
@@ -101,17 +103,21 @@ class MemoryJournal:
             done(kept)
 
     def _is_old(self, record: Record) -> bool:
-        if not isinstance(record, SessionSaved | SessionEnded | Queued | InFlight):
+        if not isinstance(record, SessionSaved | SubscriptionsChanged | SessionEnded | Queued | InFlight):
             return False
         known = self._sessions.get((record.account, record.client_id))
         return known is not None and record.epoch < known.epoch
 
-    def _keep(self, record: Record) -> None:
+    def _keep(self, record: Record) -> None:  # noqa: C901  # one case for each record
         match record:
             case SessionSaved(account, client_id):
                 self._sessions[account, client_id] = record
+                self._changes.pop((account, client_id), None)
+            case SubscriptionsChanged(account, client_id):
+                self._changes.setdefault((account, client_id), []).append(record)
             case SessionEnded(account, client_id):
                 self._sessions.pop((account, client_id), None)
+                self._changes.pop((account, client_id), None)
                 self._messages.pop((account, client_id), None)
                 self._flying.pop((account, client_id), None)
             case Queued(account, client_id, _, number):
@@ -133,8 +139,15 @@ class MemoryJournal:
     def load(self, gateway: str) -> Loaded:
         sessions = tuple(one for one in self._sessions.values() if one.gateway == gateway)
         return Loaded(
-            sessions, tuple(self._waiting(sessions)), tuple(self._retained.values()), self._in_flight(sessions)
+            sessions,
+            tuple(self._waiting(sessions)),
+            tuple(self._retained.values()),
+            self._in_flight(sessions),
+            self._changed(sessions),
         )
+
+    def _changed(self, sessions: Sequence[SessionSaved]) -> tuple[SubscriptionsChanged, ...]:
+        return tuple(one for session in sessions for one in self._changes.get(session[:2], ()))
 
     def _in_flight(self, sessions: Sequence[SessionSaved]) -> tuple[InFlight, ...]:
         return tuple(one for session in sessions for one in self._flying.get(session[:2], {}).values())
@@ -148,7 +161,8 @@ class MemoryJournal:
         if known is None or known.gateway == gateway:
             return Loaded()
         self._sessions[account, client_id] = known._replace(epoch=max(epoch, known.epoch), gateway=gateway)
-        return Loaded((known,), tuple(self._waiting((known,))), in_flight=self._in_flight((known,)))
+        waiting, flying = tuple(self._waiting((known,))), self._in_flight((known,))
+        return Loaded((known,), waiting, in_flight=flying, changes=self._changed((known,)))
 
     def statistics(self) -> dict[str, int]:
         return {"waiting": 0, "written": self.written, "refused": self.refused}

@@ -1,22 +1,24 @@
 """How sessions are kept: on disk while they must be, offline for their time, then ended."""
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from hedgerow.core.mqtt.packets import MQTT_3_1_1
-from hedgerow.core.mqtt.records import SessionEnded, SessionSaved
+from hedgerow.core.mqtt.records import SessionEnded, SessionSaved, SubscriptionsChanged
 from hedgerow.core.mqtt.session import Session
 from hedgerow.gateway.account import Account, Connectivity
 from hedgerow.gateway.connection import Connection, State
 from hedgerow.gateway.journal import Done, StoredSession
-from hedgerow.gateway.wire import encode_session
+from hedgerow.gateway.wire import encode_changes, encode_session
 
 if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
 
 
+CHANGES: Final = 100  # of subscriptions, beyond as many as there are, until the whole is written again
+NEVER_WRITTEN: Final = 1 << 30  # the journal lacks some: the next time the whole is written
 NOTES: Final = 1000  # in one append
 EXPIRIES: Final = 1000  # remembered before those that no longer count are sought
 
@@ -48,6 +50,27 @@ class Sessions:
         if connection.state is State.ADMITTING:
             journal.append((self.saved(stored_of(connection, connected=True)),))
         done(True)
+
+    def changed(self, connection: Connection, changes: Sequence[tuple[str, int | None]], done: Done) -> None:
+        """Have what became of the session's subscriptions on disk, when it is one that is kept.
+
+        Only the changes, as long as they are not more than what there is: a client may subscribe to thousands of
+        filters one by one.
+        """
+        session = connection.session
+        session.changes += len(changes)
+        if not session.persistent or session.changes > len(session.subscriptions) + CHANGES:
+            self.save(connection, done)
+            return
+
+        def written(ok: bool) -> None:
+            if not ok:
+                session.changes = NEVER_WRITTEN
+            done(ok)
+
+        body = encode_changes(changes)
+        record = SubscriptionsChanged(connection.account.name, session.client_id, session.epoch, body)
+        self._gateway.journal.append((record,), written)
 
     def saved(self, session: StoredSession) -> SessionSaved:
         """Answer the session as the journal keeps it, held by this gateway."""
@@ -138,6 +161,7 @@ def _past(account: str, past: Connectivity) -> StoredSession:
 def stored_of(connection: Connection, *, connected: bool, word: str = "") -> StoredSession:
     """Answer the connection's session as the journal keeps it."""
     session = connection.session
+    session.changes = 0
     expires_at = session.expires_at
     return StoredSession(
         account=connection.account.name,

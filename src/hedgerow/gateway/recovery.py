@@ -1,5 +1,6 @@
 """After a restart: sessions are offline, wills of those who were connected are sent, their disconnection is told."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -9,7 +10,7 @@ from hedgerow.gateway import presence
 from hedgerow.gateway.account import Connectivity
 from hedgerow.gateway.journal import StoredSession
 from hedgerow.gateway.ports import Message
-from hedgerow.gateway.wire import decode_message, decode_retained, decode_session
+from hedgerow.gateway.wire import decode_changes, decode_message, decode_retained, decode_session
 
 if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
@@ -23,7 +24,7 @@ def recover(gateway: "Gateway", loaded: Loaded) -> None:
     for kept in loaded.retained:
         gateway.account(kept.account).retained.keep(*decode_retained(kept.body))
     adopt(gateway, loaded)
-    for stored in map(decode_session, loaded.sessions):
+    for stored in _sessions(loaded):
         _remember(gateway, stored)
         if stored.connected:
             _tell(gateway, stored)
@@ -64,7 +65,7 @@ def _remember(gateway: "Gateway", stored: StoredSession) -> None:
 def adopt(gateway: "Gateway", loaded: Loaded) -> None:
     """Take up kept sessions with what waits for them, as offline."""
     now = gateway.clock.now()
-    for stored in map(decode_session, loaded.sessions):
+    for stored in _sessions(loaded):
         if not stored.persistent:
             gateway.journal.append((SessionEnded(stored.account, stored.client_id, stored.epoch),))
             continue
@@ -83,6 +84,24 @@ def adopt(gateway: "Gateway", loaded: Loaded) -> None:
             session.hold(queued.number, parcel)
         else:
             session.in_flight[flown.packet_id] = (queued.number, parcel)
+
+
+def _sessions(loaded: Loaded) -> Iterator[StoredSession]:
+    """Answer the sessions with what became of their subscriptions since they were saved."""
+    changes: dict[tuple[str, str], list[tuple[str, int | None]]] = {}
+    for one in loaded.changes:
+        changes.setdefault(one[:2], []).extend(decode_changes(one.body))
+    for stored in map(decode_session, loaded.sessions):
+        changed = changes.get((stored.account, stored.client_id))
+        if changed is None:
+            yield stored
+            continue
+        subscriptions = dict(stored.subscriptions)
+        for text, options in changed:
+            subscriptions.pop(text, None)
+            if options is not None:
+                subscriptions[text] = options
+        yield replace(stored, subscriptions=tuple(subscriptions.items()))
 
 
 def _take_up(gateway: "Gateway", one: InFlight) -> None:

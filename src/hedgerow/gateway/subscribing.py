@@ -47,7 +47,7 @@ def subscribe(gateway: "Gateway", connection: Connection, packet: Subscribe) -> 
         for text, options, first in granted:
             _send_retained(gateway, connection, text, options, first)
 
-    gateway.sessions.save(connection, answer)
+    gateway.sessions.changed(connection, [(text, options) for text, options, _ in granted], answer)
     for text, _, _ in granted:
         gateway.activity.say(connection, "Subscribe", topicName=text)
     if granted:
@@ -70,7 +70,8 @@ def unsubscribe(gateway: "Gateway", connection: Connection, packet: Unsubscribe)
         there = connection.account.unsubscribe(connection.session, text)
         codes.append(Reason.SUCCESS if there else Reason.NO_SUBSCRIPTION_EXISTED)
     wire = encode_unsuback(packet.packet_id, codes, connection.version)
-    gateway.sessions.save(connection, lambda _kept: connection.send(wire))
+    changes = [(text, None) for text in packet.filters]
+    gateway.sessions.changed(connection, changes, lambda _kept: connection.send(wire))
     for text in packet.filters:
         gateway.activity.say(connection, "Unsubscribe", topicName=text)
     gateway.lifecycle.tell(connection, presence.unsubscribed, list(packet.filters))

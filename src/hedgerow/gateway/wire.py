@@ -1,5 +1,6 @@
 """Messages and commands as bytes, for buses between processes and for the journal: one CBOR array each."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import cbor2
@@ -143,6 +144,15 @@ def decode_session(saved: SessionSaved) -> StoredSession:
         ended_at=ended_at,
         reason=reason,
     )
+
+
+def encode_changes(changes: Sequence[tuple[str, int | None]]) -> bytes:
+    """Of subscriptions: filter and options, None when it was taken back."""
+    return cbor2.dumps([list(one) for one in changes])
+
+
+def decode_changes(body: bytes) -> list[tuple[str, int | None]]:
+    return [(text, options) for text, options in cbor2.loads(body)]
 
 
 def encode_retained(message: Message, at: float) -> bytes:

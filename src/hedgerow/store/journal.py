@@ -27,6 +27,7 @@ from hedgerow.core.mqtt.records import (
     SessionSaved,
     Settled,
     Step,
+    SubscriptionsChanged,
 )
 
 log = get_logger("store.journal")
@@ -42,6 +43,9 @@ SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS session (
     account TEXT NOT NULL, client_id TEXT NOT NULL, epoch INTEGER NOT NULL, gateway TEXT NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (account, client_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS change (
+    account TEXT NOT NULL, client_id TEXT NOT NULL, epoch INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS change_of ON change (account, client_id);
 CREATE TABLE IF NOT EXISTS queued (
     account TEXT NOT NULL, client_id TEXT NOT NULL, number INTEGER NOT NULL, epoch INTEGER NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (account, client_id, number));
@@ -61,7 +65,19 @@ END: Final = "DELETE FROM session WHERE account = ? AND client_id = ? AND epoch 
 END_REST: Final = tuple(
     f"DELETE FROM {table} WHERE account = ?1 AND client_id = ?2"  # noqa: S608  # names of ours
     " AND NOT EXISTS (SELECT 1 FROM session WHERE account = ?1 AND client_id = ?2)"
-    for table in ("queued", "in_flight")
+    for table in ("change", "queued", "in_flight")
+)
+CHANGE: Final = (
+    "INSERT INTO change (account, client_id, epoch, body) SELECT ?1, ?2, ?3, ?4"
+    " WHERE EXISTS (SELECT 1 FROM session WHERE account = ?1 AND client_id = ?2 AND epoch <= ?3)"
+)
+UNCHANGE: Final = "DELETE FROM change WHERE account = ? AND client_id = ?"
+CHANGES: Final = (
+    "SELECT c.account, c.client_id, c.epoch, c.body FROM change c JOIN session s USING (account, client_id)"
+    " WHERE s.gateway = ? ORDER BY c.rowid"
+)
+CHANGES_OF: Final = (
+    "SELECT account, client_id, epoch, body FROM change WHERE account = ? AND client_id = ? ORDER BY rowid"
 )
 QUEUE: Final = (
     "INSERT OR REPLACE INTO queued (account, client_id, epoch, number, body) SELECT ?1, ?2, ?3, ?4, ?5"
@@ -97,6 +113,9 @@ TAKE: Final = (
     "UPDATE session SET gateway = ?, epoch = max(epoch, ?) WHERE account = ? AND client_id = ? AND gateway <> ?"
 )
 ALL_RETAINED: Final = "SELECT account, topic, body FROM retained"
+
+
+_OF_AN_EPOCH: Final = (SessionSaved, SubscriptionsChanged, Queued, InFlight)
 
 
 class _Refused(Exception):
@@ -174,6 +193,7 @@ class SqliteJournal:
                 tuple(Queued(*row) for row in connection.execute(MESSAGES, (gateway,))),
                 tuple(Retained(*row) for row in connection.execute(ALL_RETAINED)),
                 _flying(connection, FLYING, gateway),
+                tuple(SubscriptionsChanged(*row) for row in connection.execute(CHANGES, (gateway,))),
             )
 
     async def take(self, account: str, client_id: str, *, epoch: int, gateway: str) -> Loaded:
@@ -187,7 +207,9 @@ class SqliteJournal:
                 messages = tuple(Queued(*one) for one in connection.execute(MESSAGES_OF, (account, client_id)))
                 connection.execute(TAKE, (gateway, epoch, account, client_id, gateway))
                 flying = _flying(connection, FLYING_OF, account, client_id)
-                loaded = Loaded((SessionSaved(*row),), messages, in_flight=flying)
+                changed = connection.execute(CHANGES_OF, (account, client_id))
+                changes = tuple(SubscriptionsChanged(*one) for one in changed)
+                loaded = Loaded((SessionSaved(*row),), messages, in_flight=flying, changes=changes)
             return lambda: None if found.done() else found.set_result(loaded)
 
         def failed(_ok: bool) -> None:
@@ -313,18 +335,24 @@ def _answer(answers: Iterable[Callable[[], None]]) -> None:
 def _once(records: list[Record]) -> list[Record]:
     """Of a session that is saved again and again, as while it subscribes, only how it stands at the end is written."""
     saved: dict[tuple[str, str], int] = {}
+    changed: dict[tuple[str, str], list[int]] = {}  # where its subscriptions changed since
+    gone: set[int] = set()
     kept: list[Record] = []
     for record in records:
         if isinstance(record, SessionSaved):
             at = saved.get(record[:2])
             if at is not None and kept[at].epoch == record.epoch:  # type: ignore[union-attr]  # it is one, too
                 kept[at] = record  # in its first place: what was queued in between needs the session
+                gone.update(changed.pop(record[:2], ()))
                 continue
             saved[record[:2]] = len(kept)
+            changed.pop(record[:2], None)
+        elif isinstance(record, SubscriptionsChanged):
+            changed.setdefault(record[:2], []).append(len(kept))
         elif isinstance(record, SessionEnded):
             saved.pop(record[:2], None)
         kept.append(record)
-    return kept
+    return [record for at, record in enumerate(kept) if at not in gone] if gone else kept
 
 
 def _without_settled(records: list[Record]) -> list[Record]:
@@ -334,7 +362,7 @@ def _without_settled(records: list[Record]) -> list[Record]:
     for record in reversed(records):
         if isinstance(record, SessionEnded):
             ended[record[:2]] = record.epoch
-        elif isinstance(record, SessionSaved | Queued | InFlight) and record.epoch <= ended.get(record[:2], -1):
+        elif isinstance(record, _OF_AN_EPOCH) and record.epoch <= ended.get(record[:2], -1):
             continue
         kept.append(record)
     records = kept[::-1]
@@ -358,12 +386,18 @@ def _keep(connection: sqlite3.Connection, records: list[Record]) -> None:
         same = list(run)
         before = connection.total_changes
         _STATEMENTS[kind](connection, same)
-        if kind in (SessionSaved, Queued, InFlight) and connection.total_changes - before < len(same):
+        if kind in _OF_AN_EPOCH and connection.total_changes - before < len(same):
             raise _Refused
+        if kind is SessionSaved:
+            connection.executemany(UNCHANGE, [record[:2] for record in same])
 
 
 def _keep_sessions(connection: sqlite3.Connection, records: list[Any]) -> None:
     connection.executemany(SAVE, records)
+
+
+def _change(connection: sqlite3.Connection, records: list[Any]) -> None:
+    connection.executemany(CHANGE, records)
 
 
 def _end_sessions(connection: sqlite3.Connection, records: list[Any]) -> None:
@@ -400,6 +434,7 @@ def _retain(connection: sqlite3.Connection, records: list[Any]) -> None:
 
 _STATEMENTS: Final[dict[type, Callable[[sqlite3.Connection, list[Any]], None]]] = {
     SessionSaved: _keep_sessions,
+    SubscriptionsChanged: _change,
     SessionEnded: _end_sessions,
     Queued: _queue,
     Settled: _settle,

@@ -1,15 +1,28 @@
 import json
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from hedgerow.core.mqtt import MQTT_3_1_1, MQTT_5, Ack, Disconnect, Kind, Properties, Property, Publish, Reason, Will
+from hedgerow.core.mqtt import (
+    MQTT_3_1_1,
+    MQTT_5,
+    Ack,
+    Disconnect,
+    Kind,
+    Properties,
+    Property,
+    Publish,
+    Reason,
+    Unsubscribe,
+    Will,
+)
 from hedgerow.core.mqtt.limits import OWN, Limits
-from hedgerow.core.mqtt.records import Loaded
-from hedgerow.gateway.journal import MemoryJournal
-from hedgerow.gateway.keeping import EXPIRIES
+from hedgerow.core.mqtt.records import Loaded, Record, SessionSaved, SubscriptionsChanged
+from hedgerow.gateway.journal import Done, MemoryJournal
+from hedgerow.gateway.keeping import CHANGES, EXPIRIES
 from hedgerow.gateway.ports import Cut
 from hedgerow.gateway.recovery import REMEMBERED_S
 from tests.unit.gateway.control import ACCOUNT
@@ -466,3 +479,45 @@ def test_what_is_known_of_a_client_is_forgotten_in_time_over_a_restart_too() -> 
 
     with world.restarted():
         assert world.gateways[0].connectivity(ACCOUNT, "gone") is None
+
+
+@versions
+def test_filters_that_were_subscribed_to_one_by_one_are_there_after_a_crash(world: World, version: int) -> None:
+    client = kept_client(world, version)
+    for number in range(10):
+        client.subscribe(f"t/{number}")
+    client.send(Unsubscribe(2, ("t/3", "t/4")))
+    client.subscribe("t/4", "t/5", qos=0)
+
+    with world.restarted():
+        kept_client(world, version)
+
+    (found,) = [one for gateway in world.gateways if (one := gateway.subscriptions(ACCOUNT, "kept"))]
+    assert dict(found) == {f"t/{number}": int(number not in (4, 5)) for number in range(10) if number != 3}
+
+
+def test_a_subscription_is_written_by_itself_and_many_changes_as_a_whole() -> None:
+    journal = Counting()
+    world = World(journal=journal)
+    client = kept_client(world, MQTT_3_1_1)
+
+    for _ in range(CHANGES):
+        client.subscribe("t")
+    before = dict(journal.kinds)
+    client.subscribe("t")
+    client.subscribe("t")
+
+    assert before == {SessionSaved: 1, SubscriptionsChanged: CHANGES}
+    assert journal.kinds[SessionSaved] == 2
+
+
+class Counting(MemoryJournal):
+    """Counts what is written of sessions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds: Counter[type] = Counter()
+
+    def append(self, records: Sequence[Record], done: Done | None = None) -> None:
+        self.kinds.update(type(one) for one in records if isinstance(one, SessionSaved | SubscriptionsChanged))
+        super().append(records, done)

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from hedgerow.base.errors import Unusable
-from hedgerow.core.mqtt.records import Loaded, Queued, Record, Retained, SessionEnded, SessionSaved, Settled
+from hedgerow.core.mqtt.records import (
+    Loaded,
+    Queued,
+    Record,
+    Retained,
+    SessionEnded,
+    SessionSaved,
+    Settled,
+    SubscriptionsChanged,
+)
 from hedgerow.store.journal import SqliteJournal, _once
 
 A = "123456789012"
@@ -109,6 +118,38 @@ def test_a_session_that_is_saved_often_in_one_group_is_written_once_as_it_stands
     assert _once(group) == [again[-1], message(1), message(2)]
     loaded = kept.reopened()
     assert (loaded.sessions, loaded.messages) == ((session(body=b"99"),), (message(1), message(2)))
+
+
+def change(body: bytes, epoch: int = 1, *, client_id: str = "c") -> SubscriptionsChanged:
+    return SubscriptionsChanged(A, client_id, epoch, body)
+
+
+def test_changes_of_subscriptions_are_there_in_order_until_the_session_is_saved_again(kept: Kept) -> None:
+    assert kept.append(session(), change(b"1"))
+    assert kept.append(change(b"2"))
+    assert kept.append(session("d"), change(b"3", client_id="d"))
+    assert kept.append(session("d", body=b"whole"))
+
+    assert kept.reopened().changes == (change(b"1"), change(b"2"))
+
+
+def test_changes_before_a_whole_session_of_the_same_group_are_not_written(kept: Kept) -> None:
+    group = [session(), change(b"1"), message(1), session(body=b"whole"), change(b"2")]
+
+    assert kept.append(*group)
+
+    assert _once(group) == [session(body=b"whole"), message(1), change(b"2")]
+    assert kept.reopened().changes == (change(b"2"),)
+
+
+def test_changes_go_with_their_session_and_none_comes_from_an_older_epoch(kept: Kept) -> None:
+    assert kept.append(session(epoch=2), change(b"1", epoch=2))
+
+    assert not kept.append(change(b"old", epoch=1))
+    assert not kept.append(change(b"nobody", client_id="nobody"))
+    assert kept.append(SessionEnded(A, "c", 2))
+
+    assert kept.reopened() == Loaded()
 
 
 def test_an_older_epochs_session_is_refused_in_the_group_of_a_newer_one(kept: Kept) -> None:

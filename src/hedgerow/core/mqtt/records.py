@@ -14,6 +14,15 @@ class SessionSaved(NamedTuple):
     body: bytes
 
 
+class SubscriptionsChanged(NamedTuple):
+    """Of a session, since it was saved. They are applied in order; saving it again takes their place."""
+
+    account: str
+    client_id: str
+    epoch: int
+    body: bytes
+
+
 class SessionEnded(NamedTuple):
     """The session and all that waits for it are gone."""
 
@@ -76,7 +85,7 @@ class Retained(NamedTuple):
     body: bytes
 
 
-Record = SessionSaved | SessionEnded | Queued | Settled | InFlight | Landed | Retained
+Record = SessionSaved | SubscriptionsChanged | SessionEnded | Queued | Settled | InFlight | Landed | Retained
 
 
 class Loaded(NamedTuple):
@@ -86,3 +95,4 @@ class Loaded(NamedTuple):
     messages: tuple[Queued, ...] = ()  # in the order of their numbers
     retained: tuple[Retained, ...] = ()
     in_flight: tuple[InFlight, ...] = ()  # in the order in which they were sent
+    changes: tuple[SubscriptionsChanged, ...] = ()  # in the order in which they were made

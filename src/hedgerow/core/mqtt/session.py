@@ -108,6 +108,7 @@ class Session:
         "_next_id",
         "_queued_bytes",
         "again",
+        "changes",
         "client_id",
         "dropped",
         "epoch",
@@ -149,6 +150,7 @@ class Session:
         self.expires_at: float | None = None  # set while offline
         self.link: Link | None = None
         self.window = 100
+        self.changes = 0  # of subscriptions, since the journal has the session as a whole
         self.subscriptions: dict[str, int] = {}  # filter as the client wrote it -> options
         self.in_flight: dict[int, tuple[int, Parcel]] = {}  # packet id -> (journal number, message), as they were sent
         self.again: deque[int] = deque()  # of them, what a new connection has not sent again yet
