@@ -30,6 +30,7 @@ CERTIFICATE: Final = "thingCert.crt"
 KEY: Final = "privKey.key"
 ROOT_CA: Final = "rootCA.pem"
 RECORD: Final = "provisioning.json"
+_NUCLEUS: Final = ("services", NUCLEUS, "configuration")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,8 @@ class Cloud:
 def provision(wish: Wish, options: Options, *, files: Files, say: Say) -> None:
     """Do all of it; raise Unusable with what is wrong or missing. May be done again. Blocks."""
     try:
-        _Provisioning(wish, options, reached(options.data, wish.region), files=files, say=say).run()
+        region = wish.region or _said(stated(_begun(wish)), *_NUCLEUS, "awsRegion")
+        _Provisioning(wish, options, reached(options.data, region), files=files, say=say).run()
     except ClientError as error:
         raise Unusable(f"the cloud refused: {error.response['Error'].get('Message') or error}") from error
     except BotoCoreError as error:
@@ -89,6 +91,20 @@ def reached(data: Path | None, region: str) -> Cloud:
     return Cloud(region=session.region_name, ca_file=ca_file, **ports, **clients)
 
 
+def _begun(wish: Wish) -> Wish:
+    """Answer the wish when no configuration need be there."""
+    return replace(wish, made=frozenset({wish.root.absolute() / KEY}))
+
+
+def _said(config: dict[str, Any], *path: str) -> str:
+    """Answer what the configuration says there, "" for nothing; keys are found whatever their case."""
+    found: Any = config
+    for name in path:
+        inner = found if isinstance(found, dict) else {}
+        found = next((value for key, value in inner.items() if str(key).lower() == name.lower()), None)
+    return "" if found is None or isinstance(found, dict | list) else str(found)
+
+
 def _port(name: str) -> int | None:
     text = os.environ.get(name, "")
     return int(text) if text.isascii() and text.isdigit() else None
@@ -109,11 +125,12 @@ class _Provisioning:
         self._record: dict[str, Any] = _read(self._path)
 
     def run(self) -> None:
-        config = stated(replace(self._wish, made=frozenset({self._key})))
+        config = stated(_begun(self._wish))
         _not_in_a_token(config)
+        self._check_files(config)
         wanted = self._wanted(config)
-        data = self._cloud.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
-        credentials = self._cloud.iot.describe_endpoint(endpointType="iot:CredentialProvider")["endpointAddress"]
+        data = _said(config, *_NUCLEUS, "iotDataEndpoint") or self._endpoint("iot:Data-ATS")
+        credentials = _said(config, *_NUCLEUS, "iotCredEndpoint") or self._endpoint("iot:CredentialProvider")
         ca, root_ca = self._root_ca(config)
         values = self._values(wanted, data=data, credentials=credentials, root_ca=root_ca)
         made = frozenset({self._certificate, self._key, root_ca} if ca else {self._certificate, self._key})
@@ -132,16 +149,31 @@ class _Provisioning:
         carry_out(plan, files=self._files, say=self._say)
         self._say(f"{wanted.thing} is provisioned")
 
+    def _endpoint(self, kind: str) -> str:
+        return str(self._cloud.iot.describe_endpoint(endpointType=kind)["endpointAddress"])
+
+    def _check_files(self, config: dict[str, Any]) -> None:
+        """Raise Unusable when key and certificate are to be elsewhere than where they are put."""
+        if "asked" in self._record:  # the configuration is the one of an earlier try
+            return
+        for name, own in (("certificateFilePath", self._certificate), ("privateKeyPath", self._key)):
+            said = _said(config, "system", name)
+            if said and self._root / said != own:
+                raise Unusable(f"system.{name} is {own} with --provision true; leave it out of the configuration")
+
     def _wanted(self, config: dict[str, Any]) -> Wanted:
-        system = config.get("system") or {}
-        stated_name = str(system.get("thingName") or "") if isinstance(system, dict) else ""
-        options = self._options
-        known = self._record.get("thingName", "")
+        options, known = self._options, self._record.get("thingName", "")
         if known and options.thing not in ("", known):
             raise Unusable(f"{self._root} was begun for the thing {known}, not {options.thing}; use another folder")
-        thing = known or options.thing or stated_name or f"GreengrassV2IotThing_{RandomIds().uuid()}"
-        names = {"group": options.group, "policy": options.policy, "role": options.role, "alias": options.alias}
-        return Wanted(thing=thing, **{name: value for name, value in names.items() if value})
+        fresh = f"GreengrassV2IotThing_{RandomIds().uuid()}"
+        names = {
+            "thing": known or options.thing or _said(config, "system", "thingName") or fresh,
+            "group": options.group,
+            "policy": options.policy,
+            "role": options.role,
+            "alias": options.alias or _said(config, *_NUCLEUS, "iotRoleAlias"),
+        }
+        return Wanted(**{name: value for name, value in names.items() if value})
 
     def _root_ca(self, config: dict[str, Any]) -> tuple[bytes, Path]:
         """Answer the CA that is to be written (b"" for one that is there) and its file."""
@@ -240,8 +272,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _not_in_a_token(config: dict[str, Any]) -> None:
-    system = config.get("system") or {}
-    if isinstance(system, dict) and str(system.get("privateKeyPath") or "").startswith(SCHEME):
+    if _said(config, "system", "privateKeyPath").startswith(SCHEME):
         raise Unusable(
             "--provision true makes a key in a file, but system.privateKeyPath names one in a token; enrol by claim or "
             "by the vending machine, which make it there, or leave privateKeyPath out"

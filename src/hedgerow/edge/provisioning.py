@@ -63,7 +63,7 @@ class Enrolment:
         self._asked = ""
 
     def __str__(self) -> str:
-        return f"at {self._claim.endpoint} with the template {self._claim.template}"
+        return f"by claim at {self._claim.endpoint} with the template {self._claim.template}"
 
     async def attempt(self) -> Identity:
         claim = self._claim

@@ -230,6 +230,25 @@ def test_a_role_alias_that_stands_for_another_role_is_used_as_it_is(tmp_path: Pa
     assert "attach_role_policy" not in account.calls
 
 
+def test_what_the_configuration_says_already_is_kept(tmp_path: Path, ca: Path, account: Account) -> None:
+    config = tmp_path / "config.yaml"
+    nucleus = {"iotRoleAlias": "own", "iotDataEndpoint": "my.own.domain", "logging": {"level": "DEBUG"}}
+    sections = {"aws.greengrass.Nucleus": {"configuration": nucleus}}
+    config.write_text(yaml.safe_dump({"system": {"thingName": "stated"}, "services": sections}))
+
+    provision(account, tmp_path / "edge", ca, config=config)
+
+    written = configuration(tmp_path / "edge")
+    now = written["services"]["aws.greengrass.Nucleus"]["configuration"]
+    assert (written["system"]["thingName"], now["iotRoleAlias"], now["iotDataEndpoint"]) == (
+        "stated",
+        "own",
+        "my.own.domain",
+    )
+    assert now["logging"] == {"level": "DEBUG"}
+    assert "role_alias:own" in account.there
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -237,6 +256,7 @@ def test_a_role_alias_that_stands_for_another_role_is_used_as_it_is(tmp_path: Pa
         ("ca", "system.rootCaPath is missing"),
         ("user", "there is no user no-such-user"),
         ("claim", "are 2 ways to an identity at once"),
+        ("key", "system.privateKeyPath is .*privKey.key with --provision true; leave it out"),
         ("token", "system.privateKeyPath names one in a token"),
     ],
 )
@@ -249,7 +269,8 @@ def test_what_is_wrong_on_the_device_is_said_before_anything_is_made_in_the_clou
     sections = {"aws.greengrass.Nucleus": nucleus}
     if spoil == "claim":
         sections["aws.greengrass.FleetProvisioningByClaim"] = claim
-    system = {"privateKeyPath": "pkcs11:object=key;type=private"} if spoil == "token" else {}
+    places = {"token": "pkcs11:object=key;type=private", "key": "another.key"}
+    system = {"privateKeyPath": places[spoil]} if spoil in places else {}
     services = {name: {"configuration": values} for name, values in sections.items()}
     config.write_text(yaml.safe_dump({"system": system, "services": services}))
     root.mkdir()
