@@ -87,9 +87,10 @@ def provision(
     cloud = target(data)
     maker = Maker(cloud, policy=policy, role_alias=role_alias)
     files = DeviceFiles(folder=out or Path(name), files=RealFiles())
-    if files.complete:
-        raise Unusable(f"{files.folder} holds the device's certificate already")
-    request = files.kept_request(name)
+    with files.held():
+        if files.complete:
+            raise Unusable(f"{files.folder} holds the device's certificate already")
+        request = files.kept_request(name)
     wanted: dict[str, Any] = {
         "thingName": name,
         "policyName": policy,
@@ -160,8 +161,10 @@ class Maker:
     def _fault(self, wanted: Wanted, folder: Path) -> str | None:
         from botocore.exceptions import BotoCoreError, ClientError
 
+        files = DeviceFiles(folder=folder, files=RealFiles())
         try:
-            self._make(wanted, DeviceFiles(folder=folder, files=RealFiles()))
+            with files.held():
+                self._make(wanted, files)
         except (Unusable, Unavailable, ClientError, BotoCoreError) as error:
             return f"{wanted.name}: {error}"
         return None

@@ -3,6 +3,10 @@
 The key is on the medium before the cloud hears of it; the certificate's file comes last and says that all is there.
 """
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +39,20 @@ class DeviceFiles:
 
     folder: Path
     files: Files
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the folder to oneself, and make it; raise Unusable when another command is at work in it."""
+        self.files.make_folder(self.folder, mode=0o755)
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Unusable(f"another command is at work in {self.folder}") from error
+            yield
+        finally:
+            os.close(handle)
 
     @property
     def complete(self) -> bool:
@@ -90,7 +108,6 @@ class DeviceFiles:
         key = ec.generate_private_key(ec.SECP256R1())
         form = serialization.PrivateFormat.PKCS8
         pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-        self.files.make_folder(self.folder, mode=0o755)
         self.files.write_durably(path, pem, mode=0o600)
         return key
 
