@@ -75,6 +75,14 @@ class Schedule:
             raise InvalidRequest("TargetSelection is invalid. MaintenanceWindow cannot be used with SNAPSHOT job.")
         if self.windows and start is None:
             raise InvalidRequest("MaintenanceWindow cannot be used without StartTime of SchedulingConfig.")
+        if start is not None and not self._ever_open(start, end):
+            raise InvalidRequest("No MaintenanceWindow opens between StartTime and EndTime.")
+
+    def _ever_open(self, start: float, end: float | None) -> bool:
+        if self.open_at(start):
+            return True
+        opening = self.next_opening(start)
+        return opening is not None and (end is None or opening < end)
 
 
 def read_windows(wire: Any) -> tuple[Window, ...]:

@@ -182,6 +182,8 @@ def test_a_described_job_tells_its_next_windows(cloud: Cloud) -> None:
         (windows("cron(0 18 ? * MON *)", 30), False, "cannot be used with SNAPSHOT job"),
         ({**windows("cron(0 18 ? * MON *)", 30), "startTime": None}, True, "without StartTime"),
         (windows("every monday", 30), True, "cannot be read"),
+        (windows("cron(0 0 30 2 ? *)", 60), True, "No MaintenanceWindow opens"),
+        ({**windows("cron(0 18 ? * MON *)", 30), "endTime": END}, True, "No MaintenanceWindow opens"),
     ],
 )
 def test_a_schedule_that_cannot_be_is_refused(
