@@ -4,15 +4,20 @@
 class FakeClock:
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self.value = now
+        self.ahead = 0.0
 
     def now(self) -> float:
-        return self.value
+        return self.value + self.ahead
 
     def monotonic(self) -> float:
         return self.value
 
     def advance(self, seconds: float) -> None:
         self.value += seconds
+
+    def set_forward(self, seconds: float) -> None:
+        """Set the wall clock; no time passes."""
+        self.ahead += seconds
 
 
 class FakeIds:

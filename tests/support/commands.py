@@ -7,6 +7,7 @@ from typing import Any
 import cbor2
 from sqlalchemy import delete, select
 
+from hedgerow.base.steady import Steady
 from hedgerow.cloud.commanding import build_commands
 from hedgerow.cloud.rows import Tables
 from hedgerow.core.caller import Caller
@@ -42,7 +43,8 @@ class Bench:
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.tables, things = Tables(), ThingStore()
-        build_commands(tables=self.tables, ids=FakeIds(), pages=Pages(Pager(b"key")), things=things)
+        steady = Steady(clock=self.store.clock, ids=FakeIds())
+        build_commands(tables=self.tables, ids=FakeIds(), pages=Pages(Pager(b"key")), things=things, steady=steady)
         with self.store.tx() as tx:
             for account in (CALLER.account, OTHER_ACCOUNT.account):
                 things.add(tx, account, Thing(name="lamp", id="1", type=None, attributes={}, version=1))

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from hedgerow.base.errors import AccessDenied, ServiceError
+from hedgerow.base.steady import Steady
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import EventsConfigured, Published
 from hedgerow.core.paging import Pager
@@ -156,6 +157,7 @@ class Cloud:
             limits=JobLimits(),
             told=told,
             documents=self.documents,
+            steady=Steady(clock=self.store.clock, ids=FakeIds()),
         )
         desk = DeviceDesk(jobs=self.jobs, store=rows)
         pages = Pages(Pager(b"key"))

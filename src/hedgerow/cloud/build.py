@@ -184,6 +184,7 @@ class _Parts(Ground):
         fleet = build_fleet(
             tables=tables,
             run=run,
+            clock=clock,
             ids=ids,
             pager=pager,
             stores=registry.stores,

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from hedgerow.base.clock import Clock
 from hedgerow.base.ids import Ids
+from hedgerow.base.steady import Steady
 from hedgerow.cloud.commanding import build_commands
 from hedgerow.cloud.delivery import (
     ComponentArtifacts,
@@ -55,6 +57,7 @@ def build_fleet(
     *,
     tables: Tables,
     run: Run,
+    clock: Clock,
     ids: Ids,
     pager: Pager,
     stores: Stores,
@@ -67,6 +70,7 @@ def build_fleet(
 ) -> Fleet:
     """Build it and enter its rows."""
     pages, shadows, job_store = Pages(pager), _shadows(tables, pager, stores), JobStore()
+    steady = Steady(clock=clock, ids=ids)
     jobs = build_jobs(
         tables=tables,
         pages=pages,
@@ -77,8 +81,9 @@ def build_fleet(
         objects=job_objects,
         run=run,
         rights=rights,
+        steady=steady,
     )
-    build_commands(tables=tables, ids=ids, pages=pages, things=stores.things)
+    build_commands(tables=tables, ids=ids, pages=pages, things=stores.things, steady=steady)
     components = ComponentStore()
     flows = ComponentFlows(
         run=run,

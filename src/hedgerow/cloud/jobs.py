@@ -1,5 +1,6 @@
 """Builds jobs and job templates, and enters their rows."""
 
+from hedgerow.base.steady import Steady
 from hedgerow.cloud.operations import iot_jobs as rows
 from hedgerow.cloud.operations import iot_jobs_data as data_rows
 from hedgerow.cloud.registry import Stores
@@ -39,6 +40,7 @@ def build_jobs(
     objects: Objects,
     run: Run,
     rights: Rights,
+    steady: Steady,
 ) -> Jobs:
     """Build them and enter their rows."""
     documents, kept = Documents(links=links), TemplateStore()
@@ -50,6 +52,7 @@ def build_jobs(
         limits=JobLimits(),
         told=JobEvents(telling=telling),
         documents=documents,
+        steady=steady,
     )
     desk = DeviceDesk(jobs=jobs, store=store)
     sources = JobSources(run=run, documents=documents, templates=templates, objects=objects, rights=rights)

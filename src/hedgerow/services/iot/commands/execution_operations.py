@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from hedgerow.base.ids import Ids
+from hedgerow.base.steady import Steady
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
 from hedgerow.services.iot.commands.errors import CommandConflict, InvalidCommand, NoSuchResource
@@ -46,13 +47,14 @@ class ExecutionOperations:
     """Executions."""
 
     def __init__(
-        self, *, commands: CommandStore, store: ExecutionStore, things: Things, ids: Ids, pages: Pages
+        self, *, commands: CommandStore, store: ExecutionStore, things: Things, ids: Ids, pages: Pages, steady: Steady
     ) -> None:
         self._commands = commands
         self._store = store
         self._things = things
         self._ids = ids
         self._pages = pages
+        self._steady = steady
 
     def start_command_execution(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         target, command_name = Target.of_arn(caller, request["targetArn"]), command_id(caller, request["commandArn"])
@@ -82,7 +84,8 @@ class ExecutionOperations:
         )
         self._store.add(tx, caller.account, one, token=token, fingerprint=fingerprint)
         body = {"execution": one.id, "region": caller.region}
-        tx.follow_up(TIMEOUT, account=caller.account, key=one.id, body=body, due_at=tx.now + timeout_s)
+        timer = {**body, "mark": self._steady.mark(tx.now)}
+        tx.follow_up(TIMEOUT, account=caller.account, key=one.id, body=timer, due_at=tx.now + timeout_s)
         tx.follow_up(EXPIRY, account=caller.account, key=one.id, body=body, due_at=tx.now + KEPT_S)
         sent = request_of(caller.account, one, command, target, payload)
         return Answer({"executionId": one.id}, (sent, event_of(caller.account, caller.region, one)))

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from hedgerow.base.steady import Steady
 from hedgerow.services.iot.commands.messages import event_of
 from hedgerow.services.iot.commands.store import CommandStore, ExecutionStore
 from hedgerow.store import Answer, FollowUp, Tx
@@ -18,15 +19,20 @@ class Tags(Protocol):
 class CommandFollowUps:
     """Handlers of the kinds `command-…`. All may run twice."""
 
-    def __init__(self, *, commands: CommandStore, executions: ExecutionStore, tags: Tags) -> None:
+    def __init__(self, *, commands: CommandStore, executions: ExecutionStore, tags: Tags, steady: Steady) -> None:
         self._commands = commands
         self._executions = executions
         self._tags = tags
+        self._steady = steady
 
     def on_timeout(self, tx: Tx, row: FollowUp) -> Answer:
         one = self._executions.get(tx, row.account, row.body["execution"])
         late = None if one is None else one.timed_out(tx.now)
-        if late is None:
+        if one is None or late is None:
+            return Answer()
+        due_at = one.created_at + one.timeout_s + self._steady.ahead(row.body.get("mark"), tx.now)
+        if due_at > tx.now and due_at > row.due_at:  # the clock was set forward, which is no time that passed
+            tx.follow_up(row.kind, account=row.account, key=row.key, body=row.body, due_at=due_at)
             return Answer()
         self._executions.put(tx, row.account, late)
         return Answer({}, (event_of(row.account, row.body["region"], late),))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from hedgerow.base.steady import Steady
 from hedgerow.services.iot.errors import InvalidRequest, LimitExceeded, ResourceAlreadyExists, ResourceNotFound
 from hedgerow.services.iot.jobs.documents import Documents, content_of
 from hedgerow.services.iot.jobs.errors import InvalidTransition
@@ -67,7 +68,9 @@ class Jobs:
         limits: JobLimits,
         told: JobEvents,
         documents: Documents,
+        steady: Steady,
     ) -> None:
+        self.steady = steady
         self.on_completed: OnCompleted = _unnoticed
         self._told = told
         self._store = store
@@ -254,10 +257,17 @@ class Jobs:
         """End an execution whose timer has come; nothing when it has ended or no timer runs.
 
         A timer that is set anew takes the former one back, so this is not asked of the clock, which may be set back.
+        Was it set forward, then the timer goes on.
         """
         one = self._store.executions.get(tx, account, job_id, thing, number)
         if one is None or one.ends_at is None:
             return ()
+        step_s, s = (self.steady.ahead(mark, tx.now) for mark in (one.step_mark, one.mark))
+        if step_s or s:
+            mark = self.steady.mark(tx.now)
+            later = replace(one.put_off(step_s, s), step_mark=mark, mark=mark)
+            if later.ends_at is not None and later.ends_at > tx.now:
+                return self.queue.put(tx, account, later)
         return self.put(tx, account, one.moved(Status.TIMED_OUT, tx.now))
 
     def put(self, tx: Tx, account: str, changed: Execution, *, later: bool = False) -> Events:

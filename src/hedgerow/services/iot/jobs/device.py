@@ -75,8 +75,9 @@ class DeviceDesk:
         if not pending or pending[0].status is Status.IN_PROGRESS:
             return (pending[0] if pending else None), ()
         job = self._jobs.present(tx, device.account, pending[0].job)
-        begun = pending[0].moved(Status.IN_PROGRESS, tx.now, details).started(tx.now, job.settings.timeout_minutes)
-        begun = begun.with_step_timer(tx.now, step_minutes)
+        mark = self._jobs.steady.mark(tx.now)
+        begun = pending[0].moved(Status.IN_PROGRESS, tx.now, details)
+        begun = begun.started(tx.now, job.settings.timeout_minutes, mark).with_step_timer(tx.now, step_minutes, mark)
         return begun, self._jobs.put(tx, device.account, begun, later=True)
 
     def describe(self, tx: Tx, device: Device, job: str, number: int | None) -> Execution | None:
@@ -107,7 +108,8 @@ class DeviceDesk:
         changed = one.moved(report.status, tx.now, report.details)
         if report.status is Status.IN_PROGRESS:
             minutes = self._jobs.present(tx, device.account, job).settings.timeout_minutes
-            changed = changed.started(tx.now, minutes).with_step_timer(tx.now, report.step_minutes)
+            mark = self._jobs.steady.mark(tx.now)
+            changed = changed.started(tx.now, minutes, mark).with_step_timer(tx.now, report.step_minutes, mark)
         return changed, self._jobs.put(tx, device.account, changed, later=True)
 
     def document(self, tx: Tx, device: Device, job: str) -> str:

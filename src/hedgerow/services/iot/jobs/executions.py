@@ -284,6 +284,8 @@ def _execution_body(one: Execution) -> str:
             "details": dict(one.details),
             "step_deadline": one.step_deadline,
             "deadline": one.deadline,
+            "step_mark": one.step_mark,
+            "mark": one.mark,
             "forced": one.forced,
             "left": one.left,
             "retries": dict(one.retries),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
+from hedgerow.base.steady import Mark
 from hedgerow.core.arn import arn
 from hedgerow.services.iot.jobs.settings import ALL_FAILURES, RetryCriterion, Settings
 
@@ -150,6 +151,8 @@ class Execution:
     details: Mapping[str, str] = field(default_factory=dict)
     step_deadline: float | None = None
     deadline: float | None = None
+    step_mark: Mark | None = None  # of when the timers were set
+    mark: Mark | None = None
     forced: bool = False
     left: bool = False  # the thing is no target any more
     retries: Mapping[str, int] = field(default_factory=dict)  # of what failed before it, by its status
@@ -205,14 +208,23 @@ class Execution:
                 )
         return None
 
-    def started(self, now: float, minutes: int | None) -> "Execution":
+    def started(self, now: float, minutes: int | None, mark: Mark | None = None) -> "Execution":
         """Answer it with its start noted and the job's timer running, unless it had started before."""
         if self.started_at is not None:
             return self
-        return replace(self, started_at=now, deadline=None if minutes is None else now + 60 * minutes)
+        return replace(self, started_at=now, deadline=None if minutes is None else now + 60 * minutes, mark=mark)
 
-    def with_step_timer(self, now: float, minutes: int | None) -> "Execution":
+    def with_step_timer(self, now: float, minutes: int | None, mark: Mark | None = None) -> "Execution":
         """Answer it with its step timer set anew; None leaves the timer as it is, -1 stops it."""
         if minutes is None:
             return self
-        return replace(self, step_deadline=None if minutes == NO_STEP_TIMER else now + 60 * minutes)
+        return replace(self, step_deadline=None if minutes == NO_STEP_TIMER else now + 60 * minutes, step_mark=mark)
+
+    def put_off(self, step_s: float, s: float) -> "Execution":
+        """Answer it with its timers set later by so much: the clock was set forward, which is no time that passed."""
+        step, whole = self.step_deadline, self.deadline
+        return replace(
+            self,
+            step_deadline=None if step is None else step + step_s,
+            deadline=None if whole is None else whole + s,
+        )

@@ -61,6 +61,18 @@ def test_the_topic_tells_the_format(bench: Bench, kind: str, suffix: str) -> Non
     assert sent.topic.partition("/request")[2] == suffix
 
 
+def test_a_timer_goes_on_when_the_clock_is_set_forward(bench: Bench) -> None:
+    execution, *_ = bench.start(executionTimeoutSeconds=30)
+    bench.store.clock.set_forward(86_400)
+
+    seen = []
+    for seconds in (0, 29, 1):
+        bench.later(seconds)
+        seen.append(bench.get(execution)["status"])
+
+    assert seen == ["CREATED", "CREATED", "TIMED_OUT"]
+
+
 @pytest.mark.parametrize("ending", ["", "/json", "/cbor"])
 def test_a_report_is_accepted_and_shown(bench: Bench, ending: str) -> None:
     execution, *_ = bench.start()

@@ -171,6 +171,35 @@ def test_a_timer_that_comes_just_as_the_clock_is_set_back_is_not_lost(cloud: Clo
     assert cloud.status() == "TIMED_OUT"
 
 
+def test_a_timer_goes_on_when_the_clock_is_set_forward(cloud: Cloud) -> None:
+    cloud.create(timeoutConfig={"inProgressTimeoutInMinutes": 60})
+    cloud.publish("start-next", {"stepTimeoutInMinutes": 10})
+    cloud.store.clock.advance(60)
+    cloud.store.clock.set_forward(7 * 86_400)
+    cloud.catch_up()
+    cloud.publish("j/update", {"status": "IN_PROGRESS"})
+
+    seen = []
+    for seconds in (9 * 60 - 1, 1):
+        cloud.store.clock.advance(seconds)
+        cloud.catch_up()
+        seen.append(cloud.status())
+
+    assert seen == ["IN_PROGRESS", "TIMED_OUT"]
+
+
+def test_a_timer_that_was_set_after_the_clock_is_not_put_off(cloud: Cloud) -> None:
+    cloud.create(timeoutConfig={"inProgressTimeoutInMinutes": 60})
+    cloud.publish("start-next", {})
+    cloud.store.clock.set_forward(1800)
+    cloud.publish("j/update", {"status": "IN_PROGRESS", "stepTimeoutInMinutes": 10})
+
+    cloud.store.clock.advance(600)
+    cloud.catch_up()
+
+    assert cloud.status() == "TIMED_OUT"
+
+
 def test_the_jobs_own_timer_counts_from_the_start(cloud: Cloud) -> None:
     cloud.create(timeoutConfig={"inProgressTimeoutInMinutes": 1})
     cloud.store.clock.advance(600)
