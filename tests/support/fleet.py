@@ -86,6 +86,7 @@ class FleetBench:
         self.fleet = build_fleet(
             tables=self.tables,
             run=run,
+            clock=self.store.clock,
             ids=ids,
             pager=Pager(b"key"),
             stores=self.stores,
