@@ -99,6 +99,7 @@ class Cloud:
                 clock=self.store.clock,
             ),
             domains=self.domains,
+            region="eu-central-1",
             newcomers=Newcomers(
                 run=self.runner,
                 enrolments=self.registry.enrolment_store,

@@ -23,7 +23,7 @@ from hedgerow.cloud.domains import Domains
 from hedgerow.cloud.newcomers import Newcomers
 from hedgerow.cloud.standing import entity_of
 from hedgerow.core.arn import arn, parse
-from hedgerow.core.caller import Caller, Kind
+from hedgerow.core.caller import DIRECT, Caller, Kind
 from hedgerow.core.policy import AllOf, Context, Dialect, Rights, Verdict, compile_policies
 from hedgerow.core.tls import Proof
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Way
@@ -50,8 +50,10 @@ class Admission:
         claimants: Claimants,
         newcomers: Newcomers,
         domains: Domains,
+        region: str,
     ) -> None:
         self._run = run
+        self._region = region
         self._credentials = credentials
         self._readers = readers
         self._just_in_time = just_in_time
@@ -149,12 +151,12 @@ class Admission:
     def _by_signature(self, tx: Tx, question: Admit, principal: str, account: str) -> Admitted | NotAdmitted:
         caller = Caller(
             account=account,
-            region="",
+            region=self._region,
             principal=principal,
             kind=kind_of(principal),
             request_id="",
             source_ip=question.peer,
-            secure=True,
+            secure=question.secure,
             access_key_id=question.signed_key,
         )
         session = self._readers.sessions.find(tx, question.signed_key) if question.signed_key else None
@@ -168,7 +170,7 @@ class Admission:
             names=tuple(f"policy {name}" for name, _ in sources.documents),
             limits=tuple(tuple(document for _, document in documents) for _, documents in sources.limits),
             dialect=Dialect.IAM.value,
-            variables=network(question) | {"aws:SecureTransport": "true", **sources.variables},
+            variables={**network(question), **_request(caller), **sources.variables},
             ends_at=None if session is None else session.expires_at,
             behind=self._behind(tx, session),
         )
@@ -198,6 +200,16 @@ class Admission:
             if self._readers.users.find(tx, caller.account, name) is None:
                 return NotAdmitted(reason="SECURITY_TOKEN_INVALID", detail=gone)
         return None
+
+
+def _request(caller: Caller) -> dict[str, str]:
+    """Answer the condition keys that AWS has of every request, but for the time."""
+    return {
+        **DIRECT,
+        "aws:RequestedRegion": caller.region,
+        "aws:ResourceAccount": caller.account,  # there are no topics but one's own
+        "aws:SecureTransport": "true" if caller.secure else "false",
+    }
 
 
 def wrong_way(question: Admit) -> NotAdmitted | None:

@@ -261,6 +261,7 @@ class _Parts(Ground):
             claimants=Claimants(readers=readers, holder=self._holder, region=self.region, clock=clock),
             newcomers=enrolment.newcomers,
             domains=self.domains,
+            region=self.region,
         )
         self.directory = Directory(run=run, credentials=credentials, readers=readers, region=self.region)
         self.broker.listen(self.directory.announce)

@@ -89,6 +89,7 @@ async def _admit(gateway: "Gateway", connection: Connection, connect: Connect) -
         signed_by=peer.signed_by,
         signed_account=peer.signed_account,
         signed_key=peer.signed_key,
+        secure=peer.secure,
         way=peer.way,
         upgrade=peer.upgrade,
         way_in=peer.way_in,

@@ -81,6 +81,7 @@ class Peer(NamedTuple):
     target: str = ""  # our own end of the socket
     target_port: int = 0
     way_in: WayIn | None = None  # that the listener opened; None is any
+    secure: bool = True  # over TLS
 
 
 class State(Enum):

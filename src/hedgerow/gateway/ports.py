@@ -68,6 +68,7 @@ class Admit:
     signed_by: str | None = None  # principal ARN, when a WebSocket upgrade was signed (SigV4)
     signed_account: str | None = None
     signed_key: str | None = None  # the access key that it was signed with
+    secure: bool = True  # over TLS
     way: Way = Way.CERTIFICATE
     upgrade: Upgrade | None = None  # of a WebSocket that neither a certificate nor a signature speaks for
     vouched: Vouched | None = None  # what an authorizer said before: it is not asked again

@@ -110,6 +110,7 @@ def _peer(scope: Scope) -> Peer | None:
         signed_by=None if signed is None else signed.principal,
         signed_account=None if signed is None else signed.account,
         signed_key=None if signed is None else signed.access_key_id,
+        secure=bool(tls),
         target=str(target),
         target_port=int(target_port or 0),
         way_in=tls.get("way"),

@@ -251,6 +251,30 @@ def test_a_user_by_websocket_has_its_iam_policies(cloud: Cloud) -> None:
     assert isinstance(other, NotAdmitted)
 
 
+@pytest.mark.parametrize(
+    ("operator", "key", "value"),
+    [
+        ("StringEquals", "aws:RequestedRegion", "eu-central-1"),
+        ("StringEquals", "aws:ResourceAccount", "${aws:PrincipalAccount}"),
+        ("Bool", "aws:ViaAWSService", "false"),
+        ("Bool", "aws:SecureTransport", "false"),
+    ],
+)
+def test_a_deny_by_websocket_meets_what_aws_says_of_every_request(
+    cloud: Cloud, operator: str, key: str, value: str
+) -> None:
+    cloud.run(cloud.iam.users.create_user, {"UserName": "ann"})
+    deny = {"Effect": "Deny", "Action": "iot:Publish", "Resource": "*", "Condition": {operator: {key: value}}}
+    request = {"UserName": "ann", "PolicyName": "own", "PolicyDocument": policy(allow("iot:*", "*"), deny)}
+    cloud.run(cloud.iam.user_policies.put_user_policy, request)
+
+    found = signed(cloud, "arn:aws:iam::123456789012:user/ann", secure=False)
+
+    assert isinstance(found, Admitted)
+    assert may(cloud, found, "iot:Subscribe", "topicfilter/a")
+    assert not may(cloud, found, "iot:Publish", "topic/a")
+
+
 def test_a_role_session_by_websocket_ends_with_its_credentials(cloud: Cloud) -> None:
     cloud.run(cloud.iam.roles.create_role, {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT})
     request = {"RoleName": "build", "PolicyName": "read", "PolicyDocument": READ_S3}
