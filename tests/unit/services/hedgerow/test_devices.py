@@ -70,6 +70,15 @@ def test_a_repeated_call_with_a_request_of_its_own_is_answered_from_memory(desk:
     assert desk.earlier(wanted()) == {"certificateId": "c"}
 
 
+def test_a_call_that_was_overtaken_by_one_with_its_token_is_answered_the_same_and_makes_nothing(desk: Desk) -> None:
+    desk.done(wanted())
+
+    with desk.store.tx() as tx:
+        answer = desk.operations.make(tx, wanted(), None, CALLER, token="t", may=lambda action, resource: True)
+
+    assert answer == Answer({"certificateId": "c"})
+
+
 def test_a_repeated_call_whose_key_the_cloud_made_is_carried_out_again(desk: Desk) -> None:
     desk.done(wanted(signing_request=None))
 
