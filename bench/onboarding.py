@@ -6,29 +6,37 @@ before. Warm: without the first tenth. A key pair made by the cloud is compared 
 With a hook, a function is asked for each device; at last one that never answers in time, beside a template without.
 """
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bench.load import program
 from bench.record import record
 from hedgerow.testing import TestCloud, start_cloud
 
 QUICK = "--quick" in sys.argv
-DEVICES, MANY, KEYS = (200, 400, 20) if QUICK else (1_000, 10_000, 300)
+DEVICES, MANY, KEYS, CROWD = (200, 400, 20, 100) if QUICK else (1_000, 10_000, 300, 1_000)
 PARALLEL = 32
 RATE, ALL_S = 100.0, 30.0
 ENDS_WITHIN_S = 400.0
 TRUST = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "iot.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
 MANAGED = "arn:aws:iam::aws:policy/service-role/AWSIoTThingsRegistration"
 Row = tuple[str, str, str]
+HOOK = "def handler(event, context):\n    return {'allowProvisioning': event['parameters']['ThingName'] != ''}\n"
+HANGS = "import time\n\n\ndef handler(event, context):\n    time.sleep(60)\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ def main() -> None:
         try:
             cloud = process.new_account(folder)
             load = Load(cloud, set_up(cloud))
-            rows = [*_signed(load), *_made_by_the_cloud(load)]
+            rows = [*_signed(load), *_made_by_the_cloud(load), *_with_hooks(load)]
         finally:
             process.stop()
     if QUICK:
@@ -86,15 +94,43 @@ def set_up(cloud: TestCloud) -> tuple[str, str]:
     _policy(iot, "claim", own, "client/claim-*", asking)
     role = iam.create_role(RoleName="fleet", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     iam.attach_role_policy(RoleName="fleet", PolicyArn=MANAGED)
-    iot.create_provisioning_template(
-        templateName="fleet", templateBody=template_body(), enabled=True, provisioningRoleArn=role
-    )
+    _templates(cloud, role)
     made = iot.create_keys_and_certificate(setAsActive=True)
     iot.attach_policy(policyName="claim", target=made["certificateArn"])
     files = {"claim.pem": made["certificatePem"], "claim.key": made["keyPair"]["PrivateKey"]}
     for name, text in files.items():
         (cloud.folder / name).write_text(text)
     return str(cloud.folder / "claim.pem"), str(cloud.folder / "claim.key")
+
+
+def _templates(cloud: TestCloud, role: str) -> None:
+    """Make one without a hook, one that asks a function, and one whose function does not answer in time."""
+    iot, iam, functions = (cloud.client(name) for name in ("iot", "iam", "lambda"))
+    trust = json.dumps(TRUST).replace("iot.amazonaws.com", "lambda.amazonaws.com")
+    worker = iam.create_role(RoleName="hook", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    common = {"templateBody": template_body(), "enabled": True, "provisioningRoleArn": role}
+    iot.create_provisioning_template(templateName="fleet", **common)
+    for name, code in (("asks", HOOK), ("hangs", HANGS)):
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w") as package:
+            package.writestr("app.py", code)
+        made = functions.create_function(
+            FunctionName=name,
+            Role=worker,
+            Runtime=f"python3.{sys.version_info.minor}",
+            Handler="app.handler",
+            Timeout=60,
+            Code={"ZipFile": data.getvalue()},
+        )
+        functions.add_permission(
+            FunctionName=name,
+            StatementId="iot",
+            Action="lambda:InvokeFunction",
+            Principal="iot.amazonaws.com",
+            SourceArn=f"arn:aws:iot:{cloud.region}:{cloud.account}:provisioningtemplate/{name}",
+        )
+        hook = {"targetArn": made["FunctionArn"], "payloadVersion": "2020-04-01"}
+        iot.create_provisioning_template(templateName=name, preProvisioningHook=hook, **common)
 
 
 def _policy(iot: Any, name: str, own: str, client: str, topics: list[str]) -> None:
@@ -150,16 +186,22 @@ def _signed(load: Load) -> list[Row]:
 
 
 def _made_by_the_cloud(load: Load) -> list[Row]:
-    bare = _bare_keys()
+    bare, library = _bare_keys(), _library_keys()
     made = load.run("fleet", "keys-", count=KEYS, parallel=PARALLEL, csr=0)
     rate = made["warm_rate"]
+    version = subprocess.run(["openssl", "version"], stdout=subprocess.PIPE, check=True, text=True).stdout
     return [
         (
             f"{KEYS:,} devices, RSA keys made by the cloud: once warm; CPU of each, cloud and load; cores",
             _shares(made, rate),
             "",
         ),
-        ("the same beside bare `openssl genrsa 2048` on one core", f"{bare:.1f} keys/s: {rate / bare:.2f}", ""),
+        (
+            f"the same beside bare `openssl genrsa 2048` ({' '.join(version.split()[:2])}) on one core",
+            f"{bare:.1f} keys/s: {rate / bare:.2f}",
+            "",
+        ),
+        ("the same beside key after key in one thread of Python", f"{library:.1f} keys/s: {rate / library:.2f}", ""),
     ]
 
 
@@ -177,6 +219,38 @@ def _bare_keys() -> float:
             preexec_fn=lambda: os.sched_setaffinity(0, core),
         )
     return (KEYS // 3) / (time.perf_counter() - begun)
+
+
+def _library_keys() -> float:
+    """Answer how many keys per second the library makes that the cloud uses, with an OpenSSL of its own."""
+    begun = time.perf_counter()
+    for _ in range(KEYS):
+        rsa.generate_private_key(65537, 2048)
+    return KEYS / (time.perf_counter() - begun)
+
+
+def _with_hooks(load: Load) -> Iterator[Row]:
+    asked = load.run("asks", "asks-", count=DEVICES, parallel=PARALLEL)
+    yield (
+        f"{DEVICES:,} devices, each approved by a function: once warm; CPU of each, cloud and load; cores",
+        _shares(asked, asked["warm_rate"]),
+        f"≥ {RATE:g}/s{_verdict(asked['warm_rate'] >= RATE)}",
+    )
+    stuck: dict[str, float] = {}
+    crowd = threading.Thread(target=lambda: stuck.update(load.run("hangs", "hangs-", count=CROWD, parallel=CROWD)))
+    crowd.start()
+    beside = load.run("fleet", "beside-", count=DEVICES, parallel=PARALLEL)
+    crowd.join()
+    yield (
+        f"{CROWD:,} devices at once whose function does not answer in time: refused; the slowest, with its connection",
+        f"{stuck['refused']:,}; {stuck['longest_s']:.1f} s",
+        f"{CROWD:,}{_verdict(stuck['refused'] == CROWD)}",
+    )
+    yield (
+        f"{DEVICES:,} devices beside them, without a function: all of them; refused; median, p99, longest",
+        f"{beside['devices'] / beside['seconds']:.0f}/s; {beside['refused']}; {_times(beside)}",
+        f"0 refused{_verdict(not beside['refused'])}",
+    )
 
 
 def _shares(found: dict[str, float], rate: float) -> str:
