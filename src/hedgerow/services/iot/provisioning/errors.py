@@ -13,6 +13,7 @@ class Rejection(HedgerowError):
 
     status: ClassVar[int] = 400
     code: ClassVar[str]
+    cause: str = ""  # more, for the operator's eyes
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -56,6 +57,10 @@ class InvocationError(Rejection):
     """The hook could not be asked."""
 
     code = "InvocationError"
+
+    def __init__(self, message: str, *, cause: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class InvalidResult(Rejection):

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import cbor2
 
-from hedgerow.base.errors import HedgerowError, ServiceError
+from hedgerow.base.errors import AccessDenied, HedgerowError, ServiceError
 from hedgerow.base.log import get_logger
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
@@ -184,7 +184,8 @@ class ProvisioningFlows:
         except HedgerowError as error:
             rejection = error if isinstance(error, Rejection) else InternalFailure("Internal failure. Try again.")
             result, ending = rejected(rejection), "rejected"
-            fields = {"topic": request.topic, "code": rejection.code, "cause": str(error), **_who(caller)}
+            cause = rejection.cause or str(error)
+            fields = {"topic": request.topic, "code": rejection.code, "cause": cause, **_who(caller)}
             _log.warning("provisioning request refused", extra={"fields": fields})
             await self._note_refusal(caller, body, rejection, template)
         return {"replies": ((f"{request.topic}/{ending}", _written(result, form)),)}
@@ -194,6 +195,7 @@ class ProvisioningFlows:
     ) -> None:
         def note(tx: Tx) -> Answer:
             why, device = f"{rejection.code}: {rejection.message}", _name_in(body.get("parameters"))
+            why += f" ({rejection.cause})" if rejection.cause else ""
             self._attempts.note(tx, caller, way=WAY, why_not=why, device=device, template=template)
             return Answer()
 
@@ -307,11 +309,12 @@ class ProvisioningFlows:
                     source_arn=source,
                 )
         except HookFailed as error:
-            raise InvocationError("The provisioning hook was not executed successfully.") from error
-        except ServiceError as error:
-            raise InvocationError("Access denied while invoking Lambda function") from error
+            raise InvocationError("The provisioning hook was not executed successfully.", cause=str(error)) from error
+        except AccessDenied as error:
+            raise InvocationError("Access denied while invoking Lambda function", cause=error.message) from error
         except (TimeoutError, HedgerowError) as error:
-            raise InvocationError("A failure occurred while invoking the provisioning hook.") from error
+            cause = str(error) or f"no answer within {HOOK_S:g} s"
+            raise InvocationError("A failure occurred while invoking the provisioning hook.", cause=cause) from error
         return hook_answer(result, parameters)
 
 

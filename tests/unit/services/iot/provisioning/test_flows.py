@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedgerow.base.errors import AccessDenied, Unavailable
+from hedgerow.base.errors import AccessDenied, ServiceError, Unavailable
 from hedgerow.core.events import AuthorisationChanged
 from hedgerow.services.iot.provisioning import ENROLMENT_OVER, UNCLAIMED, HookFailed
 from hedgerow.store import FollowUp
@@ -138,6 +138,19 @@ def code(answer: tuple[str, dict[str, Any]]) -> tuple[str, str]:
     ending, reply = answer
     assert ending == "rejected", reply
     return reply["errorCode"], reply["errorMessage"]
+
+
+@pytest.mark.spec("AL-41")
+def test_the_record_says_what_kept_a_hook_from_answering_and_the_device_is_not_told(bench: Bench) -> None:
+    bench.template(template(THING), hook=True)
+    bench.functions.result = Throttled("1000 invocations wait already")
+    got = bench.certificate()
+
+    answer = bench.provision(got["certificateOwnershipToken"], {"ThingName": "a"})
+
+    told = "A failure occurred while invoking the provisioning hook."
+    assert code(answer) == ("InvocationError", told)
+    assert bench.registry.record()[0]["reason"] == f"InvocationError: {told} (1000 invocations wait already)"
 
 
 @pytest.mark.spec("BS-21")
@@ -578,6 +591,12 @@ def test_the_hook_is_told_who_asks_and_its_overrides_win(bench: Bench) -> None:
     ]
 
 
+class Throttled(ServiceError):
+    """What functions are refused with when too many wait."""
+
+    code = "TooManyRequestsException"
+
+
 @pytest.mark.parametrize(
     ("result", "expected"),
     [
@@ -592,6 +611,7 @@ def test_the_hook_is_told_who_asks_and_its_overrides_win(bench: Bench) -> None:
             ("InvalidResult", "Provisioning hook result is in an invalid format."),
         ),
         (AccessDenied("no"), ("InvocationError", "Access denied while invoking Lambda function")),
+        (Throttled("no"), ("InvocationError", "A failure occurred while invoking the provisioning hook.")),
         (Unavailable("no"), ("InvocationError", "A failure occurred while invoking the provisioning hook.")),
         (HookFailed("no"), ("InvocationError", "The provisioning hook was not executed successfully.")),
     ],
