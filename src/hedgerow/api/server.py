@@ -36,6 +36,7 @@ SEND_DEADLINE_MS = 120_000  # without the peer taking a byte
 PIPELINED = 256  # requests that wait for the one before them on a connection; beyond it the connection is closed
 CONNECTIONS = 10_000  # beyond it a new connection is closed at once
 HANDSHAKE_WITHIN_S = 10.0
+FRAMES = 1024 * 1024  # bytes of a WebSocket message that are put together
 Check = Callable[[bytes], Awaitable[bool]]
 """Tells whether a client with this certificate (DER) may come in."""
 _SERVER_NAME = "hedgerow_server_name"
@@ -277,14 +278,17 @@ class HttpServer:
 
 
 @asynccontextmanager
-async def http_server(app: ASGIApp, *, clock: Clock | None = None) -> AsyncIterator[HttpServer]:
-    """Serve the application until the block ends; then let requests in progress end, for at most 5 s."""
+async def http_server(app: ASGIApp, *, clock: Clock | None = None, frames: int = FRAMES) -> AsyncIterator[HttpServer]:
+    """Serve the application until the block ends; then let requests in progress end, for at most 5 s.
+
+    `frames` is the size of a WebSocket message at most; a larger one ends its connection.
+    """
     _forward_logs()
     state = ServerState()
     async with asyncio.TaskGroup() as tasks:
         dates = tasks.create_task(_keep_date(state, clock or SystemClock()))
         try:
-            yield HttpServer(_config(app), state)
+            yield HttpServer(_config(app, frames), state)
         finally:
             dates.cancel()
             await _close(state)
@@ -299,6 +303,7 @@ async def serve(
     sockets: tuple[socket.socket, ...] = (),
     tls: ssl.SSLContext | None = None,
     clock: Clock | None = None,
+    frames: int = FRAMES,
 ) -> AsyncIterator[Listening]:
     """Accept connections until the block ends; then let requests in progress end, for at most 5 s.
 
@@ -306,7 +311,7 @@ async def serve(
     port is taken.
     """
     bound = sockets or bind(host, port)
-    async with http_server(app, clock=clock) as server:
+    async with http_server(app, clock=clock, frames=frames) as server:
         servers = await server.listen(bound, tls)
         addresses = tuple(listener.getsockname() for one in servers for listener in one.sockets)
         try:
@@ -316,7 +321,7 @@ async def serve(
                 one.close()
 
 
-def _config(app: ASGIApp) -> Config:
+def _config(app: ASGIApp, frames: int) -> Config:
     config = Config(
         app,
         http=_http_protocol(),
@@ -331,6 +336,7 @@ def _config(app: ASGIApp) -> Config:
         h11_max_incomplete_event_size=HEADER_LIMIT,
         ws_per_message_deflate=False,
         ws_ping_interval=None,
+        ws_max_size=frames,
     )
     config.load()
     return config

@@ -13,7 +13,7 @@ from typing import Any, Final
 from hedgerow.api import OWN_MODELS, ApiApp, ModelFiles, Pipeline, Row, botocore_models
 from hedgerow.api.metrics import OperatorsApp
 from hedgerow.api.proxies import BehindProxies
-from hedgerow.api.server import http_server, serve
+from hedgerow.api.server import FRAMES, http_server, serve
 from hedgerow.base.errors import Unusable
 from hedgerow.cloud.admission import Admission, GrantsCompiler
 from hedgerow.cloud.anchors import Anchors
@@ -332,14 +332,17 @@ class _Parts(Ground):
             await asyncio.to_thread(catalogue.model, service)  # 5 to 10 ms each, which the loop should not spend later
         app = self._app(gateway, catalogue)
         proxies = proxy_networks(self.settings)
-        http = await self.stack.enter_async_context(http_server(BehindProxies(app, proxies), clock=self.clock))
+        frames = max(FRAMES, self.limits.packet)
+        http = await self.stack.enter_async_context(
+            http_server(BehindProxies(app, proxies), clock=self.clock, frames=frames)
+        )
         await self.domains.load(self.runner, stores.domains)
         doors = Doors(gateway=gateway, http=http, domains=self.domains, anchors=self.anchors, files=self.files)
         figures = self._figures(gateway, dispatcher, doors)
         metrics = OperatorsApp(app, figures=figures, networks=metrics_networks(self.settings))
         operators = BehindProxies(metrics, proxies)
         tls = self.trust.operators if self.settings.bind is not None else None
-        await self.stack.enter_async_context(serve(operators, sockets=self.api_sockets, tls=tls))
+        await self.stack.enter_async_context(serve(operators, sockets=self.api_sockets, tls=tls, frames=frames))
         await self._task(doors.keep())
         await doors.open(self.stack, self.device_sockets)
         return Cloud(

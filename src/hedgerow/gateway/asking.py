@@ -34,7 +34,8 @@ async def ask(gateway: "Gateway", connection: Connection, message: Message, pack
     except Unavailable as error:
         gateway.lifecycle.refused(connection, Reason.UNSPECIFIED, f"no answer to {message.topic}: {error}")
     finally:
-        connection.answer(packet_id, message.qos, ok, Reason.SUCCESS if ok else Reason.UNSPECIFIED)
+        code = Reason.SUCCESS if ok else Reason.UNSPECIFIED
+        connection.answer(packet_id, message.qos, len(message.payload), ok, code)
 
 
 def _reply(gateway: "Gateway", connection: Connection, topic: str, payload: bytes, qos: int) -> None:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
 
 NEVER: Final = 1 << 62
+UNDER_WAY: Final = 4 * 1024 * 1024  # bytes of a publisher's that wait for the disk or for control
 
 
 class Transport(Protocol):
@@ -125,6 +126,7 @@ class Connection:
         "peer",
         "pending",
         "pending_2",
+        "pending_bytes",
         "permissions",
         "pieces",
         "published",
@@ -170,7 +172,8 @@ class Connection:
         self.pending = 0  # publications of QoS 1 that we have not answered yet
         self.pending_2 = 0  # of QoS 2, without their PUBREC
         self.asking_0 = 0  # requests to control without a packet identifier
-        self.full = False  # MQTT 3.1.1: so much is under way that nothing is read until half of it is answered
+        self.pending_bytes = 0  # of all these
+        self.full = False  # so much is under way that nothing is read until half of it is answered
         self.epoch = 0
         self.enrichment = b""  # user properties, encoded, that each publication gets (its thing's type says so)
         self.asked = 0  # how many commands had been obeyed when control was asked about this connection
@@ -445,8 +448,9 @@ class Connection:
         if session.settled or session.starting:
             gateway.router.settle(self.account, session)
 
-    def begun(self, qos: int) -> None:
+    def begun(self, qos: int, size: int) -> None:
         """A publication is under way until its `answer`."""
+        self.pending_bytes += size
         if qos == 1:
             self.pending += 1
         elif qos == 2:
@@ -455,13 +459,18 @@ class Connection:
             self.asking_0 += 1
 
     def wait_if_full(self) -> None:
-        """MQTT 3.1.1 has no receive maximum: who sends more than we take waits, as its packets do."""
-        if self.version == MQTT_3_1_1 and self.pending + self.pending_2 >= self._gateway.limits.receive_maximum:
+        """Who sends more than we take at once waits, as its packets do.
+
+        More bytes, that is, or with MQTT 3.1.1 more publications, for it has no receive maximum.
+        """
+        most = self._gateway.limits.receive_maximum
+        if self.pending_bytes >= UNDER_WAY or (self.version == MQTT_3_1_1 and self.pending + self.pending_2 >= most):
             self.full = True
             self.transport.pause_reading()
 
-    def answer(self, packet_id: int, qos: int, ok: bool, code: Reason = Reason.SUCCESS) -> None:
+    def answer(self, packet_id: int, qos: int, size: int, ok: bool, code: Reason = Reason.SUCCESS) -> None:
         """Acknowledge a publication that was waiting. What could not be kept is not acknowledged in MQTT 3.1.1."""
+        self.pending_bytes -= size
         if not ok:
             code = Reason.QUOTA_EXCEEDED if code == Reason.SUCCESS else code
         if qos == 2:
@@ -473,9 +482,11 @@ class Connection:
                 self.send(encode_ack(Kind.PUBACK, packet_id, self.version, code))
         else:
             self.asking_0 -= 1
-        if self.full and self.pending + self.pending_2 <= self._gateway.limits.receive_maximum // 2:
-            self.full = False
-            self._read_on()
+        if self.full and self.pending_bytes <= UNDER_WAY // 2:
+            half = self._gateway.limits.receive_maximum // 2
+            if self.version == MQTT_5 or self.pending + self.pending_2 <= half:
+                self.full = False
+                self._read_on()
 
     # --- endings
 

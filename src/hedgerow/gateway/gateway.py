@@ -147,7 +147,7 @@ class Gateway:
             kept = exactly_once.begun(connection, packet_id)
             if kept:
                 self.journal.append(kept)
-        connection.begun(message.qos)
+        connection.begun(message.qos, len(message.payload))
         self.spawn(asking.ask(self, connection, message, packet_id))
 
     def end(self, connection: Connection, word: str, why: str, *, initiated: bool = False) -> None:

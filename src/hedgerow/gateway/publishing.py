@@ -135,8 +135,10 @@ def _hand_on(gateway: "Gateway", connection: "Connection", topic: str, packet: P
         gateway.router.publish_from(connection, parcel, None, trace=trace)
     else:
         also = exactly_once.begun(connection, ident) if packet.qos == 2 else ()
-        connection.begun(packet.qos)
-        gateway.router.publish_from(connection, parcel, partial(connection.answer, ident, packet.qos), also, trace)
+        size = len(packet.payload)
+        connection.begun(packet.qos, size)
+        done = partial(connection.answer, ident, packet.qos, size)
+        gateway.router.publish_from(connection, parcel, done, also, trace)
     _remember(gateway, connection, topic, packet)
 
 

@@ -33,6 +33,7 @@ from hedgerow.core.mqtt.records import (
 log = get_logger("store.journal")
 
 WAITING: Final = 100_000  # records; what comes beyond is refused, so that its sender is told
+WAITING_BYTES: Final = 256 * 1024 * 1024  # of their bodies; one that is larger by itself is taken when nothing waits
 GROUP: Final = 5_000  # records in one commit
 LINGER_S: Final = 0.05  # how long records wait for company when nobody waits for their answer
 
@@ -115,6 +116,7 @@ TAKE: Final = (
 ALL_RETAINED: Final = "SELECT account, topic, body FROM retained"
 
 
+_WITH_BODY: Final = (SessionSaved, SubscriptionsChanged, Queued, Retained)
 _OF_AN_EPOCH: Final = (SessionSaved, SubscriptionsChanged, Queued, InFlight)
 
 
@@ -125,7 +127,7 @@ class _Refused(Exception):
 class _Work:
     """What one `append` or `take` asks of the writer."""
 
-    __slots__ = ("done", "records", "run")
+    __slots__ = ("done", "records", "run", "size")
 
     def __init__(
         self,
@@ -136,17 +138,19 @@ class _Work:
         self.records = records
         self.done = done
         self.run = run
+        self.size = sum(len(record.body) for record in records if isinstance(record, _WITH_BODY))
 
 
 class SqliteJournal:
     """See the module. `call` runs a callback on the gateway's loop, from any thread (`loop.call_soon_threadsafe`)."""
 
-    def __init__(self, path: Path, *, call: Call, waiting: int = WAITING) -> None:
+    def __init__(self, path: Path, *, call: Call, waiting: int = WAITING, waiting_bytes: int = WAITING_BYTES) -> None:
         self._path = path
         self._call = call
-        self._most = waiting
+        self._most, self._most_bytes = waiting, waiting_bytes
         self._work: deque[_Work] = deque()
         self._length = 0
+        self._bytes = 0
         self._urgent = False  # somebody waits for an answer
         self._ready = threading.Condition()
         self._closed = False
@@ -171,11 +175,14 @@ class SqliteJournal:
 
     def append(self, records: Sequence[Record], done: Done | None = None) -> None:
         """Keep the records; see the gateway's `Journal`. Called on the loop, does not wait."""
+        work = _Work(records, done)
         with self._ready:
             full = self._closed or self._length + len(records) > self._most
+            full = full or (self._bytes > 0 and self._bytes + work.size > self._most_bytes)
             if not full:
-                self._work.append(_Work(records, done))
+                self._work.append(work)
                 self._length += len(records)
+                self._bytes += work.size
                 if done is not None:
                     self._urgent = True
                 if self._urgent or len(self._work) == 1:
@@ -234,6 +241,7 @@ class SqliteJournal:
     def statistics(self) -> dict[str, int]:
         return {
             "waiting": self._length,
+            "waiting_bytes": self._bytes,
             "written": self.written,
             "refused": self.refused,
             "commits": self.commits,
@@ -269,6 +277,7 @@ class SqliteJournal:
             while self._work and size < GROUP:
                 work = self._work.popleft()
                 size += len(work.records)
+                self._bytes -= work.size
                 group.append(work)
             self._length -= size
             self._urgent = bool(self._work)

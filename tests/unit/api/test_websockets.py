@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from hedgerow.api.server import FRAMES
 from hedgerow.api.websockets import BROKEN
 from tests.unit.api.cloud import ToyCloud, served, toy_cloud
 
@@ -140,7 +141,7 @@ def test_a_frame_before_the_handshake_is_answered_ends_the_connection(
     assert [record for record in caplog.records if record.name == "asyncio"] == []  # where a loop says what failed
 
 
-def test_who_sends_pings_and_reads_no_answers_costs_no_memory(cloud: ToyCloud) -> None:
+def test_who_sends_pings_and_reads_no_answers_costs_no_memory(cloud: ToyCloud, ends: Ends) -> None:
     flood = frame(PING, b"p" * 125) * 4000
     with opened(cloud) as connection:
         for _ in range(60):
@@ -150,4 +151,16 @@ def test_who_sends_pings_and_reads_no_answers_costs_no_memory(cloud: ToyCloud) -
         while not (piece := connection.recv(1 << 20)).endswith(b"still there?"):
             answers += len(piece)
 
+    assert ends.end()[0] == 1006
     assert answers < 16_000_000
+
+
+def test_a_message_is_not_put_together_without_a_bound(cloud: ToyCloud, ends: Ends) -> None:
+    piece = bytes((BINARY, 0x80 | 127)) + struct.pack(">Q", FRAMES) + b"\0\0\0\0" + bytes(FRAMES)
+    with opened(cloud) as connection:
+        connection.sendall(piece)  # the first of several frames
+        connection.sendall(bytes((0x00, 0x81)) + b"\0\0\0\0x")
+
+        code, reason = ends.end()
+
+    assert (code, reason[: len(BROKEN)]) == (1006, BROKEN)

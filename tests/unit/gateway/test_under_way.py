@@ -6,6 +6,7 @@ import pytest
 
 from hedgerow.core.mqtt import MQTT_3_1_1, MQTT_5, Kind, Publish
 from hedgerow.core.mqtt.limits import OWN
+from hedgerow.gateway.connection import UNDER_WAY
 from tests.unit.gateway.test_exactly_once import SlowJournal, kinds
 from tests.unit.gateway.test_sessions import kept_client
 from tests.unit.gateway.world import World
@@ -80,3 +81,22 @@ def test_requests_without_an_identifier_take_nothing_from_the_receive_maximum(wo
     assert len(waiting) == world.limits.receive_maximum
     for work in waiting:
         work.close()
+
+
+@pytest.mark.parametrize("version", [MQTT_3_1_1, MQTT_5])
+def test_who_sends_more_bytes_than_we_hold_waits(world: World, journal: SlowJournal, version: int) -> None:
+    sender, receiver = kept_client(world, version), kept_client(world, version, "receiver")
+    receiver.subscribe("t", qos=1)
+    receiver.drop()
+    journal.held = True
+    mebibyte = b"x" * (1024 * 1024)
+    count = UNDER_WAY // len(mebibyte) + 3
+
+    sender.send(*[Publish("t", mebibyte, 1, packet_id=number) for number in range(1, count + 1)])
+    held, stopped = sender.connection.pending_bytes, sender.wire.paused
+    journal.held = False
+    journal.write()
+
+    assert (held, stopped) == (UNDER_WAY, True)
+    assert kinds(sender.take()) == [(Kind.PUBACK, number, 0) for number in range(1, count + 1)]
+    assert (sender.connection.pending_bytes, sender.wire.paused) == (0, False)

@@ -20,6 +20,7 @@ from hedgerow.core.mqtt.records import (
     SubscriptionsChanged,
 )
 from hedgerow.store.journal import SqliteJournal, _once
+from tests.support.waiting import until
 
 A = "123456789012"
 B = "210987654321"
@@ -268,6 +269,25 @@ def test_a_full_journal_refuses_and_says_so(tmp_path: Path) -> None:
     assert answers == [False]
     assert kept.journal.statistics()["refused"] == 1
     kept.journal.close()
+
+
+def test_a_journal_that_holds_too_many_bytes_refuses_more(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    kept = Kept(path, waiting_bytes=10)
+    answers: dict[str, bool] = {}
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        kept.journal.append((session(),), lambda ok: answers.update(first=ok))
+        until("the writer to wait for the file", lambda: kept.journal.statistics()["waiting"] == 0)
+        kept.journal.append((Retained(A, "large", b"x" * 100),), lambda ok: answers.update(large=ok))
+
+        kept.journal.append((Retained(A, "more", b"x"),), lambda ok: answers.update(more=ok))
+        refused = dict(answers)
+        other.execute("ROLLBACK")
+    kept.journal.close()
+
+    assert refused == {"more": False}
+    assert answers == {"first": True, "large": True, "more": False}
 
 
 def test_a_closed_journal_refuses(kept: Kept) -> None:
