@@ -30,6 +30,7 @@ CERTIFICATE: Final = "thingCert.crt"
 KEY: Final = "privKey.key"
 ROOT_CA: Final = "rootCA.pem"
 RECORD: Final = "provisioning.json"
+_UNKNOWN: Final = "unknown.invalid"  # until it may be asked for: nothing is written before
 _NUCLEUS: Final = ("services", NUCLEUS, "configuration")
 
 
@@ -47,7 +48,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cloud:
-    """How it is reached."""
+    """How it is reached. `ours` tells that it is a Hedgerow."""
 
     region: str
     iot: Any
@@ -56,6 +57,7 @@ class Cloud:
     ca_file: str | None
     mqtt_port: int | None = None
     https_port: int | None = None
+    ours: bool = True
 
 
 def provision(wish: Wish, options: Options, *, files: Files, say: Say) -> None:
@@ -74,8 +76,13 @@ def reached(data: Path | None, region: str) -> Cloud:
     if data is not None:
         known = target(data)
         clients = {name: known.client(name) for name in ("iot", "iam", "sts")}
-        ports = {"mqtt_port": known.mqtt_port, "https_port": known.https_port}
-        return Cloud(region=known.region, ca_file=known.ca_file, **ports, **clients)
+        return Cloud(
+            region=known.region,
+            ca_file=known.ca_file,
+            mqtt_port=known.mqtt_port,
+            https_port=known.https_port,
+            **clients,
+        )
     import boto3
 
     session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
@@ -87,8 +94,14 @@ def reached(data: Path | None, region: str) -> Cloud:
     own = os.environ.get("AWS_ENDPOINT_URL", "").startswith("https:")
     make: Any = session.client
     clients = {name: make(name, verify=ca_file if own else None) for name in ("iot", "iam", "sts")}
-    ports = {f"{name}_port": _port(f"HEDGEROW_{name.upper()}_PORT") for name in ("mqtt", "https")}
-    return Cloud(region=session.region_name, ca_file=ca_file, **ports, **clients)
+    return Cloud(
+        region=session.region_name,
+        ca_file=ca_file,
+        mqtt_port=_port("HEDGEROW_MQTT_PORT"),
+        https_port=_port("HEDGEROW_HTTPS_PORT"),
+        ours=".amazonaws." not in clients["iot"].meta.endpoint_url,
+        **clients,
+    )
 
 
 def _begun(wish: Wish) -> Wish:
@@ -129,8 +142,9 @@ class _Provisioning:
         _not_in_a_token(config)
         self._check_files(config)
         wanted = self._wanted(config)
-        data = _said(config, *_NUCLEUS, "iotDataEndpoint") or self._endpoint("iot:Data-ATS")
-        credentials = _said(config, *_NUCLEUS, "iotCredEndpoint") or self._endpoint("iot:CredentialProvider")
+        resources = self._resources()
+        data = _said(config, *_NUCLEUS, "iotDataEndpoint") or resources.endpoint("iot:Data-ATS")
+        credentials = _said(config, *_NUCLEUS, "iotCredEndpoint") or resources.endpoint("iot:CredentialProvider")
         ca, root_ca = self._root_ca(config)
         values = self._values(wanted, data=data, credentials=credentials, root_ca=root_ca)
         made = frozenset({self._certificate, self._key, root_ca} if ca else {self._certificate, self._key})
@@ -139,18 +153,14 @@ class _Provisioning:
             raise Unusable(f"{self._root} holds a certificate already, {CERTIFICATE}; move it away, or use it as it is")
         plan.layout.create()
         self._keep(thingName=wanted.thing)
-        resources = self._resources(wanted, ours=".amazonaws." not in data)
-        resources.make()
+        resources.make(wanted, ours=self._cloud.ours)
         arn = self._record.get("certificateArn") or self._certified(resources)
         self._say(f"certificate {arn.rpartition('/')[2]}: {self._certificate}")
-        resources.attach(arn)
+        resources.attach(wanted, arn)
         if ca:
             self._files.write_durably(root_ca, ca, mode=0o644)
         carry_out(plan, files=self._files, say=self._say)
         self._say(f"{wanted.thing} is provisioned")
-
-    def _endpoint(self, kind: str) -> str:
-        return str(self._cloud.iot.describe_endpoint(endpointType=kind)["endpointAddress"])
 
     def _check_files(self, config: dict[str, Any]) -> None:
         """Raise Unusable when key and certificate are to be elsewhere than where they are put."""
@@ -190,8 +200,8 @@ class _Provisioning:
 
     def _values(self, wanted: Wanted, *, data: str, credentials: str, root_ca: Path) -> dict[str, Any]:
         nucleus: dict[str, Any] = {
-            "iotDataEndpoint": data,
-            "iotCredEndpoint": credentials,
+            "iotDataEndpoint": data or _UNKNOWN,
+            "iotCredEndpoint": credentials or _UNKNOWN,
             "iotRoleAlias": wanted.alias,
         }
         if self._cloud.https_port is not None:
@@ -206,17 +216,10 @@ class _Provisioning:
         }
         return {"system": system, "services": {NUCLEUS: {"configuration": nucleus}}}
 
-    def _resources(self, wanted: Wanted, *, ours: bool) -> Resources:
-        account = self._cloud.sts.get_caller_identity()["Account"]
-        return Resources(
-            iot=self._cloud.iot,
-            iam=self._cloud.iam,
-            account=account,
-            region=self._cloud.region,
-            ours=ours,
-            wanted=wanted,
-            say=self._say,
-        )
+    def _resources(self) -> Resources:
+        cloud = self._cloud
+        account = cloud.sts.get_caller_identity()["Account"]
+        return Resources(iot=cloud.iot, iam=cloud.iam, account=account, region=cloud.region, say=self._say)
 
     def _certified(self, resources: Resources) -> str:
         """Have the certificate on the medium, with its key; answer its ARN."""

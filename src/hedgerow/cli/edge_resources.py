@@ -62,23 +62,28 @@ class Wanted:
 
 
 class Resources:
-    """The calls. `ours` tells that the cloud is a Hedgerow, whose policies may speak of its own actions."""
+    """The calls."""
 
-    def __init__(self, *, iot: Any, iam: Any, account: str, region: str, ours: bool, wanted: Wanted, say: Say) -> None:
+    def __init__(self, *, iot: Any, iam: Any, account: str, region: str, say: Say) -> None:
         self._iot = iot
         self._iam = iam
         self._account = account
         self._region = region
-        self._ours = ours
-        self._wanted = wanted
         self._say = say
         self._denied: list[str] = []
 
-    def make(self) -> None:
-        """Find or make everything that is there before the certificate; raise Unusable with all missing rights."""
-        wanted = self._wanted
-        self._iot_policy(wanted.policy, self._device_policy())
-        if self._role() and self._role_policy():
+    def endpoint(self, kind: str) -> str:
+        """Answer where devices go, "" when the right to ask is missing, which `make` says with all others."""
+        answer = self._do("iot:DescribeEndpoint", lambda: self._iot.describe_endpoint(endpointType=kind))
+        return "" if answer is None else str(answer["endpointAddress"])
+
+    def make(self, wanted: Wanted, *, ours: bool) -> None:
+        """Find or make everything that is there before the certificate; raise Unusable with all missing rights.
+
+        `ours` tells that the cloud is a Hedgerow, whose policies may speak of its own actions.
+        """
+        self._iot_policy(wanted.policy, self._device_policy(ours=ours))
+        if self._role(wanted) and self._role_policy(wanted):
             role_policy = f"arn:aws:iam::{self._account}:policy/{wanted.role_policy}"
             self._do(
                 "iam:AttachRolePolicy",
@@ -86,16 +91,16 @@ class Resources:
             )
         alias = f"arn:aws:iot:{self._region}:{self._account}:rolealias/{wanted.alias}"
         self._iot_policy(wanted.alias_policy, _document("iot:AssumeRoleWithCertificate", alias))
-        self._thing()
+        self._thing(wanted)
         self._check("the device cannot be provisioned")
 
-    def attach(self, certificate_arn: str) -> None:
+    def attach(self, wanted: Wanted, certificate_arn: str) -> None:
         """Attach policies and thing to the certificate; raise Unusable with all missing rights. May be done again."""
-        for policy in (self._wanted.policy, self._wanted.alias_policy):
+        for policy in (wanted.policy, wanted.alias_policy):
             self._do("iot:AttachPolicy", partial(self._iot.attach_policy, policyName=policy, target=certificate_arn))
         self._do(
             "iot:AttachThingPrincipal",
-            lambda: self._iot.attach_thing_principal(thingName=self._wanted.thing, principal=certificate_arn),
+            lambda: self._iot.attach_thing_principal(thingName=wanted.thing, principal=certificate_arn),
         )
         self._check("the certificate is not complete")
 
@@ -128,9 +133,8 @@ class Resources:
                 return found
         return None
 
-    def _role(self) -> bool:
+    def _role(self, wanted: Wanted) -> bool:
         """Have role alias and role; tell whether the role is the one of this name, whose policy is to be seen to."""
-        wanted = self._wanted
         known = self._look("iot:DescribeRoleAlias", lambda: self._iot.describe_role_alias(roleAlias=wanted.alias))
         if known:
             self._say(f"role alias {wanted.alias}: there")
@@ -157,8 +161,8 @@ class Resources:
             )
         return there
 
-    def _role_policy(self) -> bool:
-        name = self._wanted.role_policy
+    def _role_policy(self, wanted: Wanted) -> bool:
+        name = wanted.role_policy
         arn = f"arn:aws:iam::{self._account}:policy/{name}"
         document = _document(list(_ROLE), "*")
         return self._ensure(
@@ -174,8 +178,8 @@ class Resources:
             ("iot:CreatePolicy", lambda: self._iot.create_policy(policyName=name, policyDocument=document)),
         )
 
-    def _thing(self) -> None:
-        thing, group = self._wanted.thing, self._wanted.group
+    def _thing(self, wanted: Wanted) -> None:
+        thing, group = wanted.thing, wanted.group
         there = self._make(
             f"thing {thing}",
             "iot:CreateThing",
@@ -195,10 +199,10 @@ class Resources:
                 lambda: self._iot.add_thing_to_thing_group(thingName=thing, thingGroupName=group),
             )
 
-    def _device_policy(self) -> str:
+    def _device_policy(self, *, ours: bool) -> str:
         """Answer the policy of a thing that keeps to itself and may be a core device."""
         document = device_policy(self._region, self._account)
-        if not self._ours:
+        if not ours:
             document["Statement"] = [each for each in document["Statement"] if "hedgerow:" not in str(each["Action"])]
         document["Statement"].append({"Effect": "Allow", "Action": list(_CORE), "Resource": "*"})
         return json.dumps(document)

@@ -210,12 +210,19 @@ def test_all_missing_rights_are_named_at_once_and_there_is_no_certificate_yet(
     tmp_path: Path, ca: Path, account: Account
 ) -> None:
     account.denied = {"create_policy", "create_role", "get_policy", "create_thing", "describe_thing_group"}
+    account.denied |= {"describe_endpoint"}
 
     with pytest.raises(Unusable) as caught:
         provision(account, tmp_path / "edge", ca, group="cores")
 
     named = str(caught.value).partition("the rights ")[2].partition(" are missing")[0].split(", ")
-    assert sorted(named) == ["iam:CreateRole", "iot:CreatePolicy", "iot:CreateThing", "iot:GetPolicy"]
+    assert sorted(named) == [
+        "iam:CreateRole",
+        "iot:CreatePolicy",
+        "iot:CreateThing",
+        "iot:DescribeEndpoint",
+        "iot:GetPolicy",
+    ]
     assert account.certificates == {}
     assert not (tmp_path / "edge" / "config" / "config.yaml").exists()
 
@@ -352,6 +359,22 @@ def test_without_region_or_credentials_it_is_said_what_is_missing(monkeypatch: p
         reached(None, "")
     with pytest.raises(Unusable, match="needs AWS credentials"):
         reached(None, "eu-central-1")
+
+
+@pytest.mark.parametrize(("url", "ours"), [(None, False), ("https://cloud.local:8443", True)])
+def test_the_cloud_is_the_one_of_the_users_aws_settings(
+    monkeypatch: pytest.MonkeyPatch, url: str | None, ours: bool
+) -> None:
+    for name in ("AWS_ENDPOINT_URL", "HEDGEROW_HTTPS_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    settings = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "HEDGEROW_MQTT_PORT": "1"}
+    for name, value in {**settings, **({"AWS_ENDPOINT_URL": url} if url else {})}.items():
+        monkeypatch.setenv(name, value)
+
+    cloud = reached(None, "eu-central-1")
+
+    assert (cloud.ours, cloud.region, cloud.mqtt_port, cloud.https_port) == (ours, "eu-central-1", 1, None)
+    assert cloud.iot.meta.endpoint_url == (url or "https://iot.eu-central-1.amazonaws.com")
 
 
 def test_names_of_resources_without_provision_true_are_refused(tmp_path: Path) -> None:
