@@ -49,7 +49,12 @@ DEVIATIONS: Final = (
     _row("user_properties", "3.3.2.3.7: as many as fit", "at most 8 KiB of a packet", _QUOTAS),
     _row("retained_by_wildcard", "MQTT-3.8.4-4: every match", "none for filters with wildcards", _MQTT),
     _row("parent_of_hash", "4.7.1.2: a/# matches a", "it does not", _MQTT),
-    _row("maximum_qos", "3.2.2.3.4: the server says its maximum", "QoS 1", _MQTT),
+    _row(
+        "maximum_qos",
+        "3.2.2.3.4: the server says its maximum, and takes filters at QoS 2 nevertheless [MQTT-3.2.2-10]",
+        "QoS 1; a filter at QoS 2 ends the connection with 0x9B, in MQTT 3.1.1 it gets 0x80",
+        _MQTT,
+    ),
     _row("subscription_ids", "3.2.2.3.12: the server says whether", "none", _MQTT),
     _row("resends", "MQTT-4.4.0-1: the same identifier, with DUP", "another identifier, without DUP", _MQTT),
     _row(
