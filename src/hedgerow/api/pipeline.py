@@ -39,7 +39,7 @@ from hedgerow.core.wire import (
 from hedgerow.core.wire.catalogue import SIGNING_NAMES, operation_named
 from hedgerow.core.wire.checksums import check_body
 from hedgerow.core.wire.inputs import INFLATED_LIMIT
-from hedgerow.store import Answer, Run, Tx
+from hedgerow.store import Answer, Run, Tx, checked_before_writing
 
 log = get_logger("api")
 
@@ -205,9 +205,10 @@ class Pipeline:
         if row.way is Way.FLOW:
             flow = cast("Flow", row.method)
             request = Request(given.params)
-            async with asyncio.timeout(FLOW_DEADLINE_S):
-                response = await flow(request, caller)
-            # a flow's steps are committed by now: it must read its members before its first step
+            # what a step has committed stays: a flow must read its members before its first one that writes
+            with checked_before_writing(lambda: refuse_unread(request, call, given)):
+                async with asyncio.timeout(FLOW_DEADLINE_S):
+                    response = await flow(request, caller)
             refuse_unread(request, call, given)
             return response
         operation, params = cast("Operation", row.method), given.params

@@ -22,7 +22,7 @@ from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.request import MissingMember, Request
 from hedgerow.core.wire import Catalogue, problems
 from hedgerow.core.wire.model import Member, Shape
-from hedgerow.store import Answer, Tx
+from hedgerow.store import Answer, Tx, checked_before_writing
 
 DEADLINE_S: Final = 5.0
 #: they end connections, wait for the world outside, or hand out what only they can
@@ -203,7 +203,8 @@ class Trial:
         try:
             async with asyncio.timeout(DEADLINE_S):
                 if row.way is Way.FLOW:
-                    await cast("Flow", row.method)(request, self._caller)
+                    with checked_before_writing(lambda: _refuse_unread(request)):
+                        await cast("Flow", row.method)(request, self._caller)
                     return _Outcome(frozenset(map(_plain, request.unread())))
                 return await self._tried(row, params)
         except NotImplementedYet as error:
@@ -237,6 +238,12 @@ class Trial:
             return await cast("Flow", row.method)(request, self._caller)
         operation = cast("Operation", row.method)
         return (await self._cloud.run.write(lambda tx: operation(tx, request, self._caller))).response
+
+
+def _refuse_unread(request: Request) -> None:
+    """Do before a flow's first step that writes what `api/pipeline.py` does."""
+    if unread := request.unread():
+        raise NotImplementedYet(f"{', '.join(unread)} is not read")
 
 
 def _judged(outcome: _Outcome, base: _Outcome, path: str) -> bool | None:

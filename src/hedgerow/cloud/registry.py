@@ -11,6 +11,7 @@ from hedgerow.cloud.device_standing import DeviceStanding
 from hedgerow.cloud.operations import iot as iot_rows
 from hedgerow.cloud.operations import iot_certificates as certificate_rows
 from hedgerow.cloud.rows import Tables
+from hedgerow.cloud.tagging import NewTags
 from hedgerow.core.paging import Pager
 from hedgerow.services.hedgerow.accounts import AccountReader
 from hedgerow.services.iam.roles import RoleReader
@@ -193,7 +194,9 @@ def build_registry(
         )
         | certificate_rows.ca_rows(
             cas=cas,
-            flows=CaCertificateFlows(run=run, operations=cas, codes=codes, anchors=anchors, clock=clock),
+            flows=CaCertificateFlows(
+                run=run, operations=cas, codes=codes, anchors=anchors, clock=clock, tags=NewTags()
+            ),
         ),
     )
     return registry

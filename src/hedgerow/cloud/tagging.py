@@ -2,10 +2,10 @@
 
 Each kind is known by the operations that describe, make and delete it, so no subject needs to know of tags: a `tags`
 member of the operation that makes it is kept with it in the same transaction, and goes with it. What is made by slower
-steps (RegisterCACertificate) is tagged afterwards, with TagResource.
+steps (RegisterCACertificate) does that itself, by `NewTags`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, cast
@@ -74,6 +74,19 @@ KINDS: Final = (
     ),
     Kind("cacert", "certificateId", "DescribeCACertificate", (), ("DeleteCACertificate",)),
 )
+
+
+class NewTags:
+    """Tags for what is made by slower steps. Implements `services.iot.ca_certificates.flows.Tags`."""
+
+    def __init__(self) -> None:
+        self._store = TagStore()
+
+    def read(self, given: Any) -> Mapping[str, str]:
+        return read_tags(given)
+
+    def put(self, tx: Tx, account: str, resource: str, new: Mapping[str, str]) -> None:
+        self._store.put(tx, account, resource, new)
 
 
 class Described:

@@ -5,7 +5,7 @@ from hedgerow.store.dispatcher import Dispatcher, Gathered, Handler, Policy
 from hedgerow.store.engine import open_engine
 from hedgerow.store.folder import Folder, Identity, open_folder, read_identity
 from hedgerow.store.follow_ups import DeadLetter, FollowUp, count_follow_ups
-from hedgerow.store.guard import forbid_in_transaction, in_transaction
+from hedgerow.store.guard import checked_before_writing, forbid_in_transaction, in_transaction
 from hedgerow.store.migrations import MAIN, Schema, upgrade
 from hedgerow.store.runner import Run, Runner
 from hedgerow.store.schema import metadata
@@ -33,6 +33,7 @@ __all__ = [
     "Statistics",
     "Tx",
     "Vault",
+    "checked_before_writing",
     "count_follow_ups",
     "forbid_in_transaction",
     "in_transaction",

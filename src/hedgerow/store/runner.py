@@ -20,6 +20,7 @@ from hedgerow.base.log import get_logger
 from hedgerow.core.events import Event
 from hedgerow.store.engine import open_readers
 from hedgerow.store.grouped import GroupedWriter
+from hedgerow.store.guard import look_before_writing
 from hedgerow.store.job import Job
 from hedgerow.store.statistics import Counters, Statistics
 from hedgerow.store.tx import Answer, Tx
@@ -132,6 +133,7 @@ class Runner:
         self._engine.dispose()
 
     async def write(self, operation: Callable[[Tx], Answer], *, lane: str = "") -> Answer:
+        look_before_writing()
         writing = self._writing
         if writing is None:
             raise Unavailable("the store is closed")

@@ -8,7 +8,7 @@ from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
 from hedgerow.services.cloudwatch.metrics.model import Series
 from hedgerow.services.cloudwatch.metrics.operations import MetricOperations
-from hedgerow.store import Answer, Run, Tx
+from hedgerow.store import Answer, Run, Tx, checked_before_writing
 
 Operation = Callable[[Tx, Request, Caller], Answer]
 
@@ -52,7 +52,8 @@ class MetricFlows:
                 raise NotImplementedYet(f"cloudwatch does not honour {', '.join(unread)}; leave it out")
             return answer
 
-        return (await self._run.write(work)).response
+        with checked_before_writing(lambda: None):  # the members are read, and looked at, in the one transaction
+            return (await self._run.write(work)).response
 
     async def _read(self, operation: Operation, request: Request, caller: Caller) -> Mapping[str, Any]:
         answer = await self._run.read(lambda tx: operation(tx, request, caller))

@@ -25,6 +25,18 @@ class Anchors(Protocol):
         ...
 
 
+class Tags(Protocol):
+    """Where tags are kept."""
+
+    def read(self, given: Any) -> Mapping[str, str]:
+        """Answer the tags of a request; raise InvalidRequest when they are none."""
+        ...
+
+    def put(self, tx: Tx, account: str, resource: str, new: Mapping[str, str]) -> None:
+        """Write these in place of all that the resource (`cacert/…`) has."""
+        ...
+
+
 class CaCertificateFlows:
     """The operation on CA certificates with a step outside the transaction."""
 
@@ -36,7 +48,9 @@ class CaCertificateFlows:
         codes: RegistrationCodeStore,
         anchors: Anchors,
         clock: Clock,
+        tags: Tags,
     ) -> None:
+        self._tags = tags
         self._run = run
         self._operations = operations
         self._codes = codes
@@ -47,6 +61,7 @@ class CaCertificateFlows:
         provisioning = read_provisioning(request)
         mode = CaMode(request.get("certificateMode", "DEFAULT"))
         active, auto = bool(request.get("setAsActive")), bool(request.get("allowAutoRegistration"))
+        tags = self._tags.read(request.take_all("tags"))
         read = parsed_ca(request["caCertificate"], now=self._clock.now())
         await self._verify(read, mode, request.get("verificationCertificate"), caller)
 
@@ -54,6 +69,7 @@ class CaCertificateFlows:
             ca = self._operations.enter(
                 tx, caller, read, mode=mode, active=active, auto_registration=auto, provisioning=provisioning
             )
+            self._tags.put(tx, caller.account, f"cacert/{ca.id}", tags)
             return Answer({"certificateArn": ca_arn(caller, ca.id), "certificateId": ca.id})
 
         async with self._anchors.joining(read.pem, account=caller.account, ca=True):

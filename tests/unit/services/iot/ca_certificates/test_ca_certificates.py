@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from hedgerow.base.errors import ServiceError
+from hedgerow.cloud.tagging import NewTags
 from hedgerow.core import pki
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import Published
@@ -42,6 +43,7 @@ from hedgerow.services.iot.certificates.errors import (
 )
 from hedgerow.services.iot.errors import InvalidRequest, ResourceNotFound
 from hedgerow.services.iot.provisioning_templates.model import JUST_IN_TIME, ProvisioningTemplate
+from hedgerow.services.iot.tags import TagStore
 from hedgerow.store import Answer, Tx
 from tests.support.authorities import Signed, signed
 from tests.support.openssl import OpenSsl
@@ -100,6 +102,7 @@ class Bench:
             codes=registry.codes,
             anchors=self.listening,
             clock=registry.store.clock,
+            tags=NewTags(),
         )
         self.provisioner = FakeProvisioner()
         self.just_in_time = JustInTimeRegistration(
@@ -681,3 +684,10 @@ def test_a_certificate_that_is_not_valid_now_sets_nothing_off(bench: Bench, date
     bench.connect(signed("lamp", ACME, **dates))
 
     assert bench.provisioner.done == []
+
+
+def test_a_ca_is_registered_with_its_tags(bench: Bench) -> None:
+    ca_id = bench.proved(ACME, tags=[{"Key": "team", "Value": "north"}])
+
+    with bench.registry.store.tx() as tx:
+        assert TagStore().get(tx, CALLER.account, f"cacert/{ca_id}") == {"team": "north"}
