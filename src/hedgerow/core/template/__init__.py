@@ -23,6 +23,7 @@ from hedgerow.core.template.resolution import (
     policy_name,
     resolve,
 )
+from hedgerow.core.template.trial import tried
 
 __all__ = [
     "CERTIFICATE_ID",
@@ -47,4 +48,5 @@ __all__ = [
     "policy_name",
     "read",
     "resolve",
+    "tried",
 ]

@@ -31,6 +31,7 @@ SUBJECT_PARTS: Final = (
 )
 """Just in time a template may refer to these, after `OF_CERTIFICATE`: what the certificate's subject says."""
 LONGEST: Final = 10240
+_LONGEST_PATH: Final = 300
 
 _SECTIONS: Final = frozenset({"Parameters", "Mappings", "Resources", "DeviceConfiguration"})
 _PARTS: Final = frozenset({"Type", "Properties", "OverrideSettings", "DependsOn"})
@@ -136,7 +137,7 @@ def read(text: str, use: Use = Use.CLAIM) -> Template:
     try:
         functions.check({name: part for name, part in body.items() if name != "Mappings"})
     except functions.BadFunction as error:
-        raise BadTemplate(f"Template has an invalid {error.name}") from error
+        raise BadTemplate(f"Template has an invalid {error.name} at {error.path[:_LONGEST_PATH]}") from error
     if use is not Use.CLAIM and "DeviceConfiguration" in body:
         raise BadTemplate("DeviceConfiguration reaches no device this way, only in fleet provisioning: leave it out")
     found = _Resources(_mapping(body.get("Resources"), "Resources"), use)

@@ -18,11 +18,15 @@ _PLACE: Final = re.compile(r"\$\{(!?)([^{}]*)\}")
 
 
 class BadFunction(HedgerowError):
-    """A function that there is not, or whose arguments have the wrong form or no answer; `name` is its name."""
+    """A function that there is not, or whose arguments have the wrong form or no answer; `name` is its name.
 
-    def __init__(self, name: str) -> None:
+    `path` says where it stands, as far as that is known.
+    """
+
+    def __init__(self, name: str, path: str = "") -> None:
         super().__init__(f"invalid {name}")
         self.name = name
+        self.path = path
 
 
 class CannotResolve(HedgerowError):
@@ -88,22 +92,25 @@ def function_of(value: Any) -> tuple[str, Any] | None:
     return names[0], value[names[0]]
 
 
-def check(value: Any, depth: int = 0) -> None:
-    """Raise BadFunction when anything in the value is no good whatever the parameters are."""
+def check(value: Any, path: str = "", depth: int = 0) -> None:
+    """Raise BadFunction, with the path, when anything in the value is no good whatever the parameters are."""
     if depth > DEEPEST:
-        raise BadFunction("nesting")
-    function = function_of(value)
+        raise BadFunction("nesting", path)
+    try:
+        function = function_of(value)
+    except BadFunction as error:
+        raise BadFunction(error.name, path) from None
     if function is not None:
         name, argument = function
         if not _FORMS[name](argument):
-            raise BadFunction(name)
-        check(argument, depth + 1)
+            raise BadFunction(name, path)
+        check(argument, path, depth + 1)
     elif isinstance(value, Mapping):
-        for part in value.values():
-            check(part, depth + 1)
+        for key, part in value.items():
+            check(part, f"{path}.{key}" if path else str(key), depth + 1)
     elif isinstance(value, list):
-        for part in value:
-            check(part, depth + 1)
+        for index, part in enumerate(value):
+            check(part, f"{path}[{index}]", depth + 1)
 
 
 def references(value: Any, path: str) -> Iterator[tuple[str, str]]:

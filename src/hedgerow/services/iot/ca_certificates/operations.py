@@ -227,7 +227,7 @@ def read_provisioning(request: Request) -> Provisioning | None:
         raise InvalidRegistrationConfig("there must be templateName, or templateBody and roleArn")
     else:
         try:
-            language.read(body, language.Use.JUST_IN_TIME)
+            language.tried(body, language.Use.JUST_IN_TIME)
         except language.BadTemplate as error:
             raise InvalidRegistrationConfig(f"The template body is invalid: {error}") from error
     return Provisioning(template=name, body=body, role_arn=role)

@@ -218,7 +218,7 @@ def template_arn(caller: Caller, name: str) -> str:
 
 def _checked_body(body: str, kind: str) -> str:
     try:
-        language.read(body, language.Use.JUST_IN_TIME if kind == JUST_IN_TIME else language.Use.CLAIM)
+        language.tried(body, language.Use.JUST_IN_TIME if kind == JUST_IN_TIME else language.Use.CLAIM)
     except language.BadTemplate as error:
         raise InvalidTemplateBody(str(error)) from error
     return body

@@ -85,7 +85,7 @@ class RegistrationTaskFlows:
             role_arn=request["roleArn"],
         )
         try:
-            language.read(wanted.body, language.Use.OPERATOR)
+            language.tried(wanted.body, language.Use.OPERATOR)
         except language.BadTemplate as error:
             raise InvalidRequest(f"The template body is invalid: {error}") from error
         await self._run.read(lambda tx: self._check_role(tx, caller, wanted))
