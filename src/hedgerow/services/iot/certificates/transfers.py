@@ -9,6 +9,7 @@ setAsActive), RejectCertificateTransfer, CancelCertificateTransfer, ListOutgoing
 from dataclasses import replace
 from typing import Any, Protocol
 
+from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import AuthorisationChanged, Event
 from hedgerow.core.request import Request
@@ -68,7 +69,7 @@ class CertificateTransferOperations:
         there = replace(pending, previous_owner=caller.account, version=1, created_at=tx.now)
         self._certificates.add(tx, target, there)
         self._offers.add(tx, Offer(source=caller.account, id=certificate.id, target=target, at=tx.now))
-        answer = {"transferredCertificateArn": certificate_arn(caller, certificate.id)}
+        answer = {"transferredCertificateArn": arn("iot", caller.region, target, f"cert/{certificate.id}")}
         return Answer(answer, events=_touched(certificate.id, caller.account, target))
 
     def accept_certificate_transfer(self, tx: Tx, request: Request, caller: Caller) -> Answer:

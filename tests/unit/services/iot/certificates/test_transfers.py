@@ -54,7 +54,7 @@ def test_an_offered_certificate_waits_in_both_accounts(registry: Registry) -> No
     answer = transfer(registry, certificate, transferMessage="for you")
 
     now = registry.store.clock.now()
-    assert answer == {"transferredCertificateArn": arn_of(certificate)}
+    assert answer == {"transferredCertificateArn": arn_of(certificate).replace(CALLER.account, THERE.account)}
     here, there = describe(registry, certificate), describe(registry, certificate, THERE)
     assert here["status"] == there["status"] == "PENDING_TRANSFER"
     assert here["transferData"] == there["transferData"] == {"transferMessage": "for you", "transferDate": now}
