@@ -91,6 +91,7 @@ class FakeFunctions:
         self.asked: list[dict[str, Any]] = []
         self.meanwhile: Callable[[], None] = lambda: None
         self.why_not: str | None = None
+        self.hangs = False
 
     def refusal(self, tx: Tx, account: str, function_arn: str, *, template_arn: str) -> str | None:
         return self.why_not
@@ -101,6 +102,8 @@ class FakeFunctions:
     async def invoke(self, *, account: str, function_arn: str, payload: bytes, source_arn: str) -> bytes:
         self.asked.append(json.loads(payload))
         self.meanwhile()
+        if self.hangs:
+            await asyncio.Event().wait()
         if isinstance(self.result, HedgerowError):
             raise self.result
         return self.result
@@ -189,11 +192,16 @@ class Bench:
 
     def ask(self, flow: Any, topic: str, body: Any = None, *, raw: bytes | None = None) -> tuple[str, dict[str, Any]]:
         """Publish a request; answer the end of the reply's topic and the reply."""
+        return asyncio.run(self.asking(flow, topic, body, raw=raw))
+
+    async def asking(
+        self, flow: Any, topic: str, body: Any = None, *, raw: bytes | None = None
+    ) -> tuple[str, dict[str, Any]]:
         cbor = topic.endswith("cbor")
         payload = raw if raw is not None else cbor2.dumps(body) if cbor else json.dumps(body).encode()
         parts = (topic.split("/")[2],) if "provisioning-templates" in topic else ()
         request = TopicRequest(topic=topic, parts=parts, payload=payload)
-        ((reply_topic, reply),) = asyncio.run(flow(request, CLAIM))["replies"]
+        ((reply_topic, reply),) = (await flow(request, CLAIM))["replies"]
         assert reply_topic.rpartition("/")[0] == topic
         return reply_topic.rpartition("/")[2], cbor2.loads(reply) if cbor else json.loads(reply)
 

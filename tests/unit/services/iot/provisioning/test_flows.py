@@ -1,3 +1,4 @@
+import asyncio
 import json
 from typing import Any
 
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from hedgerow.base.errors import AccessDenied, ServiceError, Unavailable
 from hedgerow.core.events import AuthorisationChanged
-from hedgerow.services.iot.provisioning import ENROLMENT_OVER, UNCLAIMED, HookFailed
+from hedgerow.services.iot.provisioning import ENROLMENT_OVER, UNCLAIMED, HookFailed, flows
 from hedgerow.store import FollowUp
 from tests.support.registry import ALLOW_ALL, Registry, arn_of
 from tests.support.store import CALLER
@@ -138,6 +139,37 @@ def code(answer: tuple[str, dict[str, Any]]) -> tuple[str, str]:
     ending, reply = answer
     assert ending == "rejected", reply
     return reply["errorCode"], reply["errorMessage"]
+
+
+@pytest.mark.spec("AL-09")
+def test_a_hook_that_hangs_is_given_up_and_keeps_nobody_else_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows, "HOOK_S", 0.1)
+    bench.template(template(THING), hook=True)
+    bench.template(template(THING), name="plain")
+    bench.functions.hangs = True
+    tokens = [bench.certificate()["certificateOwnershipToken"] for _ in range(9)]
+    answered: list[str] = []
+
+    async def device(number: int) -> None:
+        name = "plain" if number > 5 else "fleet"
+        body = {"certificateOwnershipToken": tokens[number], "parameters": {"ThingName": f"site-{number}"}}
+        ending, _ = await bench.asking(
+            bench.flows.provision, f"$aws/provisioning-templates/{name}/provision/json", body
+        )
+        answered.append(f"{name} {ending}")
+
+    async def all_of_them() -> None:
+        async with asyncio.TaskGroup() as devices:
+            for number in range(len(tokens)):
+                devices.create_task(device(number))
+
+    asyncio.run(all_of_them())
+
+    assert answered == ["plain accepted"] * 3 + ["fleet rejected"] * 6
+    reason = "InvocationError: A failure occurred while invoking the provisioning hook. (no answer within 0.1 s)"
+    assert [each["reason"] for each in bench.registry.record() if each["outcome"] == "REFUSED"] == [reason] * 6
 
 
 @pytest.mark.spec("AL-41")
