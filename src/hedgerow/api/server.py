@@ -36,6 +36,7 @@ SEND_DEADLINE_MS = 120_000  # without the peer taking a byte
 PIPELINED = 256  # requests that wait for the one before them on a connection; beyond it the connection is closed
 CONNECTIONS = 10_000  # beyond it a new connection is closed at once
 HANDSHAKE_WITHIN_S = 10.0
+GOODBYE_WITHIN_S = 5.0  # for the peer to say TLS's, and to take what is still to be said
 FRAMES = 1024 * 1024  # bytes of a WebSocket message that are put together
 Check = Callable[[bytes], Awaitable[bool]]
 """Tells whether a client with this certificate (DER) may come in."""
@@ -252,7 +253,11 @@ class HttpServer:
 
         with suppress(OSError, ssl.SSLError):  # of the handshake: the peer has been told, and the socket is closed
             transport, _ = await self._loop.connect_accepted_socket(
-                protocol, client, ssl=context, ssl_handshake_timeout=HANDSHAKE_WITHIN_S
+                protocol,
+                client,
+                ssl=context,
+                ssl_handshake_timeout=HANDSHAKE_WITHIN_S,
+                ssl_shutdown_timeout=GOODBYE_WITHIN_S,
             )
             if check is not None:
                 await _checked(transport, check)
@@ -268,10 +273,15 @@ class HttpServer:
         """Accept on these sockets."""
         if tls is not None and tls.sni_callback is None:
             tls.sni_callback = _remember_name
-        deadline = HANDSHAKE_WITHIN_S if tls is not None else None
+        deadlines = (HANDSHAKE_WITHIN_S, GOODBYE_WITHIN_S) if tls is not None else (None, None)
         return [
             await self._loop.create_server(
-                self.protocol, sock=one, ssl=tls, backlog=1024, ssl_handshake_timeout=deadline
+                self.protocol,
+                sock=one,
+                ssl=tls,
+                backlog=1024,
+                ssl_handshake_timeout=deadlines[0],
+                ssl_shutdown_timeout=deadlines[1],
             )
             for one in sockets
         ]

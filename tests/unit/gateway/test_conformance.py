@@ -538,6 +538,21 @@ def test_a_shared_filter_needs_a_name_and_a_filter(world: World, text: str) -> N
     assert client.subscribe(text) == Suback(1, (Reason.TOPIC_FILTER_INVALID,))
 
 
+def test_a_topic_has_a_bound_of_levels_in_every_set(world: World) -> None:
+    client = world.client("c", version=MQTT_5)
+    deepest = "/".join("a" * (OWN.slashes + 1))
+
+    client.send(Subscribe(1, ((deepest, 0), (f"{deepest}/a", 0))))
+    (suback,) = client.take()
+    client.publish(deepest, b"x")
+    (message,) = publications(client)
+    client.publish(f"{deepest}/a", b"x")
+
+    assert suback.codes == (0, Reason.TOPIC_FILTER_INVALID)  # type: ignore[union-attr]  # it is a Suback
+    assert message.topic == deepest
+    assert client.take() == [Disconnect(Reason.TOPIC_NAME_INVALID)]
+
+
 def test_what_is_not_subscribed_is_said_when_it_is_taken_back(world: World) -> None:
     """Section 3.11.3."""
     client = world.client("c", version=MQTT_5)

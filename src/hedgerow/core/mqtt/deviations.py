@@ -30,7 +30,7 @@ def _row(field: str, standard: str, instead: str, source: str) -> Deviation:
 DEVIATIONS: Final = (
     _row("client_id", "3.1.3.1: up to 65,535 bytes", "at most 128 bytes", _QUOTAS),
     _row("topic", "4.7.3: up to 65,535 bytes", "at most 256 bytes", _QUOTAS),
-    _row("slashes", "4.7.1.1: any number of levels", "at most 8 levels", _QUOTAS),
+    _row("slashes", "4.7.1.1: any number of levels", "at most 8 levels; 512 in the set `own`", f"{_QUOTAS}; our bound"),
     _row("payload", "3.3.3: as much as fits into a packet", "at most 128 KiB", _QUOTAS),
     _row("packet", "3.2.2.3.6: the server says its maximum", "146 KiB", _QUOTAS),
     _row("filters_per_packet", "3.8.3: any number of filters", "at most 8, else the connection ends", _QUOTAS),
