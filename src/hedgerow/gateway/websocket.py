@@ -26,9 +26,8 @@ IsOpen = Callable[[str | None], Awaitable[bool]]
 SUBPROTOCOLS: Final = ("mqtt", "mqttv3.1")
 BUFFERED: Final = 1_048_576  # bytes that wait for a slow reader; above, QoS 0 is dropped and QoS 1 waits in the session
 PIECE: Final = 65_536  # of a frame; whoever takes one now and then is slow, but there
-ABNORMAL: Final = (
-    1006  # nobody said good-bye: the transport broke, or the peer did something wrong (the reason says what)
-)
+ABNORMAL: Final = 1006  # nobody said good-bye: the transport broke, or the peer did wrong (then there is a reason)
+CLOSE_WITHIN_S: Final = 10.0  # for the peer to take what was still to be said
 SHUTDOWN: Final = 1012  # by our own server
 
 
@@ -58,8 +57,8 @@ class MqttWebSocket:
         try:
             async with asyncio.TaskGroup() as tasks:
                 reading = tasks.create_task(_read(connection, pipe, receive))
-                with suppress(OSError):  # the peer is gone, as `_read` will not hear while it does not read
-                    await _write(pipe, send)
+                with suppress(OSError):  # the peer is gone or takes nothing; while we do not read, nobody says so
+                    await _write_until_closed(pipe, send)
                 reading.cancel()
         finally:
             pipe.gone = True
@@ -134,6 +133,7 @@ class _Pipe:
         self.ready = asyncio.Event()
         self.may_read = asyncio.Event()
         self.may_read.set()
+        self.deadline: asyncio.Timeout | None = None
 
     def write(self, data: bytes) -> None:
         if self.gone:
@@ -145,6 +145,8 @@ class _Pipe:
         self.ready.set()
 
     def close(self) -> None:
+        if not self.closing and self.deadline is not None:
+            self.deadline.reschedule(asyncio.get_running_loop().time() + CLOSE_WITHIN_S)
         self.closing = True
         self.ready.set()
 
@@ -183,6 +185,15 @@ def _ended(connection: Connection, code: int, reason: str) -> None:
         connection.fail(Reason.PROTOCOL_ERROR, "CLIENT_ERROR", reason)
     else:
         connection.lost(graceful=code != ABNORMAL)
+
+
+async def _write_until_closed(pipe: _Pipe, send: Send) -> None:
+    """Raises OSError when the peer is gone, or does not take the rest in time."""
+    async with asyncio.timeout(None) as pipe.deadline:
+        try:
+            await _write(pipe, send)
+        finally:
+            pipe.deadline = None
 
 
 async def _write(pipe: _Pipe, send: Send) -> None:

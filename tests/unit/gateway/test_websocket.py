@@ -18,6 +18,7 @@ from hedgerow.core.mqtt import (
     Will,
     encode,
 )
+from hedgerow.gateway import websocket
 from hedgerow.gateway.websocket import MqttWebSocket
 from tests.support.store import CALLER
 from tests.unit.gateway.world import World
@@ -38,11 +39,13 @@ class Socket:
         self.sent: list[MutableMapping[str, Any]] = []
         self._application = MqttWebSocket(world.gateways[0], is_open=is_open)
         self._world = world
-        self.gone = False
+        self.gone = self.deaf = False
 
     async def _send(self, event: MutableMapping[str, Any]) -> None:
         if self.gone and event["type"] == "websocket.send":
             raise BrokenPipeError
+        if self.deaf and event["type"] == "websocket.send":
+            await asyncio.Event().wait()
         self.sent.append(event)
 
     async def run(self, *events: dict[str, Any]) -> None:
@@ -179,6 +182,19 @@ def test_a_peer_that_is_gone_while_it_is_written_to_is_lost_and_no_error(direct:
 
     (told,) = direct.heard("$aws/events/presence/disconnected/a")
     assert b'"disconnectReason":"CONNECTION_LOST"' in told
+
+
+def test_who_takes_nothing_more_is_let_go_when_its_connection_has_ended(
+    direct: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "CLOSE_WITHIN_S", 0.01)
+    socket = Socket(direct, **{"hedgerow.caller": CALLER})
+    socket.deaf = True
+
+    asyncio.run(socket.run(frame(Connect("a")), frame(Connect("a"))))
+
+    (told,) = direct.heard("$aws/events/presence/disconnected/a")
+    assert b'"disconnectReason":"CLIENT_ERROR"' in told
 
 
 def test_the_server_closes_the_socket_when_it_ends_the_connection(direct: World) -> None:
