@@ -1,21 +1,27 @@
 """MQTT over WebSocket with temporary credentials: the connection may what the very session may, and ends with it."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from socket import SHUT_RDWR
 
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
+from hedgerow.core.mqtt import MQTT_3_1_1, Connect, Will, encode
 from hedgerow.core.wire import HttpRequest, sigv4
 from hedgerow.testing import TestCloud
-from tests.support.mqtt import Connected
+from tests.support.mqtt import Connected, connected
 from tests.support.people import allow, policy, role, trust, user
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.slow]
 
+ANYTHING = {"Version": "2012-10-17", "Statement": [allow("iot:*")]}
 MQTT = ["iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive"]
 
 
@@ -131,3 +137,21 @@ def test_a_connection_of_a_renamed_user_is_made_anew_with_the_same_credentials(h
         with signed_in(cloud, got, "two") as second:
             second.publish("a", "1")
             assert not second.ended
+
+
+def test_a_device_whose_websocket_breaks_is_lost_and_its_will_is_sent(hedgerow_cloud: TestCloud) -> None:
+    lamp, watcher = (hedgerow_cloud.device(name, ANYTHING) for name in ("lamp", "watcher"))
+    url = f"wss://{lamp.host}:{lamp.https_port}/mqtt"
+    with connected(watcher) as watching:
+        watching.subscribe("gone/lamp")
+        watching.subscribe("$aws/events/presence/disconnected/lamp")
+
+        with connect(url, ssl=lamp.tls(), subprotocols=[Subprotocol("mqtt")]) as socket:
+            socket.send(encode(Connect("lamp", will=Will("gone/lamp", b"gone", 1)), MQTT_3_1_1))
+            socket.recv()
+            socket.socket.shutdown(SHUT_RDWR)  # as a network does that breaks: no close frame, no DISCONNECT
+        said = {bytes(payload) for payload in watching.payloads(2)}
+
+    assert b"gone" in said
+    (event,) = (json.loads(payload) for payload in said - {b"gone"})
+    assert (event["disconnectReason"], event["clientInitiatedDisconnect"]) == ("CONNECTION_LOST", False)
