@@ -1,6 +1,7 @@
 """`hedgerow claim …`: certificates that can do nothing but be provisioned, and what limits them."""
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -17,6 +18,7 @@ app = typer.Typer(help="Claims: certificates with which devices enrol.", no_args
 
 CERTIFICATE: Final = "claim.pem"
 KEY: Final = "claim.key"
+_ID: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 Data = Annotated[Path | None, typer.Option("--data", help="The cloud's data folder; default: the environment.")]
 Certificate = Annotated[str, typer.Argument(metavar="CERTIFICATE", help="The certificate's id.")]
@@ -62,6 +64,7 @@ def put(
         "networks": network or None,
     }
     limits = {name: value for name, value in wanted.items() if value is not None}
+    _check(certificate)
     done = asked(target(data), lambda hedgerow: hedgerow.put_claim(certificateId=certificate, **limits))
     typer.echo(_in_words(done["claim"]))
 
@@ -85,8 +88,14 @@ def list_(
 @app.command()
 def delete(certificate: Certificate, data: Data = None) -> None:
     """Take a registered claim's limits away, or end a temporary claim and its connections."""
+    _check(certificate)
     asked(target(data), lambda hedgerow: hedgerow.delete_claim(certificateId=certificate))
     typer.echo(f"{certificate} is no claim any more, as far as this says.")
+
+
+def _check(certificate: str) -> None:
+    if not _ID.fullmatch(certificate):
+        raise Unusable(f"{certificate!r} is no certificate's id, which has 64 hexadecimal digits")
 
 
 def _told(moment: datetime) -> str:

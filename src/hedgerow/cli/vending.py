@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ Serial = Annotated[str, typer.Argument(metavar="SERIAL", help="The device's seri
 Template = Annotated[str, typer.Option("--template", help="The provisioning template that makes its thing.")]
 
 _AT_ONCE: Final = 100
+_SERIAL: Final = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
 
 @app.command("list")
@@ -81,6 +83,8 @@ def import_(
 ) -> None:
     """Approve devices before they ask: serial, token, and further columns as parameters of the template."""
     entries = list(_entries(file))
+    if not entries:
+        raise Unusable(f"{file} names no device")
     imported = 0
     left: list[str] = []
 
@@ -99,19 +103,35 @@ def import_(
 
 
 def _entries(file: Path) -> Iterator[dict[str, Any]]:
+    seen: set[str] = set()
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
-            reader = csv.DictReader(opened)
-            if not {"serial", "token"} <= set(reader.fieldnames or ()):
+            reader = csv.DictReader(opened, strict=True)
+            columns = reader.fieldnames or ()
+            if not {"serial", "token"} <= set(columns):
                 raise Unusable(f"{file} must begin with a line of names, among them serial and token")
+            if len(set(columns)) < len(columns):
+                raise Unusable(f"{file} names a column more than once")
             for row in reader:
-                if not row["serial"] or not row["token"]:
-                    raise Unusable(f"{file}, line {reader.line_num}: serial and token must be given")
+                fault = _fault(row, seen)
+                if fault:
+                    raise Unusable(f"{file}, line {reader.line_num}: {fault}")
+                seen.add(row["serial"])
                 more = {name: text for name, text in row.items() if name not in ("serial", "token") and name and text}
                 entry: dict[str, Any] = {"serialNumber": row["serial"], "token": row["token"]}
                 yield {**entry, "parameters": more} if more else entry
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Unusable(f"cannot read {file}: {error}") from error
+
+
+def _fault(row: dict[str, Any], seen: set[str]) -> str:
+    if None in row or None in row.values():
+        return "it has not as many fields as the first line"
+    if not row["serial"] or not row["token"]:
+        return "serial and token must be given"
+    if not _SERIAL.fullmatch(row["serial"]):
+        return f"a serial number has 1 to 128 letters, digits, : _ and -; {row['serial']!r} has not"
+    return f"{row['serial']} is there twice" if row["serial"] in seen else ""
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -6,6 +6,8 @@ These are operations of our own service `hedgerow`; AWS has none for it.
 """
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 from hedgerow.core.caller import Caller
@@ -88,6 +90,7 @@ class VendingOperations:
         entries, until = request["devices"], _moment(request, tx.now)
         if not 1 <= len(entries) <= MOST_IMPORTED:
             raise Unfit(f"devices must have 1 to {MOST_IMPORTED} entries")
+        _check_once([entry["serialNumber"] for entry in entries])
         template, taken, left = self._template(tx, caller, request["templateName"]), 0, []
         decided: list[Event] = []
         for entry in entries:
@@ -124,6 +127,12 @@ class VendingOperations:
         if template.hook is not None:
             raise Unfit(f"Template {name} has a pre-provisioning hook, which nobody would ask here")
         return name
+
+
+def _check_once(serials: Sequence[str]) -> None:
+    twice = next((serial for serial, count in Counter(serials).items() if count > 1), None)
+    if twice is not None:
+        raise Unfit(f"devices has the serial number {twice} more than once")
 
 
 def _decided(caller: Caller, device: Device) -> Published:

@@ -377,6 +377,7 @@ def test_an_approval_needs_a_template_that_is_of_use_here(bench: Bench, name: st
     [
         (lambda bench: bench.deny("none"), DeviceUnknown),
         (lambda bench: bench.imported(), Unfit),
+        (lambda bench: bench.imported(*({"serialNumber": "1", "token": token} for token in "tu")), Unfit),
         (lambda bench: bench.imported({"serialNumber": "1", "token": "t"}, expiresAt=1.0), Unfit),
         (lambda bench: bench.imported(*[{"serialNumber": "1", "token": "t"}] * (MOST_IMPORTED + 1)), Unfit),
         (lambda bench: bench.listed(nextToken="nonsense"), Unfit),
