@@ -124,3 +124,50 @@ def test_a_role_may_say_for_which_rule_or_function_it_is(hedgerow_cloud: TestClo
 
     assert code(lambda: make("mine")) == "allowed"
     assert code(lambda: make("yours")) in ("InvalidRequest", "InvalidParameterValue")
+
+
+SAID = [
+    allow("iot:Describe*", "arn:aws:iot:*:*:thinggroup/${aws:username}"),
+    allow("iot:DescribeThingGroup", Condition=TAGGED),
+    allow("iot:*", Condition={"StringEquals": {"aws:PrincipalTag/team": "ops"}}),
+    allow("iot:List*", Condition={"ForAllValues:StringEquals": {"aws:TagKeys": "team"}}),
+    {
+        "Effect": "Allow",
+        "NotAction": "iot:Delete*",
+        "NotResource": "arn:aws:iot:*:*:thinggroup/${aws:PrincipalTag/team}",
+    },
+    deny("iot:Describe*", StringNotEquals={"aws:ResourceTag/team": "ops"}),
+    deny("iot:ListThings*", Null={"aws:ResourceTag/team": "true"}),
+    deny("iot:*", Bool={"aws:SecureTransport": "false"}, StringLike={"aws:PrincipalArn": "*/bob"}),
+]
+
+
+def test_a_simulation_says_what_a_call_meets(hedgerow_cloud: TestCloud) -> None:
+    cloud, iam = hedgerow_cloud, hedgerow_cloud.client("iam")
+    for name, tags in (("ann", [{"Key": "team", "Value": "ops"}]), ("bob", [])):
+        cloud.client("iot").create_thing_group(thingGroupName=name, tags=tags)
+    sessions = {name: user(cloud, name) for name in ("ann", "bob")}
+    iam.tag_user(UserName="ann", Tags=[{"Key": "team", "Value": "ops"}])
+    said, met = [], []
+    for first, second in zip(SAID, [*SAID[3:], *SAID[:3]], strict=True):
+        for name, session in sessions.items():
+            document = json.dumps({"Version": "2012-10-17", "Statement": [first, second]})
+            iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document)
+            iot = session.client("iot")
+            for group, tagged in (("ann", {"aws:ResourceTag/team": "ops"}), ("bob", {})):
+                known = {"aws:SecureTransport": "false", **tagged}
+                found = iam.simulate_principal_policy(
+                    PolicySourceArn=f"arn:aws:iam::{cloud.account}:user/{name}",
+                    ActionNames=["iot:DescribeThingGroup", "iot:ListThingsInThingGroup"],
+                    ResourceArns=[f"arn:aws:iot:{cloud.region}:{cloud.account}:thinggroup/{group}"],
+                    ContextEntries=[
+                        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+                        for key, value in known.items()
+                    ],
+                )["EvaluationResults"]
+                said += [one["EvalDecision"] == "allowed" for one in found]
+                met.append(code(lambda: iot.describe_thing_group(thingGroupName=group)) == "allowed")  # noqa: B023
+                met.append(code(lambda: iot.list_things_in_thing_group(thingGroupName=group)) == "allowed")  # noqa: B023
+
+    assert met == said
+    assert {True, False} == set(met)
