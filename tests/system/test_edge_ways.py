@@ -114,7 +114,7 @@ def test_an_edge_with_a_certificate_of_a_factory_is_cut_once_and_then_let_in_und
 ) -> None:
     set_up(hedgerow_cloud)
     openssl, iam = OpenSsl(tmp_path), hedgerow_cloud.client("iam")
-    ca = openssl.ca("/CN=Factory")
+    ca = openssl.ca("/CN=Factory of presses")
     template = {
         "Parameters": {OF + "CommonName": {"Type": "String"}},
         "Resources": {
