@@ -98,6 +98,7 @@ def test_the_cloud_tells_how_it_fares(hedgerow_cloud: TestCloud) -> None:
     assert more('hedgerow_store_commits_total{database="main"}') > 0
     assert now["hedgerow_gateway_connections"] >= 1
     assert now['hedgerow_queue_length{queue="rules"}'] <= now['hedgerow_queue_bound{queue="rules"}']
+    assert now['hedgerow_queue_length{queue="journal_bytes"}'] < now['hedgerow_queue_bound{queue="journal_bytes"}']
     assert now['hedgerow_follow_ups{state="dead"}'] >= 0
 
 

@@ -22,6 +22,7 @@ from hedgerow.gateway.summary import Summary, summary
 from hedgerow.services.iot.authorizers import CustomAuthentication
 from hedgerow.store import Dispatcher, Runner, count_follow_ups
 from hedgerow.store.journal import WAITING as JOURNAL_BOUND
+from hedgerow.store.journal import WAITING_BYTES as JOURNAL_BYTES
 from hedgerow.store.runner import WAITING as STORE_BOUND
 
 
@@ -101,6 +102,7 @@ class Figures:
         queues: Mapping[str, tuple[float, float, float | None]] = {
             "handshakes": (shaking, HANDSHAKES * len(self.listeners), None),
             "journal": (gateway["journal_waiting"], JOURNAL_BOUND, gateway["journal_refused"]),
+            "journal_bytes": (gateway["journal_waiting_bytes"], JOURNAL_BYTES, None),
             "sessions": (summed.queued, self.gateway.limits.queued * max(1, gateway["sessions"]), None),
             "store": self._store_queue(self.runner),
             "telemetry_store": self._store_queue(self.telemetry_runner),

@@ -165,4 +165,4 @@ class MemoryJournal:
         return Loaded((known,), waiting, in_flight=flying, changes=self._changed((known,)))
 
     def statistics(self) -> dict[str, int]:
-        return {"waiting": 0, "written": self.written, "refused": self.refused}
+        return {"waiting": 0, "waiting_bytes": 0, "written": self.written, "refused": self.refused}
