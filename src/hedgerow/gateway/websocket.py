@@ -80,7 +80,9 @@ class MqttWebSocket:
         if not await self._is_open(asked):
             return None
         host, port = scope.get("client") or ("", 0)
-        upgrade = Upgrade(headers=headers, query=scope["query_string"].decode("latin-1"), secure=tls is not None)
+        upgrade = Upgrade(
+            headers=headers, query=scope["query_string"].decode("latin-1"), secure=scope.get("scheme") == "wss"
+        )
         return Peer(address=host, port=port, server_name=asked, way=Way.WEBSOCKET, upgrade=upgrade, way_in=way_in)
 
 
@@ -109,7 +111,7 @@ def _peer(scope: Scope) -> Peer | None:
         signed_by=None if signed is None else signed.principal,
         signed_account=None if signed is None else signed.account,
         signed_key=None if signed is None else signed.access_key_id,
-        secure=bool(tls),
+        secure=scope.get("scheme") == "wss",  # a proxy that the operator trusts may say so, too
         target=str(target),
         target_port=int(target_port or 0),
         way_in=tls.get("way"),

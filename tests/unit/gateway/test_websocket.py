@@ -107,6 +107,16 @@ def test_a_client_certificate_is_handed_on(direct: World, named: bool) -> None:
     assert (question.certificate, question.server_name, question.signed_by) == (b"DER", "name.example", None)
 
 
+@pytest.mark.parametrize(("scheme", "secure"), [("wss", True), ("ws", False)])
+def test_policies_can_ask_whether_a_signed_caller_came_over_tls(direct: World, scheme: str, secure: bool) -> None:
+    socket = Socket(direct, scheme=scheme, **{"hedgerow.caller": CALLER})
+
+    asyncio.run(socket.run(frame(Connect("a"))))
+
+    (question,) = direct.control.admits
+    assert question.secure is secure
+
+
 @pytest.mark.parametrize("scope", [{}, {"hedgerow.caller": CALLER, "subprotocols": ["chat"]}])
 def test_an_upgrade_without_a_caller_or_without_mqtt_is_refused(direct: World, scope: dict[str, Any]) -> None:
     socket = Socket(direct, **scope)
