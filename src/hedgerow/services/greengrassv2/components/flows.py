@@ -40,6 +40,7 @@ class ComponentFlows:
     async def create_component_version(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         if ("inlineRecipe" in request) == ("lambdaFunction" in request):
             raise ValidationFailed("Exactly one of inlineRecipe and lambdaFunction must be given.")
+        client_token = request.get("clientToken")  # before artifacts are kept
         try:
             tags = request.take_all("tags") or {}
             if "inlineRecipe" in request:
@@ -55,7 +56,7 @@ class ComponentFlows:
             recipe=with_digests(recipe, {one.uri: one for one in kept}).to_json(),
             artifacts=kept,
             tags=tags,
-            client_token=request.get("clientToken"),
+            client_token=client_token,
         )
         answer = await self._run.write(lambda tx: self._added(tx, component, caller))
         return answer.response
