@@ -1,5 +1,6 @@
 """Many devices made before delivery: from a list, cut short, and given again; their files start an edge unchanged."""
 
+import json
 import os
 import shutil
 import signal
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from hedgerow.base.device_policy import device_policy
 from hedgerow.testing import TestCloud
+from tests.support.running import recipe
 from tests.support.sites import Edge, is_connected
 from tests.support.waiting import until
 
@@ -147,19 +151,39 @@ def test_a_name_that_has_a_certificate_elsewhere_is_told_and_the_others_are_made
     assert sorted(path.name for path in out.iterdir() if (path / "device.pem").exists()) == ["b", "c"]
 
 
+def core_policy(cloud: TestCloud, name: str) -> None:
+    """Make a policy that lets a device be a core: carry deployments out, besides keeping to itself."""
+    document = device_policy(cloud.region, cloud.account)
+    actions = ["ResolveComponentCandidates", "ListThingGroupsForCoreDevice", "GetComponentVersionArtifact"]
+    rights = {"Effect": "Allow", "Action": [f"greengrass:{action}" for action in actions], "Resource": "*"}
+    document["Statement"].append(rights)
+    cloud.client("iot").create_policy(policyName=name, policyDocument=json.dumps(document))
+
+
+def deployed(greengrass: Any, core: str) -> list[str]:
+    try:
+        found = greengrass.list_effective_deployments(coreDeviceThingName=core)["effectiveDeployments"]
+    except ClientError:  # it has not told of itself yet
+        return []
+    return [each["coreDeviceExecutionStatus"] for each in found]
+
+
 @pytest.mark.slow
-@pytest.mark.spec("JB-68", "JB-73")
+@pytest.mark.spec("JB-68", "JB-72", "JB-73")
 def test_a_device_is_provisioned_by_one_command_and_goes_on_when_the_answer_was_lost(
     hedgerow_cloud: TestCloud, tmp_path: Path, edges: list[Edge]
 ) -> None:
     iot, folder = hedgerow_cloud.client("iot"), tmp_path / "pump"
-    create(hedgerow_cloud, "other", "--out", tmp_path / "other")  # makes the default policy
-    asked = ("provision", "pump", "--policy", "hedgerow-device", "--attribute", "site=north", "--out", folder)
+    create(hedgerow_cloud, "other", "--out", tmp_path / "other")
+    core_policy(hedgerow_cloud, "core")
+    asked = ("provision", "pump", "--policy", "core", "--attribute", "site=north", "--out", folder)
 
     wrong = run(hedgerow_cloud, *asked, "--component", "none")
     refused = run(hedgerow_cloud, *asked, "--component", "none=1.0.0")
     nothing = [one["thingName"] for one in iot.list_things()["things"]]
-    made = run(hedgerow_cloud, *asked)
+    greengrass = hedgerow_cloud.client("greengrassv2")
+    greengrass.create_component_version(inlineRecipe=recipe("app", "1.0.0", "true"))
+    made = run(hedgerow_cloud, *asked, "--component", "app=1.0.0")
     assert made.returncode == 0, made.stderr
     (certificate,) = certificates(iot, "pump")
 
@@ -171,3 +195,4 @@ def test_a_device_is_provisioned_by_one_command_and_goes_on_when_the_answer_was_
     edges.append(Edge("pump", folder))
     edges[0].start()
     until("pump connected", lambda: is_connected(hedgerow_cloud, "pump"), within_s=20.0)
+    until("the first deployment carried out", lambda: deployed(greengrass, "pump") == ["SUCCEEDED"], within_s=20.0)
