@@ -59,7 +59,7 @@ class Talker(threading.Thread):
         while not self._gone.is_set():
             for _ in range(BATCH):
                 self._publish()
-            while not (self._sent[-1][1].is_published() or self._gone.wait(0.002)):
+            while not (_is_acknowledged(self._sent[-1][1]) or self._gone.wait(0.002)):
                 pass
 
     def _publish(self) -> None:
@@ -74,7 +74,12 @@ class Talker(threading.Thread):
         self.join(BACK_S)
         self._client.disconnect()
         self._client.loop_stop()
-        return [said for said, sent in self._sent if sent.is_published()]
+        return [said for said, sent in self._sent if _is_acknowledged(sent)]
+
+
+def _is_acknowledged(sent: paho.MQTTMessageInfo) -> bool:
+    """Paho raises for what was published while it had no connection any more, and had not said so yet."""
+    return sent.rc == paho.MQTT_ERR_SUCCESS and sent.is_published()
 
 
 def numbers(payloads: Sequence[bytes | dict[str, Any]], qos: int) -> list[int]:
