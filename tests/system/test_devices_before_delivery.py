@@ -1,6 +1,5 @@
 """Many devices made before delivery: from a list, cut short, and given again; their files start an edge unchanged."""
 
-import json
 import os
 import shutil
 import signal
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from hedgerow.base.device_policy import device_policy
 from hedgerow.testing import TestCloud
 from tests.support.running import recipe
 from tests.support.sites import Edge, is_connected
@@ -151,15 +149,6 @@ def test_a_name_that_has_a_certificate_elsewhere_is_told_and_the_others_are_made
     assert sorted(path.name for path in out.iterdir() if (path / "device.pem").exists()) == ["b", "c"]
 
 
-def core_policy(cloud: TestCloud, name: str) -> None:
-    """Make a policy that lets a device be a core: carry deployments out, besides keeping to itself."""
-    document = device_policy(cloud.region, cloud.account)
-    actions = ["ResolveComponentCandidates", "ListThingGroupsForCoreDevice", "GetComponentVersionArtifact"]
-    rights = {"Effect": "Allow", "Action": [f"greengrass:{action}" for action in actions], "Resource": "*"}
-    document["Statement"].append(rights)
-    cloud.client("iot").create_policy(policyName=name, policyDocument=json.dumps(document))
-
-
 def deployed(greengrass: Any, core: str) -> list[str]:
     try:
         found = greengrass.list_effective_deployments(coreDeviceThingName=core)["effectiveDeployments"]
@@ -175,8 +164,7 @@ def test_a_device_is_provisioned_by_one_command_and_goes_on_when_the_answer_was_
 ) -> None:
     iot, folder = hedgerow_cloud.client("iot"), tmp_path / "pump"
     create(hedgerow_cloud, "other", "--out", tmp_path / "other")
-    core_policy(hedgerow_cloud, "core")
-    asked = ("provision", "pump", "--policy", "core", "--attribute", "site=north", "--out", folder)
+    asked = ("provision", "pump", "--policy", "hedgerow-device", "--attribute", "site=north", "--out", folder)
 
     wrong = run(hedgerow_cloud, *asked, "--component", "none")
     refused = run(hedgerow_cloud, *asked, "--component", "none=1.0.0")

@@ -25,11 +25,6 @@ _TAKEN: Final = frozenset({"ResourceAlreadyExistsException", "EntityAlreadyExist
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedException", "ForbiddenException"})
 _RIGHT: Final = re.compile(r"perform: ([a-z0-9-]+:[A-Za-z]+)")
 _AGAIN: Final = "what was made stays; give the command again when this is mended"
-_CORE: Final = (
-    "greengrass:GetComponentVersionArtifact",
-    "greengrass:ListThingGroupsForCoreDevice",
-    "greengrass:ResolveComponentCandidates",
-)
 _ROLE: Final = (
     "logs:CreateLogGroup",
     "logs:CreateLogStream",
@@ -204,7 +199,6 @@ class Resources:
         document = device_policy(self._region, self._account)
         if not ours:
             document["Statement"] = [each for each in document["Statement"] if "hedgerow:" not in str(each["Action"])]
-        document["Statement"].append({"Effect": "Allow", "Action": list(_CORE), "Resource": "*"})
         return json.dumps(document)
 
     def _ensure(self, what: str, look: tuple[str, Callable[[], Any]], make: tuple[str, Callable[[], Any]]) -> bool:
