@@ -283,7 +283,8 @@ def test_what_a_core_device_may_not_or_cannot_get_is_refused_with_the_right_stat
     hedgerow_cloud: TestCloud, core: Core
 ) -> None:
     asked = {"componentName": "com.none", "versionRequirements": {"thing/core": "^1.0.0"}}
-    stranger = Core(hedgerow_cloud.device("stranger"))  # its policy says nothing of Greengrass
+    iot_alone = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
+    stranger = Core(hedgerow_cloud.device("stranger", iot_alone))
 
     def status(one: Core, path: str, body: Any = None) -> int:
         with pytest.raises(urllib.error.HTTPError) as caught:

@@ -188,7 +188,7 @@ HEADERS = [(b"Host", b"1.cloud.test:8080"), (b"X-Token", b"a"), (b"x-token", b"b
 def test_an_open_door_leaves_it_to_the_connect(direct: World, extensions: dict[str, Any], name: str) -> None:
     door = Door(True)
     scope = {"headers": HEADERS, "query_string": b"a=%2F", "extensions": extensions}
-    socket = Socket(direct, is_open=door, **scope)
+    socket = Socket(direct, is_open=door, scheme="wss" if extensions else "ws", **scope)
 
     asyncio.run(socket.run(frame(Connect("a", True, 60, "ann?x=1", b"secret"))))
 
