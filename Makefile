@@ -51,7 +51,7 @@ bench: setup $(PEERS)/.ready  ## measure; bench/results.md keeps the figures
 	$(BIN)/python -m bench $(ARGS)
 
 soak: setup  ## what is long by nature
-	$(BIN)/pytest -q -n auto -m soak tests/soak $(ARGS)
+	$(BIN)/pytest -q -n auto -m soak $(ARGS)
 
 docs: setup  ## write the generated pages anew
 	$(BIN)/python -m hedgerow.cli.docs && $(BIN)/python -m hedgerow.cli.spec_pages

@@ -139,11 +139,14 @@ MOMENTS: dict[str, Callable[[Edge], bool]] = {
     "the first file is there": lambda edge: any(edge.root.glob("**/2.0.0/main.py")),
     "the first new process runs": lambda edge: "2.0.0" in [version for _, version in processes(edge)],
 }
+IN_THE_SUITE = "the first file is there"  # of these; each takes seven seconds
 
 
 @pytest.mark.slow
 @pytest.mark.spec("JB-79", "BS-48")
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    "moment", [pytest.param(name, marks=[] if name == IN_THE_SUITE else [pytest.mark.soak]) for name in MOMENTS]
+)
 def test_an_edge_that_is_killed_while_it_deploys_runs_the_old_or_the_new_and_finishes(
     cloud: TestCloud, fleet: Fleet, moment: str
 ) -> None:

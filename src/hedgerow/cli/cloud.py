@@ -38,7 +38,6 @@ def up(
     console: Annotated[bool | None, typer.Option("--console/--no-console", help="Start the web console.")] = None,
 ) -> None:
     """Run a cloud in the foreground; SIGTERM ends it cleanly."""
-    from hedgerow.cloud.main import run
     from hedgerow.cloud.settings import read_settings
 
     given: dict[str, Any] = {
@@ -56,7 +55,10 @@ def up(
         "ready_file": ready_file,
         "console": console,
     }
-    run(read_settings(given, environment=os.environ, file=settings))
+    read = read_settings(given, environment=os.environ, file=settings)
+    from hedgerow.cloud.main import run  # takes a second: what is wrong with a setting is said before
+
+    run(read)
 
 
 @app.command()
