@@ -40,7 +40,7 @@ unit: setup  ## the fast tests
 	$(BIN)/pytest -q -n auto -m "not slow" tests/unit $(ARGS)
 
 test: setup  ## all tests
-	$(BIN)/pytest -q -n auto $(ARGS)
+	$(BIN)/pytest -q -n auto --dist worksteal $(ARGS)
 
 $(PEERS)/.ready: bench/requirements.lock | $(STAMP)
 	test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
@@ -51,7 +51,7 @@ bench: setup $(PEERS)/.ready  ## measure; bench/results.md keeps the figures
 	$(BIN)/python -m bench $(ARGS)
 
 soak: setup  ## what is long by nature
-	$(BIN)/pytest -q -n auto -m soak $(ARGS)
+	$(BIN)/pytest -q -n auto --dist worksteal -m soak $(ARGS)
 
 docs: setup  ## write the generated pages anew
 	$(BIN)/python -m hedgerow.cli.docs && $(BIN)/python -m hedgerow.cli.spec_pages
