@@ -31,7 +31,7 @@ class Target:
         """Answer a boto3 client."""
         import boto3
 
-        make: Any = boto3.client  # the stubs know one overload per service
+        make: Any = boto3.Session().client  # not the default session: it may be older than what `teach_boto3` says
         return make(
             service,
             endpoint_url=self.api_url,
