@@ -22,12 +22,14 @@ from hedgerow.cloud.settings import CloudSettings
 from hedgerow.core.caller import Caller
 from hedgerow.core.request import MissingMember, Request
 from hedgerow.core.wire import Catalogue, problems
+from hedgerow.store import count_follow_ups
 
 pytestmark = pytest.mark.slow
 CATALOGUE = Catalogue(ModelFiles([OWN_MODELS, botocore_models()]))
 # they wait for the world outside, or end what the cloud itself needs
 LEFT_OUT = {("lambda", "Invoke"), ("iot", "ConfirmTopicRuleDestination")}
 MOVING = {"follow_up"}  # what time does to the first account's own work
+SETTLED_S = 30.0
 OTHER = "210987654321"
 
 
@@ -78,6 +80,13 @@ async def called(cloud: Cloud, trial: Trial, key: tuple[str, str], caller: Calle
     return json.dumps(answer, default=repr)
 
 
+async def settled(cloud: Cloud) -> None:
+    """Wait until nothing is due: what was made is indexed a moment later, and that is no other account's doing."""
+    async with asyncio.timeout(SETTLED_S):
+        while (await cloud.run.read(lambda tx: count_follow_ups(tx, tx.now)))["due"]:
+            await asyncio.sleep(0.01)
+
+
 async def tried(folder: Path) -> Answers:
     settings = CloudSettings(
         data=folder / "data", bind="127.0.0.1", api_port=0, mqtt_port=0, https_port=0, console=False
@@ -91,6 +100,7 @@ async def tried(folder: Path) -> Answers:
         second = Trial(cast("Cloud", _Seen(cloud, OTHER)), CATALOGUE)
         caller = replace(second.caller, access_key_id=None)
         answers.account = cloud.account
+        await settled(cloud)
         answers.before = rows(folder / "data" / "hedgerow.db", cloud.account)
         for key in sorted(cloud.operations):
             if key in LEFT_OUT:
