@@ -1,15 +1,17 @@
 """Statements straight to SQLite: what SQLAlchemy makes of one is remembered, and the driver gets it without detours.
 
 A statement that is a module's constant comes again and again, and SQLAlchemy's way from it to the driver and back costs
-many times what SQLite does for it. So from its third time on, text, parameters and columns are taken from a plan. What
-a plan cannot do takes the long way as before: lists that are written out (`IN`), values that Python makes (defaults),
-rows that a change answers (`RETURNING`), and everything on PostgreSQL. Errors are SQLAlchemy's, and so are the rows.
+many times what SQLite does for it. So from its third time on, text, parameters and columns are taken from a plan, one
+for each length of a list that is written out (`IN`). What a plan cannot do takes the long way as before: long lists,
+values that Python makes (defaults), rows that a change answers (`RETURNING`), and everything on PostgreSQL. Errors are
+SQLAlchemy's, and so are the rows.
 """
 
 # hot path
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -23,8 +25,12 @@ from sqlalchemy.sql.selectable import SelectBase
 LONG: Final = 2
 """So often a statement takes the long way first: one that was built for one time only is not worth a plan."""
 
+LONGEST: Final = 32
+"""Longer lists (`IN`) take the long way: every length is a plan of its own."""
+
 _KEY: Final = "hedgerow short way"
 Names = tuple[str, ...]
+Lengths = tuple[int, ...]
 
 
 class _NotPlain(Exception):
@@ -34,18 +40,25 @@ class _NotPlain(Exception):
 class Plan:
     """How one statement is run with values of the same names, on one connection."""
 
-    __slots__ = ("_columns", "_constants", "_driver", "_names", "_processed", "_refused", "_row", "_text")
+    __slots__ = ("_columns", "_constants", "_driver", "_lists", "_names", "_processed", "_refused", "_row", "_text")
 
-    def __init__(self, compiled: SQLCompiler, names: Names, driver: sqlite3.Connection, way: "ShortWay") -> None:
+    def __init__(self, written: "_Written", names: Names, driver: sqlite3.Connection, way: "ShortWay") -> None:
         """Raises _NotPlain."""
         self._driver = driver
         self._refused = way.refused
-        self._text = compiled.string
+        self._text = written.text
+        self._lists = written.lists
         self._names: list[str] = []
         self._constants: dict[str, Any] = {}
         self._processed: list[tuple[str, Callable[[Any], Any]]] = []
-        for place, name in enumerate(compiled.positiontup or ()):
-            self._bind(compiled, place, name, names)
+        compiled, items = written.compiled, {item for _, items in written.lists for item in items}
+        for place, name in enumerate(written.places):
+            if name in items:
+                self._names.append(name)
+            else:
+                self._bind(compiled, place, name, names)
+        for name in items & written.processors.keys():
+            self._processed.append((name, written.processors[name]))
         entries = compiled._result_columns  # noqa: SLF001  # there is no public way
         self._row = result_tuple([entry.keyname for entry in entries])
         found = [entry.type._cached_result_processor(way.dialect, None) for entry in entries]  # noqa: SLF001
@@ -68,8 +81,10 @@ class Plan:
         return self._execute(values).rowcount
 
     def _execute(self, values: Mapping[str, Any]) -> sqlite3.Cursor:
-        if self._constants or self._processed:
+        if self._constants or self._processed or self._lists:
             values = {**values, **self._constants}
+            for name, items in self._lists:
+                values.update(zip(items, values[name], strict=True))
             for name, process in self._processed:
                 values[name] = process(values[name])
         parameters = [values[name] for name in self._names]
@@ -102,6 +117,54 @@ class Plan:
             self._processed.append((bound.key, process))
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A statement as SQLAlchemy writes it, lists in full: the names of its places, and of each list's items."""
+
+    compiled: SQLCompiler
+    text: str
+    places: Sequence[str]
+    lists: Sequence[tuple[str, Sequence[str]]] = ()
+    processors: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+
+
+class Plans:
+    """The plans of a statement with lists, by their lengths."""
+
+    def __init__(self, compiled: SQLCompiler, names: Names, driver: sqlite3.Connection, way: "ShortWay") -> None:
+        """Raises _NotPlain."""
+        bound = sorted(
+            (each.key, name) for name, each in compiled.binds.items() if each in compiled.post_compile_params
+        )
+        if any(key not in names or key != name for key, name in bound):
+            raise _NotPlain
+        self._lists = [key for key, _ in bound]
+        self._compiled, self._names, self._driver, self._way = compiled, names, driver, way
+        self._known: dict[Lengths, Plan] = {}
+
+    def of(self, values: Mapping[str, Any]) -> Plan | None:
+        """Answer the plan for lists as long as these; None where one is too long. Raises _NotPlain."""
+        lists = [values[name] for name in self._lists]
+        if not all(isinstance(each, list | tuple) and len(each) <= LONGEST for each in lists):
+            return None
+        lengths = tuple(map(len, lists))
+        plan = self._known.get(lengths)
+        if plan is None and len(self._known) <= LONGEST:
+            plan = self._known[lengths] = self._made(values)
+        return plan
+
+    def _made(self, values: Mapping[str, Any]) -> Plan:
+        if any(isinstance(item, list | tuple) for name in self._lists for item in values[name]):
+            raise _NotPlain  # each item is several columns
+        state = self._compiled._process_parameters_for_postcompile(dict(values))  # noqa: SLF001
+        processors: dict[str, Any] = dict(state.processors)
+        if any(not callable(process) for process in processors.values()):
+            raise _NotPlain
+        lists = [(name, tuple(state.parameter_expansion[name])) for name in self._lists]
+        written = _Written(self._compiled, state.statement, tuple(state.positiontup or ()), lists, processors)
+        return Plan(written, self._names, self._driver, self._way)
+
+
 class ShortWay:
     """The plans of one connection, which one thread at a time uses."""
 
@@ -109,7 +172,7 @@ class ShortWay:
         self.dialect = dialect
         self._driver = driver
         self._hide_parameters = hide_parameters
-        self._known: WeakKeyDictionary[Executable, dict[Names, Plan | None]] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Executable, dict[Names, Plan | Plans | None]] = WeakKeyDictionary()
         self._seen: WeakKeyDictionary[Executable, int] = WeakKeyDictionary()
 
     def plan(self, statement: Executable, values: Mapping[str, Any]) -> Plan | None:
@@ -123,16 +186,25 @@ class ShortWay:
             known = self._known[statement] = {}
         if names not in known:
             known[names] = self._made(statement, names)
-        return known[names]
+        found = known[names]
+        if not isinstance(found, Plans):
+            return found
+        try:
+            return found.of(values)
+        except (_NotPlain, SQLAlchemyError):
+            known[names] = None
+            return None
 
-    def _made(self, statement: Executable, names: Names) -> Plan | None:
+    def _made(self, statement: Executable, names: Names) -> Plan | Plans | None:
         if not isinstance(statement, SelectBase | UpdateBase):
             return None
         try:
             compiled = statement.compile(dialect=self.dialect, column_keys=sorted(names))
             if not isinstance(compiled, SQLCompiler) or _is_more(compiled):
                 return None
-            return Plan(compiled, names, self._driver, self)
+            if compiled.post_compile_params:
+                return Plans(compiled, names, self._driver, self)
+            return Plan(_Written(compiled, compiled.string, compiled.positiontup or ()), names, self._driver, self)
         except (_NotPlain, SQLAlchemyError):  # the long way says what is wrong with it
             return None
 
@@ -151,7 +223,7 @@ class ShortWay:
 
 
 def _is_more(compiled: SQLCompiler) -> bool:
-    more = compiled.post_compile_params or compiled.literal_execute_params or compiled.effective_returning
+    more = compiled.literal_execute_params or compiled.effective_returning
     return bool(more or compiled.insert_prefetch or compiled.update_prefetch)
 
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
     insert,
     select,
     text,
+    tuple_,
     union_all,
     update,
 )
@@ -30,7 +31,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
 from hedgerow.store import Tx, open_engine
-from hedgerow.store.short_way import LONG, short_way
+from hedgerow.store.short_way import LONG, LONGEST, short_way
 
 tables = MetaData()
 lamps = Table(
@@ -55,6 +56,12 @@ CHANGE = update(lamps).where(lamps.c.number == _NUMBER)
 DROP = delete(lamps).where(lamps.c.number >= _NUMBER)
 PUT = upsert(lamps).on_conflict_do_update(index_elements=["number"], set_={"name": upsert(lamps).excluded.name})
 SOME = select(lamps.c.name).where(lamps.c.number.in_(bindparam("numbers", expanding=True))).order_by(lamps.c.number)
+LATE = select(lamps.c.name).where(
+    lamps.c.on.in_(bindparam("states", expanding=True)),
+    lamps.c.watts < bindparam("watts_"),
+    lamps.c.name.in_(bindparam("names", expanding=True)),
+)
+PAIRS = select(lamps.c.name).where(tuple_(lamps.c.number, lamps.c.name).in_(bindparam("pairs", expanding=True)))
 GIVEN_BACK = delete(lamps).where(lamps.c.number == _NUMBER).returning(lamps.c.name)
 WHOLE = {"number": 1, "name": "a", "on": True, "watts": 7.5, "photo": b"\0\xff", "room": "attic"}
 
@@ -90,6 +97,11 @@ def planned(tx: Tx, statement: Executable, **values: Any) -> bool:
         (LIT, {"watts_": None}),
         (COUNT, {"on_": True}),
         (BOTH, {}),
+        (SOME, {"numbers": [1, 3]}),
+        (SOME, {"numbers": []}),
+        (SOME, {"numbers": (4, 4, None)}),
+        (LATE, {"states": [True, False], "watts_": 9, "names": ["lamp 1", "lamp 2", "x"]}),
+        (LATE, {"states": [True], "watts_": 9.5, "names": []}),
     ],
 )
 def test_rows_are_the_same_on_both_ways(txs: list[Tx], statement: Executable, values: dict[str, Any]) -> None:
@@ -164,12 +176,13 @@ def test_the_same_statement_with_other_values_is_another_plan(txs: list[Tx]) -> 
 @pytest.mark.parametrize(
     ("statement", "values"),
     [
-        (SOME, {"numbers": [1, 3]}),
+        (SOME, {"numbers": list(range(LONGEST + 1))}),
+        (PAIRS, {"pairs": [(1, "lamp 1"), (2, "lamp 1")]}),
         (ADD, {"number": 9, "name": "x", "on": True}),  # Python makes the room
         (GIVEN_BACK, {"number_": 3}),
         (text("SELECT name FROM lamp WHERE number = :number_"), {"number_": 3}),
     ],
-    ids=["a list", "a default", "rows of a change", "text"],
+    ids=["a long list", "a list of pairs", "a default", "rows of a change", "text"],
 )
 def test_what_a_plan_cannot_do_takes_the_long_way(txs: list[Tx], statement: Executable, values: dict[str, Any]) -> None:
     short, long = txs
@@ -191,6 +204,16 @@ def test_a_statement_that_comes_once_or_twice_gets_no_plan(txs: list[Tx]) -> Non
 
         assert txs[0].all(made) == txs[1].all(made)
         assert not planned(txs[0], made)
+
+
+def test_lists_of_each_length_have_a_plan_of_their_own(txs: list[Tx]) -> None:
+    short, long = txs
+    lists = [list(range(length)) for length in range(LONGEST + 3)] * 2
+
+    found = [(short.all(SOME, numbers=numbers), long.all(SOME, numbers=numbers)) for numbers in lists]
+
+    assert all(one == other for one, other in found)
+    assert planned(short, SOME, numbers=list(range(LONGEST)))
 
 
 def test_errors_are_those_of_sqlalchemy(txs: list[Tx]) -> None:
