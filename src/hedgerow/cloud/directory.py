@@ -264,7 +264,7 @@ class UsableKeys:
 
 def certificate_variables(certificate: Certificate, thing: Thing | None) -> dict[str, str]:
     """Answer the policy variables that a certificate and its thing give."""
-    variables = {"iot:CertificateId": certificate.id, **pki.policy_variables(pki.read_certificate(certificate.pem))}
+    variables = {"iot:CertificateId": certificate.id, **pki.policy_variables_of(certificate.pem)}
     if thing is not None:
         variables["iot:Connection.Thing.ThingName"] = thing.name
         if thing.type is not None:

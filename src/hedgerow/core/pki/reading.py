@@ -2,7 +2,7 @@
 
 import datetime
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from hedgerow.base.errors import HedgerowError
 
@@ -118,7 +118,7 @@ def describe(certificate: x509.Certificate | str | bytes) -> Description:
         not_after=found.not_valid_after_utc.timestamp(),
         key=key_kind(found.public_key()),
         is_ca=is_ca(found),
-        dns_names=tuple(_alternatives(found, ExtensionOID.SUBJECT_ALTERNATIVE_NAME, x509.DNSName)),
+        dns_names=_dns_names(found),
     )
 
 
@@ -170,26 +170,26 @@ def usable_key(key: object) -> PublicKey:
 
 
 _ATTRIBUTES: Final = {
-    "DistinguishedNameQualifier": NameOID.DN_QUALIFIER,
-    "Country": NameOID.COUNTRY_NAME,
-    "Organization": NameOID.ORGANIZATION_NAME,
-    "OrganizationalUnit": NameOID.ORGANIZATIONAL_UNIT_NAME,
-    "State": NameOID.STATE_OR_PROVINCE_NAME,
-    "CommonName": NameOID.COMMON_NAME,
-    "SerialNumber": NameOID.SERIAL_NUMBER,
-    "Title": NameOID.TITLE,
-    "Surname": NameOID.SURNAME,
-    "GivenName": NameOID.GIVEN_NAME,
-    "Initials": NameOID.INITIALS,
-    "Pseudonym": NameOID.PSEUDONYM,
-    "GenerationQualifier": NameOID.GENERATION_QUALIFIER,
+    NameOID.DN_QUALIFIER: "DistinguishedNameQualifier",
+    NameOID.COUNTRY_NAME: "Country",
+    NameOID.ORGANIZATION_NAME: "Organization",
+    NameOID.ORGANIZATIONAL_UNIT_NAME: "OrganizationalUnit",
+    NameOID.STATE_OR_PROVINCE_NAME: "State",
+    NameOID.COMMON_NAME: "CommonName",
+    NameOID.SERIAL_NUMBER: "SerialNumber",
+    NameOID.TITLE: "Title",
+    NameOID.SURNAME: "Surname",
+    NameOID.GIVEN_NAME: "GivenName",
+    NameOID.INITIALS: "Initials",
+    NameOID.PSEUDONYM: "Pseudonym",
+    NameOID.GENERATION_QUALIFIER: "GenerationQualifier",
 }
-_ALTERNATIVES: Final[Mapping[str, type[x509.GeneralName]]] = {
-    "RFC822Name": x509.RFC822Name,
-    "DNSName": x509.DNSName,
-    "DirectoryName": x509.DirectoryName,
-    "UniformResourceIdentifier": x509.UniformResourceIdentifier,
-    "IPAddress": x509.IPAddress,
+_ALTERNATIVES: Final[Mapping[type[x509.GeneralName], str]] = {
+    x509.RFC822Name: "RFC822Name",
+    x509.DNSName: "DNSName",
+    x509.DirectoryName: "DirectoryName",
+    x509.UniformResourceIdentifier: "UniformResourceIdentifier",
+    x509.IPAddress: "IPAddress",
 }
 _USABLE_VALUES: Final = 5  # of an attribute that occurs more often
 
@@ -200,35 +200,53 @@ def policy_variables(certificate: x509.Certificate) -> dict[str, str]:
     A second value of an attribute is `….CommonName.1`. The serial number is decimal.
     """
     found = {"iot:Certificate.SerialNumber": str(certificate.serial_number)}
-    sides = (
-        ("Subject", certificate.subject, ExtensionOID.SUBJECT_ALTERNATIVE_NAME),
-        ("Issuer", certificate.issuer, ExtensionOID.ISSUER_ALTERNATIVE_NAME),
-    )
-    for side, name, extension in sides:
-        start = f"iot:Certificate.{side}"
-        for word, oid in _ATTRIBUTES.items():
-            _number(found, f"{start}.{word}", [str(a.value) for a in name.get_attributes_for_oid(oid)])
-        for word, kind in _ALTERNATIVES.items():
-            _number(found, f"{start}.AlternativeName.{word}", list(_alternatives(certificate, extension, kind)))
+    for attribute in certificate.subject:
+        _add(found, "iot:Certificate.Subject.", _ATTRIBUTES.get(attribute.oid), attribute.value)
+    for attribute in certificate.issuer:
+        _add(found, "iot:Certificate.Issuer.", _ATTRIBUTES.get(attribute.oid), attribute.value)
+    for extension in certificate.extensions:
+        names = extension.value
+        if isinstance(names, x509.SubjectAlternativeName):
+            _add_alternatives(found, "iot:Certificate.Subject.AlternativeName.", names)
+        elif isinstance(names, x509.IssuerAlternativeName):
+            _add_alternatives(found, "iot:Certificate.Issuer.AlternativeName.", names)
     return found
 
 
-def _number(found: dict[str, str], name: str, values: list[str]) -> None:
-    for index, value in enumerate(values[:_USABLE_VALUES]):
-        found[name if index == 0 else f"{name}.{index}"] = value
+def policy_variables_of(pem: str) -> dict[str, str]:
+    """Answer the same for a PEM text that `read_certificate` has found right before, as every registered one."""
+    return policy_variables(x509.load_pem_x509_certificate(pem.encode("ascii")))
 
 
-def _alternatives(
-    certificate: x509.Certificate, extension: x509.ObjectIdentifier, kind: type[x509.GeneralName]
-) -> Iterator[str]:
-    try:
-        names = certificate.extensions.get_extension_for_oid(extension).value
-    except x509.ExtensionNotFound:
+def _add(found: dict[str, str], start: str, word: str | None, value: str | bytes) -> None:
+    """Put in a value under the first of the names that is free; what has too many values loses the last."""
+    if word is None:
         return
-    if isinstance(names, x509.SubjectAlternativeName | x509.IssuerAlternativeName):
-        for name in names:
-            if isinstance(name, kind):
-                yield name.value.rfc4514_string() if isinstance(name, x509.DirectoryName) else str(name.value)
+    name = start + word
+    if name not in found:
+        found[name] = str(value)
+        return
+    for index in range(1, _USABLE_VALUES):
+        if f"{name}.{index}" not in found:
+            found[f"{name}.{index}"] = str(value)
+            return
+
+
+def _add_alternatives(
+    found: dict[str, str], start: str, names: x509.SubjectAlternativeName | x509.IssuerAlternativeName
+) -> None:
+    for name in names:
+        word = _ALTERNATIVES.get(type(name))
+        if word is not None:
+            value = name.value.rfc4514_string() if isinstance(name, x509.DirectoryName) else name.value
+            _add(found, start, word, str(value))
+
+
+def _dns_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    for extension in certificate.extensions:
+        if isinstance(extension.value, x509.SubjectAlternativeName):
+            return tuple(extension.value.get_values_for_type(x509.DNSName))
+    return ()
 
 
 def moment(seconds: float) -> datetime.datetime:
