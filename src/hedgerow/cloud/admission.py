@@ -24,7 +24,7 @@ from hedgerow.cloud.newcomers import Newcomers
 from hedgerow.cloud.standing import entity_of
 from hedgerow.core.arn import arn, parse
 from hedgerow.core.caller import DIRECT, Caller, Kind
-from hedgerow.core.policy import AllOf, Context, Dialect, Rights, Verdict, compile_policies
+from hedgerow.core.policy import AllOf, Context, Dialect, Rights, Verdict, compile_policies, mentions
 from hedgerow.core.tls import Proof
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Way
 from hedgerow.services.iot.ca_certificates import JustInTimeFlows
@@ -33,7 +33,7 @@ from hedgerow.services.sts.sessions import Session, SessionKind
 from hedgerow.store import Run, Tx
 
 _ANY: Final = frozenset({Proof.X509, Proof.SIGV4, Proof.CUSTOM})
-_TIMES: Final = ("aws:currenttime", "aws:epochtime")
+_TIMES: Final = frozenset({"aws:currenttime", "aws:epochtime"})
 
 
 class Admission:
@@ -271,5 +271,5 @@ class GrantsCompiler:
         grants = (
             layers[0] if len(layers) == 1 else AllOf([("", layers[0]), *(("a limit", each) for each in layers[1:])])
         )
-        timed = any(key.lower() in _TIMES for layer in layers for key in layer.context_keys)
+        timed = any(mentions(documents, dialect, _TIMES) for documents in (admitted.policies, *admitted.limits))
         return TimedGrants(grants, self._clock) if timed else grants

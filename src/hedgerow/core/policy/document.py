@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hedgerow.base.errors import HedgerowError
 from hedgerow.core.policy.conditions import Requirement, UnknownOperator, requirements
-from hedgerow.core.policy.patterns import Matcher, Tokens, tokens
+from hedgerow.core.policy.patterns import Matcher, Tokens, Variable, tokens
 
 
 class Dialect(Enum):
@@ -57,6 +57,7 @@ class Policy:
     """A document that was found right."""
 
     statements: tuple[Statement, ...]
+    keys: frozenset[str]  # those that conditions ask about and the policy variables, in lower case
 
 
 _VERSIONS: Final = ("2012-10-17", "2008-10-17")
@@ -123,7 +124,16 @@ def _parse(document: Any, dialect: Dialect) -> Policy:
     sids = [statement.sid for statement in parsed if statement.sid]
     if dialect is not Dialect.IOT and len(sids) != len(set(sids)):
         raise MalformedPolicy("statement ids (Sid) must be unique within a policy")
-    return Policy(parsed)
+    return Policy(parsed, frozenset(key.lower() for statement in parsed for key in _keys(statement)))
+
+
+def _keys(statement: Statement) -> Iterator[str]:
+    patterns = list(statement.resources or ())
+    for condition in statement.conditions:
+        yield condition.key
+        patterns.extend(condition.values)
+    for pattern in patterns:
+        yield from (part.name for part in pattern if isinstance(part, Variable))
 
 
 def _only(element: Mapping[str, Any], known: frozenset[str], where: str) -> None:

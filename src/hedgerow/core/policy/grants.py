@@ -4,7 +4,7 @@
 each question. Statements are prepared per action, so that a decision is a look-up and one or two matches.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -233,13 +233,22 @@ class Grants:
     """Compiled policies. Holds no state but prepared matchers; may be asked from any thread."""
 
     def __init__(self, policies: Sequence[tuple[str, Policy]], variables: Context) -> None:
+        self._policies = policies
         self._variables = variables
-        fixed = Values(variables)
-        known = frozenset(name.lower() for name in variables)
-        rules = [_Rule(name, statement, fixed, known) for name, policy in policies for statement in policy.statements]
-        self._all = tuple(rules)
-        self._rules = tuple(rule for rule in rules if not rule.never)
         self._plans: dict[str, _Plan] = {}
+
+    @cached_property
+    def _all(self) -> tuple[_Rule, ...]:
+        """Every statement, made ready at the first question: of thousands of connections most ask nothing for long."""
+        fixed = Values(self._variables)
+        known = frozenset(name.lower() for name in self._variables)
+        return tuple(
+            _Rule(name, statement, fixed, known) for name, policy in self._policies for statement in policy.statements
+        )
+
+    @cached_property
+    def _rules(self) -> tuple[_Rule, ...]:
+        return tuple(rule for rule in self._all if not rule.never)
 
     @cached_property
     def context_keys(self) -> frozenset[str]:
@@ -370,6 +379,11 @@ def compile_policies(
         for index, document in enumerate(documents)
     ]
     return Grants(policies, dict(variables))
+
+
+def mentions(documents: Iterable[str], dialect: Dialect, keys: Collection[str]) -> bool:
+    """Tell whether any of these keys (in lower case) may decide; raise MalformedPolicy when a document is none."""
+    return any(not parse(document, dialect).keys.isdisjoint(keys) for document in documents)
 
 
 def decide_trust(

@@ -126,11 +126,37 @@ def shown(pattern: Tokens) -> str:
     )
 
 
+def runs(pattern: Tokens) -> tuple[str, ...] | None:
+    """Answer the literal texts before, between and after the `*` of a pattern; None when it has a `?`, too."""
+    found = [""]
+    for part in pattern:
+        if part is Wild.ANY:
+            found.append("")
+        elif isinstance(part, str):
+            found[-1] += part
+        else:
+            return None
+    return tuple(found)
+
+
+def fits(texts: Sequence[str], text: str) -> bool:
+    """Match runs (at least two): for each the leftmost place is as good as any later one, so nothing is tried twice."""
+    first, last = texts[0], texts[-1]
+    at, end = len(first), len(text) - len(last)
+    if at > end or not text.startswith(first) or not text.endswith(last):
+        return False
+    for middle in texts[1:-1]:
+        at = text.find(middle, at, end)
+        if at < 0:
+            return False
+        at += len(middle)
+    return True
+
+
 def expression(pattern: Tokens) -> str:
     """Answer a regular expression for `fullmatch` whose time is linear in the text.
 
-    Every run up to the next literal is an atomic group: for patterns of this kind the leftmost place is always as
-    good as any later one, so nothing is ever tried twice.
+    Every run up to the next literal is an atomic group: as in `fits` nothing is ever tried twice.
     """
     segments: list[str] = [""]
     for part in pattern:
@@ -148,34 +174,44 @@ def expression(pattern: Tokens) -> str:
 
 def matches(pattern: Tokens, text: str) -> bool:
     """Match one pattern that has no variable left."""
-    return re.fullmatch(expression(pattern), text, re.DOTALL) is not None
+    texts = runs(pattern)
+    if texts is None:
+        return re.fullmatch(expression(pattern), text, re.DOTALL) is not None
+    return text == texts[0] if len(texts) == 1 else fits(texts, text)
 
 
 class Matcher:
-    """Many patterns at once: texts, prefixes, and one expression for the rest, made when it is first needed."""
+    """Many patterns at once: texts, prefixes, runs, and one expression for those with `?`, made when first needed."""
 
-    __slots__ = ("_exact", "_match", "_prefixes", "_rest")
+    __slots__ = ("_exact", "_match", "_prefixes", "_rest", "_runs")
 
     def __init__(self, patterns: Iterable[Tokens]) -> None:
         exact: set[str] = set()
         prefixes: set[str] = set()
+        several: set[tuple[str, ...]] = set()
         rest: list[Tokens] = []
         for pattern in patterns:
-            text = literal(pattern)
-            if text is not None:
-                exact.add(text)
-            elif pattern[-1] is Wild.ANY and (start := literal(pattern[:-1])) is not None:
-                prefixes.add(start)
-            else:
+            texts = runs(pattern)
+            if texts is None:
                 rest.append(pattern)
+            elif len(texts) == 1:
+                exact.add(texts[0])
+            elif len(texts) == 2 and not texts[1]:
+                prefixes.add(texts[0])
+            else:
+                several.add(texts)
         self._exact = frozenset(exact)
         self._prefixes = tuple(prefixes)
+        self._runs = tuple(several)
         self._rest = rest
         self._match: Callable[[str], object] | None = None
 
     def __call__(self, text: str) -> bool:
         if text in self._exact or text.startswith(self._prefixes):
             return True
+        for texts in self._runs:
+            if fits(texts, text):
+                return True
         if not self._rest:
             return False
         if self._match is None:

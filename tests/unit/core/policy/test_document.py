@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from hedgerow.core.policy import Dialect, MalformedPolicy, Principal, caller_principal, decide_trust, validate
+from hedgerow.core.policy import (
+    Dialect,
+    MalformedPolicy,
+    Principal,
+    caller_principal,
+    decide_trust,
+    mentions,
+    validate,
+)
 
 GOOD: dict[str, Any] = {"Effect": "Allow", "Action": "iot:Publish", "Resource": "*"}
 
@@ -134,3 +142,15 @@ def test_not_principal_speaks_of_everyone_else() -> None:
 
     assert decide_trust(text, caller_principal("123456789012", "arn:aws:iam::123456789012:user/ann")).allowed
     assert not decide_trust(text, caller_principal("123456789012", "arn:aws:iam::123456789012:user/bob")).allowed
+
+
+def test_a_policy_mentions_the_keys_of_its_conditions_and_its_variables() -> None:
+    condition = {"StringEquals": {"aws:PrincipalTag/T": "${aws:EpochTime}"}}
+    text = document(Resource="arn:aws:iot:eu:1:topic/${iot:ClientId}", Condition=condition)
+
+    found = [mentions([text], Dialect.IOT, {key}) for key in ("iot:clientid", "aws:principaltag/t", "aws:epochtime")]
+
+    assert found == [True] * 3
+    assert not mentions([text], Dialect.IOT, {"aws:currenttime"})
+    with pytest.raises(MalformedPolicy):
+        mentions(["{"], Dialect.IOT, {"aws:currenttime"})

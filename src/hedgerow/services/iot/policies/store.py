@@ -3,6 +3,7 @@
 A target is a certificate id, or `thinggroup/<name>`.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Protocol
 
@@ -234,8 +235,14 @@ class PolicyStore:
         return [row.target for row in tx.all(_PROVISIONING, account_=account, after=after, limit_=limit)]
 
     def documents_on(self, tx: Tx, account: str, targets: Iterable[str]) -> Sequence[tuple[str, str]]:
-        """Answer (name, default document) of every policy on any of the targets, each once, by name."""
-        return [(row.name, row.document) for row in tx.all(_DOCUMENTS, account_=account, targets=list(targets))]
+        """Answer (name, default document) of every policy on any of the targets, each once, by name.
+
+        Thousands of connections share few documents: interned, each is there once.
+        """
+        return [
+            (sys.intern(row.name), sys.intern(row.document))
+            for row in tx.all(_DOCUMENTS, account_=account, targets=list(targets))
+        ]
 
 
 class Attached(Protocol):
