@@ -5,6 +5,7 @@ import json
 import resource
 import ssl
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from hedgerow.base.clock import SystemClock
@@ -15,7 +16,7 @@ from hedgerow.gateway.bus import DirectBus
 from hedgerow.gateway.entry import Choose, Entry
 from hedgerow.gateway.grants import policy_grants
 from hedgerow.gateway.listener import listen
-from hedgerow.gateway.ports import Admitted, Message, Question, Reply
+from hedgerow.gateway.ports import Admit, Admitted, Message, NotAdmitted, Question, Reply
 from hedgerow.gateway.run import running
 from hedgerow.gateway.tls import prepare
 from hedgerow.store.journal import SqliteJournal
@@ -50,6 +51,9 @@ class Control:
             policies=(DOCUMENT,),
             variables={"iot:Connection.Thing.ThingName": "bench"},
         )
+
+    async def ask_many(self, questions: Sequence[Admit], *, deadline_s: float) -> Sequence[Admitted | NotAdmitted]:
+        raise NotImplementedError("nobody's rights change here")
 
     def wants(self, message: Message) -> bool:
         return False

@@ -270,7 +270,7 @@ class _Parts(Ground):
             ids=ids,
             clock=clock,
             region=self.region,
-            admission=admission.admit,
+            admission=admission,
             topics=TopicTable(tables.topics),
             listener=self.iot_logging,
             at_once=self.limits.shadow_requests,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, Protocol
@@ -23,7 +23,17 @@ log = get_logger("control")
 
 CERTIFICATE_ID_LENGTH: Final = 64
 
-Admission = Callable[[Admit], Awaitable[Admitted | NotAdmitted]]
+
+class Admission(Protocol):
+    """Who may come in, and who may stay."""
+
+    async def admit(self, question: Admit) -> Admitted | NotAdmitted:
+        """Say who this is and what it may do, or why it is not let in."""
+        ...
+
+    async def admit_many(self, questions: Sequence[Admit]) -> Sequence[Admitted | NotAdmitted]:
+        """Say the same of connections that are there, in their order."""
+        ...
 
 
 class Listener(Protocol):
@@ -95,8 +105,20 @@ class CloudControl:
             return await self._answer(question, deadline_s)
         try:
             async with asyncio.timeout(deadline_s):
-                admitted = await self._admission(question)
+                admitted = await self._admission.admit(question)
                 return admitted if self._listener is None else await self._listener.admitted(question, admitted)
+        except TimeoutError as error:
+            raise Unavailable(f"no answer within {deadline_s:g} s") from error
+
+    async def ask_many(self, questions: Sequence[Admit], *, deadline_s: float) -> Sequence[Admitted | NotAdmitted]:
+        """Answer about connections that are there, or raise Unavailable when that takes longer than the deadline."""
+        try:
+            async with asyncio.timeout(deadline_s):
+                replies = await self._admission.admit_many(questions)
+                if self._listener is None:
+                    return replies
+                pairs = zip(questions, replies, strict=True)
+                return [await self._listener.admitted(question, reply) for question, reply in pairs]
         except TimeoutError as error:
             raise Unavailable(f"no answer within {deadline_s:g} s") from error
 

@@ -1,40 +1,29 @@
 """Commands from control: cut connections, ask again what somebody may do. They may come late and twice."""
 
-import asyncio
 from collections import deque
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from hedgerow.base.errors import Unavailable
-from hedgerow.base.log import get_logger
 from hedgerow.core.iotlog import LogRules
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.gateway.connection import Connection, State
-from hedgerow.gateway.grants import Permissions
-from hedgerow.gateway.ports import Admitted, Command, Cut, NotAdmitted, Regrant
+from hedgerow.gateway.ports import Command, Cut, Regrant
 
 if TYPE_CHECKING:
     from hedgerow.gateway.gateway import Gateway
 
-log = get_logger("gateway")
-
-DEADLINE_S: Final = 5.0
-REFRESH_WITHIN_S: Final = 15.0
-REFRESHES: Final = 16  # of custom authorizers' answers under way; who is due besides waits for the next second
 REMEMBERED: Final = 1024  # commands; a connection that missed more while it was admitted is asked about again
-PER_TURN: Final = 8  # grants compiled before the loop goes on
 CODES: Final = {"DUPLICATE_CLIENTID": Reason.SESSION_TAKEN_OVER}
 
 
 class Commands:
-    """Obeys at once; what needs control's answer is a task."""
+    """Obeys at once."""
 
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
         self.obeyed = 0
         self._latest: deque[Command] = deque(maxlen=REMEMBERED)
-        self._refreshing: set[Connection] = set()
 
     def review(self, connection: Connection) -> None:
         """The connection was just admitted: where a command that concerns it came meanwhile, ask about it again."""
@@ -43,19 +32,7 @@ class Commands:
             return
         latest = islice(reversed(self._latest), missed)
         if missed > len(self._latest) or any(_concerns(command, connection) for command in latest):
-            self._gateway.spawn(self._regrant([connection]))
-
-    def refresh(self, connection: Connection) -> None:
-        """The time has come to ask the connection's custom authorizer again."""
-        if connection not in self._refreshing and len(self._refreshing) < REFRESHES:
-            self._refreshing.add(connection)
-            self._gateway.spawn(self._refresh(connection))
-
-    async def _refresh(self, connection: Connection) -> None:
-        try:
-            await self._regrant([connection], within_s=REFRESH_WITHIN_S, refresh=True)
-        finally:
-            self._refreshing.discard(connection)
+            self._gateway.regranting.soon((connection,))
 
     def obey(self, command: Command) -> None:
         self.obeyed += 1
@@ -65,9 +42,7 @@ class Commands:
             return
         if command.logging is not None:
             self._log_as(command.account, command.logging)
-        touched = self._touched(command)
-        if touched:
-            self._gateway.spawn(self._regrant(touched))
+        self._gateway.regranting.soon(self._touched(command))
 
     def _cut(self, command: Cut) -> None:
         gateway = self._gateway
@@ -134,50 +109,6 @@ class Commands:
                 connection.regrant(replace(admitted, logging=wanted), connection.permissions)
         account.changed()
 
-    async def _regrant(
-        self, connections: list[Connection], *, within_s: float = DEADLINE_S, refresh: bool = False
-    ) -> None:
-        for count, connection in enumerate(connections):
-            if count % PER_TURN == PER_TURN - 1:
-                await asyncio.sleep(0)  # let the others have their turn
-            if not _is_open(connection):
-                continue
-            try:
-                await self._ask_again(connection, within_s, refresh=refresh)
-            except Unavailable as error:
-                connection.fail(Reason.NOT_AUTHORIZED, "SERVER_ERROR", f"its rights could not be read again: {error}")
-            except Exception:  # one connection's grants must not keep the others from theirs
-                log.exception(
-                    "rights could not be compiled", extra={"fields": {"client": connection.question.client_id}}
-                )
-                connection.fail(Reason.NOT_AUTHORIZED, "SERVER_ERROR", "its rights could not be compiled")
-
-    async def _ask_again(self, connection: Connection, within_s: float, *, refresh: bool) -> None:
-        known = connection.admitted
-        question = connection.question if refresh else replace(connection.question, vouched=known.vouched)
-        reply = await self._gateway.control.ask(question, deadline_s=within_s)
-        if not _is_open(connection):
-            return
-        if isinstance(reply, NotAdmitted):
-            connection.fail(Reason.NOT_AUTHORIZED, "FORBIDDEN_ACCESS", reply.detail)
-        elif isinstance(reply, Admitted) and not reply.fixed:
-            self._replace(connection, _ending_as_said(reply, known))
-        elif isinstance(reply, Admitted):  # who it is, and when it ends, was said when it came
-            self._replace(
-                connection,
-                replace(known, policies=reply.policies, refresh_at=reply.refresh_at, logging=reply.logging),
-            )
-
-    def _replace(self, connection: Connection, admitted: Admitted) -> None:
-        gateway = self._gateway
-        grants = gateway.compile_grants(admitted, connection.session.client_id)
-        permissions = Permissions(grants, region=gateway.region, account=admitted.account)
-        account = connection.account
-        account.forget_principals(connection)
-        connection.regrant(admitted, permissions)
-        account.note_principals(connection)
-        account.changed()
-
 
 def _concerns(command: Command, connection: Connection) -> bool:
     """Tell whether what control said of the connection may be out of date by the command."""
@@ -190,20 +121,6 @@ def _concerns(command: Command, connection: Connection) -> bool:
     return command.client_id in (None, connection.session.client_id)
 
 
-def _ending_as_said(admitted: Admitted, known: Admitted) -> Admitted:
-    """A refresh does not let a connection last longer than the authorizer said when it came."""
-    new, old = admitted.vouched, known.vouched
-    if new is None or old is None or new.ends_at <= old.ends_at:
-        return admitted
-    ends_at = old.ends_at if admitted.ends_at is None else min(admitted.ends_at, old.ends_at)
-    return replace(admitted, ends_at=ends_at, vouched=replace(new, ends_at=old.ends_at))
-
-
 def _domain(connection: Connection) -> str | None:
     way_in = connection.peer.way_in
     return None if way_in is None else way_in.domain
-
-
-def _is_open(connection: Connection) -> bool:
-    """Ask each time: it may have ended while something was waited for."""
-    return connection.state is State.OPEN

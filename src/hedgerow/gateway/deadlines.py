@@ -25,7 +25,7 @@ def check(gateway: "Gateway", connection: Connection, now: float, ticks: float) 
     elif admitted.ends_at is not None and admitted.ends_at <= now:
         connection.fail(Reason.MAXIMUM_CONNECT_TIME, _ending(connection.peer), "the admission has ended")
     elif admitted.refresh_at is not None and admitted.refresh_at <= now:
-        gateway.commands.refresh(connection)
+        gateway.regranting.refresh(connection)
 
 
 def _takes(connection: Connection, ticks: float) -> bool:

@@ -27,6 +27,7 @@ from hedgerow.gateway.keeping import Sessions
 from hedgerow.gateway.lifecycle import Lifecycle
 from hedgerow.gateway.outbox import Outbox
 from hedgerow.gateway.ports import Control, Message
+from hedgerow.gateway.regranting import Regranting
 from hedgerow.gateway.retained import Retrievals
 from hedgerow.gateway.routing import Router
 from hedgerow.gateway.traffic import Traffic
@@ -77,6 +78,7 @@ class Gateway:
         self.sessions = Sessions(self)
         self.activity = Activity(self, soon)
         self.lifecycle = Lifecycle(self)
+        self.regranting = Regranting(self)
         self.commands = Commands(self)
         self.direct = Direct(self)
         self.retrievals = Retrievals(self)
@@ -271,5 +273,6 @@ class Gateway:
             "subscriptions": sum(account.tree.size for account in accounts),
             "retained": sum(len(account.retained) for account in accounts),
             "retrievals": self.retrievals.statistics()["waiting"],
+            "regrants": self.regranting.waiting,
         }
         return figures | {f"journal_{name}": value for name, value in self.journal.statistics().items()}

@@ -3,7 +3,7 @@
 Promises: order per publisher; late and twice are possible; a gap in sequence numbers means "ask again".
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -186,6 +186,10 @@ class Control(Protocol):
 
     async def ask(self, question: Question, *, deadline_s: float) -> Reply:
         """Answer the question; raise Unavailable when there is no answer within the deadline."""
+        ...
+
+    async def ask_many(self, questions: Sequence[Admit], *, deadline_s: float) -> Sequence[Admitted | NotAdmitted]:
+        """Answer about connections that are there already, in their order; raises as `ask`, then for all of them."""
         ...
 
     def wants(self, message: Message) -> bool:

@@ -50,6 +50,10 @@ def ask(cloud: Cloud, client_id: str = "pump-1", **more: Any) -> Admitted | NotA
 def admitted(cloud: Cloud, client_id: str = "pump-1", **more: Any) -> Admitted:
     found = ask(cloud, client_id, **more)
     assert isinstance(found, Admitted), found
+    question = {"peer": "192.0.2.1", "server_name": "cloud.example.org", "certificate": DER} | more
+    there = Admit(client_id=client_id, **question | {"vouched": found.vouched, "checked": True})
+    if there.certificate is not None:
+        assert wait(cloud.admission.admit_many([there, there])) == [found, found]
     return found
 
 
@@ -87,6 +91,34 @@ def test_a_thing_that_is_attached_and_named_as_the_client_may_connect(cloud: Clo
         "iot:Certificate.Subject.CommonName": "AWS IoT Certificate",
     }
     assert wanted.items() <= found.variables.items()
+
+
+def test_of_many_connections_that_are_there_each_has_its_own_answer(cloud: Cloud) -> None:
+    certificate = registered(cloud)
+    cloud.registry.thing("pump-1")
+    cloud.registry.attach("pump-1", certificate)
+    other = authorities.signed("lamp", authorities.signed("Acme CA", ca=True))
+    common = {"peer": "192.0.2.1", "server_name": "cloud.example.org"}
+    questions = [
+        Admit(client_id="pump-1", certificate=DER, **common),
+        Admit(client_id="stranger", certificate=other.der, **common),
+        Admit(client_id="pump-2", certificate=DER, **common),
+        Admit(client_id="nobody", certificate=None, **common),
+        Admit(
+            client_id="by-user",
+            certificate=None,
+            **common,
+            signed_by=f"arn:aws:iam::{CALLER.account}:root",
+            signed_account=CALLER.account,
+        ),
+    ]
+
+    replies = wait(cloud.admission.admit_many(questions))
+
+    assert replies == [wait(cloud.admission.admit(question)) for question in questions]
+    assert [type(reply) for reply in replies] == [Admitted, NotAdmitted, Admitted, NotAdmitted, Admitted]
+    assert "iot:Connection.Thing.ThingName" in getattr(replies[0], "variables", {})
+    assert "iot:Connection.Thing.ThingName" not in getattr(replies[2], "variables", {})
 
 
 @pytest.mark.spec("JB-44")

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import cbor2
 import pytest
 
 from hedgerow.base.errors import ServiceError, Unavailable
-from hedgerow.cloud.control import CloudControl, TopicTable
+from hedgerow.cloud.control import Admission, CloudControl, TopicTable
 from hedgerow.cloud.failures import WHY, rejected
 from hedgerow.cloud.rows import TopicRow
 from hedgerow.core.caller import Caller, Kind
@@ -32,17 +32,23 @@ class DirectRun:
         return query(None)
 
 
-async def nobody(question: Admit) -> Admitted | NotAdmitted:
-    return NotAdmitted(reason="NOT_AUTHENTICATED", detail="nobody comes in")
+class Nobody:
+    """Lets nobody in."""
+
+    async def admit(self, question: Admit) -> Admitted | NotAdmitted:
+        return NotAdmitted(reason="NOT_AUTHENTICATED", detail=f"{question.client_id} does not come in")
+
+    async def admit_many(self, questions: Sequence[Admit]) -> Sequence[Admitted | NotAdmitted]:
+        return [await self.admit(question) for question in questions]
 
 
-def control(*rows: TopicRow, admission: Callable[[Admit], Awaitable[Admitted | NotAdmitted]] = nobody) -> CloudControl:
+def control(*rows: TopicRow, admission: Admission | None = None) -> CloudControl:
     return CloudControl(
         run=DirectRun(),
         ids=FakeIds(),
         clock=FakeClock(),
         region="eu-central-1",
-        admission=admission,
+        admission=admission or Nobody(),
         topics=TopicTable(rows),
     )
 
@@ -84,7 +90,7 @@ async def test_what_is_too_much_at_once_for_one_client_and_thing_is_answered_oth
         ids=FakeIds(),
         clock=FakeClock(),
         region="eu-central-1",
-        admission=nobody,
+        admission=Nobody(),
         topics=TopicTable([row]),
         at_once=2,
     )
@@ -199,13 +205,24 @@ def test_what_takes_too_long_is_rejected() -> None:
 
 
 def test_an_admission_that_takes_too_long_is_unavailable() -> None:
-    async def never(question: Admit) -> Admitted | NotAdmitted:
-        await asyncio.Event().wait()
-        raise AssertionError
+    class Never(Nobody):
+        async def admit(self, question: Admit) -> Admitted | NotAdmitted:
+            await asyncio.Event().wait()
+            raise AssertionError
 
     question = Admit(client_id="c", peer="", server_name=None, certificate=None)
     with pytest.raises(Unavailable, match="no answer"):
-        ask(control(admission=never), question, deadline_s=0.01)
+        ask(control(admission=Never()), question, deadline_s=0.01)
+    with pytest.raises(Unavailable, match="no answer"):
+        asyncio.run(control(admission=Never()).ask_many([question], deadline_s=0.01))
+
+
+def test_many_admissions_are_answered_in_their_order() -> None:
+    questions = [Admit(client_id=name, peer="", server_name=None, certificate=None) for name in "abc"]
+
+    replies = asyncio.run(control().ask_many(questions, deadline_s=5.0))
+
+    assert [getattr(reply, "detail", "")[0] for reply in replies] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

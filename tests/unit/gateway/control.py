@@ -1,7 +1,7 @@
 """A control that tests script, and policies as simple as can be."""
 
 import fnmatch
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hedgerow.gateway.bus import Hub
@@ -82,6 +82,10 @@ class FakeControl:
             enrichment=self.enrichment.get(question.client_id, ()),
             **self.admitted,
         )
+
+    async def ask_many(self, questions: Sequence[Admit], *, deadline_s: float) -> Sequence[Admitted | NotAdmitted]:
+        replies = [await self.ask(question, deadline_s=deadline_s) for question in questions]
+        return [reply for reply in replies if not isinstance(reply, Replied)]
 
     def wants(self, message: Message) -> bool:
         return message.topic.startswith("$aws/things/") and message.topic.endswith(("/get", "/update"))

@@ -8,7 +8,7 @@ import pytest
 from hedgerow.base.errors import Unavailable
 from hedgerow.core.mqtt import MQTT_5, Connect, Disconnect, Reason, Suback
 from hedgerow.core.tls import Proof, Speech, WayIn
-from hedgerow.gateway import commands
+from hedgerow.gateway import regranting
 from hedgerow.gateway.connection import Peer
 from hedgerow.gateway.ports import NotAdmitted, Question, Regrant, Reply, Upgrade, Vouched, Way
 from tests.unit.gateway.control import ACCOUNT
@@ -88,7 +88,7 @@ def test_a_refresh_that_is_not_granted_ends_the_connection(
 
 
 def test_refreshes_under_way_are_bounded_and_asked_once(direct: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    for number in range(commands.REFRESHES + 4):
+    for number in range(regranting.REFRESHES + 4):
         come_in(direct, f"c{number}")
     started: list[Any] = []
     gateway = direct.gateways[0]
@@ -102,8 +102,8 @@ def test_refreshes_under_way_are_bounded_and_asked_once(direct: World, monkeypat
         direct.drive(work)
     direct.advance(1)
 
-    assert at_first == commands.REFRESHES
-    assert len(started) == commands.REFRESHES + 4
+    assert at_first == regranting.REFRESHES
+    assert len(started) == regranting.REFRESHES + 4
     for work in started[at_first:]:
         direct.drive(work)
 
