@@ -12,6 +12,7 @@ BENCHES = {
     "onboarding": [sys.executable, "-m", "bench.onboarding"],
     "mqtt": [sys.executable, "-m", "bench.mqtt"],
     "mqtt_busy": [sys.executable, "-m", "bench.mqtt_busy"],
+    "rights": [sys.executable, "-m", "bench.rights"],
     "shadows": [sys.executable, "-m", "bench.shadows"],
     "functions": [sys.executable, str(HERE / "functions.py")],
 }

@@ -110,6 +110,7 @@ class Figures:
             "presence": _queue(self.presence.statistics(), PRESENCE_BOUND),
             "function_lines": _queue(self.workers.statistics(), FUNCTION_LINES_BOUND),
             "iot_log": _queue(self.iot_log.statistics(), self.iot_log.statistics()["waiting_bound"]),
+            "regrants": (gateway["regrants"], gateway["connections"], None),
         }
         lengths = {name: length for name, (length, _, _) in queues.items()}
         bounds = {name: bound for name, (_, bound, _) in queues.items()}

@@ -98,7 +98,7 @@ def test_of_many_connections_that_are_there_each_has_its_own_answer(cloud: Cloud
     cloud.registry.thing("pump-1")
     cloud.registry.attach("pump-1", certificate)
     other = authorities.signed("lamp", authorities.signed("Acme CA", ca=True))
-    common = {"peer": "192.0.2.1", "server_name": "cloud.example.org"}
+    common: dict[str, Any] = {"peer": "192.0.2.1", "server_name": "cloud.example.org"}
     questions = [
         Admit(client_id="pump-1", certificate=DER, **common),
         Admit(client_id="stranger", certificate=other.der, **common),
