@@ -12,6 +12,7 @@ ASCII = st.text(string.ascii_letters + string.digits + "-_.:/ %+&=?#~@é", min_s
 )
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"), max_size=12)
 HEADER = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=10)
+LABEL = st.text(string.ascii_letters + string.digits + "-.", min_size=1, max_size=10)
 MOMENTS = st.integers(0, 4_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 NUMBERS: dict[str, st.SearchStrategy[Any]] = {
     "integer": st.integers(-(2**31), 2**31 - 1),
@@ -68,6 +69,8 @@ def structures(
 
 def located_text(member: Any) -> st.SearchStrategy[str]:
     """Answer the text that can travel where the member travels."""
+    if member.serialization.get("hostLabel"):
+        return LABEL
     location = member.serialization.get("location")
     if location == "uri":
         return ASCII
