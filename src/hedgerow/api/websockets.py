@@ -32,6 +32,10 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         else:
             super().handle_parser_exception()
 
+    def send_500_response(self) -> None:
+        if not self.transport.is_closing():  # else there is nobody to answer, and `websockets` fails when asked to
+            super().send_500_response()
+
     def handle_ping(self) -> None:
         if self.writable.is_set():
             super().handle_ping()

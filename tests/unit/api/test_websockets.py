@@ -1,5 +1,6 @@
 """WebSockets by hand: how ends are told to the application, and what a hostile client can cost."""
 
+import gc
 import queue
 import socket
 import struct
@@ -138,6 +139,10 @@ def test_a_frame_before_the_handshake_is_answered_ends_the_connection(
             pass
 
     assert ends.end()[0] == 1006
+    with opened(cloud):  # by now the loop is done with the first
+        pass
+    ends.end()
+    gc.collect()  # what a task failed with is said when the task goes
     assert [record for record in caplog.records if record.name == "asyncio"] == []  # where a loop says what failed
 
 
