@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from hedgerow.base.errors import HedgerowError
 from hedgerow.core.policy.conditions import Requirement, UnknownOperator, requirements
-from hedgerow.core.policy.patterns import Matcher, Tokens, Variable, tokens
+from hedgerow.core.policy.patterns import Matcher, Tokens, Variable, matches, tokens
 
 
 class Dialect(Enum):
@@ -66,7 +66,7 @@ _PARTS: Final = frozenset({"Sid", "Effect", "Action", "NotAction", "Resource", "
 _JOB_ACTIONS: Final = frozenset(
     {"describejobexecution", "getpendingjobexecutions", "startnextpendingjobexecution", "updatejobexecution"}
 )
-"""They moved from `iot:` to `iotjobsdata:`; IoT policies may use the old name."""
+"""They moved from `iot:` to `iotjobsdata:`; IoT policies may use the old name, in `iot:*` too."""
 
 _WITH_PRINCIPAL: Final = frozenset({Dialect.TRUST, Dialect.RESOURCE})
 _PRINCIPAL_KINDS: Final = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
@@ -195,8 +195,13 @@ def _actions(texts: Sequence[str], where: str, dialect: Dialect) -> Iterator[Tok
         if text != "*" and not (vendor and colon and name):
             raise MalformedPolicy(f"action {text!r} in {where} must be * or name its service, as iot:Publish does")
         yield tokens(text.lower(), variables=False)  # variables have no meaning in actions
-        if dialect is Dialect.IOT and vendor == "iot" and name in _JOB_ACTIONS:
+        if dialect is Dialect.IOT and vendor == "iot" and _means_jobs(name):
             yield tokens(f"iotjobsdata:{name}", variables=False)
+
+
+def _means_jobs(name: str) -> bool:
+    wild = "*" in name or "?" in name
+    return name in _JOB_ACTIONS or (wild and any(matches(tokens(name, variables=False), one) for one in _JOB_ACTIONS))
 
 
 def _resource(text: str, where: str, variables: bool) -> Tokens:

@@ -47,6 +47,7 @@ _ENDLESS = frozenset(
     }
 )
 _PROPERTY = re.compile(r"\\([pP])\{(?:Is)?(\w+)\}")
+_ASCII_IN_JAVA = {"\\w": "0-9A-Z_a-z", "\\d": "0-9"}  # as the inside of a bracket; Python's take every script's
 
 
 def problems(service: str, operation: Operation, params: Mapping[str, Any]) -> list[str]:
@@ -177,7 +178,7 @@ def _translated(pattern: str) -> str:
             continue
         char = pattern[at]
         if char == "\\":
-            out.append(pattern[at : at + 2])
+            out.append(_escaped(pattern[at : at + 2], inside=inside))
             at += 2
             continue
         if inside and char == "[":
@@ -186,11 +187,20 @@ def _translated(pattern: str) -> str:
             inside = True
         elif char == "]" and inside:
             inside = False
-        elif inside and char == "-" and out and re.fullmatch(r"\\[wdsWDS]", out[-1]):
+        elif inside and char == "-" and out and (
+            out[-1] in _ASCII_IN_JAVA.values() or re.fullmatch(r"\\[sWDS]", out[-1])
+        ):
             out.append("\\")
         out.append(char)
         at += 1
     return "".join(out)
+
+
+def _escaped(pair: str, *, inside: bool) -> str:
+    content = _ASCII_IN_JAVA.get(pair)
+    if content is None:
+        return pair
+    return content if inside else f"[{content}]"
 
 
 def _class(letter: str, name: str, *, inside: bool) -> str:

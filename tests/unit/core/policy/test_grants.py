@@ -81,6 +81,28 @@ def test_job_actions_may_have_their_old_prefix() -> None:
     assert reason(statements, "iotjobsdata:UpdateJobExecution", "*") is Reason.IMPLICIT_DENY
 
 
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ("iot:*", Reason.ALLOWED),
+        ("iot:Describe*", Reason.ALLOWED),
+        ("iot:*JobExecution", Reason.ALLOWED),
+        ("iot:?escribeJobExecution", Reason.ALLOWED),
+        ("iot:Get*", Reason.IMPLICIT_DENY),
+        ("iot:DescribeThing*", Reason.IMPLICIT_DENY),
+    ],
+)
+def test_wildcards_cover_job_actions_of_the_old_prefix(action: str, expected: Reason) -> None:
+    assert reason([allow(action, "*")], "iotjobsdata:DescribeJobExecution", "*") is expected
+
+
+def test_a_denial_of_everything_of_iot_is_one_of_jobs_too() -> None:
+    statements = [allow("*", "*"), deny("iot:*", IOT + "thing/a")]
+
+    assert reason(statements, "iotjobsdata:UpdateJobExecution", IOT + "thing/a") is Reason.EXPLICIT_DENY
+    assert reason(statements, "iotjobsdata:UpdateJobExecution", IOT + "thing/b") is Reason.ALLOWED
+
+
 def test_not_resource_allows_everything_else() -> None:
     statements = [{"Effect": "Allow", "Action": "iot:*", "NotResource": IOT + "topic/secret/*"}]
 

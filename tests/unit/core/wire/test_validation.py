@@ -47,6 +47,10 @@ def found(service: str, operation: str, params: dict[str, Any]) -> list[str]:
             "256",
         ),
         ("iam", "CreateRole", {"RoleName": "a b", "AssumeRolePolicyDocument": "{}"}, "[\\w+=,.@-]+"),
+        ("iam", "CreateUser", {"UserName": "usér"}, "[\\w+=,.@-]+"),
+        ("iot", "CreatePolicy", {"policyName": "١٢", "policyDocument": "{}"}, "[\\w+=,.@-]+"),
+        ("iot", "DescribeRoleAlias", {"roleAlias": "ａ"}, "[\\w=,@-]+"),
+        ("lambda", "RemoveLayerVersionPermission", {"LayerName": "l", "VersionNumber": 1, "StatementId": "é"}, "at 'St"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_members_name(
@@ -126,6 +130,9 @@ def test_patterns_of_the_models_can_be_said_in_python_without_warnings() -> None
         (r"[^\p{C}]*", "größe …", "a\u0000"),
         (r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)", "Größe 1", "a#"),
         (r"[\w-_]*", "a-_", "a b"),
+        (r"[\w-]+\d{2}", "a_-12", "é12"),
+        (r"[\d]+", "12", "١٢"),
+        (r"[\s\S]*\.", "é \u00a0.", "é"),
         (r"[[a]+", "[a", "b"),
         (r"\P{C}+", "ab", "\u0007"),
     ],

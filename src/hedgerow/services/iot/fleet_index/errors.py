@@ -11,6 +11,13 @@ class IndexNotFound(ResourceNotFound):
         super().__init__(f"There is no index {name}: the indexes are AWS_Things and AWS_ThingGroups.")
 
 
+class IndexOff(ResourceNotFound):
+    """An index that is off is not there to be described."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The index {name} is off: turn it on with UpdateIndexingConfiguration.")
+
+
 class IndexNotReady(ServiceError):
     """The index is off, or is being built."""
 

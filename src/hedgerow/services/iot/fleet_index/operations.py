@@ -12,7 +12,7 @@ from hedgerow.core.caller import Caller
 from hedgerow.core.request import Request
 from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.services.iot.fleet_index.asking import ready, tree
-from hedgerow.services.iot.fleet_index.errors import IndexNotFound
+from hedgerow.services.iot.fleet_index.errors import IndexNotFound, IndexOff
 from hedgerow.services.iot.fleet_index.indexing import Indexing
 from hedgerow.services.iot.fleet_index.model import INDEXES, OFF, THINGS, Document
 from hedgerow.services.iot.fleet_index.setups import groups_setup, shown_filter, things_setup
@@ -76,9 +76,11 @@ class FleetIndexOperations:
 
     def describe_index(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         name = request["indexName"]
-        setup = self._store.setup(tx, caller.account, name)
-        if name not in INDEXES or not setup.on:
+        if name not in INDEXES:
             raise IndexNotFound(name)
+        setup = self._store.setup(tx, caller.account, name)
+        if not setup.on:
+            raise IndexOff(name)
         return Answer({"indexName": name, "indexStatus": setup.status.value, "schema": setup.schema})
 
     def search_index(self, tx: Tx, request: Request, caller: Caller) -> Answer:

@@ -13,7 +13,7 @@ from hedgerow.core import policy as language
 from hedgerow.services.iot.errors import InvalidRequest
 from hedgerow.services.iot.policies.errors import MalformedPolicy
 
-NAME: Final = re.compile(r"[\w+=,.@-]{1,128}")
+NAME: Final = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
 VERSIONS: Final = 5
 ON_A_PRINCIPAL: Final = 10
 ON_A_GROUP: Final = 2

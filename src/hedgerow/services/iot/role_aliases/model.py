@@ -6,7 +6,7 @@ from typing import Final
 
 from hedgerow.services.iot.errors import InvalidRequest
 
-NAME: Final = re.compile(r"[\w=,@-]{1,128}")
+NAME: Final = re.compile(r"[\w=,@-]{1,128}", re.ASCII)
 MOST: Final = 100
 DEFAULT_DURATION_S: Final = 3600
 SHORTEST_S: Final = 900
