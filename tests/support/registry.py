@@ -181,6 +181,7 @@ class Registry:
             certificates=self.certificate_store,
             things=self.thing_store,
             policies=self.policy_store,
+            templates=self.template_store,
             pages=self.pages,
         )
         self.store = MemoryStore()

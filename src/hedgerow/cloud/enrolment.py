@@ -254,6 +254,7 @@ def _build_claims(tables: Tables, run: Run, pager: Pager, authority: DeviceAutho
         certificates=stores.certificates,
         things=stores.things,
         policies=stores.policies,
+        templates=stores.templates,
         pages=Pages(pager),
     )
     flows = ClaimFlows(run=run, authority=authority, templates=stores.templates, claims=stores.claims)

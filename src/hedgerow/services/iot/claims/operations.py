@@ -62,6 +62,23 @@ class Policies(Protocol):
         ...
 
 
+class Template(Protocol):
+    """What claims look at in a template."""
+
+    @property
+    def just_in_time(self) -> bool:
+        """Whether it is for devices that connect with a certificate of a registered CA, and no other."""
+        ...
+
+
+class Templates(Protocol):
+    """The rows of provisioning templates."""
+
+    def get(self, tx: Tx, account: str, name: str) -> Template | None:
+        """Answer the template, or None."""
+        ...
+
+
 class ClaimOperations:
     """The operations on claims."""
 
@@ -73,6 +90,7 @@ class ClaimOperations:
         certificates: Certificates,
         things: Things,
         policies: Policies,
+        templates: Templates,
         pages: Pages,
     ) -> None:
         self._claims = claims
@@ -80,6 +98,7 @@ class ClaimOperations:
         self._certificates = certificates
         self._things = things
         self._policies = policies
+        self._templates = templates
         self._pages = pages
 
     def put_claim(self, tx: Tx, request: Request, caller: Caller) -> Answer:
@@ -104,6 +123,7 @@ class ClaimOperations:
             created_by=caller.principal,
             created_at=tx.now,
         )
+        self._check_templates(tx, caller, claim.templates or ())
         self._claims.put(tx, caller.account, claim)
         return Answer({"claim": _shown(caller, claim)}, events=_changed(caller, certificate_id))
 
@@ -142,6 +162,15 @@ class ClaimOperations:
             found.extend(claim for claim in claims if claim is not None)
             after = ids[-1]
         return found[:limit]
+
+    def _check_templates(self, tx: Tx, caller: Caller, names: Sequence[str]) -> None:
+        """Raise InvalidClaim for a template by which no device could come in: a misspelt one would cut each of them."""
+        for name in names:
+            template = self._templates.get(tx, caller.account, name)
+            if template is None:
+                raise InvalidClaim(f"There is no provisioning template named {name}")
+            if template.just_in_time:
+                raise InvalidClaim(f"The template {name} is of type JITP: claims are for those of fleet provisioning")
 
     def _get(self, tx: Tx, request: Request, caller: Caller) -> Claim:
         certificate_id = request["certificateId"].lower()

@@ -98,6 +98,7 @@ def bench(registry: Registry) -> Bench:
 
 
 def test_a_claim_is_put_described_listed_and_taken_back(bench: Bench) -> None:
+    template(bench)
     certificate = bench.registry.certificate()
     now = bench.registry.store.clock.now()
     limits: dict[str, Any] = {
@@ -133,7 +134,27 @@ def test_a_claim_without_limits_says_so(bench: Bench) -> None:
     assert bench.put(bench.registry.certificate().id)["unlimited"] is True
 
 
+def test_a_claim_names_templates_by_which_devices_can_come_in(bench: Bench) -> None:
+    certificate = bench.registry.certificate()
+
+    with pytest.raises(InvalidClaim, match="no provisioning template named fleet"):
+        bench.put(certificate.id, templates=["fleet"])
+    template(bench, JUST_IN_TIME)
+    with pytest.raises(InvalidClaim, match="of type JITP"):
+        bench.put(certificate.id, templates=["fleet"])
+    assert bench.listed() == []
+
+
+def test_a_template_of_another_account_is_none_for_a_claim(bench: Bench) -> None:
+    template(bench)
+    certificate = bench.registry.certificate(caller=OTHER_ACCOUNT)
+
+    with pytest.raises(InvalidClaim, match="no provisioning template"):
+        bench.put(certificate.id, OTHER_ACCOUNT, templates=["fleet"])
+
+
 def test_who_may_use_a_claim_is_what_it_says(bench: Bench) -> None:
+    template(bench)
     certificate = bench.registry.certificate()
     clock = bench.registry.store.clock
     limits: dict[str, Any] = {

@@ -54,6 +54,15 @@ def test_what_was_there_before_is_found_once_the_index_is_built(bench: IndexBenc
     assert bench.call("ListIndices") == {"indexNames": ["AWS_Things"]}
 
 
+def test_an_index_that_is_off_says_so_and_one_that_is_none_says_which_there_are(bench: IndexBench) -> None:
+    off = refused(bench, "DescribeIndex", indexName="AWS_Things")
+    none = refused(bench, "DescribeIndex", indexName="Things")
+
+    assert (off.code, none.code) == ("ResourceNotFoundException", "ResourceNotFoundException")
+    assert "AWS_Things is off" in str(off)
+    assert "the indexes are AWS_Things and AWS_ThingGroups" in str(none)
+
+
 def test_changes_of_the_registry_are_followed(bench: IndexBench) -> None:
     configure(bench)
     bench.thing("a", attributePayload={"attributes": {"site": "north"}})
