@@ -48,6 +48,7 @@ _ENDLESS = frozenset(
 )
 _PROPERTY = re.compile(r"\\([pP])\{(?:Is)?(\w+)\}")
 _ASCII_IN_JAVA = {"\\w": "0-9A-Z_a-z", "\\d": "0-9"}  # as the inside of a bracket; Python's take every script's
+_CLASSES_WRITTEN = frozenset({*_ASCII_IN_JAVA.values(), r"\s", r"\W", r"\D", r"\S"})
 
 
 def problems(service: str, operation: Operation, params: Mapping[str, Any]) -> list[str]:
@@ -187,9 +188,7 @@ def _translated(pattern: str) -> str:
             inside = True
         elif char == "]" and inside:
             inside = False
-        elif inside and char == "-" and out and (
-            out[-1] in _ASCII_IN_JAVA.values() or re.fullmatch(r"\\[sWDS]", out[-1])
-        ):
+        elif inside and char == "-" and out and out[-1] in _CLASSES_WRITTEN:
             out.append("\\")
         out.append(char)
         at += 1
