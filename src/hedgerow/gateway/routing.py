@@ -293,7 +293,8 @@ class Router:
         if parcel.qos != message.qos or parcel.properties != message.properties:
             return encode_message(replace(message, qos=parcel.qos, properties=parcel.properties, retain=parcel.retain))
         if self._encoded is not message or self._as_retained is not parcel.retain:
-            self._body = encode_message(replace(message, retain=parcel.retain))
+            same = message.retain is parcel.retain
+            self._body = encode_message(message if same else replace(message, retain=parcel.retain))
             self._encoded = message
             self._as_retained = parcel.retain
         return self._body
