@@ -102,8 +102,8 @@ class Admission:
 
     def _at_a_glance(self, tx: Tx, question: Admit) -> Admitted | None:
         """Answer who is let in without more ado; None for all others."""
-        reply, news = self._looked_at(tx, question, question.certificate or b"")
-        return None if news or isinstance(reply, NotAdmitted) else reply
+        reply = self._by_certificate(tx, question, question.certificate or b"")
+        return None if isinstance(reply, NotAdmitted) else reply  # nothing of it is news: it came in once
 
     async def _checked(self, question: Admit, der: bytes) -> Admitted | NotAdmitted:
         """Answer for a certificate, once a domain configuration's own function has nothing against it."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hedgerow.cloud.directory import certificate_variables
 from hedgerow.services.iot.certificates import Certificate, CertificateStore
 from hedgerow.services.iot.policies import Standing
-from hedgerow.services.iot.things import Attachment, Thing, ThingStore
+from hedgerow.services.iot.things import Thing, ThingStore
 from hedgerow.store import Tx
 
 
@@ -24,15 +24,12 @@ class DeviceStanding:
         self, tx: Tx, account: str, certificate: Certificate, client_id: str | None
     ) -> tuple[Thing | None, bool, dict[str, str]]:
         """Answer the thing, whether it is attached exclusively, and the variables."""
-        links = self.things.things_of(tx, account, certificate.id)
-        exclusive = next((link.thing for link in links if link.attachment is Attachment.EXCLUSIVE), None)
-        name = exclusive or next((link.thing for link in links if link.thing == client_id), None)
-        thing = None if name is None else self.things.get(tx, account, name)
+        thing, exclusive = self.things.spoken_for(tx, account, certificate.id, client_id)
         variables = certificate_variables(certificate, thing)
         variables["iot:Connection.Thing.IsAttached"] = "false" if thing is None else "true"
         if client_id is not None:
             variables["iot:ClientId"] = client_id
-        return thing, exclusive is not None, variables
+        return thing, exclusive, variables
 
     def standing(self, tx: Tx, account: str, certificate_id: str, client_id: str | None) -> Standing | None:
         """Answer what a connection with this certificate and client id would have; None without the certificate."""

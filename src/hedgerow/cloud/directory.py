@@ -6,7 +6,9 @@ when it is attached exclusively: without MQTT there is no client id that would n
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -31,13 +33,14 @@ from hedgerow.services.iot.certificates import Certificate, CertificateStore
 from hedgerow.services.iot.claims import ClaimReader
 from hedgerow.services.iot.policies import EffectivePolicies
 from hedgerow.services.iot.thing_types import ThingTypeStore
-from hedgerow.services.iot.things import Attachment, Thing, ThingStore
+from hedgerow.services.iot.things import Thing, ThingStore
 from hedgerow.services.sts.sessions import TEMPORARY, Session, SessionKind, SessionReader
 from hedgerow.store import Run, Tx
 
 T = TypeVar("T")
 
 REMEMBERED: Final = 4096  # of each kind; the oldest go first
+CERTIFICATES: Final = 16_384  # about 1 kB each
 
 
 class CertificateRefused(AccessDenied):
@@ -218,7 +221,7 @@ class Directory:
             return None
         if self._readers.claims.of(tx, caller.account, certificate_id) is not None:
             return compile_policies((), dialect=Dialect.IOT)  # what a claim may do, it does by MQTT
-        thing = _exclusive(self._readers.things, tx, caller.account, certificate_id)
+        thing, _ = self._readers.things.spoken_for(tx, caller.account, certificate_id)
         documents = self._readers.effective.of(
             tx, caller.account, certificate_id, [] if thing is None else [thing.name]
         )
@@ -262,9 +265,30 @@ class UsableKeys:
         return session is not None and session.expires_at > tx.now
 
 
+class _Said:
+    """What certificates say of themselves, by their ids: it never changes. Asked from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Mapping[str, str]] = OrderedDict()
+
+    def of(self, certificate: Certificate) -> Mapping[str, str]:
+        known = self._known.get(certificate.id)
+        if known is None:
+            known = pki.policy_variables_of(certificate.pem)
+            with self._lock:
+                self._known[certificate.id] = known
+                if len(self._known) > CERTIFICATES:
+                    self._known.popitem(last=False)
+        return known
+
+
+_SAID: Final = _Said()
+
+
 def certificate_variables(certificate: Certificate, thing: Thing | None) -> dict[str, str]:
     """Answer the policy variables that a certificate and its thing give."""
-    variables = {"iot:CertificateId": certificate.id, **pki.policy_variables_of(certificate.pem)}
+    variables = {"iot:CertificateId": certificate.id, **_SAID.of(certificate)}
     if thing is not None:
         variables["iot:Connection.Thing.ThingName"] = thing.name
         if thing.type is not None:
@@ -272,12 +296,6 @@ def certificate_variables(certificate: Certificate, thing: Thing | None) -> dict
         for name, value in thing.attributes.items():
             variables[f"iot:Connection.Thing.Attributes[{name}]"] = value
     return variables
-
-
-def _exclusive(things: ThingStore, tx: Tx, account: str, certificate_id: str) -> Thing | None:
-    links = things.things_of(tx, account, certificate_id)
-    name = next((link.thing for link in links if link.attachment is Attachment.EXCLUSIVE), None)
-    return None if name is None else things.get(tx, account, name)
 
 
 def _is_session(caller: Caller) -> bool:

@@ -4,7 +4,23 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from sqlalchemy import Column, Float, Index, Integer, Row, String, Table, Text, bindparam, delete, func, insert, select
+from sqlalchemy import (
+    Column,
+    Float,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+)
 from sqlalchemy import update as update_rows
 
 from hedgerow.services.iot.things.model import Attachment, Thing, ThingPrincipal
@@ -125,6 +141,20 @@ _THINGS_OF = (
     .where(_ATTACHED, thing_principals.c.principal == bindparam("principal_"), thing_principals.c.thing > _AFTER)
     .order_by(thing_principals.c.thing)
     .limit(_LIMIT)
+)
+_SPOKEN_FOR = (
+    select(things, thing_principals.c.attachment)
+    .join(
+        thing_principals,
+        and_(thing_principals.c.account == things.c.account, thing_principals.c.thing == things.c.name),
+    )
+    .where(
+        _ATTACHED,
+        thing_principals.c.principal == bindparam("principal_"),
+        or_(thing_principals.c.attachment == Attachment.EXCLUSIVE.value, thing_principals.c.thing == _NAME),
+    )
+    .order_by(thing_principals.c.attachment)  # the exclusive one first
+    .limit(1)
 )
 
 ALL: Final = 1_000_000  # as a page size: no paging wanted
@@ -294,6 +324,16 @@ class ThingStore:
         """Answer the things that the principal (a certificate id) is attached to, by name."""
         rows = tx.all(_THINGS_OF, account_=account, principal_=principal, after=after, limit_=limit)
         return [_link(row) for row in rows]
+
+    def spoken_for(
+        self, tx: Tx, account: str, principal: str, client_id: str | None = None
+    ) -> tuple[Thing | None, bool]:
+        """Answer the thing that a principal's connection speaks for, and whether it is attached exclusively.
+
+        That is the one that is, else the one whose name is the client id.
+        """
+        row = tx.one(_SPOKEN_FOR, account_=account, principal_=principal, name_=client_id or "")
+        return (None, False) if row is None else (_thing(row), Attachment(row.attachment) is Attachment.EXCLUSIVE)
 
     def _add_attributes(self, tx: Tx, account: str, thing: str, attributes: Mapping[str, str]) -> None:
         rows = [
