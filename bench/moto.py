@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.server import Server, alone, session_of
-from hedgerow.api.sockets import bind
+from hedgerow.base.sockets import bind
 
 MOTO = Path(__file__).parents[1] / "build" / "bench" / "bin" / "python"
 

@@ -20,10 +20,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from hedgerow.api.app import TLS, ASGIApp, Receive, Scope, Send
-from hedgerow.api.sockets import bind
 from hedgerow.api.websockets import WebSocketProtocol
 from hedgerow.base.clock import Clock, SystemClock
 from hedgerow.base.log import get_logger
+from hedgerow.base.sockets import bind
 from hedgerow.core.tls import WayIn
 
 log = get_logger("api.server")

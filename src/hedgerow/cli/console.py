@@ -1,21 +1,39 @@
 """`hedgerow console`: print a link that signs its bearer in to the web console, once."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from hedgerow.base.errors import Unusable
 from hedgerow.cli.target import read_ready, target, teach_boto3
+from hedgerow.console.addresses import PAGES, START, is_page, own_page
+
+FOR_PHONES = "this link opens on this machine only: start the cloud with --bind ADDRESS for phones"
 
 
-def console(data: Annotated[Path, typer.Option("--data", help="The cloud's data folder.")]) -> None:
+def console(
+    data: Annotated[Path, typer.Option("--data", help="The cloud's data folder.")],
+    page: Annotated[str, typer.Option(help="The page it opens, like onboarding.")] = START,
+    qr: Annotated[bool, typer.Option("--qr", help="Draw it as a QR code, too, for a phone's camera.")] = False,
+) -> None:
     """Print a link to the web console that works once, for ten minutes."""
-    typer.echo(new_link(data))
+    link = new_link(data, page=page)
+    typer.echo(link)
+    if qr:
+        if _is_only_here(link):
+            typer.echo(f"hedgerow: {FOR_PHONES}", err=True)
+        typer.echo(drawn(link))
 
 
-def new_link(data: Path) -> str:
-    """Answer a fresh link; raises Unusable when the cloud does not run, or runs without a console."""
+def new_link(data: Path, *, page: str = START) -> str:
+    """Answer a fresh link; raises Unusable when there is no such page, no running cloud, or one without a console."""
+    path = "/" + page.removeprefix("/")
+    if not is_page(path):
+        known = ", ".join(each.removeprefix("/") for each in PAGES if each != START)
+        raise Unusable(f"--page must be one of {known} or device/NAME, not {page!r}")
     url = read_ready(data).get("console_url")
     if url is None:
         raise Unusable(f"the cloud in {data} runs without a console: start it without --no-console")
@@ -28,4 +46,26 @@ def new_link(data: Path) -> str:
         raise Unusable(f"no link: {error.response['Error'].get('Message', error)}") from error
     except BotoCoreError as error:
         raise Unusable(f"the cloud in {data} does not answer: {error}; does it run?") from error
-    return f"{url}/sign-in?token={token}"
+    link = f"{url}/sign-in?token={token}"
+    return link if path == START else f"{link}&page={own_page(path)}"
+
+
+def drawn(link: str) -> str:
+    """Answer the QR code for a terminal, two rows a line; with colours of its own, for bright and dark terminals."""
+    import segno
+
+    rows = [[not dark for dark in row] for row in segno.make_qr(link, error="l").matrix_iter(border=4)]
+    rows += [[True] * len(rows[0])] * (len(rows) % 2)
+    blocks = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
+    lines = (
+        "".join(blocks[pair] for pair in zip(*two, strict=True)) for two in zip(rows[::2], rows[1::2], strict=True)
+    )
+    return "\n".join(f"\033[97;40m{line}\033[0m" for line in lines)
+
+
+def _is_only_here(link: str) -> bool:
+    host = urlsplit(link).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -39,14 +39,31 @@ class Doors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the console listens, and by which host its URL names it; with a certificate and its key it speaks TLS."""
+
+    host: str
+    port: int
+    url_host: str
+    certificate: tuple[Path, Path] | None = None
+
+    def flags(self) -> list[str]:
+        """Answer what the process is told of it."""
+        flags = ["--host", self.host, "--port", str(self.port), "--url-host", self.url_host]
+        if self.certificate is not None:
+            certificate, key = self.certificate
+            flags += ["--tls-certificate", str(certificate.absolute()), "--tls-key", str(key.absolute())]
+        return flags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Told:
     """What the process is started with."""
 
     api_url: str
     region: str
     ca_file: Path | None
-    host: str
-    port: int
+    place: Place
     models: Path
     devices: Doors
 
@@ -55,7 +72,7 @@ class _Told:
         return [
             *(sys.executable, "-m", "hedgerow.console", "--until-stdin-closes", "--ready-fd", str(ready_fd)),
             *("--api-url", self.api_url, "--region", self.region, "--models", str(self.models.absolute()), *ca),
-            *("--host", self.host, "--port", str(self.port)),
+            *self.place.flags(),
             *("--device-host", self.devices.host, "--device-ca-file", str(self.devices.ca_file.absolute())),
             *("--device-mqtt-port", str(self.devices.mqtt_port)),
             *("--device-https-port", str(self.devices.https_port)),
@@ -88,10 +105,10 @@ class Console:
 
 @asynccontextmanager
 async def running_console(
-    *, api_url: str, region: str, ca_file: Path | None, host: str, port: int, models: Path, devices: Doors
+    *, api_url: str, region: str, ca_file: Path | None, place: Place, models: Path, devices: Doors
 ) -> AsyncIterator[Console]:
     """Run the console while the context is open. It is begun when this yields; `ready` says when it accepts."""
-    told = _Told(api_url=api_url, region=region, ca_file=ca_file, host=host, port=port, models=models, devices=devices)
+    told = _Told(api_url=api_url, region=region, ca_file=ca_file, place=place, models=models, devices=devices)
     process, reading = await _spawned(told)
     console = Console(process.pid)
     keeper = _Keeper(told, console, process)
@@ -123,7 +140,7 @@ class _Keeper:
             self._console.failed(error)
             return
         self._console.told(ready)
-        self._told = replace(self._told, port=ready["port"])
+        self._told = replace(self._told, place=replace(self._told.place, port=ready["port"]))
         loop, pause = asyncio.get_running_loop(), BACK_OFF_S[0]
         while True:
             begun = loop.time()

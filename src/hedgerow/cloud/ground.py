@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from itertools import chain
 from pathlib import Path
-from typing import Final
 
 from hedgerow.api import OWN_MODELS
 from hedgerow.base.clock import SystemClock
@@ -16,8 +15,8 @@ from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.base.ids import RandomIds
 from hedgerow.cloud.broker import Broker
-from hedgerow.cloud.console import Console, Doors, running_console
-from hedgerow.cloud.hosts import certificate_names, reachable
+from hedgerow.cloud.console import Console, Doors, Place, running_console
+from hedgerow.cloud.hosts import LOOPBACK, certificate_names, in_url, local_host, reachable
 from hedgerow.cloud.ports import bound, device_sockets, last_ports, port_of, preferred
 from hedgerow.cloud.sealed_keys import sealed_key
 from hedgerow.cloud.settings import CloudSettings
@@ -28,8 +27,6 @@ from hedgerow.functions import make_passable, user_and_group
 from hedgerow.gateway.bus import DirectBus
 from hedgerow.services.cloudwatch.metrics import TELEMETRY
 from hedgerow.store import Blobs, Folder, Runner, Vault, open_engine, open_folder, open_vault, upgrade
-
-LOOPBACK: Final = "127.0.0.1"
 
 
 class Ground:
@@ -99,17 +96,17 @@ class Ground:
         """Every port but the console's."""
         settings, last = self.settings, last_ports(self.folder.path)
         operators = settings.bind or LOOPBACK
-        self.console_port = preferred(settings.console_port, LOOPBACK, last.get("console"))
+        self.console_port = preferred(settings.console_port, operators, last.get("console"))
         self.api_sockets = bound(operators, preferred(settings.api_port, operators, last.get("api")), "--api-port")
         self.device_sockets = device_sockets(settings, last)
         for one in (*self.api_sockets, *chain.from_iterable(self.device_sockets.values())):
             self.stack.callback(one.close)
         self.https_port = port_of(self.device_sockets[Port.HTTPS])
         scheme = "http" if settings.bind is None else "https"
-        self.api_url = f"{scheme}://{operators}:{port_of(self.api_sockets)}"
+        self.api_url = f"{scheme}://{in_url(local_host(settings.bind))}:{port_of(self.api_sockets)}"
 
     async def _begin_console(self) -> None:
-        """Start the console's process, which takes longer than everything else. It speaks plain HTTP: loopback only."""
+        """Start the console's process, which takes longer than everything else."""
         self.console = None
         if self.settings.console:
             self.console = await self.stack.enter_async_context(
@@ -117,8 +114,7 @@ class Ground:
                     api_url=self.api_url,
                     region=self.region,
                     ca_file=self.trust.ca_file if self.api_url.startswith("https:") else None,
-                    host=LOOPBACK,
-                    port=self.console_port,
+                    place=self._place_of_console(),
                     models=OWN_MODELS,
                     devices=Doors(
                         host=self.host,
@@ -128,6 +124,14 @@ class Ground:
                     ),
                 )
             )
+
+    def _place_of_console(self) -> Place:
+        """On loopback it speaks plain HTTP, elsewhere TLS with the cloud's certificate, by a name that this has."""
+        bind, pki = self.settings.bind, self.trust.folder
+        if bind is None:
+            return Place(host=LOOPBACK, port=self.console_port, url_host=LOOPBACK)
+        certificate = (pki / "server.pem", pki / "server.key")
+        return Place(host=bind, port=self.console_port, url_host=self.host, certificate=certificate)
 
     async def console_address(self) -> str | None:
         """Answer where the console is, None without one; raise Unusable when it cannot start."""
@@ -140,7 +144,7 @@ class Ground:
 
     def devices_url(self) -> str:
         """Answer where devices reach the API."""
-        return f"https://{self.host}:{self.https_port}"
+        return f"https://{in_url(self.host)}:{self.https_port}"
 
     def surroundings(self) -> dict[str, str]:
         """Answer what functions in the cloud find in their environment of it."""

@@ -1,13 +1,44 @@
 """By which names and addresses this machine is reached, when nobody says."""
 
+import ipaddress
 import socket
+from typing import Final
+
+LOOPBACK: Final = "127.0.0.1"
+LOOPBACK_6: Final = "::1"
 
 
 def certificate_names(hosts: tuple[str, ...], bind: str | None) -> tuple[str, ...]:
-    """Answer the names in the server certificate: the operator's, else the bound address, else this machine's."""
-    if bind is not None:
-        return tuple(dict.fromkeys((*hosts, bind)))
-    return hosts or machine_names()
+    """Answer the names in the server certificate: the operator's and the bound address, or else this machine's.
+
+    With the API on every address the loopback's names are there, too: URLs for this machine itself have them.
+    """
+    if bind is None:
+        return hosts or machine_names()
+    if _is_every(bind):
+        return tuple(dict.fromkeys((*(hosts or machine_names()), "localhost", LOOPBACK, LOOPBACK_6)))
+    return tuple(dict.fromkeys((*hosts, bind)))
+
+
+def local_host(bind: str | None) -> str:
+    """Answer the host by which this machine itself reaches what listens there: 0.0.0.0 and :: are no hosts."""
+    if bind is None:
+        return LOOPBACK
+    if _is_every(bind):
+        return LOOPBACK_6 if ":" in bind else LOOPBACK
+    return bind
+
+
+def in_url(host: str) -> str:
+    """Answer the host as URLs have it."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _is_every(bind: str) -> bool:
+    try:
+        return ipaddress.ip_address(bind).is_unspecified
+    except ValueError:
+        return False
 
 
 def machine_names() -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from hedgerow.api.sockets import bind
 from hedgerow.base.errors import Unusable
+from hedgerow.base.sockets import bind
 from hedgerow.cloud.ready import NAME
 from hedgerow.cloud.settings import CloudSettings
 from hedgerow.core.tls import Port

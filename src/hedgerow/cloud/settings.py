@@ -22,7 +22,7 @@ class CloudSettings:
     """Everything that can be set. A port of 0 means any free one."""
 
     data: Path  # the data folder
-    bind: str | None = None  # where the device ports listen, and then the API too, with TLS; default: all addresses
+    bind: str | None = None  # where device ports listen, then API and console too, with TLS; default: all addresses
     host: tuple[str, ...] = ()  # names in the server certificate and in answers; default: this machine's
     account: str | None = None  # 12 digits; chosen at the first start
     region: str | None = None  # chosen at the first start
@@ -70,6 +70,8 @@ def check(settings: CloudSettings) -> None:
         raise Unusable(f"--limits must be one of {', '.join(SETS)}, not {settings.limits!r}")
     if settings.region is not None and not _REGION.fullmatch(settings.region):
         raise Unusable(f"--region must be letters, digits and -, like us-east-1, not {settings.region!r}")
+    if settings.bind is not None and not _is_host(settings.bind):
+        raise Unusable(f"--bind must be an IP address or a host name of this machine, not {settings.bind!r}")
     for host in settings.host:
         if not _is_host(host):
             raise Unusable(f"--host must be a host name or an IP address, not {host!r}")

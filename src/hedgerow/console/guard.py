@@ -3,6 +3,10 @@
 Nothing but the style sheet, the icon and NiceGUI's own scripts is answered without a session. A WebSocket or a POST
 must come from the console's own pages (its Origin is the host that was called). Pages find the session in
 `scope[SESSION]`.
+
+Over TLS, our own or that of a proxy on this machine which says so, the cookie is for TLS and this host alone. There is
+no Strict-Transport-Security: browsers heed it for ports of this host that are not ours, and make warnings final.
+A page of a name that somebody points at this address (DNS rebinding) has no cookie of ours: it sees what anyone does.
 """
 
 import asyncio
@@ -17,6 +21,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from hedgerow.base.log import get_logger
+from hedgerow.console.addresses import START, own_page
 from hedgerow.console.errors import CloudUnreachable, NotThere, Refused, SessionOver
 from hedgerow.console.model import Credentials
 from hedgerow.console.sessions import Sessions, Watches
@@ -82,7 +87,7 @@ class Guard:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, headers = scope["path"], _headers(scope)
-        if scope["method"] == "POST" and not _is_own(headers):
+        if scope["method"] == "POST" and not _is_own(scope, headers):
             await _page(send, 403, "Not from here", "<p>This was asked for by another site's page.</p>")
         elif path in self._assets:
             cached = [(b"cache-control", b"no-cache")]
@@ -90,40 +95,44 @@ class Guard:
         elif path == "/sign-in" and scope["method"] == "GET":
             await self._sign_in(scope, send)
         elif path == "/sign-out" and scope["method"] == "POST":
-            await self._sign_out(headers, send)
+            await self._sign_out(scope, headers, send)
         elif path.startswith(OPEN):
             await self._app(scope, receive, send)
         elif self._enter(scope, headers):
             if not KNOWN.fullmatch(path):
                 await _page(send, 404, "No such page", '<p><a href="/">Go to the fleet</a></p>')
             elif scope["query_string"] == b"signed-in=1":
-                await _answer(send, 303, b"", kind="text/plain", headers=[(b"location", b"/")])
+                await _answer(
+                    send, 303, b"", kind="text/plain", headers=[(b"location", own_page(path).encode("ascii"))]
+                )
             else:
                 await self._app(scope, receive, send)
         elif parse_qs(scope["query_string"]).get(b"signed-in"):
             # Reached from another site's link, the new cookie is not sent yet: it is when this page asks by itself.
-            again = '<meta http-equiv="refresh" content="0; url=/">'
-            await _page(send, 200, "Signed in", "<p>You are signed in. <a href='/'>Go on</a></p>", head=again)
+            page = own_page(path)
+            again = f'<meta http-equiv="refresh" content="0; url={page}">'
+            await _page(send, 200, "Signed in", f"<p>You are signed in. <a href='{page}'>Go on</a></p>", head=again)
         else:
-            await _page(send, 401, "Not signed in", HOW.format(origin=_origin(headers)))
+            await _page(send, 401, "Not signed in", HOW.format(origin=_origin(scope, headers)))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
-        if _is_own(headers) and self._enter(scope, headers):
+        if _is_own(scope, headers) and self._enter(scope, headers):
             await self._app(scope, receive, send)
         else:
             await receive()
             await send({"type": "websocket.close", "code": 4401, "reason": "not signed in"})
 
     def _enter(self, scope: Scope, headers: Mapping[str, str]) -> bool:
-        cookie = _cookie(headers, self._cookie)
+        cookie = _cookie(headers, self._name(scope))
         session = self._sessions.get(cookie) if cookie else None
         scope[SESSION], scope[COOKIE] = session, cookie
         return session is not None
 
     async def _sign_in(self, scope: Scope, send: Send) -> None:
-        token = parse_qs(scope["query_string"].decode("ascii", "replace")).get("token", [""])[0]
-        how = HOW.format(origin=_origin(_headers(scope)))
+        asked = parse_qs(scope["query_string"].decode("ascii", "replace"))
+        token, page = asked.get("token", [""])[0], own_page(asked.get("page", [START])[0])
+        how = HOW.format(origin=_origin(scope, _headers(scope)))
         loop = asyncio.get_running_loop()
         try:
             if not token:
@@ -138,27 +147,47 @@ class Guard:
             await _page(send, 403, "The link is not valid", words + how)
             return
         log.info("signed in to the console", extra={"fields": {"account": credentials.account}})
-        cookie = f"{self._cookie}={self._sessions.begin(credentials)}; Path=/; HttpOnly; SameSite=Strict"
-        headers = [(b"location", b"/?signed-in=1"), (b"set-cookie", cookie.encode("ascii"))]
+        cookie = self._set(scope, self._sessions.begin(credentials))
+        headers = [(b"location", f"{page}?signed-in=1".encode("ascii")), (b"set-cookie", cookie)]
         await _answer(send, 303, b"", kind="text/plain", headers=headers)
 
-    async def _sign_out(self, headers: Mapping[str, str], send: Send) -> None:
-        cookie = _cookie(headers, self._cookie)  # SameSite=Strict: another site's form does not send it
+    async def _sign_out(self, scope: Scope, headers: Mapping[str, str], send: Send) -> None:
+        cookie = _cookie(headers, self._name(scope))  # SameSite=Strict: another site's form does not send it
         credentials = self._sessions.end(cookie) if cookie else None
         if credentials is not None:
             self._watches.end(credentials)
-        gone = f"{self._cookie}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0".encode("ascii")
-        words = "<p>You are signed out.</p>" + HOW.format(origin=_origin(headers))
+        gone = self._set(scope, "") + b"; Max-Age=0"
+        words = "<p>You are signed out.</p>" + HOW.format(origin=_origin(scope, headers))
         await _page(send, 200, "Signed out", words, headers=[(b"set-cookie", gone)])
+
+    def _name(self, scope: Scope) -> str:
+        """Answer the cookie's name. With __Host- no other host, and nobody without TLS, can have set it."""
+        return f"__Host-{self._cookie}" if _is_secure(scope) else self._cookie
+
+    def _set(self, scope: Scope, cookie: str) -> bytes:
+        secure = "; Secure" if _is_secure(scope) else ""
+        return f"{self._name(scope)}={cookie}; Path=/; HttpOnly; SameSite=Strict{secure}".encode("ascii")
 
 
 def _headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def _is_own(headers: Mapping[str, str]) -> bool:
-    """Tell whether the console's own page asks. Another port of this host is another site's, though cookies say no."""
-    return urlsplit(headers.get("origin", "")).netloc == headers.get("host", "-")
+def _is_secure(scope: Scope) -> bool:
+    return scope.get("scheme") in ("https", "wss")
+
+
+def _is_own(scope: Scope, headers: Mapping[str, str]) -> bool:
+    """Tell whether the console's own page asks. Another port of this host is another site's, though cookies say no.
+
+    Without TLS an https page is ours, too: a proxy need not say that it took the TLS away.
+    """
+    try:
+        origin = urlsplit(headers.get("origin", ""))
+    except ValueError:
+        return False
+    ours = ("https",) if _is_secure(scope) else ("https", "http")
+    return origin.scheme in ours and origin.netloc != "" and origin.netloc == headers.get("host")
 
 
 def _cookie(headers: Mapping[str, str], name: str) -> str:
@@ -169,8 +198,9 @@ def _cookie(headers: Mapping[str, str], name: str) -> str:
     return found.value if found is not None else ""
 
 
-def _origin(headers: Mapping[str, str]) -> str:
-    return escape(f"http://{headers.get('host', 'CONSOLE')}")
+def _origin(scope: Scope, headers: Mapping[str, str]) -> str:
+    scheme = "https" if _is_secure(scope) else "http"
+    return escape(f"{scheme}://{headers.get('host', 'CONSOLE')}")
 
 
 def _with_headers(send: Send) -> Send:

@@ -24,8 +24,10 @@ from hedgerow.base.clock import SystemClock
 from hedgerow.base.errors import Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.base.log import get_logger
+from hedgerow.base.sockets import bind
 from hedgerow.console.api import Api
 from hedgerow.console.calls import Cloud
+from hedgerow.console.certificate import Certificate
 from hedgerow.console.desk import Desk
 from hedgerow.console.guard import Guard
 from hedgerow.console.live import MqttLive
@@ -50,6 +52,9 @@ class Settings:
     ca_file: str | None = None  # what an https API is checked against
     host: str = "127.0.0.1"  # where to listen
     port: int = 0  # 0: any free port
+    url_host: str | None = None  # the host in our URL; None: `host`
+    tls_certificate: Path | None = None  # with its chain; it is read again when it changes; None: plain HTTP
+    tls_key: Path | None = None  # its key
     device_host: str | None = None  # where devices connect; None: as the cloud's DescribeEndpoint says
     device_mqtt_port: int = 8883  # their port for MQTT
     device_https_port: int = 8443  # their port for HTTPS
@@ -75,29 +80,38 @@ class Server(uvicorn.Server):
 
 def run(settings: Settings) -> None:
     """Serve until a signal, or until standard input closes; raise Unusable when the port cannot be had."""
-    listener = _bound(settings)
+    certificate = _certificate(settings)
+    listeners = _bound(settings)
     try:
-        asyncio.run(_serve(settings, listener))
+        asyncio.run(_serve(settings, listeners, certificate))
     finally:
-        listener.close()
+        for each in listeners:
+            each.close()
 
 
-def _bound(settings: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _certificate(settings: Settings) -> Certificate | None:
+    if settings.tls_certificate is None and settings.tls_key is None:
+        return None
+    if settings.tls_key is None:
+        raise Unusable("--tls-certificate needs --tls-key: the certificate's key")
+    if settings.tls_certificate is None:
+        raise Unusable("--tls-key needs --tls-certificate: the key's certificate")
+    return Certificate(settings.tls_certificate, settings.tls_key)
+
+
+def _bound(settings: Settings) -> tuple[socket.socket, ...]:
     try:
-        listener.bind((settings.host, settings.port))
+        listeners = bind(settings.host, settings.port)
     except (OSError, OverflowError) as error:
-        listener.close()
         raise Unusable(f"the console cannot listen on {settings.host} port {settings.port}: {error}") from error
-    listener.listen(BACKLOG)
-    return listener
+    for each in listeners:
+        each.listen(BACKLOG)
+    return listeners
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> None:
-    port = listener.getsockname()[1]
-    async with _application(settings, port) as application:
+async def _serve(settings: Settings, listeners: tuple[socket.socket, ...], certificate: Certificate | None) -> None:
+    port = listeners[0].getsockname()[1]
+    async with _application(settings, port, certificate) as application:
         config = uvicorn.Config(
             application,
             log_config=None,
@@ -107,14 +121,16 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             timeout_graceful_shutdown=2,
             server_header=False,
         )
+        config.load()
+        config.ssl = certificate.context if certificate is not None else None
         server = Server(config, partial(_say_ready, settings, port))
         if settings.until_stdin_closes:
             _end_with_stdin(server)
-        await server.serve(sockets=[listener])
+        await server.serve(sockets=list(listeners))
 
 
 @asynccontextmanager
-async def _application(settings: Settings, port: int) -> AsyncIterator[Any]:
+async def _application(settings: Settings, port: int, certificate: Certificate | None) -> AsyncIterator[Any]:
     """Build everything: the cloud, sessions, watches, pages, and the guard before them."""
     clock = SystemClock()
     cloud = Cloud(api_url=settings.api_url, region=settings.region, ca_file=settings.ca_file, models=settings.models)
@@ -123,7 +139,9 @@ async def _application(settings: Settings, port: int) -> AsyncIterator[Any]:
     try:
         async with asyncio.TaskGroup() as tasks:
             watches = Watches(make=partial(_watch, cloud, _doors(settings), clock, workers), tasks=tasks, clock=clock)
-            house = tasks.create_task(watches.keep_house(sessions))
+            house = [tasks.create_task(watches.keep_house(sessions))]
+            if certificate is not None:
+                house.append(tasks.create_task(certificate.keep()))
             yield Guard(
                 _pages(sessions, watches, clock),
                 sessions=sessions,
@@ -132,7 +150,8 @@ async def _application(settings: Settings, port: int) -> AsyncIterator[Any]:
                 workers=workers,
                 cookie=f"hedgerow-console-{port}",  # cookies know hosts, not ports
             )
-            house.cancel()
+            for each in house:
+                each.cancel()
             watches.end_all()
     finally:
         workers.shutdown(wait=False, cancel_futures=True)
@@ -190,14 +209,16 @@ def _pages(sessions: Sessions, watches: Watches, clock: SystemClock) -> Any:
 
 
 def _say_ready(settings: Settings, port: int) -> None:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    said = json.dumps({"url": f"http://{host}:{port}", "port": port, "pid": os.getpid()}).encode() + b"\n"
+    host = settings.url_host or settings.host
+    scheme = "http" if settings.tls_certificate is None else "https"
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+    said = json.dumps({"url": url, "port": port, "pid": os.getpid()}).encode() + b"\n"
     if settings.ready_fd is not None:
         os.write(settings.ready_fd, said)
         os.close(settings.ready_fd)
     if settings.ready_file is not None:
         RealFiles().write_durably(settings.ready_file, said)
-    log.info("the console accepts", extra={"fields": {"url": f"http://{host}:{port}"}})
+    log.info("the console accepts", extra={"fields": {"url": url}})
 
 
 def _end_with_stdin(server: uvicorn.Server) -> None:

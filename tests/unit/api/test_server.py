@@ -22,7 +22,7 @@ from websockets.typing import Subprotocol
 from hedgerow.api import app as app_module
 from hedgerow.api import flow
 from hedgerow.api import server as server_module
-from hedgerow.api.sockets import bind
+from hedgerow.base.sockets import bind
 from hedgerow.core.wire import HttpRequest
 from hedgerow.core.wire.sigv4 import canonical_request, presign, signature, signing_key
 from tests.support.waiting import until

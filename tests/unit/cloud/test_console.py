@@ -3,13 +3,15 @@
 import asyncio
 import os
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
 
 from hedgerow.base.errors import Unavailable
 from hedgerow.cloud import console as starting
-from hedgerow.cloud.console import Console, Doors, running_console
+from hedgerow.cloud.console import Console, Doors, Place, running_console
+from tests.support.openssl import OpenSsl
 
 MODELS = Path(__file__).parents[3] / "src" / "hedgerow" / "core" / "wire" / "models"
 
@@ -26,8 +28,7 @@ async def with_console(port: int = 0) -> tuple[Console, bytes, bytes]:
         api_url="http://127.0.0.1:1",
         region="us-east-1",
         ca_file=None,
-        host="127.0.0.1",
-        port=port,
+        place=Place(host="127.0.0.1", port=port, url_host="127.0.0.1"),
         models=MODELS,
         devices=doors(),
     ) as console:
@@ -53,6 +54,25 @@ def test_it_is_told_nothing_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     assert b"HEDGEROW" not in environment
 
 
+def test_with_a_certificate_its_url_is_https_and_has_the_name_that_it_is_told(tmp_path: Path) -> None:
+    pair = OpenSsl(tmp_path).alone("/CN=localhost")
+
+    async def started() -> str:
+        place = Place(host="127.0.0.1", port=0, url_host="cloud.example", certificate=(pair.certificate, pair.key))
+        async with running_console(
+            api_url="http://127.0.0.1:1", region="us-east-1", ca_file=None, place=place, models=MODELS, devices=doors()
+        ) as console:
+            url = await console.ready()
+            trust = ssl.create_default_context(cafile=pair.certificate)
+            trust.check_hostname = False
+            _, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1]), ssl=trust)
+            writer.close()
+            await writer.wait_closed()
+            return url
+
+    assert asyncio.run(started()).startswith("https://cloud.example:")
+
+
 def test_a_port_that_is_taken_fails_the_start_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -69,8 +89,7 @@ def test_it_is_started_again_on_the_same_port(monkeypatch: pytest.MonkeyPatch) -
             api_url="http://127.0.0.1:1",
             region="us-east-1",
             ca_file=None,
-            host="127.0.0.1",
-            port=0,
+            place=Place(host="127.0.0.1", port=0, url_host="127.0.0.1"),
             models=MODELS,
             devices=doors(),
         ) as console:

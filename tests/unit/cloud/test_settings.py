@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hedgerow.base.errors import Unusable
-from hedgerow.cloud.hosts import certificate_names, reachable
+from hedgerow.cloud.hosts import certificate_names, in_url, local_host, reachable
 from hedgerow.cloud.settings import CloudSettings, read_settings
 
 
@@ -58,6 +58,8 @@ def test_lists_come_from_the_file_and_with_commas_from_the_environment(tmp_path:
         ('host = ["cloud.example", "a b"]', {}, "--host"),
         ('host = ["cloud.example:8883"]', {}, "--host"),
         ('host = [""]', {}, "--host"),
+        ('bind = ""', {}, "--bind"),
+        ('bind = "127.0.0.1:8080"', {}, "--bind"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, toml: str, environment: dict[str, str], said: str) -> None:
@@ -79,6 +81,29 @@ def test_the_bound_address_stands_in_the_certificate_beside_the_hosts() -> None:
     assert certificate_names(("iot.example.org",), "10.0.0.5") == ("iot.example.org", "10.0.0.5")
     assert certificate_names(("iot.example.org",), None) == ("iot.example.org",)
     assert "localhost" in certificate_names((), None)
+
+
+@pytest.mark.parametrize(
+    ("bind", "host"),
+    [
+        (None, "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "[::1]"),
+        ("::1", "[::1]"),
+        ("10.0.0.5", "10.0.0.5"),
+        ("pi.local", "pi.local"),
+    ],
+)
+def test_the_url_for_this_machine_has_a_host_that_the_certificate_names(bind: str | None, host: str) -> None:
+    assert in_url(local_host(bind)) == host
+    assert local_host(bind) in certificate_names((), bind)
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0", "::"])
+def test_every_address_is_no_name_for_a_certificate(bind: str) -> None:
+    assert bind not in certificate_names((), bind)
+    assert certificate_names(("iot.example.org",), bind)[0] == "iot.example.org"
+    assert "127.0.0.1" in certificate_names(("iot.example.org",), bind)
 
 
 def test_a_host_is_chosen_that_this_machine_can_resolve() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -23,11 +24,12 @@ HOST = "127.0.0.1:8090"
 class Browser:
     """Calls the guard as a browser would; it has one cookie, and does what the answer says of it."""
 
-    def __init__(self, *, redeem: Callable[[str], Credentials] | None = None) -> None:
+    def __init__(self, *, redeem: Callable[[str], Credentials] | None = None, tls: bool = False) -> None:
         self.clock = FakeClock(NOW)
         self.sessions = Sessions(clock=self.clock)
         self.tokens = {"good"}
         self.cookie = ""
+        self.tls = tls
         self.entered: list[str] = []
         self._redeem = redeem or self._spend
 
@@ -43,15 +45,19 @@ class Browser:
         await send({"type": "http.response.body", "body": b"page"})
 
     def get(
-        self, path: str, *, method: str = "GET", kind: str = "http", origin: str = f"http://{HOST}"
+        self, path: str, *, method: str = "GET", kind: str = "http", origin: str | None = None
     ) -> tuple[int, dict[str, str], str]:
-        return asyncio.run(self._called(path, method, kind, origin))
+        own = f"https://{HOST}" if self.tls else f"http://{HOST}"
+        return asyncio.run(self._called(path, method, kind, own if origin is None else origin))
 
     async def _called(self, path: str, method: str, kind: str, origin: str) -> tuple[int, dict[str, str], str]:
         path, _, query = path.partition("?")
         headers = [(b"host", HOST.encode()), (b"origin", origin.encode())]
-        headers += [(b"cookie", f"hc={self.cookie}".encode())] if self.cookie else []
-        scope = {"type": kind, "method": method, "path": path, "query_string": query.encode(), "headers": headers}
+        name = "__Host-hc" if self.tls else "hc"
+        headers += [(b"cookie", f"{name}={self.cookie}".encode())] if self.cookie else []
+        scheme = ("wss" if self.tls else "ws") if kind == "websocket" else ("https" if self.tls else "http")
+        scope = {"type": kind, "method": method, "path": unquote(path), "scheme": scheme, "headers": headers}
+        scope["query_string"] = query.encode()
         sent: list[dict[str, Any]] = []
 
         async def send(message: Any) -> None:
@@ -93,6 +99,55 @@ def test_a_link_signs_in_with_a_cookie_that_scripts_and_other_sites_cannot_use()
     assert browser.get("/?signed-in=1")[:1] == (303,)
     assert browser.get("/")[2] == "page"
     assert browser.entered == [PERSON.account]
+
+
+def test_over_tls_the_cookie_is_for_tls_and_this_host_alone() -> None:
+    browser = Browser(tls=True)
+
+    _, headers, _ = browser.get("/sign-in?token=good")
+    entered = browser.get("/")
+    _, gone, body = browser.get("/sign-out", method="POST")
+
+    assert headers["set-cookie"].startswith("__Host-hc=")
+    assert headers["set-cookie"].endswith("; Path=/; HttpOnly; SameSite=Strict; Secure")
+    assert entered[2] == "page"
+    assert gone["set-cookie"] == "__Host-hc=; Path=/; HttpOnly; SameSite=Strict; Secure; Max-Age=0"
+    assert f"https://{HOST}/sign-in?token=" in body
+
+
+@pytest.mark.parametrize(
+    ("page", "location"),
+    [
+        ("/onboarding", "/onboarding"),
+        ("/onboarding/waiting", "/onboarding/waiting"),
+        ("/device/a:b", "/device/a%3Ab"),
+        ("/device/a%0d%0aset-cookie:b", "/device/a%0D%0Aset-cookie%3Ab"),
+        ("//evil.example", "/"),
+        ("/device//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example/onboarding", "/"),
+        ("javascript:alert(1)", "/"),
+        ("/sign-out", "/"),
+        ("/onboarding/claim", "/"),
+        ("/onboarding?signed-in=1", "/"),
+        ("", "/"),
+    ],
+)
+def test_a_link_opens_a_page_of_our_own_and_no_other(page: str, location: str) -> None:
+    browser = Browser()
+
+    status, headers, _ = browser.get(f"/sign-in?token=good&page={page}")
+    _, then, _ = browser.get(headers["location"])
+
+    assert (status, headers["location"]) == (303, f"{location}?signed-in=1")
+    assert then["location"] == location
+
+
+def test_the_page_that_asks_again_asks_for_the_page_that_the_link_named() -> None:
+    _, _, body = Browser().get("/device/%22%3E%3Cscript%3E?signed-in=1")
+
+    assert 'content="0; url=/device/%22%3E%3Cscript%3E"' in body
+    assert "<script>" not in body
 
 
 def test_a_link_that_was_used_is_refused_in_words() -> None:
@@ -194,6 +249,24 @@ def test_a_websocket_must_come_from_our_own_pages(origin: str, expected: int) ->
     browser.get("/sign-in?token=good")
 
     assert browser.get("/_nicegui_ws/socket.io/", kind="websocket", origin=origin)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [(f"https://{HOST}", 200), (f"http://{HOST}", 4401), (f"https://{HOST}1", 4401), ("https://[", 4401)],
+)
+def test_over_tls_a_page_without_tls_is_not_ours(origin: str, expected: int) -> None:
+    browser = Browser(tls=True)
+    browser.get("/sign-in?token=good")
+
+    assert browser.get("/_nicegui_ws/socket.io/", kind="websocket", origin=origin)[0] == expected
+
+
+def test_behind_a_proxy_that_does_not_tell_of_its_tls_an_https_page_is_ours() -> None:
+    browser = Browser()
+    browser.get("/sign-in?token=good")
+
+    assert browser.get("/_nicegui_ws/socket.io/", kind="websocket", origin=f"https://{HOST}")[0] == 200
 
 
 def test_a_websocket_needs_a_session() -> None:

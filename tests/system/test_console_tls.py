@@ -1,0 +1,176 @@
+"""The console on HTTPS, as an installer's phone opens it: a cloud with `--bind`, clients that trust its CA alone."""
+
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import zxingcpp
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from hedgerow.testing import CloudProcess, TestCloud
+from hedgerow.testing.cloud import start_cloud
+from tests.support.openssl import OpenSsl
+from tests.support.waiting import until
+from tests.system.test_console import CHROMIUM, browser_page, link, shown, site_of
+from tests.system.test_console_onboarding import PHONE
+from tests.system.test_onboarding import set_up
+
+pytestmark = pytest.mark.slow
+
+SOCKET = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+HELLO = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
+    """A cloud that listens on an address that was chosen."""
+    cloud = start_cloud(tmp_path_factory.mktemp("console"), "--bind=127.0.0.1", "--host=localhost")
+    yield cloud
+    cloud.stop()
+
+
+@pytest.fixture
+def cloud(process: CloudProcess, tmp_path: Path) -> TestCloud:
+    return process.new_account(tmp_path)
+
+
+def trusting(cloud: CloudProcess) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=cloud.ready["ca_file"])
+
+
+def port_of(cloud: CloudProcess) -> int:
+    return urlsplit(cloud.ready["console_url"]).port or 0
+
+
+def serial(cloud: CloudProcess, *, name: str | None = None) -> int:
+    """Answer the serial number of the certificate that the console shows."""
+    from cryptography import x509
+
+    anyone = ssl.create_default_context()
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", port_of(cloud)), timeout=10) as plain,
+        anyone.wrap_socket(plain, server_hostname=name) as secured,
+    ):
+        return x509.load_der_x509_certificate(secured.getpeercert(binary_form=True) or b"").serial_number
+
+
+@pytest.mark.spec("AL-28")
+def test_a_link_opens_the_page_that_it_names_and_its_cookie_is_for_this_host_and_tls_alone(cloud: TestCloud) -> None:
+    cloud.client("iot").create_thing(thingName="lamp")
+
+    with httpx.Client(verify=trusting(cloud.process), timeout=20) as phone:
+        opened = phone.get(f"{link(cloud)}&page=/onboarding")
+        page = phone.get(f"{cloud.process.ready['console_url']}{opened.headers['location']}", follow_redirects=True)
+        again = phone.get(page.url.copy_with(path="/"))
+
+    assert cloud.process.ready["console_url"] == f"https://localhost:{port_of(cloud.process)}"
+    name, _, flags = opened.headers["set-cookie"].partition("=")
+    assert name == f"__Host-hedgerow-console-{port_of(cloud.process)}"
+    assert flags.split("; ")[1:] == ["Path=/", "HttpOnly", "SameSite=Strict", "Secure"]
+    assert "strict-transport-security" not in opened.headers
+    assert (page.status_code, page.url.path) == (200, "/onboarding")
+    assert "lamp" in again.text  # what the console's own calls over TLS brought
+
+
+@pytest.mark.parametrize(("origin", "status"), [("https://localhost", None), ("http://localhost", 403), ("", 403)])
+def test_only_its_own_pages_over_tls_may_open_a_websocket(cloud: TestCloud, origin: str, status: int | None) -> None:
+    trust, port = trusting(cloud.process), port_of(cloud.process)
+    cookie = httpx.get(link(cloud), verify=trust, timeout=20).headers["set-cookie"].partition(";")[0]
+    named = {"Cookie": cookie} | ({"Origin": f"{origin}:{port}"} if origin else {})
+    refused = None
+
+    try:
+        with connect(f"wss://localhost:{port}{SOCKET}", ssl=trust, additional_headers=named, open_timeout=20) as opened:
+            assert opened.recv(timeout=10)
+    except InvalidStatus as error:
+        refused = error.response.status_code
+
+    assert refused == status
+
+
+def test_plain_http_on_its_port_is_closed_and_hurts_nobody(cloud: TestCloud) -> None:
+    with socket.create_connection(("127.0.0.1", port_of(cloud.process)), timeout=10) as plain:
+        plain.sendall(HELLO)
+        answer = plain.recv(4096)
+
+    assert not answer.startswith(b"HTTP")
+    assert httpx.get(link(cloud), verify=trusting(cloud.process), timeout=20).status_code == 303
+    assert "Traceback" not in cloud.process.log.read_text()
+
+
+def test_tls_of_before_2008_is_refused(process: CloudProcess) -> None:
+    old = ["-connect", f"127.0.0.1:{port_of(process)}", "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]
+
+    done = subprocess.run(["openssl", "s_client", *old], input="", capture_output=True, text=True, timeout=20)
+
+    assert "Cipher is (NONE)" in done.stdout
+
+
+def test_the_link_for_a_phone_is_drawn_for_its_camera(process: CloudProcess) -> None:
+    command = [sys.executable, "-m", "hedgerow", "console", "--data", process.data]
+
+    done = subprocess.run([*command, "--page=onboarding", "--qr"], capture_output=True, text=True, timeout=60)
+    wrong = subprocess.run([*command, "--page=//evil.example"], capture_output=True, text=True, timeout=60)
+
+    address, *lines = done.stdout.splitlines()
+    assert address.startswith(f"{process.ready['console_url']}/sign-in?token=")
+    assert address.endswith("&page=/onboarding")
+    assert scanned(lines) == address
+    assert "this machine only" in done.stderr
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "--page must be one of faults, onboarding" in wrong.stderr
+
+
+def scanned(lines: list[str]) -> str:
+    """Answer what a camera reads from a terminal: two rows a line, three pixels a module."""
+    rows = []
+    for line in (line.removeprefix("\033[97;40m").removesuffix("\033[0m") for line in lines):
+        rows += [[each in "█▀" for each in line], [each in "█▄" for each in line]]
+    pixels = b"".join(bytes(255 if light else 0 for light in row for _ in range(3)) * 3 for row in rows)
+    (found,) = zxingcpp.read_barcodes(memoryview(pixels).cast("B", (len(rows) * 3, len(rows[0]) * 3)))
+    return str(found.text)
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt install chromium (Debian's package)")
+@pytest.mark.spec("AL-28")
+def test_an_installers_phone_makes_a_claim_and_sees_the_device_come(cloud: TestCloud) -> None:
+    set_up(cloud)
+    with browser_page(**PHONE, ignore_https_errors=True) as page:
+        page.goto(f"{link(cloud)}&page=/onboarding")
+        page.get_by_label("Provisioning template").select_option("fleet")
+        page.get_by_role("button", name="Make a claim").click()
+        page.get_by_role("img", name="QR code").wait_for()
+        page.goto(f"{cloud.process.ready['console_url']}/")
+        page.get_by_text("0 devices").wait_for()
+        with site_of(cloud, "site-01"):
+            shown(page, "tbody tr .state", "Online")
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(process: CloudProcess, tmp_path: Path) -> None:
+    pki, kept = process.data / "pki", tmp_path / "kept"
+    kept.mkdir()
+    for name in ("server.pem", "server.key"):
+        shutil.copy2(pki / name, kept / name)
+    first, made = serial(process), OpenSsl(tmp_path).alone("/CN=renewed")
+
+    (pki / "server.key").write_bytes(made.key.read_bytes())  # until the certificate follows, the old pair is served
+    between = serial(process)
+    (pki / "server.pem").write_bytes(made.certificate.read_bytes())
+    renewed = until("the new certificate", lambda: (found := serial(process)) != first and found)
+    by_name = serial(process, name="localhost")
+    for name in ("server.pem", "server.key"):
+        shutil.copy2(kept / name, pki / name)
+    until("the one of before", lambda: serial(process) == first)
+
+    assert between == first
+    assert by_name == renewed
