@@ -116,7 +116,7 @@ def test_tls_of_before_2008_is_refused(process: CloudProcess) -> None:
 
 
 def test_the_link_for_a_phone_is_drawn_for_its_camera(process: CloudProcess) -> None:
-    command = [sys.executable, "-m", "hedgerow", "console", "--data", process.data]
+    command = [sys.executable, "-m", "hedgerow", "console", "--data", str(process.data)]
 
     done = subprocess.run([*command, "--page=onboarding", "--qr"], capture_output=True, text=True, timeout=60)
     wrong = subprocess.run([*command, "--page=//evil.example"], capture_output=True, text=True, timeout=60)
@@ -154,6 +154,19 @@ def test_an_installers_phone_makes_a_claim_and_sees_the_device_come(cloud: TestC
         page.get_by_text("0 devices").wait_for()
         with site_of(cloud, "site-01"):
             shown(page, "tbody tr .state", "Online")
+
+
+def test_on_every_address_this_machine_and_phones_have_a_host_that_the_certificate_names(tmp_path: Path) -> None:
+    cloud = start_cloud(tmp_path, "--bind=::", "--host=localhost")
+    try:
+        api, console = cloud.ready["api_url"], cloud.ready["console_url"]
+        token = cloud.session().client("hedgerow").create_console_sign_in()["token"]
+        answer = httpx.get(f"{console}/sign-in?token={token}", verify=trusting(cloud), timeout=20)
+    finally:
+        cloud.stop()
+
+    assert (urlsplit(api).hostname, urlsplit(console).hostname) == ("127.0.0.1", "localhost")
+    assert answer.status_code == 303
 
 
 def test_a_renewed_certificate_is_shown_without_a_restart(process: CloudProcess, tmp_path: Path) -> None:

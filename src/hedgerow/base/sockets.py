@@ -3,12 +3,13 @@
 import errno
 import socket
 
+EVERY = "::"  # of IPv4, too
 _TRIES = 20  # for one free port on all addresses
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 def bind(host: str | None, port: int) -> tuple[socket.socket, ...]:
-    """Answer bound sockets for all addresses of the host (None: every address), the same port on each.
+    """Answer bound sockets for all addresses of the host (None and ::, every address), the same port on each.
 
     Port 0 is any free port. Raises OSError when the port is taken or the host has no address here.
     """
@@ -22,7 +23,7 @@ def bind(host: str | None, port: int) -> tuple[socket.socket, ...]:
 
 
 def _bind(host: str | None, port: int) -> tuple[socket.socket, ...]:
-    if host is None:
+    if host is None or host == EVERY:
         if socket.has_dualstack_ipv6():
             return (socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True),)
         return (socket.create_server(("", port)),)

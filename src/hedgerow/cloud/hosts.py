@@ -5,7 +5,6 @@ import socket
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
-LOOPBACK_6: Final = "::1"
 
 
 def certificate_names(hosts: tuple[str, ...], bind: str | None) -> tuple[str, ...]:
@@ -16,17 +15,13 @@ def certificate_names(hosts: tuple[str, ...], bind: str | None) -> tuple[str, ..
     if bind is None:
         return hosts or machine_names()
     if _is_every(bind):
-        return tuple(dict.fromkeys((*(hosts or machine_names()), "localhost", LOOPBACK, LOOPBACK_6)))
+        return tuple(dict.fromkeys((*(hosts or machine_names()), "localhost", LOOPBACK)))
     return tuple(dict.fromkeys((*hosts, bind)))
 
 
 def local_host(bind: str | None) -> str:
     """Answer the host by which this machine itself reaches what listens there: 0.0.0.0 and :: are no hosts."""
-    if bind is None:
-        return LOOPBACK
-    if _is_every(bind):
-        return LOOPBACK_6 if ":" in bind else LOOPBACK
-    return bind
+    return LOOPBACK if bind is None or _is_every(bind) else bind
 
 
 def in_url(host: str) -> str:

@@ -15,6 +15,7 @@ from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.base.log import get_logger
 from hedgerow.cloud.build import Cloud, build
+from hedgerow.cloud.hosts import in_url
 from hedgerow.cloud.ready import NAME, Ready
 from hedgerow.cloud.settings import CloudSettings
 
@@ -90,12 +91,13 @@ def _say_ready(settings: CloudSettings, cloud: Cloud) -> None:
         raise Unusable(f"the ready file cannot be written: {error}") from error
     log.info("the cloud is ready", extra={"fields": {"api": cloud.api_url, "mqtt_port": cloud.mqtt_port}})
     data = settings.data
-    by_alpn = "" if cloud.alpn_port is None else f"\n  both     {cloud.host}:{cloud.alpn_port} (by ALPN)"
+    host = in_url(cloud.host)
+    by_alpn = "" if cloud.alpn_port is None else f"\n  both     {host}:{cloud.alpn_port} (by ALPN)"
     sys.stdout.write(
         f"""Hedgerow is ready: account {cloud.account}, region {cloud.region}
   API      {cloud.api_url}
-  MQTT     {cloud.host}:{cloud.mqtt_port} (mutual TLS)
-  HTTPS    {cloud.host}:{cloud.https_port} (devices){by_alpn}
+  MQTT     {host}:{cloud.mqtt_port} (mutual TLS)
+  HTTPS    {host}:{cloud.https_port} (devices){by_alpn}
   console  {cloud.console_url or "not started"}
 
 What to do next, in another terminal:

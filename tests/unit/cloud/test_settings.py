@@ -88,7 +88,7 @@ def test_the_bound_address_stands_in_the_certificate_beside_the_hosts() -> None:
     [
         (None, "127.0.0.1"),
         ("0.0.0.0", "127.0.0.1"),
-        ("::", "[::1]"),
+        ("::", "127.0.0.1"),
         ("::1", "[::1]"),
         ("10.0.0.5", "10.0.0.5"),
         ("pi.local", "pi.local"),

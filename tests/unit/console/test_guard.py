@@ -56,8 +56,8 @@ class Browser:
         name = "__Host-hc" if self.tls else "hc"
         headers += [(b"cookie", f"{name}={self.cookie}".encode())] if self.cookie else []
         scheme = ("wss" if self.tls else "ws") if kind == "websocket" else ("https" if self.tls else "http")
-        scope = {"type": kind, "method": method, "path": unquote(path), "scheme": scheme, "headers": headers}
-        scope["query_string"] = query.encode()
+        asked = {"method": method, "path": unquote(path), "query_string": query.encode()}
+        scope = {"type": kind, "scheme": scheme, "headers": headers, **asked}
         sent: list[dict[str, Any]] = []
 
         async def send(message: Any) -> None:
