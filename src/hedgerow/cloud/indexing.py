@@ -25,7 +25,7 @@ from hedgerow.store import Run
 def build_fleet_index(*, tables: Tables, ids: Ids, pager: Pager, stores: Stores) -> None:
     """Build it and enter its rows."""
     store = stores.fleet_index
-    members = DynamicMembers(groups=stores.groups, index=store)
+    members = DynamicMembers(groups=stores.groups, index=store, things=stores.things)
     indexing = Indexing(
         store=store,
         things=stores.things,

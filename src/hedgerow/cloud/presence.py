@@ -1,7 +1,8 @@
 """Keeps what gateways tell of connections: lifecycle events become rows, in batches, and the index hears of them.
 
-An event that comes twice or late changes nothing. What comes faster than it can be written is dropped, oldest first and
-counted; the next event of the same client, at the latest its disconnection, puts it right.
+An event that comes twice or late changes nothing. A client whose name is no thing's has a row for as long as it is
+connected: a thing that gets this name meanwhile is connected from the start. What comes faster than it can be written
+is dropped, oldest first and counted; the next event of the same client, at the latest its disconnection, puts it right.
 """
 
 import asyncio
@@ -70,8 +71,7 @@ class PresenceRecorder:
     def _end(self, tx: Tx) -> Answer:
         found = self._store.connected(tx, limit=BATCH)
         for account, one in found:
-            self._store.put(tx, account, replace(one, connected=False, at=tx.now, reason="SERVER_ERROR"))
-            self._index.connectivity_changed(tx, account, one.thing)
+            self._note(tx, account, replace(one, connected=False, at=tx.now, reason="SERVER_ERROR"))
         return Answer({"ended": [one.thing for _, one in found]})
 
     async def run(self) -> None:
@@ -101,10 +101,16 @@ class PresenceRecorder:
         return {"waiting": len(self._waiting), "written": self.written, "dropped": self.dropped}
 
     def _keep(self, tx: Tx, batch: Mapping[tuple[str, str], Presence]) -> Answer:
-        for (account, thing), one in batch.items():
-            if self._things.exists(tx, account, thing) and self._store.put(tx, account, one):
-                self._index.connectivity_changed(tx, account, thing)
+        for (account, _), one in batch.items():
+            self._note(tx, account, one)
         return Answer()
+
+    def _note(self, tx: Tx, account: str, new: Presence) -> None:
+        there = self._things.exists(tx, account, new.thing)
+        if not there and not new.connected:
+            self._store.forget(tx, account, new)
+        elif self._store.put(tx, account, new) and there:
+            self._index.connectivity_changed(tx, account, new.thing)
 
     def _presence(self, account: str, event: Mapping[str, Any]) -> Presence:
         client_id = event["clientId"]

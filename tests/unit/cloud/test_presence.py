@@ -77,11 +77,63 @@ async def test_news_that_is_late_or_comes_twice_changes_nothing(world: World) ->
 async def test_a_certificate_of_one_thing_speaks_for_it_under_any_client_id(world: World) -> None:
     world.thing("pump")
     world.tell("connected", "other-name", epoch=0, at=1.0, thingName="pump")
-    world.tell("connected", "stranger", epoch=0, at=1.0)
     await world.recorder.write()
 
     assert world.known("pump") is not None
+    assert world.known("other-name") is None
+
+
+async def test_a_thing_that_is_made_while_its_device_is_connected_is_connected(world: World) -> None:
+    world.tell("connected", "early", epoch=3, at=1.0)
+    await world.recorder.write()
+    world.thing("early")
+    known = world.known("early")
+
+    world.tell("disconnected", "early", epoch=3, at=2.0, disconnectReason="CONNECTION_LOST")
+    await world.recorder.write()
+
+    last = world.known("early")
+    assert known is not None
+    assert last is not None
+    assert (known.connected, last.connected, last.reason) == (True, False, "CONNECTION_LOST")
+
+
+async def test_of_a_client_that_never_was_a_thing_nothing_is_left(world: World) -> None:
+    world.tell("connected", "stranger", epoch=1, at=1.0)
+    await world.recorder.write()
+    world.tell("disconnected", "stranger", epoch=0, at=0.5, disconnectReason="DUPLICATE_CLIENTID")
+    await world.recorder.write()
+    while_connected = world.known("stranger")
+
+    world.tell("disconnected", "stranger", epoch=1, at=2.0, disconnectReason="CONNECTION_LOST")
+    await world.recorder.write()
+
+    assert while_connected is not None
     assert world.known("stranger") is None
+
+
+async def test_a_thing_that_was_deleted_while_connected_is_not_connected_for_ever(world: World) -> None:
+    world.thing("a")
+    world.tell("connected", "a", epoch=0, at=1.0)
+    await world.recorder.write()
+    with world.store.tx() as tx:
+        world.stores.things.remove(tx, ACCOUNT, "a")
+    world.tell("disconnected", "a", epoch=0, at=2.0, disconnectReason="CONNECTION_LOST")
+    await world.recorder.write()
+
+    world.thing("a")
+
+    assert world.known("a") is None
+
+
+async def test_a_crash_leaves_nothing_of_clients_without_things(world: World) -> None:
+    for number in range(120):
+        world.tell("connected", f"c{number}", epoch=0, at=1.0)
+    await world.recorder.write()
+
+    await world.recorder.begin()
+
+    assert [number for number in range(120) if world.known(f"c{number}") is not None] == []
 
 
 async def test_accounts_do_not_meet(world: World) -> None:

@@ -1,4 +1,4 @@
-"""The rows of connectivity: one for each thing that was ever connected."""
+"""The rows of connectivity: one for each thing that was ever connected, and client that is."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -79,6 +79,12 @@ class ConnectivityStore:
         tx.run(_DELETE, account_=account, thing_=new.thing)
         tx.run(_INSERT, account=account, thing=new.thing, **{name: getattr(new, name) for name in _MEMBERS})
         return True
+
+    def forget(self, tx: Tx, account: str, end: Presence) -> None:
+        """Keep nothing of a client that has no thing; a connection newer than this end stays."""
+        known = self.get(tx, account, end.thing)
+        if known is not None and end.supersedes(known):
+            tx.run(_DELETE, account_=account, thing_=end.thing)
 
 
 def _presence(row: Row[Any]) -> Presence:

@@ -55,6 +55,14 @@ class Index(Protocol):
         ...
 
 
+class Things(Protocol):
+    """What dynamic groups ask about things."""
+
+    def exists(self, tx: Tx, account: str, name: str) -> bool:
+        """Tell whether there is a thing of that name."""
+        ...
+
+
 class DynamicGroupOperations:
     """The operations on dynamic thing groups."""
 
@@ -132,9 +140,10 @@ class DynamicGroupOperations:
 class DynamicMembers:
     """Keeps things in the groups whose queries find them. All of it may run twice."""
 
-    def __init__(self, *, groups: GroupStore, index: Index) -> None:
+    def __init__(self, *, groups: GroupStore, index: Index, things: Things) -> None:
         self._groups = groups
         self._index = index
+        self._things = things
 
     def follow(self, tx: Tx, account: str, changed: Sequence[tuple[str, Sequence[Field]]]) -> None:
         """What is indexed of these things has changed."""
@@ -173,6 +182,8 @@ class DynamicMembers:
             for group in groups:
                 wanted = finds(_tree(group.query or ""), seen)
                 if wanted and group.name not in inside and len(inside) < GROUPS_OF_A_THING:
+                    if not self._things.exists(tx, account, thing):
+                        break  # deleted, and about to leave the index
                     self._groups.join(tx, account, group, thing)
                     inside.add(group.name)
                 elif not wanted and group.name in inside:

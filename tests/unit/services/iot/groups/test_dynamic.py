@@ -46,6 +46,22 @@ def refused(bench: IndexBench, operation: str, **named: Any) -> ServiceError:
     return caught.value
 
 
+@pytest.mark.parametrize("change", ["CreateDynamicThingGroup", "UpdateDynamicThingGroup"])
+def test_a_thing_that_is_deleted_before_the_index_knows_joins_no_group(bench: IndexBench, change: str) -> None:
+    thing(bench, "a", site="south")
+    if change == "UpdateDynamicThingGroup":
+        make(bench, "g", "attributes.site:north")
+    asked = {"thingGroupName": "g", "queryString": "attributes.site:south"}
+
+    bench.call(change, **asked, **({"thingGroupProperties": {}} if change == "UpdateDynamicThingGroup" else {}))
+    bench.registry_call("DeleteThing", thingName="a")
+    bench.settle()
+
+    assert members(bench, "g") == []
+    thing(bench, "a", site="north")  # another one
+    assert members(bench, "g") == []
+
+
 @pytest.mark.spec("JB-30")
 def test_a_new_group_takes_in_what_its_query_finds(bench: IndexBench) -> None:
     for number in range(120):
