@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from paho.mqtt.enums import CallbackAPIVersion
 
 from hedgerow.testing import CloudProcess, TestCloud, start_cloud
+from tests.support.mqtt import connected
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.slow]
@@ -159,6 +160,32 @@ def test_a_connection_that_a_kill_cut_is_no_longer_told_as_connected(tmp_path: P
 
     try:
         until("the end is told", finding(iot, "connectivity.connected:false", "box"))
+    finally:
+        process.stop()
+
+
+def test_whoever_connects_is_told_as_connected_whatever_was_before(tmp_path: Path) -> None:
+    process = start_cloud(tmp_path)
+    try:
+        cloud = process.new_account(tmp_path)
+        everything = {"Statement": [{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}]}
+        iot, lamp, pump = indexed(cloud), cloud.device("lamp"), cloud.device("pump", everything)
+        iot.detach_thing_principal(thingName="pump", principal=pump.certificate_arn)
+        iot.delete_thing(thingName="pump")
+        for _ in range(2):  # the numbers of its connections are forgotten by the kill
+            with connected(lamp):
+                until("connected", finding(iot, "connectivity.connected:true", "lamp"))
+            until("gone", finding(iot, "connectivity.connected:false", "lamp"))
+        process.kill()
+        process.start()
+        iot = cloud.client("iot")
+
+        port = process.ready["mqtt_port"]
+        with connected(lamp, port=port), connected(pump, port=port):
+            until("connected again", finding(iot, "connectivity.connected:true", "lamp"))
+            iot.create_thing(thingName="pump")
+            until("connected before it was a thing", finding(iot, "connectivity.connected:true", "lamp", "pump"))
+        until("both are gone", finding(iot, "connectivity.connected:false", "lamp", "pump"))
     finally:
         process.stop()
 

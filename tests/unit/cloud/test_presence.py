@@ -98,6 +98,21 @@ async def test_a_thing_that_is_made_while_its_device_is_connected_is_connected(w
     assert (known.connected, last.connected, last.reason) == (True, False, "CONNECTION_LOST")
 
 
+async def test_a_device_that_was_away_until_its_number_was_forgotten_is_connected_again(world: World) -> None:
+    world.thing("a")
+    for epoch in range(3):
+        world.tell("connected", "a", epoch=epoch, at=epoch + 1.0)
+        world.tell("disconnected", "a", epoch=epoch, at=epoch + 1.5, disconnectReason="CONNECTION_LOST")
+    await world.recorder.write()
+
+    world.tell("connected", "a", epoch=0, at=7200.0)
+    await world.recorder.write()
+
+    known = world.known("a")
+    assert known is not None
+    assert (known.connected, known.epoch, known.at) == (True, 0, 7200.0)
+
+
 async def test_of_a_client_that_never_was_a_thing_nothing_is_left(world: World) -> None:
     world.tell("connected", "stranger", epoch=1, at=1.0)
     await world.recorder.write()

@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presence:
-    """What the gateway told last. `at` is in seconds since the epoch, `epoch` grows with each connection."""
+    """What the gateway told last. `at` is in seconds since the epoch, `epoch` grows from 0 with each connection."""
 
     thing: str
     client_id: str
@@ -28,10 +28,17 @@ class Presence:
     target_port: int | None = None
 
     def supersedes(self, other: "Presence | None") -> bool:
-        """Tell whether this is newer news of the client; the same connection's end comes after its beginning."""
+        """Tell whether this is newer news of the client.
+
+        A connection that was taken over may end after the next has begun, so that the number decides before the time.
+        But numbers begin anew for a client that was away for long: a later beginning counts, whatever its number, and
+        so does a later end where no connection is known.
+        """
         if other is None or other.client_id != self.client_id:
             return other is None or self.at >= other.at
-        return (self.epoch, not self.connected) >= (other.epoch, not other.connected)
+        if (self.epoch, not self.connected) >= (other.epoch, not other.connected):
+            return True
+        return self.at > other.at and (self.connected or not other.connected)
 
     def members(self) -> Mapping[str, Any]:
         """Answer the members of AWS's ThingConnectivity; the timestamp in milliseconds."""
