@@ -107,6 +107,17 @@ def test_plain_http_on_its_port_is_closed_and_hurts_nobody(cloud: TestCloud) -> 
     assert "Traceback" not in cloud.process.log.read_text()
 
 
+def test_a_head_without_end_is_refused(cloud: TestCloud) -> None:
+    with (
+        socket.create_connection(("127.0.0.1", port_of(cloud.process)), timeout=10) as plain,
+        trusting(cloud.process).wrap_socket(plain, server_hostname="localhost") as secured,
+    ):
+        secured.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000)
+        answer = secured.recv(4096)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
 def test_tls_of_before_2008_is_refused(process: CloudProcess) -> None:
     old = ["-connect", f"127.0.0.1:{port_of(process)}", "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]
 

@@ -174,17 +174,31 @@ class Onboarding:
 
 
 def _entries(text: str) -> Iterator[dict[str, Any]]:
-    reader = csv.DictReader(StringIO(text.removeprefix("\ufeff"), newline=""))
+    reader = csv.DictReader(StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
-        if not {"serial", "token"} <= set(reader.fieldnames or ()):
-            raise Refused("The file must begin with a line of names, among them serial and token.")
+        columns = reader.fieldnames or ()
+        if not {"serial", "token"} <= set(columns):
+            raise Refused("The file must begin with a line of names with commas between, among them serial and token.")
+        if len(set(columns)) < len(columns):
+            raise Refused("The file names a column more than once.")
+        seen: set[str] = set()
         for number, row in enumerate(reader, 1):
             if number > MOST_ROWS:
                 raise Refused(f"The file has more than {MOST_ROWS} devices: import it in parts.")
-            if not row["serial"] or not row["token"]:
-                raise Refused(f"Line {reader.line_num}: serial and token must be given.")
+            fault = _fault(row, seen)
+            if fault:
+                raise Refused(f"Line {reader.line_num}: {fault}.")
+            seen.add(row["serial"])
             more = {name: value for name, value in row.items() if name not in ("serial", "token") and name and value}
             entry: dict[str, Any] = {"serialNumber": row["serial"], "token": row["token"]}
             yield {**entry, "parameters": more} if more else entry
     except csv.Error as error:
         raise Refused(f"Line {reader.line_num} is no CSV: {error}.") from error
+
+
+def _fault(row: Mapping[str | None, Any], seen: set[str]) -> str:
+    if not row["serial"] or not row["token"]:
+        return "serial and token must be given"
+    if None in row or None in row.values():
+        return "it has not as many fields as the first line"
+    return f"{row['serial']} is there twice" if row["serial"] in seen else ""

@@ -33,6 +33,7 @@ from hedgerow.console.guard import Guard
 from hedgerow.console.live import MqttLive
 from hedgerow.console.model import Credentials
 from hedgerow.console.onboarding import Doors, Onboarding
+from hedgerow.console.patience import Patience
 from hedgerow.console.sessions import Sessions, Watches
 from hedgerow.console.watch import Watch
 
@@ -41,6 +42,8 @@ log = get_logger("console")
 WORKERS: Final = 6
 STOP_S: Final = 5.0
 BACKLOG: Final = 128
+CONNECTIONS: Final = 500  # whoever comes then is answered 503
+MAX_MESSAGE: Final = 1024 * 1024  # of a page's WebSocket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +119,10 @@ async def _serve(settings: Settings, listeners: tuple[socket.socket, ...], certi
             application,
             log_config=None,
             access_log=False,
+            http="h11",  # which bounds a request's head
+            limit_concurrency=CONNECTIONS,
             ws="websockets-sansio",
+            ws_max_size=MAX_MESSAGE,
             lifespan="on",
             timeout_graceful_shutdown=2,
             server_header=False,
@@ -126,7 +132,10 @@ async def _serve(settings: Settings, listeners: tuple[socket.socket, ...], certi
         server = Server(config, partial(_say_ready, settings, port))
         if settings.until_stdin_closes:
             _end_with_stdin(server)
-        await server.serve(sockets=list(listeners))
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(Patience().keep(server.server_state.connections))
+            await server.serve(sockets=list(listeners))
+            waiting.cancel()
 
 
 @asynccontextmanager

@@ -80,7 +80,12 @@ def test_an_import_that_ends_early_says_how_far_it_came() -> None:
         ("serial;token\n1;2\n", "must begin with a line of names"),
         ("serial,token\n1,\n", "Line 2: serial and token"),
         ("serial,token\n1\n", "Line 2: serial and token"),
-        ("serial,token\n" + "1,2\n" * 10_001, "more than 10000"),
+        ("serial,token\n1,2,3\n", "Line 2: it has not as many fields"),
+        ("serial,token,Room\n1,2\n", "Line 2: it has not as many fields"),
+        ("serial,token,Room,Room\n1,2,3,4\n", "names a column more than once"),
+        ("serial,token\n" + "".join(f"s{each},t\n" for each in range(150)) + "s0,u\n", "Line 152: s0 is there twice"),
+        ('serial,token\n1,"2\n', "is no CSV"),
+        ("serial,token\n" + "".join(f"{each},2\n" for each in range(10_001)), "more than 10000"),
         ('serial,token\n1,"' + "x" * 140_000, "is no CSV"),
     ],
 )
