@@ -1,5 +1,6 @@
 """The console on HTTPS, as an installer's phone opens it: a cloud with `--bind`, clients that trust its CA alone."""
 
+import contextlib
 import shutil
 import socket
 import ssl
@@ -26,6 +27,7 @@ from tests.system.test_onboarding import set_up
 pytestmark = pytest.mark.slow
 
 SOCKET = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+CHUNKS = 200
 HELLO = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -85,6 +87,7 @@ def test_a_link_opens_the_page_that_it_names_and_its_cookie_is_for_this_host_and
 def test_only_its_own_pages_over_tls_may_open_a_websocket(cloud: TestCloud, origin: str, status: int | None) -> None:
     trust, port = trusting(cloud.process), port_of(cloud.process)
     cookie = httpx.get(link(cloud), verify=trust, timeout=20).headers["set-cookie"].partition(";")[0]
+    trust.maximum_version = ssl.TLSVersion.TLSv1_2  # the client's two threads: see unit/api/certificates.py
     named = {"Cookie": cookie} | ({"Origin": f"{origin}:{port}"} if origin else {})
     refused = None
 
@@ -107,15 +110,19 @@ def test_plain_http_on_its_port_is_closed_and_hurts_nobody(cloud: TestCloud) -> 
     assert "Traceback" not in cloud.process.log.read_text()
 
 
-def test_a_head_without_end_is_refused(cloud: TestCloud) -> None:
+def test_a_head_without_end_is_cut_off(cloud: TestCloud) -> None:
+    sent = 0
     with (
+        contextlib.suppress(OSError),
         socket.create_connection(("127.0.0.1", port_of(cloud.process)), timeout=10) as plain,
         trusting(cloud.process).wrap_socket(plain, server_hostname="localhost") as secured,
     ):
-        secured.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000)
-        answer = secured.recv(4096)
+        secured.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
+        while sent < CHUNKS:
+            secured.sendall(b"x" * 65_536)
+            sent += 1
 
-    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert sent < CHUNKS
 
 
 def test_tls_of_before_2008_is_refused(process: CloudProcess) -> None:

@@ -11,6 +11,7 @@ from hedgerow.core.template.document import (
     Template,
     Thing,
     Use,
+    parameters,
     read,
 )
 from hedgerow.core.template.functions import BadFunction, CannotResolve, TooLong, UnsafeValue
@@ -45,6 +46,7 @@ __all__ = [
     "TooLong",
     "UnsafeValue",
     "Use",
+    "parameters",
     "policy_name",
     "read",
     "resolve",

@@ -156,6 +156,14 @@ def read(text: str, use: Use = Use.CLAIM) -> Template:
     return template
 
 
+def parameters(text: str) -> frozenset[str]:
+    """Answer what a template, which was read, declares or refers to: a value for anything else would fill nothing."""
+    body: Mapping[str, Any] = json.loads(text)
+    parts = {name: part for name, part in body.items() if name != "Mappings"}
+    names = [*body.get("Parameters", {}), *(name for _, name in functions.references(parts, ""))]
+    return frozenset(name for name in names if not name.startswith("AWS::"))  # those are not for whoever asks
+
+
 def _check_references(body: Mapping[str, Any], template: Template) -> None:
     """Refuse what nothing can ever fill in when only the certificate speaks: no device sends parameters."""
     for name, default in template.defaults.items():

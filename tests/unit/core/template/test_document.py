@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedgerow.core.template import BadTemplate, Override, Use, read
+from hedgerow.core.template import BadTemplate, Override, Use, parameters, read
 from tests.unit.core.template.templates import CERTIFICATE, template
 
 
@@ -27,6 +27,13 @@ def test_a_template_names_thing_policies_and_what_may_be_overridden() -> None:
 
 def changed(**properties: Any) -> dict[str, Any]:
     return {**CERTIFICATE, "Properties": {**CERTIFICATE["Properties"], **properties}}
+
+
+def test_the_names_of_parameters_are_those_declared_and_those_referred_to() -> None:
+    thing = {"ThingName": {"Fn::Join": ["-", [{"Ref": "Serial"}, {"Fn::Sub": "${Room}-${!Not}"}]]}}
+    text = template(thing, Parameters={"Serial": {"Type": "String"}, "Unused": {"Type": "String"}})
+
+    assert parameters(text) == {"Serial", "Unused", "Room"}
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
 """What an operator does at the vending machine: list, approve, deny, import, forget.
 
 An approval names the provisioning template that makes the device's thing. A template with a pre-provisioning hook is
-refused: here nobody would ask the hook.
+refused: here nobody would ask the hook. So is one that these parameters do not fill: the device would be refused later,
+where nobody looks.
 These are operations of our own service `hedgerow`; AWS has none for it.
 """
 
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from hedgerow.core import template as language
 from hedgerow.core.caller import Caller
 from hedgerow.core.events import Event, Published
 from hedgerow.core.paging import InvalidToken
@@ -23,6 +26,14 @@ from hedgerow.store import Answer, Tx
 DECIDED: Final = "hedgerow/vending/decided/"
 """Before the serial number: where the account is told of every decision about a device that asked."""
 _MOST_PARAMETERS: Final = 50
+_ANY_CERTIFICATE: Final = "0" * 64
+_UNFILLED: Final = (
+    language.BadFunction,
+    language.BadValue,
+    language.CannotResolve,
+    language.TooLong,
+    language.UnsafeValue,
+)
 
 
 class Template(Protocol):
@@ -38,12 +49,30 @@ class Template(Protocol):
         """The function that is asked first, if any."""
         ...
 
+    @property
+    def default_version(self) -> int:
+        """The version that makes devices' things."""
+        ...
+
+
+class Version(Protocol):
+    """What the vending machine looks at in a template's version."""
+
+    @property
+    def body(self) -> str:
+        """The document."""
+        ...
+
 
 class Templates(Protocol):
     """The rows of provisioning templates."""
 
     def get(self, tx: Tx, account: str, name: str) -> Template | None:
         """Answer the template, or None."""
+        ...
+
+    def version(self, tx: Tx, account: str, name: str, number: int) -> Version | None:
+        """Answer one version of it, or None."""
         ...
 
 
@@ -66,10 +95,10 @@ class VendingOperations:
         return Answer(page.answer("devices", found, key=lambda d: (d.serial,), show=_shown))
 
     def approve_vending_request(self, tx: Tx, request: Request, caller: Caller) -> Answer:
-        device = self._get(tx, request, caller)
+        device, form = self._get(tx, request, caller), self._form(tx, caller, request["templateName"])
         approved = device.approved(
-            template=self._template(tx, caller, request["templateName"]),
-            parameters=_parameters(request, device.serial),
+            template=form.template,
+            parameters=form.filled(request, device.serial),
             by=caller.principal,
             now=tx.now,
             until=_moment(request, tx.now),
@@ -91,7 +120,7 @@ class VendingOperations:
         if not 1 <= len(entries) <= MOST_IMPORTED:
             raise Unfit(f"devices must have 1 to {MOST_IMPORTED} entries")
         _check_once([entry["serialNumber"] for entry in entries])
-        template, taken, left = self._template(tx, caller, request["templateName"]), 0, []
+        form, taken, left = self._form(tx, caller, request["templateName"]), 0, []
         decided: list[Event] = []
         for entry in entries:
             serial = entry["serialNumber"]
@@ -101,10 +130,10 @@ class VendingOperations:
                 entry.get("parameters")
                 left.append(serial)
                 continue
-            parameters = _parameters(entry, serial)
+            parameters = form.filled(entry, serial)
             fresh = Device(serial=serial, state=State.PENDING, token=token)
             approved = fresh.approved(
-                template=template, parameters=parameters, by=caller.principal, now=tx.now, until=until
+                template=form.template, parameters=parameters, by=caller.principal, now=tx.now, until=until
             )
             self._devices.put(tx, caller.account, approved)
             taken += 1
@@ -118,7 +147,7 @@ class VendingOperations:
             raise DeviceUnknown(request["serialNumber"])
         return device
 
-    def _template(self, tx: Tx, caller: Caller, name: str) -> str:
+    def _form(self, tx: Tx, caller: Caller, name: str) -> "_Form":
         template = self._templates.get(tx, caller.account, name)
         if template is None:
             raise Unfit(f"There is no provisioning template named {name}")
@@ -126,7 +155,36 @@ class VendingOperations:
             raise Unfit(f"Template {name} is of type JITP, which is not for this")
         if template.hook is not None:
             raise Unfit(f"Template {name} has a pre-provisioning hook, which nobody would ask here")
-        return name
+        version = self._templates.version(tx, caller.account, name, template.default_version)
+        body = "" if version is None else version.body
+        try:
+            return _Form(template=name, document=language.read(body), known=language.parameters(body))
+        except language.BadTemplate as error:
+            raise Unfit(f"Template {name} is of no use: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """A template that waits for parameters."""
+
+    template: str
+    document: language.Template
+    known: frozenset[str]  # the names of its parameters
+
+    def filled(self, request: Request, serial: str) -> dict[str, str]:
+        """Answer the parameters for a device; raise Unfit when the template cannot do with them."""
+        given = {} if request.get("parameters") is None else dict(request.take_all("parameters"))
+        if len(given) > _MOST_PARAMETERS:
+            raise Unfit(f"parameters may have {_MOST_PARAMETERS} entries at most")
+        unknown = next((name for name in given if name not in self.known), None)
+        if unknown is not None:
+            raise Unfit(f"Template {self.template} has no parameter {unknown}")
+        parameters = {"SerialNumber": serial, "ThingName": serial, **given}
+        try:
+            language.resolve(self.document, parameters, certificate_id=_ANY_CERTIFICATE)
+        except _UNFILLED as error:
+            raise Unfit(f"Template {self.template} cannot let {serial} in: {error}") from error
+        return parameters
 
 
 def _check_once(serials: Sequence[str]) -> None:
@@ -138,13 +196,6 @@ def _check_once(serials: Sequence[str]) -> None:
 def _decided(caller: Caller, device: Device) -> Published:
     news = {"serialNumber": device.serial, "state": device.state.value, "decidedBy": caller.principal}
     return Published(account=caller.account, topic=DECIDED + device.serial, payload=json.dumps(news).encode())
-
-
-def _parameters(request: Request, serial: str) -> dict[str, str]:
-    given = {} if request.get("parameters") is None else dict(request.take_all("parameters"))
-    if len(given) > _MOST_PARAMETERS:
-        raise Unfit(f"parameters may have {_MOST_PARAMETERS} entries at most")
-    return {"SerialNumber": serial, "ThingName": serial, **given}
 
 
 def _moment(request: Request, now: float) -> float | None:

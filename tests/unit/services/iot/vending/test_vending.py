@@ -89,7 +89,9 @@ class Bench:
         """Answer as the accounts do."""
         return account in (CALLER.account, OTHER_ACCOUNT.account)
 
-    def template(self, name: str = "fleet", kind: str = FLEET, *, hook: bool = False, enabled: bool = True) -> None:
+    def template(
+        self, name: str = "fleet", kind: str = FLEET, *, hook: bool = False, enabled: bool = True, body: str = BODY
+    ) -> None:
         made = ProvisioningTemplate(
             name=name,
             description=None,
@@ -103,7 +105,7 @@ class Bench:
             type=kind,
         )
         with self.store.tx() as tx:
-            self.registry.template_store.add(tx, CALLER.account, made, BODY)
+            self.registry.template_store.add(tx, CALLER.account, made, body)
 
     def ask(self, serial: str = "4711", token: str = "t", csr: str = CSR, **more: str) -> Mapping[str, Any]:
         given = {"serialNumber": serial, "token": token, "certificateSigningRequest": csr, **more}
@@ -370,6 +372,37 @@ def test_an_approval_needs_a_template_that_is_of_use_here(bench: Bench, name: st
         bench.approve(templateName=name)
     with pytest.raises(Unfit, match=why):
         bench.imported({"serialNumber": "1", "token": "t"}, templateName=name)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "why"),
+    [
+        ({}, "cannot let 4711 in: .*Room"),
+        ({"Room": "hall", "Flor": "1"}, "has no parameter Flor"),
+        ({"Room": "a/*"}, "cannot let 4711 in: the value of Room"),
+    ],
+)
+def test_an_approval_fills_the_template_or_is_refused(bench: Bench, parameters: dict[str, str], why: str) -> None:
+    policy = {"PolicyDocument": {"Fn::Sub": '{"Version": "2012-10-17", "Statement": [], "Id": "${Room}"}'}}
+    declared = {
+        "Room": {"Type": "String"},
+        "Floor": {"Type": "String", "Default": "0"},
+        "SerialNumber": {"Type": "String"},
+    }
+    thing = {"ThingName": {"Ref": "ThingName"}}
+    resources = {"policy": {"Type": "AWS::IoT::Policy", "Properties": policy}}
+    bench.template("rooms", body=template(thing, resources=resources, Parameters=declared))
+    bench.ask()
+    given: dict[str, Any] = {"parameters": parameters} if parameters else {}
+
+    with pytest.raises(Unfit, match=why):
+        bench.approve(templateName="rooms", **given)
+    with pytest.raises(Unfit, match=why):
+        bench.imported({"serialNumber": "4711", "token": "t", **given}, templateName="rooms")
+    assert bench.listed() == [("4711", "PENDING")]
+
+    bench.approve(templateName="rooms", parameters={"Room": "hall", "Floor": "1", "ThingName": "lamp"})
+    assert bench.listed() == [("4711", "APPROVED")]
 
 
 @pytest.mark.parametrize(
