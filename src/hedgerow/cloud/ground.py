@@ -126,11 +126,13 @@ class Ground:
             )
 
     def _place_of_console(self) -> Place:
-        """On loopback it speaks plain HTTP, elsewhere TLS with the cloud's certificate, by a name that this has."""
+        """On loopback it speaks plain HTTP, elsewhere TLS with the cloud's certificate or one of its own."""
         bind, pki = self.settings.bind, self.trust.folder
         if bind is None:
             return Place(host=LOOPBACK, port=self.console_port, url_host=LOOPBACK)
         certificate = (pki / "server.pem", pki / "server.key")
+        if self.settings.console_certificate is not None and self.settings.console_key is not None:
+            certificate = (self.settings.console_certificate, self.settings.console_key)
         return Place(host=bind, port=self.console_port, url_host=self.host, certificate=certificate)
 
     async def console_address(self) -> str | None:

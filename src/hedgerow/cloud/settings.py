@@ -32,6 +32,8 @@ class CloudSettings:
     alpn_port: int | None = None  # MQTT and HTTPS on one port, told apart by ALPN, as AWS's 443; default: not served
     console_port: int = 8090
     console: bool = True  # whether to start the web console
+    console_certificate: Path | None = None  # with its chain (PEM), what browsers are shown; default: the cloud's own
+    console_key: Path | None = None  # its key (PEM); both are read again when they change
     limits: str = "aws-shapes"  # aws-shapes, aws or own
     log_level: str = "INFO"
     ready_file: Path | None = None
@@ -72,6 +74,7 @@ def check(settings: CloudSettings) -> None:
         raise Unusable(f"--region must be letters, digits and -, like us-east-1, not {settings.region!r}")
     if settings.bind is not None and not _is_host(settings.bind):
         raise Unusable(f"--bind must be an IP address or a host name of this machine, not {settings.bind!r}")
+    _check_console(settings)
     for host in settings.host:
         if not _is_host(host):
             raise Unusable(f"--host must be a host name or an IP address, not {host!r}")
@@ -87,6 +90,13 @@ def _is_host(text: str) -> bool:
     except ValueError:
         return len(text) <= 253 and all(_LABEL.fullmatch(label) for label in text.removesuffix(".").split("."))
     return True
+
+
+def _check_console(settings: CloudSettings) -> None:
+    if (settings.console_certificate is None) != (settings.console_key is None):
+        raise Unusable("console_certificate and console_key go together: a certificate and its key")
+    if settings.console_certificate is not None and settings.bind is None:
+        raise Unusable("console_certificate needs --bind: without it the console speaks HTTP, to this machine alone")
 
 
 def _check_functions(settings: CloudSettings) -> None:

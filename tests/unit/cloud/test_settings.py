@@ -59,6 +59,9 @@ def test_lists_come_from_the_file_and_with_commas_from_the_environment(tmp_path:
         ('host = ["cloud.example:8883"]', {}, "--host"),
         ('host = [""]', {}, "--host"),
         ('bind = ""', {}, "--bind"),
+        ('bind = "127.0.0.1"\nconsole_key = "key.pem"', {}, "console_certificate and console_key"),
+        ('bind = "127.0.0.1"\nconsole_certificate = "a.pem"', {}, "console_certificate and console_key"),
+        ('console_certificate = "a.pem"\nconsole_key = "key.pem"', {}, "console_certificate needs --bind"),
         ('bind = "127.0.0.1:8080"', {}, "--bind"),
     ],
 )
