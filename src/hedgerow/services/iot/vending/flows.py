@@ -224,7 +224,10 @@ class VendingFlows:
     def _registered(self, tx: Tx, asked: _Asked, pem: str) -> Answer:
         account = asked.caller.account
         device = self._devices.get(tx, account, asked.serial)
-        if device is None or device.decide(asked.token, asked.key, now=tx.now)[0] is not Decision.ISSUE:
+        decision = Decision.REFUSE if device is None else device.decide(asked.token, asked.key, now=tx.now)[0]
+        if device is not None and decision is Decision.AGAIN:
+            return Answer(device.reply or {})  # it asked twice at once
+        if device is None or decision is not Decision.ISSUE:
             raise NotAccepted
         template, parameters = device.template or "", device.parameters or {}
         certificate_id, reply, done = self._registrar.register(

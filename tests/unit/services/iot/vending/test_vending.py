@@ -439,3 +439,31 @@ def test_the_throttle_forgets_who_was_not_seen_for_longest(monkeypatch: pytest.M
     assert throttle.admits("b")
     assert throttle.admits("c")
     assert throttle.admits("a")
+
+
+def at_once(bench: Bench, *requests: str) -> list[Any]:
+    async def asking() -> list[Any]:
+        given = {"serialNumber": "4711", "token": "t"}
+        asked = (Request({**given, "certificateSigningRequest": csr}) for csr in requests)
+        found = (bench.flows.request_certificate(each, NOBODY) for each in asked)
+        return await asyncio.gather(*found, return_exceptions=True)
+
+    return asyncio.run(asking())
+
+
+def test_a_device_that_asks_twice_at_once_gets_one_certificate_and_both_answers(bench: Bench) -> None:
+    bench.imported({"serialNumber": "4711", "token": "t", "parameters": {"ThingName": "lamp"}})
+
+    first, second = at_once(bench, CSR, CSR)
+
+    assert first["status"] == "ISSUED"
+    assert first == second
+    assert len([one for one in bench.registry.record() if one["outcome"] == "ACCEPTED"]) == 1
+
+
+def test_of_two_keys_that_ask_at_once_one_gets_the_certificate(bench: Bench) -> None:
+    bench.imported({"serialNumber": "4711", "token": "t", "parameters": {"ThingName": "lamp"}})
+
+    answers = at_once(bench, CSR, OTHER_CSR)
+
+    assert sorted(type(one).__name__ for one in answers) == ["NotAccepted", "dict"]
