@@ -122,6 +122,7 @@ async def _enter(
     connection.account = account = gateway.account(admitted.account)
     permissions = Permissions(gateway.compile_grants(admitted, client_id), region=gateway.region, account=account.name)
     connection.regrant(admitted, permissions)
+    connection.announced = admitted.thing or ""
     connection.session_id = gateway.ids.uuid()
     if not _may_connect(connection, connect, client_id):
         now = gateway.clock.now()

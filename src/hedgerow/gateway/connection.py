@@ -106,6 +106,7 @@ class Connection:
         "acked",
         "admitted",
         "aliases",
+        "announced",
         "asked",
         "asking_0",
         "bytes_in",
@@ -175,6 +176,7 @@ class Connection:
         self.pending_bytes = 0  # of all these
         self.full = False  # so much is under way that nothing is read until half of it is answered
         self.epoch = 0
+        self.announced = ""  # the thing in its lifecycle events: who follows them must find its end where it began
         self.enrichment = b""  # user properties, encoded, that each publication gets (its thing's type says so)
         self.asked = 0  # how many commands had been obeyed when control was asked about this connection
         self.since = 0.0

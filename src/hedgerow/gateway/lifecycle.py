@@ -92,7 +92,7 @@ class Lifecycle:
         event = presence.disconnected(
             client_id,
             principal=connection.admitted.principal,
-            thing=connection.admitted.thing or "",
+            thing=connection.announced,
             session_id=connection.session_id,
             epoch=connection.epoch,
             word=word,

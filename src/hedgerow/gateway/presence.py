@@ -17,8 +17,8 @@ def _event(word: str, client_id: str, connection: Connection, now: float) -> dic
         "sessionIdentifier": connection.session_id,
         "principalIdentifier": connection.admitted.principal,
     }
-    if connection.admitted.thing:
-        event["thingName"] = connection.admitted.thing
+    if connection.announced:
+        event["thingName"] = connection.announced
     return event
 
 

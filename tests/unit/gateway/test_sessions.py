@@ -23,7 +23,7 @@ from hedgerow.core.mqtt.limits import OWN, Limits
 from hedgerow.core.mqtt.records import Loaded, Record, SessionSaved, SubscriptionsChanged
 from hedgerow.gateway.journal import Done, MemoryJournal
 from hedgerow.gateway.keeping import CHANGES, EXPIRIES
-from hedgerow.gateway.ports import Cut
+from hedgerow.gateway.ports import Cut, Regrant
 from hedgerow.gateway.recovery import REMEMBERED_S
 from tests.unit.gateway.control import ACCOUNT
 from tests.unit.gateway.world import Client, World
@@ -284,6 +284,19 @@ def test_a_thing_is_named_only_when_it_is_attached_exclusively(world: World) -> 
 
     assert "thingName" not in event(world, "connected", "a")
     assert event(world, "connected", "b")["thingName"] == "radio"
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "radio"), ("radio", None), ("radio", "lamp")])
+def test_a_connection_ends_as_the_thing_as_which_it_began(world: World, before: str | None, after: str | None) -> None:
+    world.control.admitted = {"thing": before}
+    client = world.client("a")
+    world.control.admitted = {"thing": after}
+    world.hub.tell("*", Regrant(account=ACCOUNT))
+    world.run()
+    client.drop()
+
+    assert event(world, "connected", "a").get("thingName") == before
+    assert event(world, "disconnected", "a").get("thingName") == before
 
 
 def test_a_client_id_that_would_be_a_wildcard_has_no_events(world: World) -> None:
