@@ -446,7 +446,7 @@ def at_once(bench: Bench, *requests: str) -> list[Any]:
         given = {"serialNumber": "4711", "token": "t"}
         asked = (Request({**given, "certificateSigningRequest": csr}) for csr in requests)
         found = (bench.flows.request_certificate(each, NOBODY) for each in asked)
-        return await asyncio.gather(*found, return_exceptions=True)
+        return list(await asyncio.gather(*found, return_exceptions=True))
 
     return asyncio.run(asking())
 
