@@ -50,7 +50,7 @@ def approve(
     data: Data = None,
 ) -> None:
     """Let a device have a certificate, once; one that has its certificate may have another."""
-    parameters = dict(_pair(text) for text in parameter or [])
+    parameters = _parameters(parameter or [])
     more = {"parameters": parameters} if parameters else {}
     asked(
         target(data),
@@ -132,6 +132,15 @@ def _fault(row: dict[str, Any], seen: set[str]) -> str:
     if not _SERIAL.fullmatch(row["serial"]):
         return f"a serial number has 1 to 128 letters, digits, : _ and -; {row['serial']!r} has not"
     return f"{row['serial']} is there twice" if row["serial"] in seen else ""
+
+
+def _parameters(texts: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in map(_pair, texts):
+        if name in found:
+            raise Unusable(f"--parameter {name} is given twice")
+        found[name] = value
+    return found
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -168,14 +168,15 @@ def waiting_rows(waiting: Iterable[Waiting]) -> list[dict[str, Any]]:
 
 def parameters(text: str, *, thing: str = "") -> dict[str, str]:
     """Answer NAME=VALUE, one to a line, and the thing's name; raises Refused for anything else."""
-    found = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().partition("=")
-        if name and equals:
-            found[name.strip()] = value.strip()
-        elif line.strip():
-            raise Refused(f"Parameters must be NAME=VALUE, one to a line; {line.strip()!r} is not.")
-    return {**found, "ThingName": thing} if thing else found
+    found = {"ThingName": thing} if thing else {}
+    for line in (each.strip() for each in text.splitlines() if each.strip()):
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not name or not equals:
+            raise Refused(f"Parameters must be NAME=VALUE, one to a line; {line!r} is not.")
+        if name in found:
+            raise Refused(f"The parameter {name} is given twice.")
+        found[name] = value
+    return found
 
 
 def attempt_rows(attempts: Iterable[Attempt]) -> list[dict[str, Any]]:

@@ -131,6 +131,12 @@ def test_parameters_are_written_one_to_a_line() -> None:
             parameters(wrong)
 
 
+@pytest.mark.parametrize(("text", "thing"), [("Room=1\nRoom=2", ""), ("ThingName=lamp", "bulb")])
+def test_a_parameter_that_is_given_twice_is_refused(text: str, thing: str) -> None:
+    with pytest.raises(Refused, match="given twice"):
+        parameters(text, thing=thing)
+
+
 def test_who_asked_first_is_shown_first_and_what_was_decided() -> None:
     late = {"serialNumber": "a", "state": "APPROVED", "requestedAt": 1_800_000_060, "templateName": "fleet"}
     by = "arn:aws:iam::111122223333:user/ann"

@@ -1,6 +1,14 @@
 """Who owes the console a request for too long is cut off, and nobody else."""
 
+import asyncio
+import contextlib
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from hedgerow.console.patience import REQUEST_S, Patience
 
@@ -68,3 +76,36 @@ def test_who_left_is_forgotten() -> None:
     patience.look([gone], now=REQUEST_S + 1)
 
     assert not gone.transport.aborted
+
+
+@pytest.mark.parametrize("request_", [b"", b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"])
+def test_the_connections_are_those_of_uvicorn(request_: bytes) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def cut_off() -> bytes:
+        config, state, patience = (
+            uvicorn.Config(app, http="h11", lifespan="off", log_config=None),
+            ServerState(),
+            Patience(),
+        )
+        config.load()
+        kind: Any = config.http_protocol_class
+        make: Any = partial(kind, config=config, server_state=state, app_state={})
+        async with await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0) as server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(request_ + b"GET /half")
+            answer = await reader.readuntil(b"\r\n\r\n") if request_ else b""
+            while not state.connections:
+                await asyncio.sleep(0)
+            for now in (0.0, REQUEST_S + 1):
+                patience.look(state.connections, now=now)
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), 5) == b""
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+        return answer
+
+    assert asyncio.run(cut_off())[:12] == (b"HTTP/1.1 204" if request_ else b"")

@@ -7,6 +7,7 @@ These are operations of our own service `hedgerow`; AWS has none for it.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from hedgerow.store import Answer, Tx
 DECIDED: Final = "hedgerow/vending/decided/"
 """Before the serial number: where the account is told of every decision about a device that asked."""
 _MOST_PARAMETERS: Final = 50
+_THING: Final = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
+_THING_SHOWN: Final = 128
 _ANY_CERTIFICATE: Final = "0" * 64
 _UNFILLED: Final = (
     language.BadFunction,
@@ -181,9 +184,14 @@ class _Form:
             raise Unfit(f"Template {self.template} has no parameter {unknown}")
         parameters = {"SerialNumber": serial, "ThingName": serial, **given}
         try:
-            language.resolve(self.document, parameters, certificate_id=_ANY_CERTIFICATE)
+            resolved = language.resolve(self.document, parameters, certificate_id=_ANY_CERTIFICATE)
         except _UNFILLED as error:
             raise Unfit(f"Template {self.template} cannot let {serial} in: {error}") from error
+        if resolved.thing is not None and _THING.fullmatch(resolved.thing.name) is None:
+            raise Unfit(
+                f"Template {self.template} would call the thing of {serial} {resolved.thing.name[:_THING_SHOWN]!r}, "
+                "which is no name: 1 to 128 letters, digits, : _ and -"
+            )
         return parameters
 
 

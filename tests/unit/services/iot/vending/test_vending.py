@@ -379,6 +379,8 @@ def test_an_approval_needs_a_template_that_is_of_use_here(bench: Bench, name: st
     [
         ({}, "cannot let 4711 in: .*Room"),
         ({"Room": "hall", "Flor": "1"}, "has no parameter Flor"),
+        ({"Room": "hall", "ThingName": "a b"}, "thing of 4711 'a b', which is no name"),
+        ({"Room": "hall", "ThingName": "x" * 129}, "which is no name"),
         ({"Room": "a/*"}, "cannot let 4711 in: the value of Room"),
     ],
 )
