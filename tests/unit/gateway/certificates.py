@@ -12,6 +12,18 @@ from cryptography.x509.oid import NameOID
 START = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 END = datetime.datetime(2049, 12, 31, tzinfo=datetime.UTC)
 
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 class Pki:
     def __init__(self, folder: Path) -> None:
@@ -39,6 +51,8 @@ class Pki:
             .not_valid_before(START)
             .not_valid_after(END)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(_SIGNS, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .sign(key, hashes.SHA256())
         )
         (self.folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -63,6 +77,8 @@ class Pki:
             .not_valid_before(START)
             .not_valid_after(END)
         )
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
+        builder = builder.add_extension(authority, critical=False)  # OpenSSL asks for it, strict as in Python 3.13
         if dns is not None:
             builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(dns)]), critical=False)
         certificate = builder.sign(ca_key, hashes.SHA256())
