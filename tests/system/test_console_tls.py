@@ -1,6 +1,8 @@
 """The console on HTTPS, as an installer's phone opens it: a cloud with `--bind`, clients that trust its CA alone."""
 
 import contextlib
+import os
+import shlex
 import shutil
 import socket
 import ssl
@@ -8,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,12 +19,13 @@ import zxingcpp
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from hedgerow.cli.cloud import environment_lines
 from hedgerow.testing import CloudProcess, TestCloud
 from hedgerow.testing.cloud import start_cloud
 from tests.support.openssl import OpenSsl
 from tests.support.waiting import until
 from tests.system.test_console import CHROMIUM, browser_page, link, shown, site_of
-from tests.system.test_console_onboarding import PHONE
+from tests.system.test_console_onboarding import PHONE, user
 from tests.system.test_onboarding import set_up
 
 pytestmark = pytest.mark.slow
@@ -133,19 +137,45 @@ def test_tls_of_before_2008_is_refused(process: CloudProcess) -> None:
     assert "Cipher is (NONE)" in done.stdout
 
 
-def test_the_link_for_a_phone_is_drawn_for_its_camera(process: CloudProcess) -> None:
-    command = [sys.executable, "-m", "hedgerow", "console", "--data", str(process.data)]
+def hedgerow(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HEDGEROW_"))}
+    command = [sys.executable, "-m", "hedgerow", "console", *arguments]
+    return subprocess.run(command, env={**kept, **environment}, capture_output=True, text=True, timeout=60, check=False)
 
-    done = subprocess.run([*command, "--page=onboarding", "--qr"], capture_output=True, text=True, timeout=60)
-    wrong = subprocess.run([*command, "--page=//evil.example"], capture_output=True, text=True, timeout=60)
 
-    address, *lines = done.stdout.splitlines()
-    assert address.startswith(f"{process.ready['console_url']}/sign-in?token=")
+@pytest.mark.spec("AL-43")
+def test_an_installers_own_link_is_drawn_for_a_phones_camera(cloud: TestCloud) -> None:
+    lines = environment_lines(cloud.process.ready)
+    words = (shlex.split(line)[1] for line in lines if line.startswith("export "))
+    exported = dict(word.split("=", 1) for word in words)
+    someone: Any = user(cloud, "installer").session.get_credentials()
+    exported |= {"AWS_ACCESS_KEY_ID": someone.access_key, "AWS_SECRET_ACCESS_KEY": someone.secret_key}
+
+    done = hedgerow("--page=onboarding", "--qr", **exported)
+
+    address, *drawn = done.stdout.splitlines()
+    assert address.startswith(f"{cloud.process.ready['console_url']}/sign-in?token=")
     assert address.endswith("&page=/onboarding")
-    assert scanned(lines) == address
+    assert scanned(drawn) == address
     assert "this machine only" in done.stderr
-    assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert "--page must be one of faults, onboarding" in wrong.stderr
+    with httpx.Client(verify=trusting(cloud.process), timeout=20, follow_redirects=True) as phone:
+        page = phone.get(address)
+    assert "is not authorized to perform: iot:ListProvisioningTemplates" in page.text  # it is the installer's own
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--page=//evil.example"], "--page must be one of faults, onboarding"),
+        (["--page=onboarding"], "AWS_ENDPOINT_URL is not set"),
+        (["--data=/nowhere"], "no cloud has been started in /nowhere"),
+    ],
+)
+def test_a_link_that_cannot_be_made_says_why(arguments: list[str], why: str) -> None:
+    done = hedgerow(*arguments)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert why in done.stderr
 
 
 def scanned(lines: list[str]) -> str:

@@ -81,10 +81,11 @@ def environment_lines(ready: dict[str, Any]) -> list[str]:
         "HEDGEROW_HTTPS_PORT": str(ready["https_port"]),
     }
     unset = ["AWS_PROFILE", "AWS_SESSION_TOKEN"]
-    if ready.get("alpn_port") is not None:
-        values["HEDGEROW_ALPN_PORT"] = str(ready["alpn_port"])
-    else:
-        unset.append("HEDGEROW_ALPN_PORT")
+    for name, member in (("HEDGEROW_CONSOLE_URL", "console_url"), ("HEDGEROW_ALPN_PORT", "alpn_port")):
+        if ready.get(member) is not None:
+            values[name] = str(ready[member])
+        else:
+            unset.append(name)
     if ready["api_url"].startswith("https:"):
         values["AWS_CA_BUNDLE"] = ready["ca_file"]
     else:

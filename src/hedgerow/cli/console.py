@@ -1,5 +1,9 @@
-"""`hedgerow console`: print a link that signs its bearer in to the web console, once."""
+"""`hedgerow console`: print a link that signs its bearer in to the web console, once.
 
+With --data its bearer is the first account's root, else whoever the environment's access key belongs to.
+"""
+
+import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +15,14 @@ from hedgerow.base.errors import Unusable
 from hedgerow.cli.target import read_ready, target, teach_boto3
 from hedgerow.console.addresses import PAGES, START, is_page, own_page
 
+CONSOLE_URL = "HEDGEROW_CONSOLE_URL"  # as `hedgerow cloud env` sets it
 FOR_PHONES = "this link opens on this machine only: start the cloud with --bind ADDRESS for phones"
 
 
 def console(
-    data: Annotated[Path, typer.Option("--data", help="The cloud's data folder.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="The cloud's data folder, for root; else the environment's user.")
+    ] = None,
     page: Annotated[str, typer.Option(help="The page it opens, like onboarding.")] = START,
     qr: Annotated[bool, typer.Option("--qr", help="Draw it as a QR code, too, for a phone's camera.")] = False,
 ) -> None:
@@ -28,26 +35,36 @@ def console(
         typer.echo(drawn(link))
 
 
-def new_link(data: Path, *, page: str = START) -> str:
+def new_link(data: Path | None, *, page: str = START) -> str:
     """Answer a fresh link; raises Unusable when there is no such page, no running cloud, or one without a console."""
     path = "/" + page.removeprefix("/")
     if not is_page(path):
         known = ", ".join(each.removeprefix("/") for each in PAGES if each != START)
         raise Unusable(f"--page must be one of {known} or device/NAME, not {page!r}")
-    url = read_ready(data).get("console_url")
-    if url is None:
-        raise Unusable(f"the cloud in {data} runs without a console: start it without --no-console")
+    cloud, url = target(data), _console_url(data)
     from botocore.exceptions import BotoCoreError, ClientError
 
     teach_boto3()
     try:
-        token = target(data).client("hedgerow").create_console_sign_in()["token"]
+        token = cloud.client("hedgerow").create_console_sign_in()["token"]
     except ClientError as error:
         raise Unusable(f"no link: {error.response['Error'].get('Message', error)}") from error
     except BotoCoreError as error:
-        raise Unusable(f"the cloud in {data} does not answer: {error}; does it run?") from error
+        raise Unusable(f"the cloud at {cloud.api_url} does not answer: {error}; does it run?") from error
     link = f"{url}/sign-in?token={token}"
     return link if path == START else f"{link}&page={own_page(path)}"
+
+
+def _console_url(data: Path | None) -> str:
+    if data is None:
+        url = os.environ.get(CONSOLE_URL)
+        if url is None:
+            raise Unusable(f'{CONSOLE_URL} is not set: run eval "$(hedgerow cloud env --data DIR)", or set it')
+        return url.rstrip("/")
+    url = read_ready(data).get("console_url")
+    if url is None:
+        raise Unusable(f"the cloud in {data} runs without a console: start it without --no-console")
+    return str(url)
 
 
 def drawn(link: str) -> str:
