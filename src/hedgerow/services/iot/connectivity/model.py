@@ -32,10 +32,11 @@ class Presence:
 
         A connection that was taken over may end after the next has begun, so that the number decides before the time.
         But numbers begin anew for a client that was away for long: a later beginning counts, whatever its number, and
-        so does a later end where no connection is known.
+        so does a later end where no connection is known. Of several clients that speak for one thing, the end of one
+        is no end of another.
         """
         if other is None or other.client_id != self.client_id:
-            return other is None or self.at >= other.at
+            return other is None or (self.at >= other.at and (self.connected or not other.connected))
         if (self.epoch, not self.connected) >= (other.epoch, not other.connected):
             return True
         return self.at > other.at and (self.connected or not other.connected)

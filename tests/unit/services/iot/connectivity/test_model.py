@@ -1,5 +1,7 @@
 """Which news of a client is the newest: by number, by time, and after numbers began anew."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +39,22 @@ def end(epoch: int, at: float) -> Presence:
 )
 def test_what_is_newer(new: Presence, known: Presence, newer: bool) -> None:
     assert new.supersedes(known) is newer
+
+
+@pytest.mark.parametrize(
+    ("new", "known", "newer"),
+    [
+        (begin(0, at=2.0), end(7, at=1.0), True),
+        (begin(0, at=2.0), begin(7, at=1.0), True),
+        (end(0, at=2.0), end(7, at=1.0), True),
+        (end(7, at=2.0), begin(0, at=1.0), False),
+        (begin(7, at=1.0), end(0, at=2.0), False),
+    ],
+)
+def test_of_two_clients_of_one_thing_the_end_of_one_is_no_end_of_the_other(
+    new: Presence, known: Presence, newer: bool
+) -> None:
+    assert new.supersedes(replace(known, client_id="b")) is newer
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=1, max_size=12))
