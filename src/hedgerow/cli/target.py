@@ -73,7 +73,7 @@ def target(data: Path | None, environment: Mapping[str, str] = os.environ) -> Ta
     try:
         return Target(
             api_url=_url(environment["AWS_ENDPOINT_URL"]),
-            region=environment["AWS_REGION"],
+            region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or environment["AWS_REGION"],
             access_key_id=environment["AWS_ACCESS_KEY_ID"],
             secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
             session_token=environment.get("AWS_SESSION_TOKEN"),
