@@ -148,6 +148,11 @@ def read_csr(csr: str | bytes) -> x509.CertificateSigningRequest:
     data = csr.encode("utf-8", "replace") if isinstance(csr, str) else csr
     if len(data) > _LONGEST_CSR:
         raise BadRequest(f"a certificate signing request has at most {_LONGEST_CSR} characters")
+    if b"CERTIFICATE REQUEST-----" not in data:
+        raise BadRequest(
+            "the certificate signing request cannot be read: expected a PEM block that begins with "
+            "-----BEGIN CERTIFICATE REQUEST-----"
+        )
     try:
         request = x509.load_pem_x509_csr(data)
         names = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)

@@ -164,6 +164,11 @@ def test_what_is_no_request_is_refused(devices: pki.Authority, text: str) -> Non
         issue(devices, text)
 
 
+def test_what_is_no_pem_at_all_is_told_what_one_looks_like(devices: pki.Authority) -> None:
+    with pytest.raises(pki.BadRequest, match="begins with -----BEGIN CERTIFICATE REQUEST-----"):
+        issue(devices, "file://device.csr")
+
+
 def test_a_request_that_is_too_long_is_refused(devices: pki.Authority) -> None:
     with pytest.raises(pki.BadRequest, match="at most 4096"):
         issue(devices, "x" * 4097)
