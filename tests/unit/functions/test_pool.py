@@ -465,6 +465,8 @@ async def test_an_event_that_nobody_waits_for_any_more_is_not_run(tmp_path: Path
 
 
 async def test_an_instance_that_stops_asking_while_idle_costs_no_event(tmp_path: Path) -> None:
+    gone = asyncio.Event()
+
     async def one_then_turn_away(runtime: Runtime) -> int:
         got = await runtime.next()
         await runtime.respond(got, got.body)
@@ -472,16 +474,19 @@ async def test_an_instance_that_stops_asking_while_idle_costs_no_event(tmp_path:
             async with asyncio.timeout(0.02):
                 await runtime.next()
         except TimeoutError:
+            gone.set()
             await asyncio.Event().wait()  # alive, but its connection is gone
         return 0
 
-    async with Host(one_then_turn_away, echo) as host:
+    async with Host(one_then_turn_away, echo, echo) as host:
         first = await host.pool.invoke(spec(tmp_path), b"1")
-        await asyncio.sleep(0.05)
+        await gone.wait()
+        other = spec(tmp_path, arn="arn:aws:lambda:eu-central-1:123456789012:function:other:1")
+        await host.pool.invoke(other, b"")  # meanwhile the loop sees that it is gone
         second = await host.pool.invoke(spec(tmp_path), b"2")
 
     assert (first.payload, second.payload) == (b"1", b"2")
-    assert len(host.driver.started) == 2
+    assert len(host.driver.started) == 3
 
 
 async def test_two_pools_on_one_loop_do_not_meet(tmp_path: Path) -> None:
