@@ -235,7 +235,7 @@ class _Parser:
         """Answer the value of an end, and whether it is open."""
         token = self._take()
         if token.kind is Kind.TEXT:
-            return " ".join(token.text.lower().split()), False
+            return _blanks_as_one(token.text.lower()), False
         if token.kind is Kind.WORD and token.parts == (Wild.MANY,):
             return "", True
         if token.kind is not Kind.WORD or any(isinstance(part, Wild) for part in token.parts):
@@ -243,4 +243,9 @@ class _Parser:
             raise InvalidQuery(f"a value is missing {where}, at position {token.at + 1}")
         text = "".join(part for part in token.parts if isinstance(part, str))
         number = number_in(text) if token.plain else None
-        return (text.lower() if number is None else number), False
+        return (_blanks_as_one(text.lower()) if number is None else number), False
+
+
+def _blanks_as_one(text: str) -> str:
+    """Answer the text as values are indexed."""
+    return " ".join(text.split())
