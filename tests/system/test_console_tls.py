@@ -37,8 +37,8 @@ HELLO = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
-    """A cloud that listens on an address that was chosen."""
-    cloud = start_cloud(tmp_path_factory.mktemp("console"), "--bind=127.0.0.1", "--host=localhost")
+    """A cloud that listens on every address."""
+    cloud = start_cloud(tmp_path_factory.mktemp("console"), "--bind=0.0.0.0", "--host=localhost")
     yield cloud
     cloud.stop()
 

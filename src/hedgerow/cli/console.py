@@ -16,7 +16,7 @@ from hedgerow.cli.target import read_ready, target, teach_boto3
 from hedgerow.console.addresses import PAGES, START, is_page, own_page
 
 CONSOLE_URL = "HEDGEROW_CONSOLE_URL"  # as `hedgerow cloud env` sets it
-FOR_PHONES = "this link opens on this machine only: start the cloud with --bind ADDRESS for phones"
+FOR_PHONES = "this link opens on this machine only: phones need a cloud with --bind ADDRESS and --host NAME"
 
 
 def console(

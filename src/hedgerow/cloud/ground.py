@@ -16,7 +16,7 @@ from hedgerow.base.files import RealFiles
 from hedgerow.base.ids import RandomIds
 from hedgerow.cloud.broker import Broker
 from hedgerow.cloud.console import Console, Doors, Place, running_console
-from hedgerow.cloud.hosts import LOOPBACK, certificate_names, in_url, local_host, reachable
+from hedgerow.cloud.hosts import LOOPBACK, certificate_names, in_url, is_loopback, local_host, reachable
 from hedgerow.cloud.ports import bound, device_sockets, last_ports, port_of, preferred
 from hedgerow.cloud.sealed_keys import sealed_key
 from hedgerow.cloud.settings import CloudSettings
@@ -126,13 +126,15 @@ class Ground:
             )
 
     def _place_of_console(self) -> Place:
-        """On loopback it speaks plain HTTP, elsewhere TLS with the cloud's certificate or one of its own."""
-        bind, pki = self.settings.bind, self.trust.folder
-        if bind is None:
-            return Place(host=LOOPBACK, port=self.console_port, url_host=LOOPBACK)
+        """With a certificate of its own it speaks TLS; else plain HTTP on loopback, which browsers take for secure,
+        and elsewhere TLS with the cloud's certificate, which they do not know.
+        """
+        bind, pki = self.settings.bind or LOOPBACK, self.trust.folder
         certificate = (pki / "server.pem", pki / "server.key")
         if self.settings.console_certificate is not None and self.settings.console_key is not None:
             certificate = (self.settings.console_certificate, self.settings.console_key)
+        elif is_loopback(bind):
+            return Place(host=bind, port=self.console_port, url_host=bind)
         return Place(host=bind, port=self.console_port, url_host=self.host, certificate=certificate)
 
     async def console_address(self) -> str | None:

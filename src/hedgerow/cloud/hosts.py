@@ -29,6 +29,14 @@ def in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def is_loopback(bind: str) -> bool:
+    """Tell whether nobody but this machine itself reaches what listens there."""
+    try:
+        return ipaddress.ip_address(bind).is_loopback
+    except ValueError:
+        return bind == "localhost"
+
+
 def _is_every(bind: str) -> bool:
     try:
         return ipaddress.ip_address(bind).is_unspecified

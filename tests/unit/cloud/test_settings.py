@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from hedgerow.base.errors import Unusable
-from hedgerow.cloud.hosts import certificate_names, in_url, local_host, reachable
+from hedgerow.cloud.hosts import certificate_names, in_url, is_loopback, local_host, reachable
 from hedgerow.cloud.settings import CloudSettings, read_settings
 
 
@@ -100,6 +100,14 @@ def test_the_bound_address_stands_in_the_certificate_beside_the_hosts() -> None:
 def test_the_url_for_this_machine_has_a_host_that_the_certificate_names(bind: str | None, host: str) -> None:
     assert in_url(local_host(bind)) == host
     assert local_host(bind) in certificate_names((), bind)
+
+
+@pytest.mark.parametrize(
+    ("bind", "alone"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("pi.local", False)],
+)
+def test_what_is_on_loopback_is_for_this_machine_alone(bind: str, alone: bool) -> None:
+    assert is_loopback(bind) is alone
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "::"])

@@ -58,7 +58,6 @@ def _run(screen: Console, world: World, exit_when_done: bool) -> int:
     if exit_when_done:
         return 0
     screen.print(f"\nThe console: {new_console_link(world)}", soft_wrap=True)
-    screen.print("Your browser warns once: it does not know this cloud's CA, which signed the console's certificate.")
     screen.print(f'The AWS tools: eval "$(hedgerow cloud env --data {world.data})"', soft_wrap=True)
     screen.print("Everything stays up until Ctrl-C.")
     world.interruption.wait()
