@@ -33,7 +33,7 @@ def signed_in(cloud: TestCloud, credentials: Mapping[str, str], client_id: str =
         HttpRequest("GET", "/mqtt", "", {"host": host}),
         access_key_id=credentials["AccessKeyId"],
         secret=credentials["SecretAccessKey"],
-        token=credentials["SessionToken"],
+        token=credentials.get("SessionToken"),
         region=cloud.region,
         service="iotdevicegateway",
         now=time.time(),
@@ -137,6 +137,20 @@ def test_a_connection_of_a_renamed_user_is_made_anew_with_the_same_credentials(h
         with signed_in(cloud, got, "two") as second:
             second.publish("a", "1")
             assert not second.ended
+
+
+@pytest.mark.spec("X-02")
+def test_a_connection_ends_with_the_key_that_it_was_signed_with(hedgerow_cloud: TestCloud) -> None:
+    cloud, iam = hedgerow_cloud, hedgerow_cloud.client("iam")
+    iam.create_user(UserName="ann")
+    iam.put_user_policy(UserName="ann", PolicyName="own", PolicyDocument=policy(allow(MQTT)))
+    stolen, own = (iam.create_access_key(UserName="ann")["AccessKey"] for _ in range(2))
+
+    with signed_in(cloud, stolen, "thief") as thief, signed_in(cloud, own, "ann") as ann:
+        iam.update_access_key(UserName="ann", AccessKeyId=stolen["AccessKeyId"], Status="Inactive")
+        until("it is cut off", lambda: thief.ended)
+        ann.publish("a", "1")
+        assert not ann.ended
 
 
 def test_a_device_whose_websocket_breaks_is_lost_and_its_will_is_sent(hedgerow_cloud: TestCloud) -> None:

@@ -221,10 +221,16 @@ class Admission:
             mine = (session.account, session.principal) == (caller.account, caller.principal)
             if not mine or not is_owner_there(self._readers, tx, session):
                 return NotAdmitted(reason="SECURITY_TOKEN_INVALID", detail=gone)
-        elif caller.kind is Kind.USER:
+            return None
+        if caller.kind is Kind.USER:
             _, name = entity_of(caller.principal)
             if self._readers.users.find(tx, caller.account, name) is None:
                 return NotAdmitted(reason="SECURITY_TOKEN_INVALID", detail=gone)
+        if caller.access_key_id is not None:
+            known = self._readers.access_keys.find(tx, caller.access_key_id)
+            if known is None or not known[0].active or known[0].account != caller.account:
+                detail = f"the access key {caller.access_key_id} of {caller.principal} is not active any more"
+                return NotAdmitted(reason="SECURITY_TOKEN_INVALID", detail=detail)
         return None
 
 

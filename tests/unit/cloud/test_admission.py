@@ -356,6 +356,24 @@ def test_a_federated_user_by_websocket_says_whose_rights_these_are(cloud: Cloud)
     assert found == [ann.principal, "arn:aws:iam::123456789012:root", None]
 
 
+@pytest.mark.parametrize("operation", ["update_access_key", "delete_access_key"])
+@pytest.mark.parametrize("name", ["ann", None])
+def test_a_key_that_is_not_active_any_more_holds_no_connection(cloud: Cloud, name: str | None, operation: str) -> None:
+    of = {} if name is None else {"UserName": name}
+    principal = CALLER.principal if name is None else cloud.iam.user(name, allow("iot:*", "*")).principal
+    keys = [cloud.run(cloud.iam.keys.create_access_key, of)["AccessKey"]["AccessKeyId"] for _ in range(2)]
+    before = [signed(cloud, principal, signed_key=key) for key in keys]
+
+    more = {"Status": "Inactive"} if operation == "update_access_key" else {}
+    cloud.run(getattr(cloud.iam.keys, operation), {**of, "AccessKeyId": keys[0], **more})
+    after = [signed(cloud, principal, signed_key=key) for key in keys]
+
+    assert [type(each) for each in before] == [Admitted, Admitted]
+    assert [type(each) for each in after] == [NotAdmitted, Admitted]
+    assert keys[0] in getattr(after[0], "detail", "")
+    assert isinstance(signed(cloud, OTHER_ACCOUNT.principal, OTHER_ACCOUNT.account, signed_key=keys[1]), NotAdmitted)
+
+
 def test_a_session_policy_limits_a_connection_too(cloud: Cloud) -> None:
     cloud.run(cloud.iam.roles.create_role, {"RoleName": "build", "AssumeRolePolicyDocument": TRUST_ACCOUNT})
     all_topics = policy(allow("iot:Publish", "*"))

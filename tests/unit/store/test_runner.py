@@ -356,7 +356,8 @@ async def test_two_that_read_and_change_the_same_row_lose_no_count_on_postgresql
         assert await run.read(lambda tx: tx.all(COUNT, name_="a")) == [(2,)]
         assert run.statistics().retries == 1
     assert attempts == [0, 0, 1]
-    assert heard.topics == ["a", "1", "2"]
+    assert heard.topics[0] == "a"
+    assert sorted(heard.topics[1:]) == ["1", "2"]  # only those of one lane keep their order
 
 
 async def test_operations_of_one_lane_never_meet_on_postgresql(postgresql: str) -> None:
