@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -54,6 +55,7 @@ class Runtimes:
         self._aws_client = aws_client
         self._found: dict[str, str] | None = None
         self._supports: dict[str, Path] = {}
+        self._making = threading.Lock()  # instances start in threads, many at once when something new is deployed
 
     @property
     def is_known(self) -> bool:
@@ -115,26 +117,34 @@ class Runtimes:
         places = [Path(place, "aws-lambda-ric", "bin", "index.mjs") for place in _NODE_MODULES if self._aws_client]
         client = next((place for place in places if place.is_file()), None)
         if client is None:
-            ours = Path(__file__).with_name("ric.mjs")
-            client = self._folder / f"nodejs-{_mark(ours, [])}" / "ric.mjs"
-            make_passable(client.parent)
-            if not client.exists():
-                unfinished = client.with_name(f"{os.getpid()}.unfinished")
-                shutil.copyfile(ours, unfinished)
-                unfinished.rename(client)
+            with self._making:
+                client = self._own_node_client()
         # Node reserves far more than it uses, and bounds its heap itself.
         heap = f"--max-old-space-size={spec.memory_mb}"
         command = Command(argv=(executable, heap, str(client), spec.handler), bound_memory=False)
         return Launch(command=command, environment={"AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}"})
+
+    def _own_node_client(self) -> Path:
+        ours = Path(__file__).with_name("ric.mjs")
+        client = self._folder / f"nodejs-{_mark(ours, [])}" / "ric.mjs"
+        make_passable(client.parent)
+        if not client.exists():
+            unfinished = client.with_name(f"{os.getpid()}.unfinished")
+            shutil.copyfile(ours, unfinished)
+            unfinished.rename(client)
+        return client
 
     def _support(self, runtime: str, version: tuple[int, ...]) -> Path:
         """Answer the folder that an interpreter finds the client and the SDK in; made at its first use.
 
         Its name changes with what is in it, so that an upgrade of ours makes a new one.
         """
-        known = self._supports.get(runtime)
-        if known is not None:
-            return known
+        with self._making:
+            if runtime not in self._supports:
+                self._supports[runtime] = self._made_support(runtime, version)
+            return self._supports[runtime]
+
+    def _made_support(self, runtime: str, version: tuple[int, ...]) -> Path:
         wanted = ["boto3"] if version >= _SDK_SINCE else []
         if version == sys.version_info[:2] and self._aws_client:
             wanted.append("awslambdaric")
@@ -150,7 +160,6 @@ class Runtimes:
             shutil.copyfile(client, folder / "ric.py")
             make_readable(folder)
             (folder / ".made").touch()
-        self._supports[runtime] = folder
         return folder
 
 

@@ -1,7 +1,9 @@
 """Which runtimes a host has is found by asking, and what it has not is refused with what it has."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -80,6 +82,24 @@ def test_what_a_crash_left_of_a_folder_is_made_anew(host: Runtimes, tmp_path: Pa
     Runtimes(tmp_path / "runtimes", path=str(tmp_path / "bin")).launch(wanted)
 
     assert "def main(" in (support / "ric.py").read_text()
+
+
+@pytest.mark.parametrize("runtime", [OWN, "nodejs18.x"])
+def test_many_that_start_at_once_find_everything(host: Runtimes, tmp_path: Path, runtime: str) -> None:
+    host.available()
+    together = Barrier(8)
+
+    def launched(number: int) -> set[str]:
+        together.wait(10)
+        launch = host.launch(spec(tmp_path, runtime=runtime))
+        place = Path(launch.environment.get("PYTHONPATH") or Path(launch.command.argv[2]).parent)
+        return {path.name for path in place.iterdir()}
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(launched, range(8)))
+
+    assert found == [found[0]] * 8
+    assert found[0] & {"ric.py", "ric.mjs"}
 
 
 def test_a_bootstrap_must_be_there_and_executable(host: Runtimes, tmp_path: Path) -> None:
