@@ -23,7 +23,9 @@ Data = Annotated[Path, typer.Option("--data", help="The data folder.")]
 @app.command()
 def up(
     data: Data,
-    bind: Annotated[str | None, typer.Option(help="Where to listen; API and console too then, with TLS.")] = None,
+    bind: Annotated[
+        str | None, typer.Option(help="Where to listen; API and console too then, with TLS (console: off loopback).")
+    ] = None,
     host: Annotated[list[str] | None, typer.Option(help="A name of this cloud; may be repeated.")] = None,
     account: Annotated[str | None, typer.Option(help="The first account's 12 digits.")] = None,
     region: Annotated[str | None, typer.Option(help="The region, for good.")] = None,

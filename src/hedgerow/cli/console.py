@@ -4,7 +4,6 @@ With --data its bearer is the first account's root, else whoever the environment
 """
 
 import os
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ import typer
 
 from hedgerow.base.errors import Unusable
 from hedgerow.cli.target import read_ready, target, teach_boto3
+from hedgerow.cloud.hosts import is_loopback
 from hedgerow.console.addresses import PAGES, START, is_page, own_page
 
 CONSOLE_URL = "HEDGEROW_CONSOLE_URL"  # as `hedgerow cloud env` sets it
@@ -30,7 +30,7 @@ def console(
     link = new_link(data, page=page)
     typer.echo(link)
     if qr:
-        if _is_only_here(link):
+        if is_loopback(urlsplit(link).hostname or ""):
             typer.echo(f"hedgerow: {FOR_PHONES}", err=True)
         typer.echo(drawn(link))
 
@@ -78,11 +78,3 @@ def drawn(link: str) -> str:
         "".join(blocks[pair] for pair in zip(*two, strict=True)) for two in zip(rows[::2], rows[1::2], strict=True)
     )
     return "\n".join(f"\033[97;40m{line}\033[0m" for line in lines)
-
-
-def _is_only_here(link: str) -> bool:
-    host = urlsplit(link).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -22,7 +22,7 @@ class CloudSettings:
     """Everything that can be set. A port of 0 means any free one."""
 
     data: Path  # the data folder
-    bind: str | None = None  # where device ports listen, then API and console too, with TLS; default: all addresses
+    bind: str | None = None  # where ports are, then API and console (off loopback) with TLS; default: all addresses
     host: tuple[str, ...] = ()  # names in the server certificate and in answers; default: this machine's
     account: str | None = None  # 12 digits; chosen at the first start
     region: str | None = None  # chosen at the first start
