@@ -86,6 +86,13 @@ class Cloud:
             region="eu-central-1",
             domains=self.domains,
         )
+        self.newcomers = Newcomers(
+            run=self.runner,
+            enrolments=self.registry.enrolment_store,
+            claims=self.registry.claim_reader,
+            attempts=self.registry.attempts,
+            region="eu-central-1",
+        )
         self.admission = Admission(
             run=self.runner,
             credentials=credentials,
@@ -100,13 +107,7 @@ class Cloud:
             ),
             domains=self.domains,
             region="eu-central-1",
-            newcomers=Newcomers(
-                run=self.runner,
-                enrolments=self.registry.enrolment_store,
-                claims=self.registry.claim_reader,
-                attempts=self.registry.attempts,
-                region="eu-central-1",
-            ),
+            newcomers=self.newcomers,
         )
 
     def run(

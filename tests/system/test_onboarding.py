@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from websockets.sync.client import connect as websocket
 
 from hedgerow.testing import Device, TestCloud, start_cloud
-from tests.support.mqtt import ask, connected
+from tests.support.mqtt import Connected, ask, connected
 from tests.support.openssl import OpenSsl, Pair
 from tests.support.own_cas import publish
 from tests.support.waiting import until
@@ -175,6 +175,52 @@ def test_a_registered_claim_provisions_as_many_devices_as_it_may_and_takes_nobod
     (line,) = hedgerow(hedgerow_cloud, "onboarding", "list", "--device", "lamp", "--json")
     accepted = json.loads(line)
     assert (accepted["outcome"], accepted["certificateId"]) == ("ACCEPTED", first["certificateId"])
+
+
+def wait_until_cut_off(connection: Connected) -> None:
+    until("the claim is cut off", lambda: connection.ended)
+
+
+@pytest.mark.spec("AL-41", "BS-05")
+def test_what_a_claim_may_not_do_is_in_the_record_of_attempts(hedgerow_cloud: TestCloud, tmp_path: Path) -> None:
+    set_up(hedgerow_cloud)
+    iot, own = hedgerow_cloud.client("iot"), hedgerow_cloud.client("hedgerow")
+    made = iot.create_keys_and_certificate(setAsActive=True)
+    iot.attach_policy(policyName="device", target=made["certificateArn"])
+    own.put_claim(certificateId=made["certificateId"], templates=["fleet"])
+    claim = device(hedgerow_cloud, tmp_path, "box-7", made["certificatePem"], made["keyPair"]["PrivateKey"])
+    other = PROVISION.replace("fleet", "others")
+    wanted = {"parameters": {"ThingName": "lamp", "Secret": "hunter2"}, "certificateOwnershipToken": "t0ken"}
+
+    for topic, payload in (
+        (other, json.dumps(wanted)),
+        (CREATE_FROM_CSR, json.dumps({"certificateSigningRequest": "x" * 1_000_000})),
+        ("sites/a", "x"),
+    ):
+        with connected(claim) as connection:
+            connection.client.publish(topic, payload, 0)
+            wait_until_cut_off(connection)
+    with connected(claim) as connection:
+        assert connection.subscribe(f"{other}/accepted") == [0x80]
+
+    def failed() -> list[dict[str, Any]]:
+        lines = hedgerow(hedgerow_cloud, "onboarding", "list", "--failed", "--json")
+        return [json.loads(line) for line in reversed(lines)]
+
+    attempts = until("all four are noted", lambda: found if len(found := failed()) == 4 else None)
+    assert [(each.get("templateName"), each.get("device")) for each in attempts] == [
+        ("others", "lamp"),
+        (None, None),
+        (None, None),
+        ("others", None),
+    ]
+    assert {(each["way"], each["clientId"], each["address"]) for each in attempts} == {("CLAIM", "box-7", "127.0.0.1")}
+    reasons = [each["reason"] for each in attempts]
+    assert reasons[0] == f"may not publish to {other}: the claim is not for the template others"
+    assert reasons[1].startswith("a packet of 10000")
+    assert reasons[2] == "may not publish to sites/a"
+    assert reasons[3] == f"may not subscribe to {other}/accepted: the claim is not for the template others"
+    assert not [word for word in ("hunter2", "t0ken") if word in json.dumps(attempts)]
 
 
 @pytest.mark.spec("AL-46", "AL-50")

@@ -272,6 +272,7 @@ class _Parts(Ground):
             region=self.region,
             admission=admission,
             topics=TopicTable(tables.topics),
+            refusals=enrolment.newcomers,
             listener=self.iot_logging,
             at_once=self.limits.shadow_requests,
         )

@@ -53,6 +53,7 @@ class Claimants:
             dialect=Dialect.IOT.value,
             variables=network(question),
             ends_at=claim.not_after,
+            claim=True,
         )
 
     def limited(self, tx: Tx, question: Admit, admitted: Admitted) -> Admitted | NotAdmitted:
@@ -65,7 +66,8 @@ class Claimants:
             return NotAdmitted(reason=REFUSED, detail=why, account=admitted.account, principal=admitted.principal)
         ends = [end for end in (admitted.ends_at, claim.not_after) if end is not None]
         limit = (claim.policy(self.region, admitted.account),)
-        return dataclasses.replace(admitted, limits=(*admitted.limits, limit), ends_at=min(ends, default=None))
+        limits = (*admitted.limits, limit)
+        return dataclasses.replace(admitted, limits=limits, ends_at=min(ends, default=None), claim=True)
 
     def _objection(self, tx: Tx, question: Admit, account: str, claim: Claim) -> str | None:
         why = claim.objection(now=self.clock.now(), address=question.peer)

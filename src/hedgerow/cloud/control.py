@@ -16,7 +16,7 @@ from hedgerow.cloud.rows import TopicRow
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.topics import TopicRequest
-from hedgerow.gateway.ports import Admit, Admitted, Asked, Message, NotAdmitted, Question, Replied, Reply
+from hedgerow.gateway.ports import Admit, Admitted, Asked, Message, NotAdmitted, Question, Refused, Replied, Reply
 from hedgerow.store import Answer, Run, Tx
 
 log = get_logger("control")
@@ -33,6 +33,14 @@ class Admission(Protocol):
 
     async def admit_many(self, questions: Sequence[Admit]) -> Sequence[Admitted | NotAdmitted]:
         """Say the same of connections that are there, in their order."""
+        ...
+
+
+class Refusals(Protocol):
+    """Who takes note of what clients that want an identity may not do."""
+
+    async def refused(self, question: Refused, caller: Caller) -> None:
+        """Note it; durable when this returns."""
         ...
 
 
@@ -81,6 +89,7 @@ class CloudControl:
         region: str,
         admission: Admission,
         topics: TopicTable,
+        refusals: Refusals,
         listener: Listener | None = None,
         at_once: int = 0,
     ) -> None:
@@ -91,6 +100,7 @@ class CloudControl:
         self._region = region
         self._admission = admission
         self._topics = topics
+        self._refusals = refusals
         self._listener = listener
         self._at_once = at_once
         self._under_way: Counter[tuple[str, str, str]] = Counter()
@@ -105,6 +115,9 @@ class CloudControl:
             return await self._answer(question, deadline_s)
         try:
             async with asyncio.timeout(deadline_s):
+                if isinstance(question, Refused):
+                    await self._refusals.refused(question, self._caller(question))
+                    return Replied()
                 admitted = await self._admission.admit(question)
                 return admitted if self._listener is None else await self._listener.admitted(question, admitted)
         except TimeoutError as error:
@@ -180,7 +193,7 @@ class CloudControl:
 
         return await self._run.write(work, lane=lane)
 
-    def _caller(self, question: Asked) -> Caller:
+    def _caller(self, question: Asked | Refused) -> Caller:
         message = question.message
         by_certificate = (
             question.by_certificate and len(message.principal) == CERTIFICATE_ID_LENGTH and ":" not in message.principal
@@ -198,5 +211,5 @@ class CloudControl:
             source_ip=question.peer or None,
             certificate_id=message.principal if by_certificate else None,
             client_id=message.client_id,
-            thing=question.variables.get("iot:Connection.Thing.ThingName"),
+            thing=question.variables.get("iot:Connection.Thing.ThingName") if isinstance(question, Asked) else None,
         )

@@ -18,6 +18,7 @@ from hedgerow.cloud.workers import LINES as FUNCTION_LINES_BOUND
 from hedgerow.cloud.workers import CloudWorkers
 from hedgerow.gateway.gateway import Gateway
 from hedgerow.gateway.listener import HANDSHAKES, Listener
+from hedgerow.gateway.refusals import AT_ONCE as REFUSALS_BOUND
 from hedgerow.gateway.summary import Summary, summary
 from hedgerow.services.iot.authorizers import CustomAuthentication
 from hedgerow.store import Dispatcher, Runner, count_follow_ups
@@ -111,6 +112,7 @@ class Figures:
             "function_lines": _queue(self.workers.statistics(), FUNCTION_LINES_BOUND),
             "iot_log": _queue(self.iot_log.statistics(), self.iot_log.statistics()["waiting_bound"]),
             "regrants": (gateway["regrants"], gateway["connections"], None),
+            "refusals": (gateway["refusals_waiting"], REFUSALS_BOUND, gateway["refusals_untold"]),
         }
         lengths = {name: length for name, (length, _, _) in queues.items()}
         bounds = {name: bound for name, (_, bound, _) in queues.items()}

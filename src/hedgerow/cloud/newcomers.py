@@ -1,16 +1,17 @@
 """What connections tell about enrolment: a device that connects as itself has its reply, a claim may be turned away.
 
-The first is noted once, while the device's ownership token is still good; the second goes into the record of attempts.
+The first is noted once, while the device's ownership token is still good; the second goes into the record of attempts,
+as does what a client may not do once it is in.
 """
 
 from dataclasses import dataclass
 
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller, Kind
-from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
+from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Refused
 from hedgerow.services.iot.claims import ClaimReader
 from hedgerow.services.iot.onboarding import Attempts
-from hedgerow.services.iot.provisioning import EnrolmentStore
+from hedgerow.services.iot.provisioning import EnrolmentStore, device_named
 from hedgerow.store import Answer, Run, Tx
 
 
@@ -53,3 +54,26 @@ class Newcomers:
         )
         self.attempts.note(tx, caller, way="CLAIM", why_not=f"{answer.reason}: {answer.detail}")
         return Answer()
+
+    async def refused(self, question: Refused, caller: Caller) -> None:
+        """Note what a claim, or whoever else wants an identity, may not do."""
+        await self.run.write(lambda tx: self._refused(tx, question, caller))
+
+    def _refused(self, tx: Tx, question: Refused, caller: Caller) -> Answer:
+        topic, why = question.message.topic, question.why
+        template = _template_of(topic)
+        if template is not None and caller.certificate_id is not None:
+            claim = self.claims.of(tx, caller.account, caller.certificate_id)
+            objection = None if claim is None else claim.objection_to(template)
+            why = f"{why}: {objection}" if objection else why
+        device = device_named(topic, question.message.payload)
+        self.attempts.note(tx, caller, way="CLAIM", why_not=why, device=device, template=template)
+        return Answer()
+
+
+def _template_of(topic: str) -> str | None:
+    match topic.split("/"):
+        case ["$aws", "provisioning-templates", name, *_] if name not in ("+", "#"):
+            return name
+        case _:
+            return None

@@ -141,6 +141,7 @@ class Connection:
         "session_id",
         "since",
         "state",
+        "told",
         "transport",
         "version",
         "wanted",
@@ -196,6 +197,7 @@ class Connection:
         self.published = self.published_1 = self.acked = 0  # PUBLISH and PUBACK that took the short way
         self.others = 0  # packets that took the long way
         self.refusals = 0
+        self.told: frozenset[str] | None = None  # control, of what was refused
 
     @property
     def thing(self) -> str:
@@ -303,6 +305,8 @@ class Connection:
         except BadPacket as error:
             if self.state is State.NEW and error.code == Reason.UNSUPPORTED_PROTOCOL_VERSION:
                 self.send(b"\x20\x02\x00\x01")
+            if self.state is OPEN:
+                self._gateway.refusals.tell(self, str(error))
             self.fail(error.code, "CLIENT_ERROR", str(error))
 
     def _is_one(self, data: bytes) -> bool:

@@ -27,6 +27,7 @@ from hedgerow.gateway.keeping import Sessions
 from hedgerow.gateway.lifecycle import Lifecycle
 from hedgerow.gateway.outbox import Outbox
 from hedgerow.gateway.ports import Control, Message
+from hedgerow.gateway.refusals import Refusals
 from hedgerow.gateway.regranting import Regranting
 from hedgerow.gateway.retained import Retrievals
 from hedgerow.gateway.routing import Router
@@ -78,6 +79,7 @@ class Gateway:
         self.sessions = Sessions(self)
         self.activity = Activity(self, soon)
         self.lifecycle = Lifecycle(self)
+        self.refusals = Refusals(self)
         self.regranting = Regranting(self)
         self.commands = Commands(self)
         self.direct = Direct(self)
@@ -274,5 +276,7 @@ class Gateway:
             "retained": sum(len(account.retained) for account in accounts),
             "retrievals": self.retrievals.statistics()["waiting"],
             "regrants": self.regranting.waiting,
+            "refusals_waiting": self.refusals.waiting,
+            "refusals_untold": self.refusals.untold,
         }
         return figures | {f"journal_{name}": value for name, value in self.journal.statistics().items()}

@@ -97,6 +97,7 @@ class Admitted:
     refresh_at: float | None = None  # seconds since the epoch; the policies are asked for again then
     vouched: Vouched | None = None  # what of it an authorizer said, where a certificate says the rest
     logging: Wanted | None = None  # what the account's IoT log wants of it, None for nothing
+    claim: bool = False  # it came for an identity: control is told of what it is refused (`Refused`)
     behind: str | None = None  # whoever's rights these are, where it is another principal: a federated user's user
 
     @property
@@ -131,6 +132,20 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """What a client that wants an identity may not do, for control to note; it answers nothing.
+
+    The message is what was published. Of a subscription it has the filter as topic; of a packet that nobody can read,
+    nothing.
+    """
+
+    message: Message
+    peer: str = ""
+    by_certificate: bool = True
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replied:
     """Replies that go to the asking connection alone, as (topic, payload). What everyone may see comes by the bus."""
 
@@ -160,7 +175,7 @@ class Regrant:
     logging: LogRules | None = None  # the account's IoT log changed: those who cannot be asked for again go by this
 
 
-Question = Admit | Asked
+Question = Admit | Asked | Refused
 Reply = Admitted | NotAdmitted | Replied
 Command = Cut | Regrant
 Stored = Callable[[bool], None]

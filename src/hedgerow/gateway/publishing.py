@@ -97,6 +97,7 @@ def _refusal(connection: "Connection", topic: str, *, retain: bool) -> tuple[Rea
 def _refuse(gateway: "Gateway", connection: "Connection", topic: str, packet: Publish, code: Reason, why: str) -> None:
     """A refused publication: MQTT 5 says so in its PUBACK; where there is none, the connection is cut. [DR-10]"""
     gateway.lifecycle.refused(connection, code, why)
+    gateway.refusals.tell(connection, why, topic, packet.payload)
     if connection.wanted is not None:
         more = connection.permissions.last_refusal if code == Reason.NOT_AUTHORIZED else why
         gateway.activity.denied(connection, "Publish-In", topic, code, more)

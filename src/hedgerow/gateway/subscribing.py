@@ -115,6 +115,7 @@ def _decide(gateway: "Gateway", connection: Connection, text: str, options: int,
         return Reason.TOPIC_FILTER_INVALID
     if not connection.permissions.may("iot:Subscribe", "topicfilter/" + text):
         gateway.lifecycle.refused(connection, Reason.NOT_AUTHORIZED, f"may not subscribe to {text}")
+        gateway.refusals.tell(connection, f"may not subscribe to {text}", plain)
         why = connection.permissions.last_refusal
         gateway.activity.denied(connection, "Subscribe", text, Reason.NOT_AUTHORIZED, why)
         return Reason.NOT_AUTHORIZED

@@ -15,7 +15,7 @@ from hedgerow.cloud.failures import WHY, rejected
 from hedgerow.cloud.rows import TopicRow
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.topics import TopicRequest
-from hedgerow.gateway.ports import Admit, Admitted, Asked, Message, NotAdmitted, Replied
+from hedgerow.gateway.ports import Admit, Admitted, Asked, Message, NotAdmitted, Refused, Replied
 from hedgerow.store import Answer, Tx
 from tests.support.clock import FakeClock, FakeIds
 
@@ -42,7 +42,20 @@ class Nobody:
         return [await self.admit(question) for question in questions]
 
 
-def control(*rows: TopicRow, admission: Admission | None = None) -> CloudControl:
+class Notes:
+    """Keeps what clients may not do."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[Refused, Caller]] = []
+        self.stuck = False
+
+    async def refused(self, question: Refused, caller: Caller) -> None:
+        if self.stuck:
+            await asyncio.Event().wait()
+        self.made.append((question, caller))
+
+
+def control(*rows: TopicRow, admission: Admission | None = None, notes: Notes | None = None) -> CloudControl:
     return CloudControl(
         run=DirectRun(),
         ids=FakeIds(),
@@ -50,6 +63,7 @@ def control(*rows: TopicRow, admission: Admission | None = None) -> CloudControl
         region="eu-central-1",
         admission=admission or Nobody(),
         topics=TopicTable(rows),
+        refusals=notes or Notes(),
     )
 
 
@@ -58,7 +72,7 @@ def asked(topic: str, principal: str = CERTIFICATE, payload: bytes = b"{}") -> A
     return Asked(message=message, peer="192.0.2.1", variables={"iot:Connection.Thing.ThingName": "pump"})
 
 
-def ask(answering: CloudControl, question: Asked | Admit, deadline_s: float = 5.0) -> Any:
+def ask(answering: CloudControl, question: Asked | Admit | Refused, deadline_s: float = 5.0) -> Any:
     return asyncio.run(answering.ask(question, deadline_s=deadline_s))
 
 
@@ -92,6 +106,7 @@ async def test_what_is_too_much_at_once_for_one_client_and_thing_is_answered_oth
         region="eu-central-1",
         admission=Nobody(),
         topics=TopicTable([row]),
+        refusals=Notes(),
         at_once=2,
     )
     topics = [f"$aws/things/{thing}/shadow/update" for thing in ("a", "a", "a", "b")]
@@ -245,3 +260,27 @@ def test_a_topic_without_answers_has_none_when_it_fails() -> None:
     topic = "$aws/things/t/greengrassv2/health/json"
 
     assert rejected(TopicRequest(topic=topic, parts=("t",), payload=b""), now=0) == ()
+
+
+def refused() -> Refused:
+    message = Message(account=ACCOUNT, topic="a", payload=b"", client_id="pump", principal=CERTIFICATE)
+    return Refused(message=message, peer="192.0.2.1", why="may not")
+
+
+def test_what_a_client_may_not_do_is_noted_with_who_it_is() -> None:
+    notes = Notes()
+
+    reply = ask(control(notes=notes), refused())
+
+    ((question, caller),) = notes.made
+    assert (reply, question) == (Replied(), refused())
+    assert (caller.account, caller.client_id, caller.certificate_id) == (ACCOUNT, "pump", CERTIFICATE)
+    assert (caller.source_ip, caller.principal[-64:]) == ("192.0.2.1", CERTIFICATE)
+
+
+def test_a_note_that_takes_too_long_is_given_up() -> None:
+    notes = Notes()
+    notes.stuck = True
+
+    with pytest.raises(Unavailable, match="no answer within"):
+        ask(control(notes=notes), refused(), deadline_s=0.01)

@@ -5,7 +5,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hedgerow.gateway.bus import Hub
-from hedgerow.gateway.ports import Admit, Admitted, Asked, Message, NotAdmitted, Question, Replied, Reply, Stored
+from hedgerow.gateway.ports import (
+    Admit,
+    Admitted,
+    Asked,
+    Message,
+    NotAdmitted,
+    Question,
+    Refused,
+    Replied,
+    Reply,
+    Stored,
+)
 
 ACCOUNT = "123456789012"
 
@@ -40,6 +51,7 @@ class FakeControl:
     def __init__(self) -> None:
         self.admits: list[Admit] = []
         self.asked: list[Asked] = []
+        self.refused: list[Refused] = []
         self.heard: list[Message] = []
         self.denied: tuple[str, ...] = ()
         self.uncacheable: tuple[str, ...] = ()
@@ -65,6 +77,9 @@ class FakeControl:
         if isinstance(question, Asked):
             self.asked.append(question)
             return Replied(replies=self.replies(question.message))
+        if isinstance(question, Refused):
+            self.refused.append(question)
+            return Replied()
         self.admits.append(question)
         if self.refuse is not None:
             return self.refuse

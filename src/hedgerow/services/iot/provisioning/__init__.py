@@ -1,7 +1,7 @@
 """Devices enrol themselves: certificates and things by the provisioning topics."""
 
 from hedgerow.services.iot.provisioning.errors import HookFailed, Rejection
-from hedgerow.services.iot.provisioning.flows import ProvisioningFlows
+from hedgerow.services.iot.provisioning.flows import ProvisioningFlows, device_named
 from hedgerow.services.iot.provisioning.follow_ups import ProvisioningFollowUps
 from hedgerow.services.iot.provisioning.model import Tokens
 from hedgerow.services.iot.provisioning.operations import Order, Registration, Steps
@@ -25,5 +25,6 @@ __all__ = [
     "Rights",
     "Steps",
     "Tokens",
+    "device_named",
     "failure",
 ]

@@ -323,6 +323,14 @@ def rejected(rejection: Rejection) -> Mapping[str, Any]:
     return {"statusCode": rejection.status, "errorCode": rejection.code, "errorMessage": rejection.message}
 
 
+def device_named(topic: str, payload: bytes) -> str | None:
+    """Answer the thing name that a request asks for, as far as that can be told; it need not be a valid one."""
+    try:
+        return _name_in(_read(payload, topic.rpartition("/")[2]).get("parameters"))
+    except InvalidPayload:
+        return None
+
+
 def _name_in(parameters: Any) -> str | None:
     """Answer the thing name that a device asked for, as far as that can be told; other parameters may be secret."""
     name = parameters.get("ThingName") if isinstance(parameters, Mapping) else None
