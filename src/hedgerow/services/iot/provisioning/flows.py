@@ -8,6 +8,7 @@ Spec: AWS IoT device provisioning MQTT API; order: payload, template, enabled, t
 
 import asyncio
 import contextlib
+import io
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ from hedgerow.store import Answer, Run, Tx
 
 _log = get_logger("services.iot.provisioning")
 WAY: Final = "CLAIM"
+_LABELS: Final = (0, 1, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000)
+"""CBOR tags that make more of a value than a text or a number, some with work that nobody should set off."""
 _CBOR_ERRORS: Final = (
     cbor2.CBORDecodeError,
     ValueError,
@@ -346,12 +349,31 @@ def _read(payload: bytes, form: str) -> Mapping[str, Any]:
     if not payload:
         return {}
     try:
-        body = json.loads(payload) if form == "json" else cbor2.loads(payload)
+        body = json.loads(payload, parse_constant=_no_value) if form == "json" else _cbor(payload)
     except _CBOR_ERRORS as error:
         raise InvalidPayload("Message cannot be parsed") from error
     if not isinstance(body, Mapping):
         raise InvalidPayload("Message cannot be parsed")
     return body
+
+
+def _cbor(payload: bytes) -> Any:
+    decoder = cbor2.CBORDecoder(
+        io.BytesIO(payload),
+        semantic_decoders=dict.fromkeys(_LABELS, _no_value),
+        allow_duplicate_keys=False,
+        strict_hashable_types=True,
+    )
+    body = decoder.decode()
+    with contextlib.suppress(cbor2.CBORDecodeEOF):
+        decoder.read(1)
+        raise ValueError("there is more than one value")
+    return body
+
+
+def _no_value(_: object) -> Any:
+    """Refuse what is neither text, number nor truth value."""
+    raise ValueError("no value for a device to send")
 
 
 def _written(body: Mapping[str, Any], form: str) -> bytes:
@@ -367,8 +389,10 @@ def _parameters(given: Any) -> Mapping[str, str]:
     parameters: dict[str, str] = {}
     for name, value in given.items():
         text = plain_text(value)
-        if not isinstance(name, str) or (text is None and value is not None):
-            raise InvalidParameters(f"Parameter {str(name)[:128]} must be a string.")
+        if plain_text(name) != name:
+            raise InvalidParameters("The names of parameters must be strings.")
+        if text is None and value is not None:
+            raise InvalidParameters(f"Parameter {name[:128]} must be a string.")
         if text is not None:
             parameters[name] = text
     return parameters

@@ -25,6 +25,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class Tokens:
     def seal(self, account: str, certificate_id: str, *, now: float) -> str:
         """Answer the token that proves that its bearer was given the certificate. 114 characters."""
         body = _BODY.pack(_VERSION, account.encode("ascii"), bytes.fromhex(certificate_id), now + TOKEN_S)
-        return base64.urlsafe_b64encode(body + self._mac(body)).decode("ascii").rstrip("=")
+        return _spelled(body + self._mac(body))
 
     def maybe_open(self, token: str, account: str, *, now: float) -> str | None:
         """Answer the certificate's id, None when the token is forged, too old or of another account."""
@@ -61,6 +62,8 @@ class Tokens:
         except (binascii.Error, ValueError):
             return None
         body, mac = raw[: _BODY.size], raw[_BODY.size :]
+        if token != _spelled(raw):
+            return None  # the same bits can be spelled in other ways
         if len(body) != _BODY.size or not hmac.compare_digest(mac, self._mac(body)):
             return None
         version, owner, certificate, expires_at = _BODY.unpack(body)
@@ -70,6 +73,10 @@ class Tokens:
 
     def _mac(self, body: bytes) -> bytes:
         return hmac.digest(self._key, b"certificate ownership" + body, hashlib.sha256)
+
+
+def _spelled(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +178,7 @@ def plain_text(value: Any) -> str | None:
     """Answer a text, number or truth value as text, None for anything else and for what no wire could carry."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
         return None
     try:
         text = str(value)
@@ -189,7 +196,7 @@ def hook_answer(result: bytes, parameters: Mapping[str, str]) -> Mapping[str, st
     if not result.strip():
         raise InvalidResult("The provisioning hook did not return a response.")
     try:
-        answer = json.loads(result)
+        answer = json.loads(result, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
         raise InvalidResult(_BAD_RESULT) from error
     if answer is None:
@@ -198,19 +205,23 @@ def hook_answer(result: bytes, parameters: Mapping[str, str]) -> Mapping[str, st
         raise InvalidResult(_BAD_RESULT)
     if not _allowed(answer.get("allowProvisioning")):
         raise Denied("Access Denied")
-    overrides = answer.get("parameterOverrides") or {}
-    if not isinstance(overrides, dict):
+    overrides = answer.get("parameterOverrides")
+    if not isinstance(overrides, dict | None):
         raise InvalidResult(_BAD_RESULT)
     changed = dict(parameters)
-    for name, value in overrides.items():
+    for name, value in (overrides or {}).items():
         text = plain_text(value)
-        if text is not None:
-            changed[name] = text
-        elif value is None:
+        if plain_text(name) is None or (text is None and value is not None):
+            raise InvalidResult(_BAD_RESULT)
+        if text is None:
             changed.pop(name, None)
         else:
-            raise InvalidResult(_BAD_RESULT)
+            changed[name] = text
     return changed
+
+
+def _refused(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _allowed(value: Any) -> bool:

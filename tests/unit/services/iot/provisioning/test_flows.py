@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -234,6 +235,41 @@ def test_numbers_are_written_out_and_nested_parameters_refused(bench: Bench) -> 
     assert code(list_of_them)[0] == "InvalidParameters"
     assert code(half)[0] == "InvalidParameters"
     assert describe(bench, "site-1")["attributes"] == {"serial": "4711"}
+
+
+@pytest.mark.parametrize(
+    ("form", "raw", "expected"),
+    [
+        ("json", b'{"parameters": {"a": NaN}}', "InvalidPayload"),
+        ("json", b'{"parameters": {"a": 1e999}}', "InvalidParameters"),
+        ("json", b'{"parameters": {"\\ud800": []}}', "InvalidParameters"),
+        ("json", b'{"parameters": {"a": ' + b"9" * 5000 + b"}}", "InvalidPayload"),
+        ("cbor", b"\xa1\x6aparameters\xa1\xc2\x59\x0f\xa0" + b"\xff" * 4000 + b"\x61a", "InvalidPayload"),
+        ("cbor", b"\xa1\x6aparameters\xa1\x41a\x61b", "InvalidParameters"),
+        ("cbor", b"\xa1\x6aparameters\xa1\x61a\xf9\x7e\x00", "InvalidParameters"),
+        ("cbor", b"\xa1\x6aparameters\xa2\x61a\x61b\x61a\x61c", "InvalidPayload"),
+        ("cbor", b"\xa1\x6aparameters\xa1\x61a\xd8\x23\x61x", "InvalidPayload"),
+        ("cbor", b"\xa0\xa0", "InvalidPayload"),
+        ("cbor", b"\x81" * 100_000, "InvalidPayload"),
+        ("cbor", b"\xbf\x6aparameters\xbf\x61a\x7f\x61x\x61y\xff\xff\xff", "InvalidTemplate"),
+        ("cbor", b"\xd9\xd9\xf7\xa0", "InvalidTemplate"),
+    ],
+)
+def test_what_is_no_map_of_texts_is_refused_in_one_reply(bench: Bench, form: str, raw: bytes, expected: str) -> None:
+    answer = bench.ask(bench.flows.provision, f"$aws/provisioning-templates/none/provision/{form}", raw=raw)
+
+    assert code(answer)[0] == expected
+
+
+@pytest.mark.parametrize("tag", [b"\xc4\x82\x01", b"\xc5\x82\x01"])
+def test_a_payload_sets_off_no_long_work(bench: Bench, tag: bytes) -> None:
+    number = b"\xc2\x5a" + (120_000).to_bytes(4, "big") + b"\xff" * 120_000
+    begin = time.process_time()
+
+    answer = bench.ask(bench.flows.create, "$aws/certificates/create/cbor", raw=b"\xa1\x61a" + tag + number)
+
+    assert code(answer)[0] == "InvalidPayload"
+    assert time.process_time() - begin < 0.5
 
 
 def test_the_default_version_at_that_time_counts(bench: Bench) -> None:
@@ -641,6 +677,17 @@ class Throttled(ServiceError):
         (
             b'{"allowProvisioning": true, "parameterOverrides": {"ThingName": {"a": "b"}}}',
             ("InvalidResult", "Provisioning hook result is in an invalid format."),
+        ),
+        *(
+            (result, ("InvalidResult", "Provisioning hook result is in an invalid format."))
+            for result in (
+                b'{"allowProvisioning": NaN}',
+                b'{"allowProvisioning": true, "parameterOverrides": []}',
+                b'{"allowProvisioning": true, "parameterOverrides": ""}',
+                b'{"allowProvisioning": true, "parameterOverrides": false}',
+                b'{"allowProvisioning": true, "parameterOverrides": {"a": Infinity}}',
+                b'{"allowProvisioning": true, "parameterOverrides": {"\\ud800": "a"}}',
+            )
         ),
         (AccessDenied("no"), ("InvocationError", "Access denied while invoking Lambda function")),
         (Throttled("no"), ("InvocationError", "A failure occurred while invoking the provisioning hook.")),
