@@ -244,8 +244,11 @@ class _Resources:
         what = f"Resource {name}"
         _only(_mapping(resource, what), _PARTS, what)
         properties, settings = resource.get("Properties"), resource.get("OverrideSettings") or {}
-        if not isinstance(properties, dict) or any(value is None for value in properties.values()):
-            raise BadTemplate("Properties of a resource cannot be null.")
+        if not isinstance(properties, dict):
+            raise BadTemplate(f"Properties of a resource cannot be null. (Resources.{name}.Properties)")
+        for member, value in properties.items():
+            if value is None:
+                raise BadTemplate(f"Properties of a resource cannot be null. (Resources.{name}.Properties.{member})")
         match resource.get("Type"):
             case "AWS::IoT::Thing":
                 self.things.append(_thing(what, properties, settings))
@@ -328,6 +331,6 @@ def _policy(name: str, properties: Mapping[str, Any], settings: Any) -> Policy:
 
 def _override(what: str, name: str, value: Any, *, merges: bool) -> Override:
     known = {member.value for member in Override if merges or member is not Override.MERGE}
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise BadTemplate(f"OverrideSettings of {what} must say for {name} one of {', '.join(sorted(known))}")
     return Override(value)
