@@ -17,7 +17,7 @@ from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.sweeping import Naming
 from hedgerow.cloud.workers import CloudWorkers
 from hedgerow.core.paging import Pager
-from hedgerow.functions import ProcessDriver
+from hedgerow.functions import Driver
 from hedgerow.services.iot.registration_tasks import RegistrationTaskStore
 from hedgerow.services.lambda_.aliases import AliasOperations, AliasStore
 from hedgerow.services.lambda_.functions import FunctionOperations, FunctionReader, FunctionStore, LambdaFlows
@@ -52,7 +52,8 @@ def build_compute(
     region: str,
     pager: Pager,
     folder: Path,
-    user: tuple[int, int] | None,
+    driver: Driver,
+    copy_runtimes: bool,
     blobs: Blobs,
     identity: Identity,
     logs: LogOperations,
@@ -71,7 +72,6 @@ def build_compute(
     upload_flows = UploadFlows(run=run, blobs=blobs, operations=uploads, checksums=BodyChecksums())
     tables.serve("s3", s3_rows.upload_rows(uploads=uploads, flows=upload_flows))
     tables.follow(s3_rows.follow_up_rows(uploads=uploads))
-    uid, gid = user or (None, None)
     roles = FunctionRoles(run=run, roles=identity.roles, mint=identity.mint, surroundings=surroundings)
     workers = CloudWorkers(
         folder=folder,
@@ -79,8 +79,8 @@ def build_compute(
         files=blobs,
         logs=logs,
         grant_for=roles.grant_for,
-        driver=ProcessDriver(handles=folder / "handles", uid=uid, gid=gid),
-        copy_runtimes=user is not None,
+        driver=driver,
+        copy_runtimes=copy_runtimes,
         clock=clock,
         ids=ids,
     )

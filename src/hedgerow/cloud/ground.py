@@ -23,10 +23,10 @@ from hedgerow.cloud.settings import CloudSettings
 from hedgerow.cloud.trust import Trust, open_trust
 from hedgerow.core.paging import Pager
 from hedgerow.core.tls import Port
-from hedgerow.functions import make_passable, user_and_group
+from hedgerow.functions import ProcessDriver, View, make_passable, system_view, user_and_group
 from hedgerow.gateway.bus import DirectBus
 from hedgerow.services.cloudwatch.metrics import TELEMETRY
-from hedgerow.store import Blobs, Folder, Runner, Vault, open_engine, open_folder, open_vault, upgrade
+from hedgerow.store import Blobs, Folder, Runner, Vault, key_file, open_engine, open_folder, open_vault, upgrade
 
 
 class Ground:
@@ -91,6 +91,19 @@ class Ground:
             make_passable(self.functions_folder)
             self.functions_ca = self.functions_folder / "ca.pem"
             self.files.write_durably(self.functions_ca, self.trust.ca_file.read_bytes(), mode=0o644)
+        uid, gid = self.functions_user or (None, None)
+        self.functions_driver = ProcessDriver(
+            handles=self.functions_folder / "handles",
+            uid=uid,
+            gid=gid,
+            view=self._view_of_functions(),
+            secrets=(self.folder.path, key_file(self.folder.identity.cloud_id, Path.home())),
+        )
+
+    def _view_of_functions(self) -> View | None:
+        if not self.settings.functions_confined:
+            return None
+        return system_view(read=(self.functions_ca, *map(Path, self.settings.functions_read)))
 
     def _open_sockets(self) -> None:
         """Every port but the console's."""

@@ -42,6 +42,10 @@ class CloudSettings:
     proxy_networks: tuple[str, ...] = ()  # networks (CIDR) of reverse proxies whose X-Forwarded-For is believed
     functions_user: str | None = None  # user[:group] that functions run as; needs root and functions_folder
     functions_folder: Path | None = None  # where packages are unpacked; default: in the data folder
+    functions_confined: bool = (
+        True  # functions see the system, their own code and /tmp only, where the kernel can do that
+    )
+    functions_read: tuple[str, ...] = ()  # files and folders that functions may read, too
     database: str | None = None  # a PostgreSQL URL; default: SQLite in the data folder
 
 
@@ -100,6 +104,9 @@ def _check_console(settings: CloudSettings) -> None:
 
 
 def _check_functions(settings: CloudSettings) -> None:
+    for place in settings.functions_read:
+        if not Path(place).is_absolute() or not Path(place).exists():
+            raise Unusable(f"functions_read must be absolute paths of what is there, not {place!r}")
     if settings.functions_user is None:
         return
     if os.geteuid() != 0:

@@ -18,6 +18,7 @@ from hedgerow.functions.packages import Package, check, unpack
 from hedgerow.functions.pool import Kept, Pool
 from hedgerow.functions.process import Driver, Process, ProcessDriver
 from hedgerow.functions.runtimes import Runtimes
+from hedgerow.functions.view import View, system_view
 
 __all__ = [
     "MAX_ASYNC_PAYLOAD",
@@ -41,8 +42,10 @@ __all__ = [
     "State",
     "Stopped",
     "TooBusy",
+    "View",
     "check",
     "make_passable",
+    "system_view",
     "unpack",
     "user_and_group",
 ]

@@ -2,28 +2,86 @@
 
 Imports nothing but the standard library, and little of it, because each start of a function waits for it: it is run
 with `-I -S` by an interpreter that must not see Hedgerow. Arguments: our process id, user id and group id ("-" for
-ours), limits (`RLIMIT_NOFILE=1024,…`), then the command. What it cannot do is not hidden: it ends with 126
-and a line on the output.
+ours), limits (`RLIMIT_NOFILE=1024,…`), what it sees of the file system ("-" for all of it, else lines `r<place>` and
+`w<place>`), then the command. What it cannot do is not hidden: it ends with 126 and a line on the output.
+Spec: Landlock, kernel documentation (userspace API).
 """
 
 import _signal  # type: ignore[import-not-found]  # what `signal` is made of, without the cost of enum
 import ctypes
 import os
 import resource
+import stat
+import struct
 import sys
 
 PR_SET_PDEATHSIG = 1
+PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # numbers of system calls, the same on every architecture
+VERSION = 1  # flag: answer the version
+BENEATH = 1  # type of a rule: a place with all that is below it
+RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}  # how many each version of Landlock knows; later ones 16
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+MAKE_CHAR, MAKE_BLOCK, TRUNCATE, IOCTL = 1 << 6, 1 << 11, 1 << 14, 1 << 15
+READ = EXECUTE | READ_FILE | READ_DIR
+WRITE = (1 << 16) - 1 & ~(MAKE_CHAR | MAKE_BLOCK | IOCTL)
+DEVICE = READ_FILE | WRITE_FILE | TRUNCATE | IOCTL
+OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL
+SCOPED = 0b11  # abstract sockets and signals stay within
+
+
+def libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def prctl(option: int, value: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+    if libc().prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"prctl({option})")
 
 
+def landlock_abi() -> int:
+    """Answer which version of Landlock this kernel has, 0 for none."""
+    return max(0, int(libc().syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION)))
+
+
+def landlock(call: int, *arguments: object) -> int:
+    answer = libc().syscall(call, *arguments)
+    if answer < 0:
+        raise OSError(ctypes.get_errno(), f"Landlock ({call})")
+    return int(answer)
+
+
+def confine(places: str) -> None:
+    """Close the file system but for these places. Who runs as root has nothing that only root may, either."""
+    abi = landlock_abi()
+    known = (1 << RIGHTS.get(abi, 16)) - 1
+    attributes = struct.pack("=QQQ", known, 0, SCOPED if abi >= 6 else 0)[: 8 if abi < 4 else 16 if abi < 6 else 24]
+    ruleset = landlock(CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
+    for line in places.split("\n"):
+        place = os.open(line[1:], os.O_PATH | os.O_CLOEXEC)
+        mode = os.stat(place).st_mode
+        rights = READ if line[0] == "r" else DEVICE if stat.S_ISCHR(mode) else WRITE
+        rights &= known if stat.S_ISDIR(mode) else known & OF_FILES
+        landlock(ADD_RULE, ruleset, BENEATH, struct.pack("=Qi", rights, place), 0)
+        os.close(place)
+    landlock(RESTRICT_SELF, ruleset, 0)
+    os.close(ruleset)
+
+
+def drop_capabilities() -> None:
+    """No program that is started from here on gets any, not even as root."""
+    with open("/proc/sys/kernel/cap_last_cap") as file:  # pathlib would cost each start its import
+        last = int(file.read())
+    try:
+        for capability in range(last + 1):
+            prctl(PR_CAPBSET_DROP, capability)
+    except PermissionError:
+        return  # a root without CAP_SETPCAP has what its container left it
+
+
 def main(argv: list[str]) -> None:
-    parent, uid, gid, limits = argv[1:5]
+    parent, uid, gid, limits, view = argv[1:6]
     for limit in limits.split(","):
         name, _, value = limit.partition("=")
         kind = getattr(resource, name)
@@ -34,6 +92,8 @@ def main(argv: list[str]) -> None:
         os.setgroups([])
         os.setgid(int(gid))
         os.setuid(int(uid))
+    if view != "-" and os.geteuid() == 0:
+        drop_capabilities()
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     prctl(PR_SET_PDEATHSIG, _signal.SIGKILL)  # after setuid, which would clear it
     if os.getppid() != int(parent):
@@ -41,7 +101,9 @@ def main(argv: list[str]) -> None:
     os.umask(0o077)
     for number in (_signal.SIGPIPE, _signal.SIGINT, _signal.SIGTERM):
         _signal.signal(number, _signal.SIG_DFL)
-    os.execv(argv[5], argv[5:])  # noqa: S606  # the command comes from the driver
+    if view != "-":
+        confine(view)
+    os.execv(argv[6], argv[6:])  # noqa: S606  # the command comes from the driver
 
 
 if __name__ == "__main__":

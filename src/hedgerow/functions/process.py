@@ -1,7 +1,8 @@
 """The driver `process`: an instance is a process group of its own, with fewer rights and bounded resources.
 
 Enforced here: own session and process group, nothing inherited but its output, no_new_privs, limits of files,
-processes' core dumps and data, own uid and gid when asked and we are root, death with us (also when we are killed).
+processes' core dumps and data, own uid and gid when asked and we are root, death with us (also when we are killed), and
+with a `View`, where the kernel can, that it sees nothing else of the file system and has no capabilities.
 Memory: RLIMIT_DATA, with room on top, because it counts what is reserved rather than what is used (so a function that
 maps much and uses little may hit it where AWS would let it pass). What is not enforced is told by `unenforced()`.
 """
@@ -20,6 +21,7 @@ from typing import Final, Protocol
 
 from hedgerow.base.errors import Unavailable
 from hedgerow.base.log import get_logger
+from hedgerow.functions.view import View, can_confine
 
 log = get_logger("functions")
 
@@ -33,10 +35,12 @@ POLL_S: Final = 0.05  # how often we look whether a process ended, on kernels wi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to run, and whether its memory can be bounded by a limit of data."""
+    """What to run, whether its memory can be bounded by a limit of data, and what it sees beside the system."""
 
     argv: tuple[str, ...]
     bound_memory: bool = True
+    reads: tuple[Path, ...] = ()
+    writes: tuple[Path, ...] = ()
 
 
 class Process(Protocol):
@@ -114,10 +118,24 @@ class GroupProcess:
 
 
 class ProcessDriver:
-    """The driver `process`. `handles` is a folder in which running groups are written down, for `recover`."""
+    """The driver `process`. `handles` is a folder in which running groups are written down, for `recover`.
 
-    def __init__(self, *, handles: Path | None = None, uid: int | None = None, gid: int | None = None) -> None:
+    `secrets` are places that no instance may read, to say so where the view leaves them open.
+    """
+
+    def __init__(
+        self,
+        *,
+        handles: Path | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        view: View | None = None,
+        secrets: Sequence[Path] = (),
+    ) -> None:
         self._handles = handles
+        self._wanted_view = view
+        self._view = view if can_confine() else None
+        self._secrets = tuple(secrets)
         self._uid = uid if os.geteuid() == 0 else None
         self._gid = gid if gid is not None else uid
         self._asked_for_uid = uid is not None
@@ -132,12 +150,13 @@ class ProcessDriver:
         limits = {"RLIMIT_NOFILE": OPEN_FILES, "RLIMIT_CORE": 0}
         if command.bound_memory:
             limits["RLIMIT_DATA"] = (memory_mb + MEMORY_ROOM_MB) * 1024 * 1024
+        view = "-" if self._view is None else self._view.argument(read=command.reads, write=command.writes)
         bounds = ",".join(f"{name}={value}" for name, value in limits.items())
         user = ("-", "-") if self._uid is None else (str(self._uid), str(self._gid))
         try:
             # Forked from the loop's thread, which lives as long as the pool: the death signal follows the thread.
             process = subprocess.Popen(  # noqa: S603, ASYNC220  # a millisecond; our own launcher, no shell
-                [self._python, "-I", "-S", str(LAUNCHER), str(os.getpid()), *user, bounds, *command.argv],
+                [self._python, "-I", "-S", str(LAUNCHER), str(os.getpid()), *user, bounds, view, *command.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -150,10 +169,16 @@ class ProcessDriver:
         return GroupProcess(process, self._write_handle(process.pid, environment))
 
     def unenforced(self) -> tuple[str, ...]:
-        gaps = ["own view of the file system", "own network", "memory really used (reserved memory is bounded instead)"]
+        gaps = ["own network", "memory really used (reserved memory is bounded instead)"]
+        reads = ""
+        if self._view is None:
+            why = "not asked for" if self._wanted_view is None else "needs Linux 5.13 with Landlock"
+            gaps.append(f"own view of the file system ({why})")
+            reads = ": a function can read whatever this process can, its keys and secrets too"
+        else:
+            gaps += self._view.gaps(self._secrets)
         if self._uid is None:
-            why = "needs root" if self._asked_for_uid else "not asked for"
-            gaps.append(f"own user ({why}): a function can read whatever this process can, its keys and secrets too")
+            gaps.append(f"own user ({'needs root' if self._asked_for_uid else 'not asked for'}){reads}")
         return tuple(gaps)
 
     def give_folder(self, folder: Path) -> None:

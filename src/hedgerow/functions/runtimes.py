@@ -96,7 +96,7 @@ class Runtimes:
         program = spec.code / name
         if not program.is_file() or not program.stat().st_mode & 0o111:
             raise InvalidEntrypoint(f"Couldn't find valid bootstrap(s): [{program}]")
-        return Launch(command=Command(argv=(str(program),)), environment={})
+        return Launch(command=Command(argv=(str(program),), reads=(spec.code,)), environment={})
 
     def _python(self, spec: FunctionSpec, executable: str) -> Launch:
         version = tuple(int(part) for part in spec.runtime.removeprefix("python").split("."))
@@ -108,8 +108,9 @@ class Runtimes:
         else:
             argv = (executable, *flags, str(client), spec.handler)
         paths = [str(support), *filter(None, [spec.environment.get("PYTHONPATH", "")])]
+        links = [entry.resolve() for entry in support.iterdir() if entry.is_symlink()]
         return Launch(
-            command=Command(argv=argv),
+            command=Command(argv=argv, reads=(spec.code, support, *links, *_parts_of(executable))),
             environment={"AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}", "PYTHONPATH": ":".join(paths)},
         )
 
@@ -121,7 +122,8 @@ class Runtimes:
                 client = self._own_node_client()
         # Node reserves far more than it uses, and bounds its heap itself.
         heap = f"--max-old-space-size={spec.memory_mb}"
-        command = Command(argv=(executable, heap, str(client), spec.handler), bound_memory=False)
+        reads = (spec.code, client.parent.parent, *_parts_of(executable))
+        command = Command(argv=(executable, heap, str(client), spec.handler), bound_memory=False, reads=reads)
         return Launch(command=command, environment={"AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}"})
 
     def _own_node_client(self) -> Path:
@@ -161,6 +163,13 @@ class Runtimes:
             make_readable(folder)
             (folder / ".made").touch()
         return folder
+
+
+def _parts_of(executable: str) -> tuple[Path, ...]:
+    """Answer what a program reads of its own: itself, and the libraries of where it is installed."""
+    found = Path(executable)
+    homes = [place.parent.parent for place in (found, found.resolve())]
+    return (found, *(home / name for home in homes for name in ("lib", "lib64")))
 
 
 def _mark(client: Path, parts: list[str]) -> str:

@@ -8,6 +8,7 @@ import asyncio
 import shutil
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -185,7 +186,7 @@ class Worker:
         self._output = OutputPipe(self._log)
         self._started_at = self._clock.monotonic()
         self._process = await self._driver.start(
-            self._launch.command,
+            replace(self._launch.command, writes=(self._scratch,)),
             environment=self._environment(),
             folder=self.spec.code,
             memory_mb=self.spec.memory_mb,

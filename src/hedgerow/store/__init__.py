@@ -11,7 +11,7 @@ from hedgerow.store.runner import Run, Runner
 from hedgerow.store.schema import metadata
 from hedgerow.store.statistics import Statistics
 from hedgerow.store.tx import Answer, Tx
-from hedgerow.store.vault import Vault, load_master_key, open_vault
+from hedgerow.store.vault import Vault, key_file, load_master_key, open_vault
 
 __all__ = [
     "MAIN",
@@ -37,6 +37,7 @@ __all__ = [
     "count_follow_ups",
     "forbid_in_transaction",
     "in_transaction",
+    "key_file",
     "load_master_key",
     "metadata",
     "open_engine",

@@ -131,3 +131,11 @@ def test_functions_of_another_user_need_root_and_a_folder_that_they_reach(
     monkeypatch.setattr("os.geteuid", lambda: 0)
     with pytest.raises(Unusable, match="functions_folder"):
         read(tmp_path, functions_user="nobody")
+
+
+@pytest.mark.parametrize("place", ["models", "/nonexistent/models"])
+def test_what_functions_may_read_is_there(tmp_path: Path, place: str) -> None:
+    with pytest.raises(Unusable, match="functions_read must be absolute paths"):
+        read(tmp_path, functions_read=(place,))
+
+    assert read(tmp_path, functions_read=(str(tmp_path),)).functions_read == (str(tmp_path),)

@@ -95,9 +95,10 @@ class Host:
     def __init__(self, folder: Path, code: Path, *, aws_client: bool = True, **options: Any) -> None:
         self.folder, self.code = folder, code
         self.lines: list[LogLine] = []
+        self.runtimes = Runtimes(folder / "runtimes", aws_client=aws_client)
         self.pool = Pool(
             driver=options.pop("driver", None) or ProcessDriver(handles=folder / "handles"),
-            runtimes=Runtimes(folder / "runtimes", aws_client=aws_client),
+            runtimes=self.runtimes,
             clock=SystemClock(),
             ids=RandomIds(),
             on_log=lambda _, line: self.lines.append(line),

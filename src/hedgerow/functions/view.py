@@ -1,0 +1,109 @@
+"""What of the file system instances see: the system, what their runtime needs, their own code and scratch folder, /tmp.
+
+The rest is closed to them, whoever's user they run as: the keys of this host, its data, other functions, homes. The
+launcher has the kernel enforce it (Landlock, since Linux 5.13), which needs neither root nor a container. What Landlock
+leaves open: looking up names that are known, changing modes of files of one's own user, sockets that have a path.
+Spec: Landlock, kernel documentation (userspace API); Lambda developer guide: only /tmp can be written.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hedgerow.functions.launcher import landlock_abi
+
+_OF_ETC: Final = (  # not all of it: keys lie there, too
+    "alternatives",
+    "ca-certificates",
+    "ca-certificates.conf",
+    "crypto-policies",
+    "fonts",
+    "gai.conf",
+    "group",
+    "host.conf",
+    "hostname",
+    "hosts",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "locale.alias",
+    "localtime",
+    "magic",
+    "mime.types",
+    "networks",
+    "nsswitch.conf",
+    "os-release",
+    "passwd",
+    "pki/ca-trust",
+    "pki/tls/cert.pem",
+    "pki/tls/certs",
+    "pki/tls/openssl.cnf",
+    "profile",
+    "protocols",
+    "resolv.conf",
+    "services",
+    "ssl/cert.pem",
+    "ssl/certs",
+    "ssl/openssl.cnf",
+    "terminfo",
+    "timezone",
+)
+SYSTEM: Final = (
+    "/bin",
+    *(f"/etc/{name}" for name in _OF_ETC),
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/nix/store",
+    "/proc",
+    "/run/resolvconf",
+    "/run/systemd/resolve",
+    "/sbin",
+    "/sys",
+    "/usr",
+)
+DEVICES: Final = ("/dev/full", "/dev/null", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero")
+TEMPORARY: Final = "/tmp"  # noqa: S108  # the one folder that functions of AWS may write to
+_SINCE: Final = (  # versions of Landlock
+    (3, "cutting files short (needs Linux 6.2)"),
+    (6, "signals to other processes of the same user (needs Linux 6.12)"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Places with all that is below them; those that are not there are left out. Read includes execute."""
+
+    read: tuple[Path, ...]
+    write: tuple[Path, ...]
+
+    def argument(self, *, read: Iterable[Path] = (), write: Iterable[Path] = ()) -> str:
+        """Answer what the launcher is told: a line for each place, for one instance with places of its own."""
+        lines = [f"r{place}" for place in (*self.read, *read) if place.exists()]
+        lines += [f"w{place}" for place in (*self.write, *write) if place.exists()]
+        return "\n".join(lines)
+
+    def gaps(self, secrets: Iterable[Path]) -> tuple[str, ...]:
+        """Say in words what is open all the same: the kernel is too old, or secrets lie in an open place."""
+        abi = landlock_abi()
+        found = [words for since, words in _SINCE if abi < since]
+        for secret in secrets:
+            around = [place for place in (*self.read, *self.write) if secret.resolve().is_relative_to(place.resolve())]
+            if around:
+                found.append(f"{secret} is below {around[0]}, which functions see: put it elsewhere")
+        return tuple(found)
+
+
+def system_view(*, read: Iterable[Path] = ()) -> View:
+    """Answer what every function sees, with further places to read."""
+    return View(
+        read=(*(Path(place) for place in SYSTEM), *read),
+        write=(*(Path(place) for place in DEVICES), Path(TEMPORARY)),
+    )
+
+
+def can_confine() -> bool:
+    """Whether this kernel can hold a process to a view."""
+    return landlock_abi() > 0
