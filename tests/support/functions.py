@@ -94,6 +94,9 @@ class FakeProcess:
             self._task.cancel()
             self._end(-number)
 
+    def owns(self, client: tuple[str, int], server: tuple[str, int]) -> bool:
+        return True  # it lives in this very process
+
     async def _run(self, script: Script) -> None:
         try:
             self._end(await script(self._runtime) or 0)

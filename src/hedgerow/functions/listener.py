@@ -1,16 +1,21 @@
 """The HTTP listener of one instance's Runtime API: loopback only, a port from the kernel, h11 on asyncio.
 
-Knows HTTP and nothing of what the calls mean (`runtime_api`). One listener belongs to one instance; nothing reaches
-another instance through it, and it is closed with its instance.
+Knows HTTP and nothing of what the calls mean (`runtime_api`). One listener belongs to one instance and is closed with
+it. Every process of the host can reach its port, but only the instance's own are heard: others would take its events.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Self, cast
 
 import h11
 
+from hedgerow.base.log import get_logger
 from hedgerow.functions.model import MAX_PAYLOAD
+from hedgerow.functions.peers import Address
 from hedgerow.functions.runtime_api import Call, Reply, RuntimeApi, refusal
+
+log = get_logger("functions")
 
 MAX_HEAD: Final = 2 * 1024 * 1024  # bytes; the cause that runtimes send for X-Ray may be 1 MB in a header
 MAX_DISCARDED: Final = 64 * 1024 * 1024  # bytes of a too long body that are read before the connection is cut
@@ -20,13 +25,16 @@ MAX_CONNECTIONS: Final = 32  # open at once; more are closed unheard
 class Listener:
     """Serves a RuntimeApi."""
 
-    def __init__(self, api: RuntimeApi) -> None:
+    def __init__(self, api: RuntimeApi, *, is_ours: Callable[[Address, Address], bool]) -> None:
+        """`is_ours` tells by a connection's two ends (client, server) whether it is the instance's."""
         self._api = api
+        self._is_ours = is_ours
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
         self._parked: _Connection | None = None
         self.address = ""
         """`host:port`, the value of AWS_LAMBDA_RUNTIME_API."""
+        self.strangers = 0
 
     async def open(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -53,6 +61,11 @@ class Listener:
 
     def _opened(self, connection: "_Connection") -> bool:
         if self._server is None or len(self._connections) >= MAX_CONNECTIONS:
+            return False
+        if not self._is_ours(*connection.ends()):
+            if not self.strangers:
+                log.warning("a stranger called a Runtime API", extra={"fields": {"address": self.address}})
+            self.strangers += 1
             return False
         self._connections.add(connection)
         return True
@@ -89,6 +102,11 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         if not self._listener._opened(self):  # noqa: SLF001  # the listener and its connections are one
             self._transport.abort()
+
+    def ends(self) -> tuple[Address, Address]:
+        """Answer the client's and our address."""
+        assert self._transport is not None  # noqa: S101  # narrows the type; it was made
+        return self._transport.get_extra_info("peername"), self._transport.get_extra_info("sockname")
 
     def data_received(self, data: bytes) -> None:
         self._http.receive_data(data)

@@ -21,6 +21,7 @@ from typing import Final, Protocol
 
 from hedgerow.base.errors import Unavailable
 from hedgerow.base.log import get_logger
+from hedgerow.functions.peers import Address, can_tell, is_of
 from hedgerow.functions.view import View, can_confine
 
 log = get_logger("functions")
@@ -54,6 +55,10 @@ class Process(Protocol):
         """Signal the whole process group; nothing happens when it is gone."""
         ...
 
+    def owns(self, client: Address, server: Address) -> bool:
+        """Tell whether the client's end of this connection over loopback is the instance's."""
+        ...
+
 
 class Driver(Protocol):
     """Starts instances. One driver serves a pool for its whole life, on the pool's loop."""
@@ -80,8 +85,9 @@ class Driver(Protocol):
 class GroupProcess:
     """A process group, watched by pidfd (or by looking now and then, on old kernels)."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", handle: Path | None) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", handle: Path | None, *, tells: bool = True) -> None:
         self._process = process
+        self._tells = tells
         self._handle = handle
         self._loop = asyncio.get_running_loop()
         self.pid = process.pid
@@ -99,6 +105,9 @@ class GroupProcess:
             os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
             return
+
+    def owns(self, client: Address, server: Address) -> bool:
+        return not self._tells or is_of(self.pid, client, server)
 
     def _look(self) -> None:
         status = self._process.poll()
@@ -136,6 +145,7 @@ class ProcessDriver:
         self._wanted_view = view
         self._view = view if can_confine() else None
         self._secrets = tuple(secrets)
+        self._tells = can_tell()
         self._uid = uid if os.geteuid() == 0 else None
         self._gid = gid if gid is not None else uid
         self._asked_for_uid = uid is not None
@@ -166,10 +176,12 @@ class ProcessDriver:
             )
         except OSError as error:
             raise Unavailable(f"cannot start a process in {folder}: {error}") from error
-        return GroupProcess(process, self._write_handle(process.pid, environment))
+        return GroupProcess(process, self._write_handle(process.pid, environment), tells=self._tells)
 
     def unenforced(self) -> tuple[str, ...]:
         gaps = ["own network", "memory really used (reserved memory is bounded instead)"]
+        if not self._tells:
+            gaps.append("whose a connection is (needs sock_diag): any process here can take a function's events")
         reads = ""
         if self._view is None:
             why = "not asked for" if self._wanted_view is None else "needs Linux 5.13 with Landlock"

@@ -18,6 +18,7 @@ from hedgerow.functions.folders import make_passable
 from hedgerow.functions.listener import Listener
 from hedgerow.functions.model import FunctionSpec, Grant, LogLine, Outcome
 from hedgerow.functions.output import OutputPipe, Tail
+from hedgerow.functions.peers import Address
 from hedgerow.functions.process import Driver, Process, describe_exit, peak_memory_mb
 from hedgerow.functions.runtime_api import (
     Answered,
@@ -74,7 +75,7 @@ class Worker:
         self._on_log = on_log
         self._grace_s = grace_s
         self._api = RuntimeApi(self._happened)
-        self._listener = Listener(self._api)
+        self._listener = Listener(self._api, is_ours=self._is_ours)
         self._output: OutputPipe | None = None
         self._process: Process | None = None
         self._polled = asyncio.Event()
@@ -193,6 +194,9 @@ class Worker:
             output=self._output.descriptor,
         )
         self._output.handed_over()
+
+    def _is_ours(self, client: Address, server: Address) -> bool:
+        return self._process is not None and self._process.owns(client, server)
 
     def _environment(self) -> Mapping[str, str]:
         return environments.build(

@@ -16,13 +16,14 @@ import pytest
 from hedgerow.base.clock import SystemClock
 from hedgerow.base.ids import RandomIds
 from hedgerow.functions import FunctionSpec, LogLine, Outcome, Pool, ProcessDriver, Runtimes, State
+from hedgerow.functions.peers import can_tell
 from tests.support.functions import spec
 
 pytestmark = pytest.mark.slow
 
 RUNTIME = f"python3.{sys.version_info.minor}"
 CODE = """
-import json, logging, os, subprocess, sys, threading
+import json, logging, os, subprocess, sys, threading, urllib.request
 
 COUNT = 0
 
@@ -78,6 +79,22 @@ def child(event, context):
 
 def pid(event, context):
     return os.getpid()
+
+def address(event, context):
+    return os.environ["AWS_LAMBDA_RUNTIME_API"]
+
+def thief(event, context):
+    try:
+        return urllib.request.urlopen(f"http://{event}/2018-06-01/runtime/invocation/next", timeout=5).read().decode()
+    except OSError as error:
+        return type(error).__name__
+
+def by_a_child(event, context):
+    path = "/2018-06-01/runtime/nothing"
+    code = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1])"
+    url = "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + path
+    done = subprocess.run([sys.executable, "-c", code, url], capture_output=True, text=True)
+    return done.stderr.splitlines()[-1]
 """
 
 
@@ -343,6 +360,25 @@ async def test_without_a_user_of_its_own_it_is_said_that_a_function_can_read_our
     (gap,) = [gap for gap in ProcessDriver().unenforced() if "own user" in gap]
 
     assert "secrets" in gap
+
+
+@pytest.mark.skipif(not can_tell(), reason="this kernel does not tell whose a socket is")
+async def test_events_are_for_the_instance_and_what_it_has_started(host: Host) -> None:
+    async with host.pool:
+        address = json.loads((await host.run("address")).payload)
+        stolen = json.loads((await host.run("thief", address)).payload)
+        child = json.loads((await host.run("by_a_child")).payload)
+        again = json.loads((await host.run("address")).payload)
+
+    assert stolen == "ConnectionResetError"
+    assert "HTTP Error 404" in child
+    assert again == address
+
+
+async def test_where_nobody_can_tell_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hedgerow.functions.process.can_tell", lambda: False)
+
+    assert [gap for gap in ProcessDriver().unenforced() if "can take a function's events" in gap]
 
 
 @pytest.mark.spec("JB-82c")
