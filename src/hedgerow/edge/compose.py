@@ -7,7 +7,8 @@ made of until it is stopped.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from hedgerow.edge.keys import Keys
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console, log_to_files
 from hedgerow.edge.pkcs11.settings import exposed
+from hedgerow.edge.placeholders import filled_in
 from hedgerow.edge.provisioning import Enrolment
 from hedgerow.edge.ready_made import ReadyMade
 from hedgerow.edge.rotation import current
@@ -144,6 +146,7 @@ async def build(
     files: Files | None = None,
     console: Console | None = None,
     backoff: Backoff | None = None,
+    host_name: Callable[[], str] = socket.gethostname,
 ) -> AsyncIterator[Edge]:
     """Open an edge's folder and answer the edge; raise Unusable when the folder or the configuration cannot be used."""
     files, console = files or RealFiles(), console or Console()
@@ -151,12 +154,13 @@ async def build(
     layout.create()
     with contextlib.ExitStack() as closing:
         closing.enter_context(layout.held())
-        text, name = configuration_text(settings, layout)
+        said, name = configuration_text(settings, layout)
+        text = filled_in(said, name, host_name)
         read = configuration.read(text, root=layout.root, name=name)
         fault = exposed(name) if read.token is not None else None
         if fault is not None:
             raise Unusable(fault)
-        if settings.init_config is not None:
+        if settings.init_config is not None or text != said:  # the machine's name of now is its name for good
             files.write_durably(layout.config / "config.yaml", text.encode(), mode=read.file_mode)
         handler = log_to_files(layout.logs, read.logging)
         closing.callback(handler.close)

@@ -16,6 +16,7 @@ from hedgerow.base.errors import Unusable
 from hedgerow.edge.endpoint import Endpoint as Endpoint
 from hedgerow.edge.endpoint import endpoint as endpoint
 from hedgerow.edge.endpoint import endpoint_at
+from hedgerow.edge.kept_apart import clashes
 from hedgerow.edge.pkcs11 import settings as pkcs11
 from hedgerow.edge.pkcs11.settings import PROVIDER, TokenSettings
 from hedgerow.edge.pkcs11.uri import CERTIFICATE, KeyPlace, Pkcs11Uri
@@ -121,8 +122,9 @@ class Configuration:
 
     @property
     def file_mode(self) -> int:
-        """The mode of a file with all of this: the PIN of a token is for nobody else."""
-        return 0o644 if self.token is None else 0o600
+        """The mode of a file with all of this: a PIN, and what a device proves itself by, is for nobody else."""
+        said = self.vending is not None and self.vending.token.text
+        return 0o600 if said or self.token is not None else 0o644
 
     @property
     def key_places(self) -> list[KeyPlace]:
@@ -142,16 +144,19 @@ def read(text: str, *, root: Path, name: str = "config.yaml") -> Configuration:
     top.warn_of_unread()
     if report.missing or report.wrong:
         faults = [f"missing: {', '.join(sorted(set(report.missing)))}"] if report.missing else []
-        raise Unusable(f"{name} cannot be used: {'; '.join(faults + report.wrong)}")
-    return _with_warnings(configuration, tuple(report.warnings))
+        unknown = [f"unknown: {', '.join(report.unknown)}"] if report.unknown else []
+        raise Unusable(f"{name} cannot be used: {'; '.join(faults + report.wrong + unknown)}")
+    return replace(configuration, warnings=(*report.warnings, *(f"unknown key {key}" for key in report.unknown)))
 
 
 def read_yaml(text: str, name: str) -> Any:
     """Answer the file's value; raise Unusable with the place when it is not YAML."""
     import yaml  # imported late: the edge must start fast
 
+    from hedgerow.edge import plain_yaml
+
     try:
-        return yaml.safe_load(text)
+        return plain_yaml.load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -200,6 +205,8 @@ def _configuration(top: Section, root: Path, report: Report) -> Configuration:
         **values,
         **_nucleus(nucleus, root),
     )
+    if not report.missing and not report.wrong:
+        report.wrong.extend(clashes(made))
     return replace(made, token=_token(services.section(PROVIDER), made, report))
 
 
@@ -282,7 +289,7 @@ def _claim(plugin: Section, root: Path, data: Endpoint, report: Report) -> Claim
         template=plugin.required("provisioningTemplate"),
         certificate=file_at(root, plugin.required("claimCertificatePath"), report),
         private_key=place_at(root, plugin.required("claimCertificatePrivateKeyPath"), report),
-        parameters={key: str(value) for key, value in plugin.mapping("templateParameters").items()},
+        parameters=plugin.texts("templateParameters"),
         device_id=plugin.text("deviceId"),
         csr=file_at(root, csr, report) if csr else None,
         csr_private_key=place_at(root, csr_key, report) if csr_key else None,
@@ -359,7 +366,3 @@ def _logging(logging: Section, root: Path) -> Logging:
 def _either(first: str, second: str) -> str:
     """Both were read, so that neither is called unknown; the first wins."""
     return first or second
-
-
-def _with_warnings(configuration: Configuration, warnings: tuple[str, ...]) -> Configuration:
-    return replace(configuration, warnings=configuration.warnings + warnings)

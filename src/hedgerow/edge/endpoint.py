@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hedgerow.edge.section import Report
 
 _HOST_AND_PORT = re.compile(
-    r"(?P<host>\[[0-9A-Fa-f:]+\]|[^:/]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:]*)(:(?P<port>\d{1,5}))?"
+    r"(?P<host>\[[0-9A-Fa-f:]+\]|[\w.-]+|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:[0-9A-Fa-f:]*)(:(?P<port>\d{1,5}))?"
 )
 
 
@@ -27,7 +27,12 @@ def endpoint(text: str, port: int) -> Endpoint | None:
     match = _HOST_AND_PORT.fullmatch(bare)
     if match is None or not 0 < int(match["port"] or port) < 65536:
         return None
-    return Endpoint(match["host"].strip("[]"), int(match["port"] or port))
+    host = match["host"].strip("[]")
+    try:
+        host.encode("idna")  # as who looks it up will
+    except UnicodeError:
+        return None
+    return Endpoint(host, int(match["port"] or port))
 
 
 def endpoint_at(text: str, port: int, name: str, report: Report) -> Endpoint:

@@ -4,6 +4,7 @@ Leaves to others: the ways (`provisioning.py` by claim, `vending.py`, `ready_mad
 """
 
 import asyncio
+import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ IDENTITY = "identity"
 PENDING = "enrolment"
 """What a way has got so far and would otherwise have to ask for again."""
 USED = "used claim"
+_MOST_OF_A_CERTIFICATE = 16_384  # bytes
 _log = get_logger("edge.enrolment")
 
 
@@ -50,6 +52,16 @@ async def known_identity(state: State) -> Identity | None:
     """Answer who this edge became before, None while it is nobody."""
     known = await state.read(lambda c: recall(c, IDENTITY))
     return None if known is None else Identity.of(known)
+
+
+def make_room(certificate: Path, files: Files) -> None:
+    """Have a folder for the certificate, and room in it; raise Unavailable before it is asked for. Blocks."""
+    files.make_folder(certificate.parent)
+    try:
+        with tempfile.TemporaryFile(dir=certificate.parent) as room:
+            room.write(bytes(_MOST_OF_A_CERTIFICATE))
+    except OSError as error:
+        raise Unavailable(f"cannot write in the folder {certificate.parent}: {error.strerror}") from error
 
 
 async def keep(

@@ -71,6 +71,7 @@ def key_in(path: Path) -> "Key":
 
 
 def _maybe_key(path: Path) -> "Key | None":
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -82,7 +83,7 @@ def _maybe_key(path: Path) -> "Key | None":
         raise Trouble(f"cannot read the private key {path}: {error.strerror}", permanent=True) from error
     try:
         loaded = serialization.load_pem_private_key(data, None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise Trouble(f"{path} holds no private key that can be used", permanent=True) from error
     if not isinstance(loaded, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise Trouble(f"the key in {path} is neither an elliptic curve nor an RSA key", permanent=True)
@@ -108,12 +109,13 @@ def request_for(key: "Key") -> str:
 def fits(certificate_pem: str, key: "Key") -> bool:
     """Tell whether the certificate is for this key."""
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
-        certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
-    except ValueError:
+        public = x509.load_pem_x509_certificate(certificate_pem.encode()).public_key()
+    except (ValueError, UnsupportedAlgorithm):
         return False
-    return bool(certificate.public_key() == key.public_key())
+    return bool(public == key.public_key())
 
 
 def expired_on(path: Path, now: float) -> str | None:

@@ -12,7 +12,8 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,12 +21,13 @@ from typing import Any, Final
 
 from hedgerow.base.errors import Unusable
 from hedgerow.base.files import Files
-from hedgerow.edge import configuration
+from hedgerow.edge import configuration, tls
 from hedgerow.edge.configuration import NUCLEUS, Configuration
 from hedgerow.edge.enrolment import IDENTITY
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.pkcs11.settings import exposed
 from hedgerow.edge.pkcs11.uri import CERTIFICATE, KeyPlace, Pkcs11Uri
+from hedgerow.edge.placeholders import filled_in
 from hedgerow.edge.ready_made import common_name
 from hedgerow.edge.settings import EdgeSettings, configuration_text
 from hedgerow.edge.state import State, recall
@@ -33,10 +35,6 @@ from hedgerow.edge.trouble import Trouble
 
 UNIT: Final = "hedgerow-edge.service"
 UNITS: Final = Path("/etc/systemd/system")
-HOSTNAME: Final = "${hostname}"
-LEFT_OVER: Final = "REPLACEME"
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
-_DEFAULT_NAMES: Final = frozenset({"localhost", "ubuntu", "debian", "raspberrypi", "buildroot"})
 _PLUGIN: Final = re.compile(r"fleet-?provisioning-?by-?claim|pkcs11-?provider", re.IGNORECASE)
 _UNIT: Final = """\
 [Unit]
@@ -97,7 +95,7 @@ def install(wish: Wish, *, files: Files, say: Say, host_name: Callable[[], str] 
 def stated(wish: Wish, *, host_name: Callable[[], str] = socket.gethostname) -> dict[str, Any]:
     """Answer what the configuration file says, {} when there is none and none was named. Blocks."""
     text, name = _text(wish)
-    found = configuration.read_yaml(_filled_in(text, name, host_name), name)
+    found = configuration.read_yaml(filled_in(text, name, host_name), name)
     return found if isinstance(found, dict) else {}
 
 
@@ -105,17 +103,47 @@ def planned(wish: Wish, *, host_name: Callable[[], str] = socket.gethostname) ->
     """Look at everything; raise Unusable with all that is wrong. Blocks."""
     layout = Layout(wish.root.absolute())
     text, name = _text(wish)
-    text = _with_options(_filled_in(text, name, host_name), wish, name)
-    read = configuration.read(text, root=layout.root, name=name)
-    there = wish.made | _used(read, layout)
-    missing = [f"there is no file {path}" for path in _needed(read) if path not in there and not path.is_file()]
-    faults = [*missing, *_name_faults(read), *_user_faults(read.default_user), *_plugin_faults(wish.plugins)]
-    faults += _token_faults(read, name, there)
+    faults: list[str] = []
+    read: Configuration | None = None
+    with _gathered(faults):
+        text = filled_in(text, name, host_name)
+    with _gathered(faults):
+        text = _with_options(text, wish, name)
+        read = configuration.read(text, root=layout.root, name=name)
+        faults += _file_faults(read, name, wish.made | _used(read, layout))
+    faults += [*_user_faults(wish.default_user if read is None else read.default_user), *_plugin_faults(wish.plugins)]
     if wish.service:
         faults += _service_faults(wish.units / UNIT, _command(layout.root))
-    if faults:
+    if faults or read is None:
         raise Unusable(f"the device cannot be set up: {'; '.join(faults)}")
     return Plan(wish=wish, layout=layout, text=text, read=read)
+
+
+@contextmanager
+def _gathered(faults: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except Unusable as error:
+        faults.append(str(error))
+
+
+def _file_faults(read: Configuration, name: str, there: Set[KeyPlace]) -> list[str]:
+    """Look at what the configuration names; `there` need not be looked at."""
+    missing = [f"there is no file {path}" for path in _needed(read) if path not in there and not path.is_file()]
+    return [*missing, *_name_faults(read), *_pair_faults(read, there), *_token_faults(read, name, there)]
+
+
+def _pair_faults(read: Configuration, there: Set[KeyPlace]) -> list[str]:
+    """Use the CA, and key and certificate in files, as the edge will."""
+    pair = read.claim or read.given
+    places = [read.root_ca, *([] if pair is None else [pair.certificate, pair.private_key])]
+    files = [place for place in places if isinstance(place, Path) and place not in there and place.is_file()]
+    if read.root_ca not in files:
+        return []
+    look = partial(tls.trusting, read.root_ca)
+    if len(files) == 3:
+        look = partial(tls.mutual, root_ca=files[0], certificate=files[1], private_key=files[2])
+    return [*filter(None, (_fault(look),))]
 
 
 def carry_out(plan: Plan, *, files: Files, say: Say) -> None:
@@ -141,26 +169,6 @@ def _text(wish: Wish) -> tuple[str, str]:
         if wish.init_config is not None or not wish.made:
             raise
         return "", "config.yaml"
-
-
-def _filled_in(text: str, name: str, host_name: Callable[[], str]) -> str:
-    """Answer the text with the machine's name in it; raise Unusable when there is none to put, or a gap is left."""
-    left = [str(number) for number, line in enumerate(text.splitlines(), 1) if LEFT_OVER in line.split("#")[0]]
-    if left:
-        raise Unusable(
-            f"{name} still says {LEFT_OVER} in line {', '.join(left)}; write the value, or {HOSTNAME} for this "
-            "machine's name"
-        )
-    if HOSTNAME not in text:
-        return text
-    host = host_name().partition(".")[0]
-    if not _NAME.fullmatch(host):
-        raise Unusable(
-            f"{name} asks for {HOSTNAME}, but this machine's name, {host!r}, has other than letters, digits, -"
-        )
-    if host.lower() in _DEFAULT_NAMES:
-        raise Unusable(f"{name} asks for {HOSTNAME}, but every fresh machine is called {host}; name this one first")
-    return text.replace(HOSTNAME, host)
 
 
 def _with_options(text: str, wish: Wish, name: str) -> str:
@@ -297,12 +305,18 @@ def _service_faults(unit: Path, command: str) -> list[str]:
 
 
 def _close_keys(read: Configuration, say: Say) -> None:
-    """Private keys that others can read are closed."""
-    keys = [one.private_key for one in (read.claim, read.given) if one is not None]
+    """Private keys, and a token that proves the device, are closed when others can read them."""
+    keys: list[KeyPlace | None] = [*read.key_places] if read.given is None else [read.given.private_key]
+    if read.vending is not None:
+        keys.append(read.vending.token.file)
     for key in (key for key in keys if isinstance(key, Path) and key.is_file()):
         if key.stat().st_mode & 0o077:
-            key.chmod(0o600)
-            say(f"others could read {key}; it has mode 600 now")
+            try:
+                key.chmod(0o600)
+            except OSError as error:  # a file system without modes, or another's file
+                say(f"warning: others can read {key}, and it cannot be closed: {error.strerror}")
+            else:
+                say(f"others could read {key}; it has mode 600 now")
 
 
 def _command(root: Path) -> str:

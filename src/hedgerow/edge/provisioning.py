@@ -18,7 +18,7 @@ from hedgerow.base.log import get_logger
 from hedgerow.core.mqtt.packets import MQTT_3_1_1, Connect, Publish
 from hedgerow.edge import tls
 from hedgerow.edge.configuration import Claim, Configuration
-from hedgerow.edge.enrolment import PENDING, keep
+from hedgerow.edge.enrolment import PENDING, keep, make_room
 from hedgerow.edge.identity import Identity, expired_on, fits, request_for
 from hedgerow.edge.keys import Keys
 from hedgerow.edge.link import Link, opened
@@ -71,6 +71,8 @@ class Enrolment:
             key = await self._keys.key(claim.csr_private_key, make=False)
         else:
             key = await self._keys.key(claim.new_private_key)
+        await asyncio.to_thread(_check_own, claim, key)
+        await asyncio.to_thread(make_room, claim.new_certificate, self._files)
         try:
             return await self._with_claim(key)
         except NotLetIn as error:
@@ -214,6 +216,17 @@ class Enrolment:
         if isinstance(status, int) and (status == 429 or status >= 500):
             return Trouble(f"the cloud cannot enrol this device now: {code} {text}".rstrip())
         return Trouble(f"the cloud refuses to enrol this device: {code}: {text}", permanent=True)
+
+
+def _check_own(claim: Claim, key: "Key") -> None:
+    """Raise Trouble when the key is the claim's: whoever has the claim would be this device. Blocks."""
+    try:
+        shared = fits(claim.certificate.read_text("utf-8", "replace"), key)
+    except OSError:
+        return  # that is said when it is to be used
+    if shared:
+        place = claim.csr_private_key or claim.new_private_key
+        raise Trouble(f"the key {place} is the claim's; the device needs one of its own", permanent=True)
 
 
 def _ready_request(path: Path, key: "Key") -> str:

@@ -13,6 +13,7 @@ class Report:
     def __init__(self) -> None:
         self.missing: list[str] = []
         self.wrong: list[str] = []
+        self.unknown: list[str] = []
         self.warnings: list[str] = []
 
 
@@ -27,9 +28,11 @@ class Section:
         if values is not None and not isinstance(values, Mapping):
             report.wrong.append(f"{path or 'the file'} must be a mapping")
             values = None
-        self._values: dict[str, tuple[str, Any]] = {
-            str(key).lower(): (str(key), v) for key, v in (values or {}).items()
-        }
+        self._values: dict[str, tuple[str, Any]] = {}
+        for key, value in (values or {}).items():
+            before = self._values.setdefault(str(key).lower(), (str(key), value))[0]
+            if before != str(key):
+                report.wrong.append(f"{self._name(before)} and {self._name(str(key))} are the same key")
 
     def __bool__(self) -> bool:
         return bool(self._values)
@@ -43,17 +46,19 @@ class Section:
         value = self._take(name)
         if value is None:
             return default
-        if isinstance(value, Mapping | list):
-            self._report.wrong.append(f"{self._name(name)} must be a text")
-            return default
-        return str(value).strip() or default
+        return self._text(self._name(name), value).strip() or default
 
-    def literal(self, name: str) -> str:
-        """Answer a text that must stay as it was written: YAML makes another number of 0047, and of 12:30."""
-        value = self._take(name)
-        if value is not None and not isinstance(value, str):
-            self._report.wrong.append(f"{self._name(name)} must be in quotes")
-        return value.strip() if isinstance(value, str) else ""
+    def texts(self, name: str) -> dict[str, str]:
+        """Answer a part whole, of which every value must be a text; its keys are the user's own."""
+        return {key: self._text(f"{self._name(name)}.{key}", value) for key, value in self.mapping(name).items()}
+
+    def _text(self, name: str, value: object) -> str:
+        """Answer what was written; yes, no and nothing at all are no texts in YAML."""
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            return str(value)
+        quotes = value is None or isinstance(value, bool)
+        self._report.wrong.append(f"{name} must be {'in quotes' if quotes else 'a text'}")
+        return ""
 
     def required(self, name: str) -> str:
         value = self.text(name)
@@ -61,17 +66,15 @@ class Section:
             self._report.missing.append(self._name(name))
         return value
 
-    def quoted(self, name: str) -> bool:
-        """Tell whether the file has a text there, which YAML has not made a number or a date of."""
-        return isinstance(self._take(name), str)
-
     def number(self, name: str, default: int, *, least: int = 0, most: int = 2**53) -> int:
         value = self._take(name)
         if value is None:
             return default
         try:
             number = int(value)
-        except (TypeError, ValueError):
+            if isinstance(value, bool) or (isinstance(value, float) and number != value):
+                raise ValueError
+        except (TypeError, ValueError, OverflowError):
             self._report.wrong.append(f"{self._name(name)} must be a whole number, not {value!r}")
             return default
         if not least <= number <= most:
@@ -120,7 +123,7 @@ class Section:
         """Name every key of this section and those below it that nothing has read."""
         for lower, (name, _) in self._values.items():
             if lower not in self._read:
-                self._report.warnings.append(f"unknown key {self._name(name)}")
+                self._report.unknown.append(self._name(name))
         for child in self._sections.values():
             child.warn_of_unread()
 

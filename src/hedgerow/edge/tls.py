@@ -37,7 +37,7 @@ def mutual(
 def _load(context: ssl.SSLContext, certificate: Path, private_key: Path) -> None:
     _readable(private_key)
     try:
-        context.load_cert_chain(certificate, private_key)
+        context.load_cert_chain(certificate, private_key, password="")  # or OpenSSL asks a terminal, and waits
     except (ssl.SSLError, OSError) as error:
         reason = getattr(error, "reason", None) or error
         raise Trouble(

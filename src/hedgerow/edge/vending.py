@@ -12,7 +12,7 @@ from typing import Any
 
 from hedgerow.base.files import Files
 from hedgerow.base.log import get_logger
-from hedgerow.edge.enrolment import Waits, keep
+from hedgerow.edge.enrolment import Waits, keep, make_room
 from hedgerow.edge.identity import Identity, fits, request_for
 from hedgerow.edge.keys import Keys
 from hedgerow.edge.notice import Console
@@ -47,6 +47,7 @@ class VendingEnrolment:
         serial = await asyncio.to_thread(vending.serial.read)
         token = await asyncio.to_thread(vending.token.read)
         key = await self._keys.key(vending.new_private_key)
+        await asyncio.to_thread(make_room, vending.new_certificate, self._files)
         request = await asyncio.to_thread(request_for, key)
         said = {"serialNumber": serial, "token": token, "certificateSigningRequest": request}
         if vending.account:

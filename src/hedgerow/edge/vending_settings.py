@@ -64,7 +64,7 @@ def vending_of(section: Section, root: Path, https: Endpoint, report: Report) ->
         else https,
         serial=serial,
         token=token,
-        account=section.literal("accountId"),
+        account=section.text("accountId"),
         by_socket=section.choice("connection", "WebSocket", ("WebSocket", "HTTPS")) == "WebSocket",
         new_certificate=file_at(root, section.text("certificatePath", "thingCert.crt"), report),
         new_private_key=place_at(root, section.text("privateKeyPath", "privKey.key"), report),
@@ -73,7 +73,7 @@ def vending_of(section: Section, root: Path, https: Endpoint, report: Report) ->
 
 def _said(section: Section, name: str, root: Path, report: Report) -> Said:
     wrong = len(report.wrong)
-    text, file = section.literal(name), section.text(f"{name}Path")
+    text, file = section.text(name), section.text(f"{name}Path")
     where = f"services.{VENDING}.configuration"
     if text and file:
         report.wrong.append(f"{where} needs {name} or {name}Path, not both")

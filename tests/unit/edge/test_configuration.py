@@ -69,6 +69,40 @@ def test_unknown_keys_are_warned_of_by_their_whole_name() -> None:
     )
 
 
+@pytest.mark.spec("BS-39")
+def test_a_key_that_is_misspelt_is_named_beside_the_one_that_is_missing() -> None:
+    with pytest.raises(Unusable, match=r"missing: .*\.claimCertificatePath; unknown: .*\.claimCertificatPath$"):
+        read(FULL.replace("claimCertificatePath", "claimCertificatPath"), root=ROOT)
+
+
+def test_a_key_that_is_there_in_two_spellings_is_refused() -> None:
+    text = FULL.replace("awsRegion:", "AWSRegion: us-east-1\n      awsRegion:", 1)
+
+    with pytest.raises(Unusable, match=r"configuration.AWSRegion and services\S+.awsRegion are the same key"):
+        read(text, root=ROOT)
+
+
+@pytest.mark.parametrize("port", ["true", "8883.5", ".inf", "1e400", "[8883]"])
+def test_a_port_that_is_no_whole_number_is_refused(port: str) -> None:
+    with pytest.raises(Unusable, match=r"mqtt.port must be a whole number"):
+        read(FULL.replace("port: 9883", f"port: {port}"), root=ROOT)
+
+
+@pytest.mark.spec("BS-39")
+def test_a_parameter_is_what_was_written_or_refused() -> None:
+    said = "A: 0047, B: 12:30, C: 1.10, D: 4711, E: 2026-01-01"
+    kept = read(FULL.replace("Serial: 17", said), root=ROOT).claim
+
+    with pytest.raises(Unusable) as raised:
+        read(FULL.replace("Serial: 17", "A: yes, B: , C: [x]"), root=ROOT)
+
+    assert kept is not None
+    values = {"A": "0047", "B": "12:30", "C": "1.10", "D": "4711", "E": "2026-01-01"}
+    assert kept.parameters == {"ThingName": "site-1", **values}
+    for words in ("Parameters.A must be in quotes", "Parameters.B must be in quotes", "Parameters.C must be a text"):
+        assert words in str(raised.value)
+
+
 def test_options_without_effect_are_said() -> None:
     text = FULL.replace("awsRegion: eu-central-1", "awsRegion: eu-central-1\n      jvmOptions: -Xmx64m", 1)
 
@@ -145,7 +179,7 @@ def test_the_vending_machine_is_asked_where_the_data_plane_is_unless_another_pla
         ),
         (("token: printed", "token: a, tokenPath: b"), "needs token or tokenPath, not both"),
         (("token: printed", "token: a, endpoint: 'a b:c:d'"), "VendingMachine.configuration.endpoint must be a host"),
-        (("serialNumberPath: /sys/serial", "serialNumber: 0047"), r"used: services\S+.serialNumber must be in quotes$"),
+        (("serialNumberPath: /sys/serial", "serialNumber: yes"), r"services\S+.serialNumber must be in quotes"),
         (("connection: https", "connection: pigeon"), "connection must be one of WebSocket, HTTPS"),
     ],
 )
@@ -218,6 +252,11 @@ def test_against_aws_the_data_plane_has_its_own_host_and_the_standard_ports() ->
         ("host:70000", None),
         ("", None),
         ("host:x", None),
+        ("my host", None),
+        ("<your endpoint>", None),
+        ("a..b", None),
+        (f"{'a' * 64}.example", None),
+        ("bücher.example", Endpoint("bücher.example", 1)),
     ],
 )
 def test_an_endpoint_is_a_host_perhaps_with_a_port(text: str, expected: Endpoint | None) -> None:
@@ -260,14 +299,17 @@ def test_keys_in_a_token_are_read_in_the_nucleus_form() -> None:
     assert given.token is not None
     assert (given.token.name, given.token.slot, given.token.user_pin) == ("hsm", 4, "0123")
     assert given.token.library == Path("/usr/lib/softhsm/libsofthsm2.so")
+    assert read(GIVEN + TOKEN.replace('"0123"', "0123"), root=ROOT).token == given.token
     assert (given.file_mode, read(FULL, root=ROOT).file_mode) == (0o600, 0o644)
+    assert read(VENDED, root=ROOT).file_mode == 0o600
+    assert read(VENDED.replace("token:", "tokenPath:"), root=ROOT).file_mode == 0o644
     assert given.warnings == claimed.warnings == ()
     assert "0123" not in repr(given)
 
 
 def test_everything_that_is_wrong_with_a_token_is_said_at_once() -> None:
     text = FULL + "      privateKeyPath: pkcs11:type=private\n      certificatePath: pkcs11:object=c;type=cert\n"
-    wrong = TOKEN.replace("name: hsm", "").replace("library: /usr", "library: usr").replace('"0123"', "0123")
+    wrong = TOKEN.replace("name: hsm", "").replace("library: /usr", "library: usr")
 
     with pytest.raises(Unusable) as raised:
         read(text + wrong.replace("slot: 4", "slot: first"), root=ROOT)
@@ -277,12 +319,11 @@ def test_everything_that_is_wrong_with_a_token_is_said_at_once() -> None:
         "missing: services.aws.greengrass.crypto.Pkcs11Provider.configuration.name",
         "library must be the whole path",
         "slot must be a whole number, not 'first'",
-        "userPin must be in quotes",
         "pkcs11:type=private names nothing in a token: object=LABEL is missing",
         "pkcs11:object=c;type=cert must be a file",
     ):
         assert words in message
-    assert "83" not in message  # what YAML makes of 0123
+    assert "0123" not in message
 
 
 def test_a_key_in_a_token_without_a_token_names_all_that_is_missing() -> None:

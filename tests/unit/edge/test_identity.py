@@ -1,4 +1,5 @@
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ def test_a_key_file_that_holds_none_is_named_and_not_overwritten(tmp_path: Path)
         key_at(path, RealFiles())
 
     assert path.read_text() == "nothing"
+
+
+def test_a_key_on_a_curve_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "odd.key"
+    command = ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:prime239v1", "-out", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+
+    with pytest.raises(Trouble, match=r"odd.key holds no private key that can be used"):
+        key_at(path, RealFiles())
 
 
 def test_a_certificate_fits_the_key_that_it_was_asked_for_with(tmp_path: Path, pki: Pki) -> None:

@@ -93,6 +93,31 @@ def test_everything_that_is_wrong_is_said_at_once_and_nothing_is_written(tmp_pat
     assert not (tmp_path / "edge").exists()
 
 
+@pytest.mark.spec("BS-39", "BS-41")
+def test_what_the_file_lacks_is_said_with_what_the_options_say_wrong(tmp_path: Path, config: Path) -> None:
+    text = config.read_text().replace("site-1", "REPLACEME").replace("provisioningTemplate", "provisioningTemplat")
+    config.write_text(text)
+
+    result = installed(tmp_path / "edge", config, "-u", "no-such-user", "-tp", "other.jar")
+
+    for words in ("still says REPLACEME", "missing: ", "unknown: ", "no user no-such-user", "other.jar"):
+        assert words in result.stderr
+    assert not (tmp_path / "edge").exists()
+
+
+@pytest.mark.parametrize("spoilt", ["claim.crt", "claim.key", "root.ca.pem"])
+def test_a_claim_or_a_ca_that_is_cut_short_is_named(tmp_path: Path, config: Path, pki: Pki, spoilt: str) -> None:
+    whole = pki.folder / spoilt
+    (tmp_path / spoilt).write_bytes(whole.read_bytes()[:100])
+    config.write_text(config.read_text().replace(str(whole), str(tmp_path / spoilt)))
+
+    result = installed(tmp_path / "edge", config)
+
+    assert result.exit_code == 2
+    assert f"{tmp_path / spoilt}" in result.stderr
+    assert not (tmp_path / "edge").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -154,6 +179,20 @@ def test_a_key_that_others_can_read_is_closed(tmp_path: Path, config: Path, pki:
 
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert f"others could read {key}" in result.stdout
+
+
+@pytest.mark.spec("AL-50")
+def test_a_key_made_before_for_the_device_is_closed(tmp_path: Path, config: Path, pki: Pki) -> None:
+    key = tmp_path / "made.key"
+    key.write_bytes(pki.claim[1].read_bytes())
+    key.chmod(0o644)
+    (tmp_path / "made.csr").write_text("request")
+    config.write_text(config.read_text() + f"      csrPath: {tmp_path}/made.csr\n      csrPrivateKeyPath: {key}\n")
+
+    result = installed(tmp_path / "edge", config)
+
+    assert result.exit_code == 0, result.output
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
 @pytest.mark.spec("AL-54")
@@ -283,3 +322,4 @@ def test_the_files_that_the_vending_machine_is_told_from_must_be_there(tmp_path:
     assert f"there is no file {tmp_path}/serial" in refused.stderr
     assert "token" not in refused.stderr
     assert done.exit_code == 0, done.output
+    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600

@@ -35,10 +35,7 @@ def read(section: Section, report: Report, *, wanted: bool) -> TokenSettings | N
         report.wrong.append(f"{here}.library must be the whole path of the token's PKCS#11 library, not {library!r}")
     section.required("slot")
     slot = section.number("slot", 0)
-    pin = section.required("userPin")
-    if pin and not section.quoted("userPin"):  # 0123 is the number 83 in YAML
-        report.wrong.append(f"{here}.userPin must be in quotes: a PIN is a text, not a number")
-    return TokenSettings(name=name, library=Path(library), slot=slot, user_pin=pin)
+    return TokenSettings(name=name, library=Path(library), slot=slot, user_pin=section.required("userPin"))
 
 
 def exposed(file: str) -> str | None:
