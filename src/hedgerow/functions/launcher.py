@@ -3,8 +3,9 @@
 Imports nothing but the standard library, and little of it, because each start of a function waits for it: it is run
 with `-I -S` by an interpreter that must not see Hedgerow. Arguments: our process id, user id and group id ("-" for
 ours), limits (`RLIMIT_NOFILE=1024,…`), what it sees of the file system ("-" for all of it, else lines `r<place>` and
-`w<place>`), then the command. What it cannot do is not hidden: it ends with 126 and a line on the output.
-Spec: Landlock, kernel documentation (userspace API).
+`w<place>`, and `t<folder>` for what is its own /tmp), then the command. What it cannot do is not hidden: it ends with
+126 and a line on the output.
+Spec: Landlock, kernel documentation (userspace API); mount_namespaces(7), user_namespaces(7).
 """
 
 import _signal  # type: ignore[import-not-found]  # what `signal` is made of, without the cost of enum
@@ -29,6 +30,9 @@ WRITE = (1 << 16) - 1 & ~(MAKE_CHAR | MAKE_BLOCK | IOCTL)
 DEVICE = READ_FILE | WRITE_FILE | TRUNCATE | IOCTL
 OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL
 SCOPED = 0b11  # abstract sockets and signals stay within
+CLONE_NEWNS, CLONE_NEWUSER = 1 << 17, 1 << 28
+MS_BIND, MS_REC, MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
+TEMPORARY = "/tmp"  # noqa: S108  # of AWS's functions
 
 
 def libc() -> ctypes.CDLL:
@@ -52,13 +56,50 @@ def landlock(call: int, *arguments: object) -> int:
     return int(answer)
 
 
-def confine(places: str) -> None:
+def mount(source: str, target: str, flags: int) -> None:
+    if libc().mount(source.encode(), target.encode(), None, ctypes.c_ulong(flags), None) != 0:
+        raise OSError(ctypes.get_errno(), f"mount {target}")
+
+
+def leave_mounts() -> None:
+    """Mounts are our own from here on. Who is not root may do so in a user namespace, until it starts a program."""
+    if libc().unshare(CLONE_NEWNS) != 0:
+        uid, gid = os.getuid(), os.getgid()
+        if libc().unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0:
+            raise OSError(ctypes.get_errno(), "unshare")
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+    mount("none", "/", MS_REC | MS_PRIVATE)
+
+
+def own_temporary(scratch: str, places: list[str]) -> None:
+    """Make the scratch folder /tmp. Places that are needed and lie in the host's /tmp stay where they are."""
+    here = os.getcwd()
+    leave_mounts()
+    kept = [(place, os.open(place, os.O_PATH)) for place in sorted(places) if place.startswith(TEMPORARY + "/")]
+    mount(scratch, TEMPORARY, MS_BIND)
+    for place, number in kept:
+        if os.path.exists(place) and os.path.samestat(os.stat(place), os.stat(number)):
+            continue  # it came with one around it
+        if stat.S_ISDIR(os.stat(number).st_mode):
+            os.makedirs(place, exist_ok=True)
+        else:
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o600))
+        mount(f"/proc/self/fd/{number}", place, MS_BIND)
+    for _, number in kept:
+        os.close(number)
+    os.chdir(here)
+
+
+def confine(places: list[str]) -> None:
     """Close the file system but for these places. Who runs as root has nothing that only root may, either."""
     abi = landlock_abi()
     known = (1 << RIGHTS.get(abi, 16)) - 1
     attributes = struct.pack("=QQQ", known, 0, SCOPED if abi >= 6 else 0)[: 8 if abi < 4 else 16 if abi < 6 else 24]
     ruleset = landlock(CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
-    for line in places.split("\n"):
+    for line in places:
         place = os.open(line[1:], os.O_PATH | os.O_CLOEXEC)
         mode = os.stat(place).st_mode
         rights = READ if line[0] == "r" else DEVICE if stat.S_ISCHR(mode) else WRITE
@@ -88,11 +129,15 @@ def main(argv: list[str]) -> None:
         hard = resource.getrlimit(kind)[1]
         bound = int(value) if hard == resource.RLIM_INFINITY else min(int(value), hard)
         resource.setrlimit(kind, (bound, bound))
+    places = [] if view == "-" else view.split("\n")
+    for line in [line for line in places if line[0] == "t"]:
+        places.remove(line)
+        own_temporary(line[1:], [place[1:] for place in places])
     if uid != "-":
         os.setgroups([])
         os.setgid(int(gid))
         os.setuid(int(uid))
-    if view != "-" and os.geteuid() == 0:
+    if places and os.geteuid() == 0:
         drop_capabilities()
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     prctl(PR_SET_PDEATHSIG, _signal.SIGKILL)  # after setuid, which would clear it
@@ -101,8 +146,8 @@ def main(argv: list[str]) -> None:
     os.umask(0o077)
     for number in (_signal.SIGPIPE, _signal.SIGINT, _signal.SIGTERM):
         _signal.signal(number, _signal.SIG_DFL)
-    if view != "-":
-        confine(view)
+    if places:
+        confine(places)
     os.execv(argv[6], argv[6:])  # noqa: S606  # the command comes from the driver
 
 

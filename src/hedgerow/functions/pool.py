@@ -93,7 +93,8 @@ class Pool:
         await asyncio.to_thread(self._driver.recover)
         await self._tasks.__aenter__()
         self._open = True
-        log.info("functions can run", extra={"fields": {"not_enforced": list(self._driver.unenforced())}})
+        gaps = await asyncio.to_thread(self._driver.unenforced)
+        log.info("functions can run", extra={"fields": {"not_enforced": list(gaps)}})
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Protocol
 
 from hedgerow.base.errors import Unavailable
@@ -31,6 +32,7 @@ MEMORY_ROOM_MB: Final = (
     192  # on top of a function's memory: thread stacks and the allocator's arenas, reserved, mostly unused
 )
 OPEN_FILES: Final = 1024
+TRIED_WITHIN_S: Final = 10.0
 POLL_S: Final = 0.05  # how often we look whether a process ended, on kernels without pidfd
 
 
@@ -41,7 +43,7 @@ class Command:
     argv: tuple[str, ...]
     bound_memory: bool = True
     reads: tuple[Path, ...] = ()
-    writes: tuple[Path, ...] = ()
+    scratch: Path | None = None  # it may write there, and has it as its /tmp where the host can do that
 
 
 class Process(Protocol):
@@ -146,6 +148,7 @@ class ProcessDriver:
         self._view = view if can_confine() else None
         self._secrets = tuple(secrets)
         self._tells = can_tell()
+        self._own_temporary = False if self._view is None else None
         self._uid = uid if os.geteuid() == 0 else None
         self._gid = gid if gid is not None else uid
         self._asked_for_uid = uid is not None
@@ -157,16 +160,12 @@ class ProcessDriver:
     async def start(
         self, command: Command, *, environment: Mapping[str, str], folder: Path, memory_mb: int, output: int
     ) -> GroupProcess:
-        limits = {"RLIMIT_NOFILE": OPEN_FILES, "RLIMIT_CORE": 0}
-        if command.bound_memory:
-            limits["RLIMIT_DATA"] = (memory_mb + MEMORY_ROOM_MB) * 1024 * 1024
-        view = "-" if self._view is None else self._view.argument(read=command.reads, write=command.writes)
-        bounds = ",".join(f"{name}={value}" for name, value in limits.items())
-        user = ("-", "-") if self._uid is None else (str(self._uid), str(self._gid))
+        bound_mb = memory_mb if command.bound_memory else None
+        argv = self._argv(command, bound_mb=bound_mb, own_temporary=self._has_own_temporary())
         try:
             # Forked from the loop's thread, which lives as long as the pool: the death signal follows the thread.
             process = subprocess.Popen(  # noqa: S603, ASYNC220  # a millisecond; our own launcher, no shell
-                [self._python, "-I", "-S", str(LAUNCHER), str(os.getpid()), *user, bounds, view, *command.argv],
+                argv,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -178,6 +177,33 @@ class ProcessDriver:
             raise Unavailable(f"cannot start a process in {folder}: {error}") from error
         return GroupProcess(process, self._write_handle(process.pid, environment), tells=self._tells)
 
+    def _argv(self, command: Command, *, bound_mb: int | None, own_temporary: bool) -> list[str]:
+        """Answer the launcher with its arguments."""
+        limits = {"RLIMIT_NOFILE": OPEN_FILES, "RLIMIT_CORE": 0}
+        if bound_mb is not None:
+            limits["RLIMIT_DATA"] = (bound_mb + MEMORY_ROOM_MB) * 1024 * 1024
+        bounds = ",".join(f"{name}={value}" for name, value in limits.items())
+        user = ("-", "-") if self._uid is None else (str(self._uid), str(self._gid))
+        view = "-"
+        if self._view is not None:
+            places = self._view.argument
+            view = places(read=command.reads, scratch=command.scratch, own_temporary=own_temporary)
+        return [self._python, "-I", "-S", str(LAUNCHER), str(os.getpid()), *user, bounds, view, *command.argv]
+
+    def _has_own_temporary(self) -> bool:
+        """Whether an instance can have a /tmp of its own: tried once, by starting a program that does nothing."""
+        if self._own_temporary is None:
+            with TemporaryDirectory() as scratch:
+                command = Command(argv=(shutil.which("true") or "/bin/true",), scratch=Path(scratch))
+                self.give_folder(Path(scratch))
+                argv = self._argv(command, bound_mb=None, own_temporary=True)
+                try:
+                    tried = subprocess.run(argv, cwd=scratch, check=False, capture_output=True, timeout=TRIED_WITHIN_S)  # noqa: S603
+                    self._own_temporary = tried.returncode == 0
+                except (OSError, subprocess.TimeoutExpired):
+                    self._own_temporary = False
+        return self._own_temporary
+
     def unenforced(self) -> tuple[str, ...]:
         gaps = ["own network", "memory really used (reserved memory is bounded instead)"]
         if not self._tells:
@@ -188,7 +214,7 @@ class ProcessDriver:
             gaps.append(f"own view of the file system ({why})")
             reads = ": a function can read whatever this process can, its keys and secrets too"
         else:
-            gaps += self._view.gaps(self._secrets)
+            gaps += self._view.gaps(self._secrets, own_temporary=self._has_own_temporary())
         if self._uid is None:
             gaps.append(f"own user ({'needs root' if self._asked_for_uid else 'not asked for'}){reads}")
         return tuple(gaps)

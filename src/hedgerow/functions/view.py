@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hedgerow.functions.launcher import landlock_abi
+from hedgerow.functions.launcher import TEMPORARY, landlock_abi
 
 _OF_ETC: Final = (  # not all of it: keys lie there, too
     "alternatives",
@@ -65,7 +65,6 @@ SYSTEM: Final = (
     "/usr",
 )
 DEVICES: Final = ("/dev/full", "/dev/null", "/dev/random", "/dev/tty", "/dev/urandom", "/dev/zero")
-TEMPORARY: Final = "/tmp"  # noqa: S108  # the one folder that functions of AWS may write to
 _SINCE: Final = (  # versions of Landlock
     (3, "cutting files short (needs Linux 6.2)"),
     (6, "signals to other processes of the same user (needs Linux 6.12)"),
@@ -79,18 +78,23 @@ class View:
     read: tuple[Path, ...]
     write: tuple[Path, ...]
 
-    def argument(self, *, read: Iterable[Path] = (), write: Iterable[Path] = ()) -> str:
+    def argument(self, *, read: Iterable[Path] = (), scratch: Path | None = None, own_temporary: bool = False) -> str:
         """Answer what the launcher is told: a line for each place, for one instance with places of its own."""
         lines = [f"r{place}" for place in (*self.read, *read) if place.exists()]
-        lines += [f"w{place}" for place in (*self.write, *write) if place.exists()]
+        lines += [f"w{place}" for place in self.write if place.exists()]
+        if scratch is not None:
+            lines += [f"w{scratch}", f"t{scratch}"] if own_temporary else [f"w{scratch}"]
         return "\n".join(lines)
 
-    def gaps(self, secrets: Iterable[Path]) -> tuple[str, ...]:
-        """Say in words what is open all the same: the kernel is too old, or secrets lie in an open place."""
+    def gaps(self, secrets: Iterable[Path], *, own_temporary: bool = False) -> tuple[str, ...]:
+        """Say in words what is open all the same: the host cannot close it, or secrets lie in an open place."""
         abi = landlock_abi()
         found = [words for since, words in _SINCE if abi < since]
+        if not own_temporary:
+            found.append("own /tmp (needs root, or user namespaces that may mount): functions share it")
+        seen = [place for place in (*self.read, *self.write) if not own_temporary or place != Path(TEMPORARY)]
         for secret in secrets:
-            around = [place for place in (*self.read, *self.write) if secret.resolve().is_relative_to(place.resolve())]
+            around = [place for place in seen if secret.resolve().is_relative_to(place.resolve())]
             if around:
                 found.append(f"{secret} is below {around[0]}, which functions see: put it elsewhere")
         return tuple(found)

@@ -16,7 +16,13 @@ from hedgerow.functions.launcher import landlock_abi
 from hedgerow.functions.view import View, can_confine, system_view
 from tests.unit.functions.test_real_workers import Host
 
+
+def has_own_temporary() -> bool:
+    return not any("own /tmp" in gap for gap in ProcessDriver(view=system_view()).unenforced())
+
+
 confined = pytest.mark.skipif(not can_confine(), reason="this kernel has no Landlock")
+private = pytest.mark.skipif(not can_confine() or not has_own_temporary(), reason="this host shares its /tmp")
 NODE = shutil.which("node")
 
 CODE = """
@@ -183,6 +189,45 @@ async def test_a_place_that_is_opened_can_be_read(secrets: Path) -> None:
     assert found == ["secret", "PermissionError"]
 
 
+@private
+async def test_what_a_function_leaves_in_tmp_is_for_itself(host: Host, tmp_path: Path) -> None:
+    mark = Path("/tmp") / f"{tmp_path.name}-of-a-function"
+    async with host.pool:
+        written = json.loads((await host.run("write", str(mark))).payload)
+        found = [json.loads((await host.run(name, str(mark))).payload) for name in ("write", "read")]
+
+    assert (written, found) == (1, [1, "FileNotFoundError"])  # each name is a function of its own
+    assert not mark.exists()
+
+
+@private
+async def test_a_function_does_not_see_the_hosts_tmp(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text("secret")
+
+    assert await ran(host, "read", str(tmp_path / "key.pem")) == "FileNotFoundError"
+
+
+@private
+async def test_a_host_in_tmp_shows_its_functions_what_they_need(tmp_path: Path) -> None:
+    host = host_beside(tmp_path, system_view())
+    (tmp_path / "key.pem").write_text("secret")
+    async with host.pool:
+        found = json.loads((await host.run("ordinary", memory_mb=512, timeout_s=30.0)).payload)
+        read = json.loads((await host.run("read", str(tmp_path / "key.pem"))).payload)
+
+    assert found == [0, "127.0.0.1", True, "s3", True]
+    assert read == "FileNotFoundError"
+
+
+@confined
+async def test_where_tmp_is_shared_it_is_said_and_works(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ProcessDriver, "_has_own_temporary", lambda self: False)
+    (gap,) = [gap for gap in ProcessDriver(view=system_view()).unenforced() if "/tmp" in gap]
+
+    assert gap.endswith("functions share it")
+    assert await ran(host, "ordinary", None, memory_mb=512, timeout_s=30.0) == [0, "127.0.0.1", True, "s3", True]
+
+
 @confined
 def test_secrets_in_an_open_place_are_named(tmp_path: Path, secrets: Path) -> None:
     driver = ProcessDriver(view=View(read=(), write=(tmp_path,)), secrets=[tmp_path / "data", secrets])
@@ -205,6 +250,6 @@ def test_without_landlock_it_is_said_that_functions_see_everything(monkeypatch: 
 def test_places_that_are_not_there_are_left_out(tmp_path: Path) -> None:
     view = View(read=(tmp_path, tmp_path / "gone"), write=(Path(sys.executable),))
 
-    argument = view.argument(read=[tmp_path / "x"], write=[tmp_path])
+    argument = view.argument(read=[tmp_path / "x"], scratch=tmp_path)
 
     assert argument.split("\n") == [f"r{tmp_path}", f"w{sys.executable}", f"w{tmp_path}"]
