@@ -149,6 +149,67 @@ def test_a_name_that_has_a_certificate_elsewhere_is_told_and_the_others_are_made
     assert sorted(path.name for path in out.iterdir() if (path / "device.pem").exists()) == ["b", "c"]
 
 
+@pytest.mark.slow
+@pytest.mark.spec("JB-69", "DR-15")
+def test_two_commands_at_once_make_one_certificate_for_each_name(hedgerow_cloud: TestCloud, tmp_path: Path) -> None:
+    iot, table = hedgerow_cloud.client("iot"), tmp_path / "devices.csv"
+    names = [f"box-{n}" for n in range(20)]
+    table.write_text("name\n" + "".join(f"{name}\n" for name in names))
+    outs = [tmp_path / "here", tmp_path / "there"]
+
+    begun = [
+        subprocess.Popen(
+            command("create", "--csv", table, "--out", out), env=said(hedgerow_cloud), stderr=subprocess.DEVNULL
+        )
+        for out in outs
+    ]
+    for each in begun:
+        each.wait(60)
+
+    assert [len(certificates(iot, name)) for name in names] == [1] * 20
+    assert sorted(path.parent.name for out in outs for path in out.glob("*/device.pem")) == sorted(names)
+
+
+@pytest.mark.slow
+def test_a_folder_with_another_devices_certificate_is_not_taken_for_this_ones(
+    hedgerow_cloud: TestCloud, tmp_path: Path
+) -> None:
+    out = tmp_path / "a folder"
+    made = create(hedgerow_cloud, "a", "--out", out)
+
+    again = create(hedgerow_cloud, "a", "--out", out, "--group", "nowhere")
+    other = create(hedgerow_cloud, "b", "--out", out)
+    hedgerow_cloud.client("iot").detach_thing_principal(
+        thingName="a", principal=certificates(hedgerow_cloud.client("iot"), "a")[0]
+    )
+    gone = create(hedgerow_cloud, "a", "--out", out)
+
+    assert made.returncode == 0
+    assert f"--key '{out / 'device.key'}'" in made.stdout
+    assert again.returncode == 0
+    assert "a was made before, and is left as it was" in again.stdout
+    assert other.returncode == 2
+    assert f"b: {out} holds a certificate that is not one of b's" in other.stderr
+    assert gone.returncode == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["create", "provision"])
+def test_files_that_cannot_be_read_or_written_are_one_line(
+    hedgerow_cloud: TestCloud, tmp_path: Path, verb: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder" / "device.key").mkdir(parents=True)
+
+    for out, why in ((tmp_path / "file" / "lamp", "cannot write"), (tmp_path / "folder", "cannot read")):
+        done = run(hedgerow_cloud, verb, "lamp", "--out", out)
+
+        assert done.returncode == 2
+        assert f"{why} {tmp_path}" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert hedgerow_cloud.client("iot").list_things()["things"] == []
+
+
 def deployed(greengrass: Any, core: str) -> list[str]:
     try:
         found = greengrass.list_effective_deployments(coreDeviceThingName=core)["effectiveDeployments"]
@@ -164,7 +225,7 @@ def test_a_device_is_provisioned_by_one_command_and_goes_on_when_the_answer_was_
 ) -> None:
     iot, folder = hedgerow_cloud.client("iot"), tmp_path / "pump"
     create(hedgerow_cloud, "other", "--out", tmp_path / "other")
-    asked = ("provision", "pump", "--policy", "hedgerow-device", "--attribute", "site=north", "--out", folder)
+    asked = ("provision", "pump", "--attribute", "site=north", "--out", folder)
 
     wrong = run(hedgerow_cloud, *asked, "--component", "none")
     refused = run(hedgerow_cloud, *asked, "--component", "none=1.0.0")

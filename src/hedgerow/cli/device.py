@@ -1,10 +1,12 @@
 """`hedgerow device …`: make devices before delivery: key, certificate, CA, configuration, and a line to try it with.
 
-A device is registered as one unit (RegisterThing). Cut short, the command goes on when it is given again: the key in
-the folder says which certificate is its own, and no name ever gets a second one.
+A device is made as one unit (ProvisionDevice), which refuses a name that has a certificate, however many commands ask
+for it at once. Cut short, the command goes on when it is given again: the key in the folder says which certificate is
+its own.
 """
 
 import json
+import shlex
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -17,8 +19,9 @@ from hedgerow.base.device_policy import device_policy
 from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.cli.asking import asked
-from hedgerow.cli.device_files import CERTIFICATE, KEY, DeviceFiles, Endpoints
+from hedgerow.cli.device_files import CA, CERTIFICATE, KEY, DeviceFiles, Endpoints
 from hedgerow.cli.device_list import Wanted, listed, named
+from hedgerow.cli.pairs import pairs
 from hedgerow.cli.target import Target, target, teach_boto3
 
 app = typer.Typer(help="Devices made before delivery.", no_args_is_help=True)
@@ -47,6 +50,7 @@ def create(
     """Make things with keys of their own, made here; given again, go on with what is missing."""
     if bool(names) == bool(table):
         raise Unusable("name the devices, or give --csv FILE; one of both")
+    teach_boto3()
     wanted = listed(table, thing_type=thing_type, groups=groups or ()) if table else None
     wanted = wanted or named(names or [], thing_type=thing_type, groups=groups or ())
     alone = len(wanted) == 1 and table is None
@@ -61,13 +65,12 @@ def create(
             + "\n".join(faults[:_OFTEN])
             + rest
         )
-    _tell(wanted, folders, maker.endpoints)
+    _tell(wanted, folders, maker)
 
 
 @app.command()
 def provision(
     name: Annotated[str, typer.Argument(help="The thing's name.")],
-    policy: Annotated[str, typer.Option("--policy", help="The IoT policy of its certificate.")],
     data: Annotated[Path | None, typer.Option("--data", help="The cloud's data folder.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Where its files go; default: a folder called NAME.")
@@ -75,6 +78,7 @@ def provision(
     thing_type: Annotated[str, typer.Option("--type", help="Its thing type.")] = "",
     groups: Annotated[list[str] | None, typer.Option("--group", help="A thing group that it joins.")] = None,
     attributes: Annotated[list[str] | None, typer.Option("--attribute", metavar="KEY=VALUE")] = None,
+    policy: Annotated[str, typer.Option("--policy", help="Its IoT policy; the default one is made.")] = POLICY,
     shadow: Annotated[str, typer.Option("--shadow", help="The desired state of its shadow, as JSON.")] = "",
     components: Annotated[
         list[str] | None, typer.Option("--component", metavar="NAME=VERSION", help="Part of its first deployment.")
@@ -98,11 +102,11 @@ def provision(
         "clientToken": sha256(request.encode()).hexdigest(),
         "thingTypeName": thing_type,
         "thingGroupNames": groups,
-        "attributes": _pairs("--attribute", attributes or ()),
+        "attributes": pairs("--attribute", attributes or ()),
         "shadow": shadow,
         "components": {
             component: {"componentVersion": version}
-            for component, version in _pairs("--component", components or ()).items()
+            for component, version in pairs("--component", components or ()).items()
         },
     }
     given = {member: value for member, value in wanted.items() if value}
@@ -110,14 +114,7 @@ def provision(
     files.write(name, made["certificatePem"], maker.endpoints)
     if "deploymentId" in made:
         typer.echo(f"its first deployment is {made['deploymentId']}")
-    _tell([Wanted(name=name)], {name: files.folder}, maker.endpoints)
-
-
-def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
-    wrong = [text for text in texts if "=" not in text]
-    if wrong:
-        raise Unusable(f"{option} takes NAME=VALUE, not {wrong[0]}")
-    return {name: value for name, _, value in (text.partition("=") for text in texts)}
+    _tell([Wanted(name=name)], {name: files.folder}, maker)
 
 
 class Maker:
@@ -130,8 +127,9 @@ class Maker:
             raise Unusable(
                 "HEDGEROW_CA_FILE is not set: devices need the cloud's CA; or name the cloud with --data DIR"
             )
-        self._iot = cloud.client("iot")
+        self._iot, self._hedgerow = cloud.client("iot"), cloud.client("hedgerow")
         self._policy = policy
+        self.before: list[str] = []  # who was made by an earlier command
         try:
             if policy == POLICY:
                 self._make_policy(cloud)
@@ -170,33 +168,49 @@ class Maker:
         return None
 
     def _make(self, wanted: Wanted, files: DeviceFiles) -> None:
-        if files.complete:
-            return
         certificate = self._registered(wanted, files)
+        if files.complete:
+            self.before.append(wanted.name)
+            return
         if certificate is None:
-            answer = self._iot.register_thing(
-                templateBody=json.dumps(template(wanted, self._policy)),
-                parameters={"Request": files.signing_request(wanted.name)},
-            )
+            members = {
+                "thingName": wanted.name,
+                "policyName": self._policy,
+                "certificateSigningRequest": files.signing_request(wanted.name),
+                "thingTypeName": wanted.type,
+                "thingGroupNames": list(wanted.groups),
+                "attributes": dict(wanted.attributes),
+            }
+            answer = self._hedgerow.provision_device(**{name: value for name, value in members.items() if value})
             certificate = answer["certificatePem"]
         files.write(wanted.name, certificate, self.endpoints)
 
     def _registered(self, wanted: Wanted, files: DeviceFiles) -> str | None:
-        """Answer the certificate that an earlier try made, None when the thing has none; raise Unusable for another."""
-        try:
-            principals = self._iot.list_thing_principals(thingName=wanted.name)["principals"]
-        except self._iot.exceptions.ResourceNotFoundException:
-            return None
-        ids = [principal.rpartition("/")[2] for principal in principals]
+        """Answer the certificate that an earlier try made, None when the thing has none.
+
+        Raise Unusable when the thing has another, or the folder has that of another thing.
+        """
+        ids = self._certificates(wanted.name)
         for each in ids if files.begun else ():
             pem: str = self._iot.describe_certificate(certificateId=each)["certificateDescription"]["certificatePem"]
             if files.fits(pem):
                 return pem
+        if files.complete:
+            raise Unusable(
+                f"{files.folder} holds a certificate that is not one of {wanted.name}'s; take another folder"
+            )
         if ids:
             raise Unusable(
                 f"it has the certificate {ids[0]} already, whose key is not in {files.folder}; detach it first"
             )
         return None
+
+    def _certificates(self, thing: str) -> list[str]:
+        try:
+            pages = self._iot.get_paginator("list_thing_principals").paginate(thingName=thing)
+            return [principal.rpartition("/")[2] for page in pages for principal in page["principals"]]
+        except self._iot.exceptions.ResourceNotFoundException:
+            return []
 
     def _make_policy(self, cloud: Target) -> None:
         account = cloud.client("sts").get_caller_identity()["Account"]
@@ -207,40 +221,22 @@ class Maker:
             return
 
 
-def template(wanted: Wanted, policy: str) -> dict[str, Any]:
-    """Answer the provisioning template of one device."""
-    thing: dict[str, Any] = {"ThingName": wanted.name}
-    if wanted.type:
-        thing["ThingTypeName"] = wanted.type
-    if wanted.groups:
-        thing["ThingGroups"] = list(wanted.groups)
-    if wanted.attributes:
-        thing["AttributePayload"] = dict(wanted.attributes)
-    request = {"Ref": "Request"}
-    return {
-        "Parameters": {"Request": {"Type": "String"}},
-        "Resources": {
-            "thing": {"Type": "AWS::IoT::Thing", "Properties": thing},
-            "certificate": {
-                "Type": "AWS::IoT::Certificate",
-                "Properties": {"CertificateSigningRequest": request, "Status": "ACTIVE"},
-            },
-            "policy": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyName": policy}},
-        },
-    }
-
-
-def _tell(wanted: Sequence[Wanted], folders: dict[str, Path], at: Endpoints) -> None:
+def _tell(wanted: Sequence[Wanted], folders: dict[str, Path], maker: Maker) -> None:
+    before = len(maker.before)
     if len(wanted) > 1:
         typer.echo(
             f"{len(wanted)} devices are ready; keys (mode 600), certificates and config.yaml are in their folders"
         )
+        if before:
+            typer.echo(f"{before} of them were made before, and are left as they were.")
         return
-    name = wanted[0].name
+    name, at = wanted[0].name, maker.endpoints
     folder = folders[name]
-    typer.echo(f"{name} is ready; its key (mode 600), certificate, CA and config.yaml are in {folder}/")
+    how = "was made before, and is left as it was" if before else "is ready"
+    typer.echo(f"{name} {how}; its key (mode 600), certificate, CA and config.yaml are in {folder}/")
     typer.echo("")
+    ca, certificate, key = (shlex.quote(str(folder / file)) for file in (CA, CERTIFICATE, KEY))
     typer.echo(
-        f"mosquitto_pub -h {at.host} -p {at.mqtt_port} --cafile {folder}/ca.pem --cert {folder}/{CERTIFICATE} "
-        f'--key {folder}/{KEY} -i {name} -q 1 -t devices/{name}/hello -m \'{{"hello": "world"}}\''
+        f"mosquitto_pub -h {at.host} -p {at.mqtt_port} --cafile {ca} --cert {certificate} "
+        f'--key {key} -i {name} -q 1 -t devices/{name}/hello -m \'{{"hello": "world"}}\''
     )

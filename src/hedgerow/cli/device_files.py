@@ -44,7 +44,8 @@ class DeviceFiles:
     def held(self) -> Iterator[None]:
         """Keep the folder to oneself, and make it; raise Unusable when another command is at work in it."""
         self.files.make_folder(self.folder, mode=0o755)
-        handle = os.open(self.folder, os.O_RDONLY)
+        with _read(self.folder):
+            handle = os.open(self.folder, os.O_RDONLY)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,7 +81,8 @@ class DeviceFiles:
         if not path.exists():
             text = self.signing_request(name)
             self.files.write_durably(path, text.encode(), mode=0o644)
-        return path.read_text("ascii")
+        with _read(path):
+            return path.read_text("ascii", "replace")
 
     def fits(self, certificate: str) -> bool:
         """Tell whether the certificate (PEM) is for the folder's key."""
@@ -101,8 +103,10 @@ class DeviceFiles:
 
         path = self.folder / KEY
         if path.exists():
+            with _read(path):
+                pem = path.read_bytes()
             try:
-                return serialization.load_pem_private_key(path.read_bytes(), None)
+                return serialization.load_pem_private_key(pem, None)
             except (ValueError, TypeError) as error:
                 raise Unusable(f"{path} holds no private key that can be used; move it away") from error
         key = ec.generate_private_key(ec.SECP256R1())
@@ -110,6 +114,15 @@ class DeviceFiles:
         pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
         self.files.write_durably(path, pem, mode=0o600)
         return key
+
+
+@contextmanager
+def _read(path: Path) -> Iterator[None]:
+    """Turn a failure to read into Unusable."""
+    try:
+        yield
+    except OSError as error:
+        raise Unusable(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _config(name: str, at: Endpoints) -> str:

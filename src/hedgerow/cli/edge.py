@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hedgerow.base.errors import Unavailable, Unusable
+from hedgerow.cli.pairs import pairs
 
 if TYPE_CHECKING:
     from hedgerow.edge.install import Wish
@@ -113,9 +114,7 @@ def _brought(claim: Path, root: Path, init_config: Path | None, given: list[str]
 
     if init_config is not None:
         raise Unusable("give --claim or --init-config, not both")
-    parameters = dict(text.partition("=")[::2] for text in given)
-    if any("=" not in text or text.startswith("=") for text in given):
-        raise Unusable("--parameter must be NAME=VALUE")
+    parameters = pairs("--parameter", given)
     handed = read_claim(claim)
     typer.echo(f"the claim is for {handed.template} and good until {handed.expires_at:%Y-%m-%d %H:%M:%S} UTC")
     return handed.put(root.absolute(), parameters, files=RealFiles())

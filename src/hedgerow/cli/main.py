@@ -7,7 +7,7 @@ from typing import Final
 import typer
 
 from hedgerow import __version__
-from hedgerow.base.errors import Unusable
+from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.cli import account, claim, cloud, console, device, edge, explain, job, mqtt, onboarding, shadow, vending
 
 app = typer.Typer(
@@ -63,7 +63,7 @@ def run() -> None:
     """Run the command; what the operator can mend is one line on standard error and exit status 2."""
     try:
         app()
-    except Unusable as error:
+    except (Unusable, Unavailable) as error:
         sys.stderr.write(f"hedgerow: {error}\n")
         sys.exit(2)
     except ModuleNotFoundError as error:

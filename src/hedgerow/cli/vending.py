@@ -12,6 +12,7 @@ import typer
 
 from hedgerow.base.errors import Unusable
 from hedgerow.cli.asking import asked
+from hedgerow.cli.pairs import pairs
 from hedgerow.cli.target import target
 
 app = typer.Typer(help="The vending machine: devices that ask for a certificate.", no_args_is_help=True)
@@ -50,7 +51,7 @@ def approve(
     data: Data = None,
 ) -> None:
     """Let a device have a certificate, once; one that has its certificate may have another."""
-    parameters = _parameters(parameter or [])
+    parameters = pairs("--parameter", parameter or ())
     more = {"parameters": parameters} if parameters else {}
     asked(
         target(data),
@@ -132,22 +133,6 @@ def _fault(row: dict[str, Any], seen: set[str]) -> str:
     if not _SERIAL.fullmatch(row["serial"]):
         return f"a serial number has 1 to 128 letters, digits, : _ and -; {row['serial']!r} has not"
     return f"{row['serial']} is there twice" if row["serial"] in seen else ""
-
-
-def _parameters(texts: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in map(_pair, texts):
-        if name in found:
-            raise Unusable(f"--parameter {name} is given twice")
-        found[name] = value
-    return found
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise Unusable(f"--parameter {text!r} must be NAME=VALUE")
-    return name, value
 
 
 def _plain(device: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hedgerow.base.errors import Unusable
-from hedgerow.cli.vending import _entries, _pair, _parameters
+from hedgerow.cli.vending import _entries
 
 
 def test_a_file_names_devices_their_tokens_and_parameters(tmp_path: Path) -> None:
@@ -41,16 +41,3 @@ def test_a_file_without_serials_and_tokens_is_refused_with_its_line(tmp_path: Pa
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="cannot read"):
         list(_entries(tmp_path / "none.csv"))
-
-
-def test_a_parameter_is_given_once() -> None:
-    assert _parameters(["Room=1", "Floor=2"]) == {"Room": "1", "Floor": "2"}
-    with pytest.raises(Unusable, match="Room is given twice"):
-        _parameters(["Room=1", "Floor=2", "Room=1"])
-
-
-def test_a_parameter_has_a_name_and_a_value() -> None:
-    assert _pair("ThingName=a=b") == ("ThingName", "a=b")
-    for text in ("ThingName", "=b"):
-        with pytest.raises(Unusable, match="NAME=VALUE"):
-            _pair(text)
