@@ -112,7 +112,7 @@ class OperatorRegistration:
             prepared = await self.prepare(body, given)
             return (await self._run.write(lambda tx: self.register(tx, prepared, caller, may=may))).response
         except ServiceError as error:
-            await self._run.write(_noting(self._attempts, caller, error, given))
+            await self._run.write(_noting(self._attempts, caller, error, self.device_of(body, given)))
             raise
 
     async def prepare(self, body: str, parameters: Mapping[str, str]) -> Prepared:
@@ -120,15 +120,7 @@ class OperatorRegistration:
 
         Raises InvalidRequest for a template or parameters that do not fit, another ServiceError for a bad request.
         """
-        order = Order(
-            certificate_id="",
-            template=_TEMPLATE,
-            body=body,
-            role_arn=None,
-            parameters=parameters,
-            approved=True,
-            use=language.Use.OPERATOR,
-        )
+        order = _order(body, parameters)
         try:
             template, wanted = language.read(body, language.Use.OPERATOR), resolved(order)
         except language.BadTemplate as error:
@@ -138,6 +130,14 @@ class OperatorRegistration:
         request = wanted.certificate.signing_request
         signed = None if request is None else await self._authority.sign(request)
         return Prepared(template=template, wanted=wanted, signed_pem=signed)
+
+    def device_of(self, body: str, parameters: Mapping[str, str]) -> str | None:
+        """Answer the name of the thing that is asked for, None where it cannot be told."""
+        try:
+            thing = resolved(_order(body, parameters)).thing
+        except (InvalidTemplate, InvalidParameters):
+            return parameters.get("ThingName")
+        return None if thing is None else thing.name
 
     def register(
         self, tx: Tx, prepared: Prepared, caller: Caller, *, role_arn: str | None = None, may: May | None = None
@@ -204,6 +204,18 @@ class OperatorRegistration:
             raise NotRegistered(error.message) from error
 
 
+def _order(body: str, parameters: Mapping[str, str]) -> Order:
+    return Order(
+        certificate_id="",
+        template=_TEMPLATE,
+        body=body,
+        role_arn=None,
+        parameters=parameters,
+        approved=True,
+        use=language.Use.OPERATOR,
+    )
+
+
 def _arns(prepared: Prepared, caller: Caller, certificate_id: str) -> dict[str, str]:
     template, wanted = prepared.template, prepared.wanted
 
@@ -216,12 +228,9 @@ def _arns(prepared: Prepared, caller: Caller, certificate_id: str) -> dict[str, 
     return found | {policy.resource: own(f"policy/{policy.name}") for policy in wanted.policies}
 
 
-def _noting(
-    attempts: Attempts, caller: Caller, error: ServiceError, parameters: Mapping[str, str]
-) -> Callable[[Tx], Answer]:
+def _noting(attempts: Attempts, caller: Caller, error: ServiceError, device: str | None) -> Callable[[Tx], Answer]:
     def note(tx: Tx) -> Answer:
-        why, device = f"{error.code}: {error.message}", parameters.get("ThingName")
-        attempts.note(tx, caller, way="OPERATOR", why_not=why, device=device)
+        attempts.note(tx, caller, way="OPERATOR", why_not=f"{error.code}: {error.message}", device=device)
         return Answer()
 
     return note

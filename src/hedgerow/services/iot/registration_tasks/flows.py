@@ -122,7 +122,8 @@ class RegistrationTaskFlows:
             updated_at=tx.now,
         )
         self._tasks.add(tx, caller.account, task)
-        tx.follow_up(STEP, account=caller.account, key=task.id, body={"region": caller.region})
+        body = {"region": caller.region, "address": caller.source_ip}
+        tx.follow_up(STEP, account=caller.account, key=task.id, body=body)
         return Answer({"taskId": task.id})
 
     async def list_thing_registration_task_reports(self, request: Request, caller: Caller) -> Mapping[str, Any]:

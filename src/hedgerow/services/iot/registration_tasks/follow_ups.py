@@ -44,6 +44,10 @@ class Registrar(Protocol):
         """Fill the template in and sign what is to be signed; raises a ServiceError."""
         ...
 
+    def device_of(self, body: str, parameters: Mapping[str, str]) -> str | None:
+        """Answer the name of the thing that is asked for, None where it cannot be told."""
+        ...
+
     def register(self, tx: Tx, prepared: Any, caller: Caller, *, role_arn: str) -> Answer:
         """Do all of it or raise a ServiceError; answers `certificatePem` and `resourceArns`."""
         ...
@@ -147,10 +151,18 @@ class RegistrationTaskFollowUps:
                 await self._run.write(lambda tx: self._registered(tx, row, task, line, prepared, caller))
             except ServiceError as error:
                 refused = error  # the name is gone after the block
-                await self._run.write(lambda tx: self._refused(tx, row, line, refused, caller))
+                device = self._device_of(task, line)
+                await self._run.write(lambda tx: self._refused(tx, row, line, refused, device, caller))
         except Gone:
             return False
         return True
+
+    def _device_of(self, task: Task, line: Line) -> str:
+        try:
+            name = self._registrar.device_of(task.body, parameters_of(line))
+        except ServiceError:
+            name = None
+        return name or f"line {line.number} of {task.id}"
 
     def _registered(self, tx: Tx, row: FollowUp, task: Task, line: Line, prepared: Any, caller: Caller) -> Answer:
         done = self._registrar.register(tx, prepared, caller, role_arn=task.role_arn)
@@ -161,12 +173,10 @@ class RegistrationTaskFollowUps:
         self._noted(tx, row, line, Report.RESULTS, entry(line, response=response))
         return Answer({}, events=done.events)
 
-    def _refused(self, tx: Tx, row: FollowUp, line: Line, error: ServiceError, caller: Caller) -> Answer:
+    def _refused(self, tx: Tx, row: FollowUp, line: Line, error: ServiceError, device: str, caller: Caller) -> Answer:
         text = entry(line, errorCode=error.code, errorMessage=error.message)
         self._noted(tx, row, line, Report.ERRORS, text)
-        self._attempts.note(
-            tx, caller, way="BULK", why_not=f"{error.code}: {error.message}", device=f"line {line.number} of {row.key}"
-        )
+        self._attempts.note(tx, caller, way="BULK", why_not=f"{error.code}: {error.message}", device=device)
         return Answer()
 
     def _noted(self, tx: Tx, row: FollowUp, line: Line, kind: Report | None, text: str) -> Answer:
@@ -250,4 +260,5 @@ def _caller(task: Task, row: FollowUp) -> Caller:
         principal="iot.amazonaws.com",
         kind=Kind.SERVICE,
         request_id=task.id,
+        source_ip=row.body.get("address"),  # of who started the task
     )

@@ -200,9 +200,12 @@ def test_what_operators_register_is_recorded(bench: Bench) -> None:
     bench.register(body(BY_CSR))
     with pytest.raises(InvalidSigningRequest):
         bench.register(body(BY_CSR), {"ThingName": "bulb", "CSR": "nonsense"})
+    fixed = body(BY_CSR, ThingName="torch")
+    with pytest.raises(InvalidSigningRequest):
+        bench.register(fixed, {"ThingName": "bulb", "CSR": "nonsense"})
 
-    refused, accepted = bench.registry.record()
-    assert [(each["way"], each["outcome"], each["device"]) for each in (refused, accepted)] == [
+    assert [(each["way"], each["outcome"], each["device"]) for each in bench.registry.record()] == [
+        ("OPERATOR", "REFUSED", "torch"),
         ("OPERATOR", "REFUSED", "bulb"),
         ("OPERATOR", "ACCEPTED", "lamp"),
     ]

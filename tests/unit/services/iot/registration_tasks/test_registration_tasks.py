@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -246,6 +247,19 @@ def test_every_line_becomes_a_device_or_an_error(bench: Bench) -> None:
         (6, "InvalidRequestException"),
     ]
     assert errors[1]["offset"] == data.index(b"{\n")
+
+
+@pytest.mark.spec("AL-27", "AL-41")
+def test_the_record_says_which_device_was_refused_and_from_where_the_task_was_started(bench: Bench) -> None:
+    task = bench.start(line("a") + line("b", "nonsense") + b"{\n", dataclasses.replace(CALLER, source_ip="192.0.2.7"))
+
+    bench.steps()
+
+    assert [(each["outcome"], each["device"], each["address"]) for each in bench.registry.record()] == [
+        ("REFUSED", f"line 3 of {task}", "192.0.2.7"),
+        ("REFUSED", "b", "192.0.2.7"),
+        ("ACCEPTED", "a", "192.0.2.7"),
+    ]
 
 
 @pytest.mark.parametrize("after", [False, True])
