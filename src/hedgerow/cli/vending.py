@@ -23,6 +23,7 @@ Serial = Annotated[str, typer.Argument(metavar="SERIAL", help="The device's seri
 Template = Annotated[str, typer.Option("--template", help="The provisioning template that makes its thing.")]
 
 _AT_ONCE: Final = 100
+_LONGEST_TOKEN: Final = 256
 _SERIAL: Final = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
 
@@ -50,7 +51,8 @@ def approve(
     parameter: Annotated[list[str] | None, typer.Option("--parameter", help="NAME=VALUE for the template.")] = None,
     data: Data = None,
 ) -> None:
-    """Let a device have a certificate, once; one that has its certificate may have another."""
+    """Let a device have a certificate, once; one whose certificate was deactivated may have another."""
+    _check(serial)
     parameters = pairs("--parameter", parameter or ())
     more = {"parameters": parameters} if parameters else {}
     asked(
@@ -63,6 +65,7 @@ def approve(
 @app.command()
 def deny(serial: Serial, data: Data = None) -> None:
     """Refuse a device from now on."""
+    _check(serial)
     asked(target(data), lambda hedgerow: hedgerow.deny_vending_request(serialNumber=serial))
     typer.echo(f"{serial} is denied.")
 
@@ -70,6 +73,7 @@ def deny(serial: Serial, data: Data = None) -> None:
 @app.command()
 def forget(serial: Serial, data: Data = None) -> None:
     """Forget a device: the next time it asks it is unknown again."""
+    _check(serial)
     asked(target(data), lambda hedgerow: hedgerow.delete_vending_request(serialNumber=serial))
     typer.echo(f"{serial} is forgotten.")
 
@@ -97,7 +101,11 @@ def import_(
             imported += done["imported"]
             left.extend(done.get("alreadyIssued", []))
 
-    asked(target(data), ask)
+    try:
+        asked(target(data), ask)
+    except Unusable as error:
+        so_far = f"{imported} of {len(entries)} devices may have a certificate, the others not: " if imported else ""
+        raise Unusable(f"{so_far}{error}") from error
     typer.echo(f"{imported} devices may have a certificate.")
     for serial in left:
         typer.echo(f"{serial} has one already and is left as it is.", err=True)
@@ -132,7 +140,16 @@ def _fault(row: dict[str, Any], seen: set[str]) -> str:
         return "serial and token must be given"
     if not _SERIAL.fullmatch(row["serial"]):
         return f"a serial number has 1 to 128 letters, digits, : _ and -; {row['serial']!r} has not"
+    if len(row["token"]) > _LONGEST_TOKEN or row["token"].strip() != row["token"]:
+        return f"a token has at most {_LONGEST_TOKEN} characters, and no blanks around it"
+    if row.get(""):
+        return f"{row['']!r} is in a column without a name"
     return f"{row['serial']} is there twice" if row["serial"] in seen else ""
+
+
+def _check(serial: str) -> None:
+    if not _SERIAL.fullmatch(serial):
+        raise Unusable(f"a serial number has 1 to 128 letters, digits, : _ and -; {serial!r} has not")
 
 
 def _plain(device: dict[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,7 @@ from hedgerow.gateway.gateway import Gateway
 from hedgerow.gateway.run import running
 from hedgerow.gateway.websocket import MqttWebSocket
 from hedgerow.services.iot.endpoints import Endpoints
+from hedgerow.services.iot.vending import Throttles
 from hedgerow.store import (
     Dispatcher,
     Run,
@@ -197,6 +198,7 @@ class _Parts(Ground):
             job_objects=JobObjects(run=run, objects=self.compute.objects, rights=rights),
         )
         build_fleet_index(tables=tables, ids=ids, pager=pager, stores=registry.stores)
+        self.vending_throttles = Throttles(clock)
         enrolment = build_enrolment(
             tables=tables,
             run=run,
@@ -219,6 +221,7 @@ class _Parts(Ground):
             ),
             files=self.compute.files,
             first_account=self.folder.identity.account,
+            throttles=self.vending_throttles,
         )
         self.iot_logging = build_iot_logging(
             tables=tables,
@@ -431,7 +434,9 @@ class _Parts(Ground):
             observer=self.iot_logging.lines,
             witness=self.identity.key_uses.note,
         )
-        vending = VendingSockets(ids=self.ids, first_account=self.folder.identity.account)
+        vending = VendingSockets(
+            ids=self.ids, first_account=self.folder.identity.account, expecting=self.vending_throttles.expecting
+        )
         self.broker.listen(vending.on_event)
         return ApiApp(
             pipeline,

@@ -55,6 +55,7 @@ from hedgerow.services.iot.registration_tasks import (
     RegistrationTaskOperations,
     RegistrationTaskStore,
 )
+from hedgerow.services.iot.vending import Throttles
 from hedgerow.services.lambda_.functions import FunctionReader, LambdaFlows
 from hedgerow.services.lambda_.functions.model import read_name
 from hedgerow.services.lambda_.permissions import PermissionOperations
@@ -90,6 +91,7 @@ def build_enrolment(
     callers: CallerRights,
     files: AccountFiles,
     first_account: str,
+    throttles: Throttles,
 ) -> Enrolment:
     """Build it and enter its rows."""
     stores, templates = registry.stores, registry.stores.templates
@@ -186,8 +188,8 @@ def build_enrolment(
     build_vending(
         tables=tables,
         run=run,
-        clock=clock,
         pager=pager,
+        throttles=throttles,
         key=token_key,
         first_account=first_account,
         registry=registry,

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hedgerow.base.clock import Clock
 from hedgerow.base.errors import HedgerowError
 from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.operations import vending as vending_rows
@@ -30,8 +29,8 @@ def build_vending(
     *,
     tables: Tables,
     run: Run,
-    clock: Clock,
     pager: Pager,
+    throttles: Throttles,
     key: bytes,
     first_account: str,
     registry: Registry,
@@ -46,12 +45,18 @@ def build_vending(
         accounts=AccountReader(),
         first_account=first_account,
         secrets=secrets,
-        throttles=Throttles(clock),
+        throttles=throttles,
         authority=authority,
         registrar=VendingRegistrar(stores=stores, entries=registry.certificates, registration=registration),
         attempts=stores.attempts(),
     )
-    operations = VendingOperations(devices=devices, templates=stores.templates, secrets=secrets, pages=Pages(pager))
+    operations = VendingOperations(
+        devices=devices,
+        templates=stores.templates,
+        certificates=stores.certificates,
+        secrets=secrets,
+        pages=Pages(pager),
+    )
     tables.serve("hedgerow-device", vending_rows.device_rows(vending=flows))
     tables.serve("hedgerow", vending_rows.rows(vending=operations))
     tables.follow(vending_rows.follow_up_rows(vending=VendingFollowUps(devices=devices)))

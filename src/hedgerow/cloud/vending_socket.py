@@ -3,13 +3,14 @@
 A text frame is a request, with the members of `POST /vending`; the answer is a text frame with the members of that
 answer, or of the error with its `errorType`, and `statusCode`. A bad request leaves the connection usable. Who waits
 need not ask again: the decision is pushed. It goes through the same pipeline as by HTTP, with the same checks and
-limits.
+limits, save that being pushed to does not count as asking.
 """
 
 import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from hedgerow.api.authentication import Peer
@@ -22,6 +23,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Ask = Callable[[HttpRequest, Peer, str], Awaitable[HttpResponse]]
+Expecting = Callable[[str, str], AbstractContextManager[None]]
 
 PATH: Final = "/vending"
 MOST: Final = 1000  # sockets at a time; more are sent away
@@ -59,23 +61,27 @@ class _Inbox:
             self._decided = True
             self._items.put_nowait("")
 
-    async def next(self) -> str | None:
-        """Answer what is to be asked, None when the device has gone; raises TimeoutError after IDLE_S."""
+    async def next(self) -> tuple[str | None, bool]:
+        """Answer what is to be asked, None when the device has gone, and whether that is because of a decision.
+
+        Raises TimeoutError after IDLE_S.
+        """
         async with asyncio.timeout(IDLE_S):
             text = await self._items.get()
         if text == "" and self._decided:
             self._decided = False
-            return self.waits_with or ""
+            return self.waits_with or "", True
         if text is not None:
             self._room.release()
-        return text
+        return text, False
 
 
 class VendingSockets:
     """An ASGI application for WebSockets. One for the cloud, on its loop."""
 
-    def __init__(self, *, ids: Ids, first_account: str) -> None:
+    def __init__(self, *, ids: Ids, first_account: str, expecting: Expecting) -> None:
         self._ids = ids
+        self._expecting = expecting  # within the context, asking for a device does not count
         self._first_account = first_account
         self._open: Counter[str] = Counter()  # sockets by address
         self._waiting: dict[_Key, set[_Inbox]] = {}
@@ -111,25 +117,28 @@ class VendingSockets:
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(_read(inbox, receive))
             try:
-                while (text := await inbox.next()) is not None:
+                while True:
+                    text, decided = await inbox.next()
+                    if text is None:
+                        break
                     if text:
-                        await send({"type": "websocket.send", "text": await self._answered(ask, peer, inbox, text)})
+                        answer = await self._answered(ask, peer, inbox, text, decided=decided)
+                        await send({"type": "websocket.send", "text": answer})
             except TimeoutError:
                 await send({"type": "websocket.close", "code": _GOING_AWAY})
             finally:
                 reading.cancel()
                 self._leave(inbox)
 
-    async def _answered(self, ask: Ask, peer: Peer, inbox: _Inbox, text: str) -> str:
+    async def _answered(self, ask: Ask, peer: Peer, inbox: _Inbox, text: str, *, decided: bool) -> str:
         self._leave(inbox)
         key = self._key(text)
         if key is not None:  # before it is asked, so that no decision is missed
             inbox.waits_with = text
             self._waiting.setdefault(key, set()).add(inbox)
-        headers = {"content-type": "application/json"}
-        response = await ask(
-            HttpRequest("POST", PATH, "", headers, text.encode("utf-8", "replace")), peer, self._ids.uuid()
-        )
+        request = HttpRequest("POST", PATH, "", {"content-type": "application/json"}, text.encode("utf-8", "replace"))
+        with self._expecting(*key) if decided and key is not None else nullcontext():
+            response = await ask(request, peer, self._ids.uuid())
         body = json.loads(response.body) if isinstance(response.body, bytes) and response.body else {}
         if body.get("status") != "PENDING":
             self._leave(inbox)

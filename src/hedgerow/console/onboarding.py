@@ -201,4 +201,8 @@ def _fault(row: Mapping[str | None, Any], seen: set[str]) -> str:
         return "serial and token must be given"
     if None in row or None in row.values():
         return "it has not as many fields as the first line"
+    if row["token"].strip() != row["token"]:
+        return "a token has no blanks around it"
+    if row.get(""):
+        return f"{row['']!r} is in a column without a name"
     return f"{row['serial']} is there twice" if row["serial"] in seen else ""

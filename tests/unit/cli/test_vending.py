@@ -1,8 +1,10 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hedgerow.base.errors import Unusable
+from hedgerow.cli import vending
 from hedgerow.cli.vending import _entries
 
 
@@ -27,6 +29,9 @@ def test_a_file_names_devices_their_tokens_and_parameters(tmp_path: Path) -> Non
         ("serial,token,ThingName\n1,t\n", "line 2: it has not as many fields"),
         ("serial,token\n1,t\n2,t\n1,u\n", "line 4: 1 is there twice"),
         ("serial,token\n1 2,t\n", "line 2: a serial number has"),
+        ("serial,token\n1, t\n", "line 2: a token has"),
+        (f"serial,token\n1,{'t' * 257}\n", "line 2: a token has"),
+        ("serial,token,\n1,t,\n2,t,hall\n", "line 3: 'hall' is in a column without a name"),
         ('serial,token\n"1,t\n', "cannot read"),
     ],
 )
@@ -41,3 +46,26 @@ def test_a_file_without_serials_and_tokens_is_refused_with_its_line(tmp_path: Pa
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="cannot read"):
         list(_entries(tmp_path / "none.csv"))
+
+
+class Cloud:
+    """Takes one hundred devices, and then no more."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def import_vending_devices(self, *, templateName: str, devices: list[Any]) -> dict[str, Any]:
+        if self.taken:
+            raise Unusable(f"the cloud refused: {templateName} is gone")
+        self.taken += len(devices)
+        return {"imported": self.taken}
+
+
+def test_an_import_that_ends_early_says_how_far_it_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, cloud = tmp_path / "devices.csv", Cloud()
+    file.write_text("serial,token\n" + "".join(f"s{number},t\n" for number in range(150)))
+    monkeypatch.setattr(vending, "target", lambda data: None)
+    monkeypatch.setattr(vending, "asked", lambda target, ask: ask(cloud))
+
+    with pytest.raises(Unusable, match="100 of 150 devices may have a certificate, the others not: the cloud refused"):
+        vending.import_(file, "fleet")

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -26,9 +27,18 @@ class Machine:
     def __init__(self) -> None:
         self.approved = False
         self.asked: list[tuple[HttpRequest, Peer]] = []
+        self.expected: list[tuple[str, str]] = []
+        self.asked_for: list[list[tuple[str, str]]] = []  # who was expected when somebody asked
+
+    @contextmanager
+    def expecting(self, account: str, serial: str) -> Iterator[None]:
+        self.expected.append((account, serial))
+        yield
+        self.expected.remove((account, serial))
 
     async def answer(self, request: HttpRequest, peer: Peer, request_id: str) -> HttpResponse:
         self.asked.append((request, peer))
+        self.asked_for.append(list(self.expected))
         if b"serialNumber" not in request.body:
             return HttpResponse(400, {"x-amzn-errortype": "ValidationException"}, b'{"message": "missing"}')
         return HttpResponse(200, {}, json.dumps({"status": "ISSUED" if self.approved else "PENDING"}).encode())
@@ -61,7 +71,8 @@ def decided(account: str = CALLER.account, serial: str = "lamp") -> Published:
 
 def run(story: Callable[[VendingSockets, Machine, Socket], Awaitable[None]]) -> None:
     async def main() -> None:
-        sockets, machine, socket = VendingSockets(ids=FakeIds(), first_account=CALLER.account), Machine(), Socket()
+        machine, socket = Machine(), Socket()
+        sockets = VendingSockets(ids=FakeIds(), first_account=CALLER.account, expecting=machine.expecting)
         async with asyncio.TaskGroup() as tasks:
             application = sockets.serving(machine.answer)
             tasks.create_task(application(SCOPE, socket.inward.get, socket.outward.put))
@@ -87,6 +98,7 @@ def test_who_waits_is_served_when_it_is_decided_about() -> None:
         assert [(request.method, request.path, peer.source_ip) for request, peer in machine.asked] == [
             ("POST", "/vending", "192.0.2.1")
         ] * 2
+        assert machine.asked_for == [[], [(CALLER.account, "lamp")]]
         sockets.on_event(decided())
         socket.say(b"{}")
         assert (await socket.heard())["statusCode"] == 400

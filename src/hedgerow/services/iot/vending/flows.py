@@ -29,6 +29,7 @@ from hedgerow.services.iot.vending.model import (
     Secrets,
     State,
     Throttles,
+    device_of,
 )
 from hedgerow.services.iot.vending.store import OVER, VendingStore
 from hedgerow.store import Answer, Run, Tx
@@ -100,7 +101,7 @@ class _Asked:
     @property
     def name(self) -> str:
         """The device, of all accounts."""
-        return f"{self.caller.account}/{self.serial}"
+        return device_of(self.caller.account, self.serial)
 
 
 class VendingFlows:
@@ -131,13 +132,14 @@ class VendingFlows:
 
     async def request_certificate(self, request: Request, caller: Caller) -> Mapping[str, Any]:
         serial, token = request["serialNumber"], request["token"]
-        signing_request, account = request["certificateSigningRequest"], request.get("accountId")
-        if not self._throttles.asking.admits(caller.source_ip or ""):
+        signing_request = request["certificateSigningRequest"]
+        account = request.get("accountId") or self._first_account
+        if not self._throttles.admits(caller.source_ip or "", device_of(account, serial)):
             raise TooMany
         asked = _Asked(
-            caller=_of(caller, account or self._first_account),
+            caller=_of(caller, account),
             serial=serial,
-            token=self._secrets.hashed(account or self._first_account, serial, token),
+            token=self._secrets.hashed(account, serial, token),
             key=_key_of(signing_request),
             request=signing_request,
         )

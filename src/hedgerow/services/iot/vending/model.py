@@ -10,8 +10,9 @@ Tokens are kept as keyed hashes, so that who reads the database cannot show one.
 import hashlib
 import hmac
 import json
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
@@ -154,9 +155,31 @@ class Throttles:
 
     A serial number that too many tokens were guessed for is not looked at for a while, whoever asks. A refusal that
     comes again and again is written down now and then, or a stranger could drive all else out of the record.
+    Who was told to wait and is asked for because of a decision does not count: a whole factory may be approved at once.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.asking = Throttle(clock, most=30, within_s=60)
         self.guessing = Throttle(clock, most=MOST_GUESSES, within_s=3600)
         self.noting = Throttle(clock, most=1, within_s=600)
+        self._expected: Counter[str] = Counter()
+
+    def admits(self, address: str, device: str) -> bool:
+        """Count one time that an address asks for a device; tell whether it may."""
+        return self._expected[device] > 0 or self.asking.admits(address)
+
+    @contextmanager
+    def expecting(self, account: str, serial: str) -> Iterator[None]:
+        """Let the device be asked for within the block, however often its address asked."""
+        device = device_of(account, serial)
+        self._expected[device] += 1
+        try:
+            yield
+        finally:
+            self._expected[device] -= 1
+            self._expected += Counter()  # forgets who is not expected any more
+
+
+def device_of(account: str, serial: str) -> str:
+    """Answer what a device is called among those of all accounts."""
+    return f"{account}/{serial}"

@@ -2,7 +2,8 @@
 
 An approval names the provisioning template that makes the device's thing. A template with a pre-provisioning hook is
 refused: here nobody would ask the hook. So is one that these parameters do not fill: the device would be refused later,
-where nobody looks.
+where nobody looks. A device whose certificate is in use is not approved again: two who decide about it at the same time
+would let it have two.
 These are operations of our own service `hedgerow`; AWS has none for it.
 """
 
@@ -19,7 +20,7 @@ from hedgerow.core.events import Event, Published
 from hedgerow.core.paging import InvalidToken
 from hedgerow.core.request import Request
 from hedgerow.services.iot.pages import Pages
-from hedgerow.services.iot.vending.errors import DeviceUnknown, Unfit
+from hedgerow.services.iot.vending.errors import AlreadyIssued, DeviceUnknown, Unfit
 from hedgerow.services.iot.vending.model import MOST_IMPORTED, Device, Secrets, State
 from hedgerow.services.iot.vending.store import VendingStore
 from hedgerow.store import Answer, Tx
@@ -30,6 +31,7 @@ _MOST_PARAMETERS: Final = 50
 _THING: Final = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 _THING_SHOWN: Final = 128
 _ANY_CERTIFICATE: Final = "0" * 64
+_IN_USE: Final = ("ACTIVE", "PENDING_ACTIVATION")
 _UNFILLED: Final = (
     language.BadFunction,
     language.BadValue,
@@ -79,11 +81,28 @@ class Templates(Protocol):
         ...
 
 
+class Certificates(Protocol):
+    """The rows of certificates."""
+
+    def get(self, tx: Tx, account: str, certificate_id: str) -> Any | None:
+        """Answer the certificate, which has a status, or None."""
+        ...
+
+
 class VendingOperations:
     """The operations at the vending machine."""
 
-    def __init__(self, *, devices: VendingStore, templates: Templates, secrets: Secrets, pages: Pages) -> None:
+    def __init__(
+        self,
+        *,
+        devices: VendingStore,
+        templates: Templates,
+        certificates: Certificates,
+        secrets: Secrets,
+        pages: Pages,
+    ) -> None:
         self._devices = devices
+        self._certificates = certificates
         self._templates = templates
         self._secrets = secrets
         self._pages = pages
@@ -99,6 +118,8 @@ class VendingOperations:
 
     def approve_vending_request(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         device, form = self._get(tx, request, caller), self._form(tx, caller, request["templateName"])
+        if self._is_served(tx, caller, device):
+            raise AlreadyIssued(device.serial)
         approved = device.approved(
             template=form.template,
             parameters=form.filled(request, device.serial),
@@ -143,6 +164,13 @@ class VendingOperations:
             if known is not None:
                 decided.append(_decided(caller, approved))
         return Answer({"imported": taken, "alreadyIssued": left}, events=tuple(decided))
+
+    def _is_served(self, tx: Tx, caller: Caller, device: Device) -> bool:
+        """Tell whether the certificate that it got is in use."""
+        if device.state is not State.ISSUED or device.certificate_id is None:
+            return False
+        certificate = self._certificates.get(tx, caller.account, device.certificate_id)
+        return certificate is not None and certificate.status.value in _IN_USE
 
     def _get(self, tx: Tx, request: Request, caller: Caller) -> Device:
         device = self._devices.get(tx, caller.account, request["serialNumber"])

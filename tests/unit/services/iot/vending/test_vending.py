@@ -65,8 +65,13 @@ class Bench:
         self.devices, self.roles, self.run = VendingStore(), FakeRoles(), MemoryRun(registry.store)
         secrets = Secrets(b"k" * 32)
         self.operations = VendingOperations(
-            devices=self.devices, templates=registry.template_store, secrets=secrets, pages=registry.pages
+            devices=self.devices,
+            templates=registry.template_store,
+            certificates=registry.certificate_store,
+            secrets=secrets,
+            pages=registry.pages,
         )
+        self.throttles = Throttles(registry.store.clock)
         authority = pki.new_device_authority(registry.store.clock.now(), kind="p256")
         self.flows = VendingFlows(
             run=self.run,
@@ -74,7 +79,7 @@ class Bench:
             accounts=self,
             first_account=CALLER.account,
             secrets=secrets,
-            throttles=Throttles(registry.store.clock),
+            throttles=self.throttles,
             authority=DeviceAuthority(authority=authority, clock=registry.store.clock, host_names=("cloud.test",)),
             registrar=VendingRegistrar(
                 stores=Stores(),
@@ -242,6 +247,18 @@ def test_a_device_is_given_another_certificate_only_when_it_is_approved_again(be
     assert bench.ask(csr=OTHER_CSR)["certificateId"] != first
 
 
+def test_two_who_approve_a_device_at_once_let_it_have_one_certificate(bench: Bench) -> None:
+    bench.ask()
+    bench.approve()
+    issued = bench.ask()
+
+    with pytest.raises(AlreadyIssued, match="4711"):
+        bench.approve()
+
+    assert bench.listed() == [("4711", "ISSUED")]
+    assert bench.ask() == issued
+
+
 def test_what_the_template_refuses_leaves_nothing_and_the_device_may_come_again(bench: Bench) -> None:
     bench.imported({"serialNumber": "4711", "token": "t"})
     bench.roles.denied = {"iot:CreateThing"}
@@ -272,6 +289,22 @@ def test_an_address_that_asks_too_often_is_told_to_ask_later(bench: Bench) -> No
         bench.ask()
     bench.store.clock.advance(60)
     bench.ask()
+
+
+@pytest.mark.spec("AL-60")
+def test_a_factory_that_is_approved_at_once_is_served_at_once(bench: Bench) -> None:
+    for _ in range(30):
+        bench.ask("4710")
+    bench.imported({"serialNumber": "4711", "token": "t"})
+
+    with bench.throttles.expecting(CALLER.account, "4711"), bench.throttles.expecting(CALLER.account, "4711"):
+        issued = bench.ask()["status"]
+        with pytest.raises(TooMany):
+            bench.ask("4710")
+
+    assert issued == "ISSUED"
+    with pytest.raises(TooMany):
+        bench.ask()
 
 
 def test_a_serial_number_is_not_looked_at_when_too_many_tokens_are_guessed_for_it(bench: Bench) -> None:
