@@ -7,6 +7,7 @@ whatever name in it, can therefore never pass for a server.
 
 import datetime
 import ipaddress
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ ROOTS_END: Final = datetime.datetime(2099, 12, 31, 23, 59, 59, tzinfo=datetime.U
 LEAVES_END: Final = datetime.datetime(2049, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
 BACKDATED_S: Final = 120.0
 _LONGEST_CSR: Final = 4096
+_REQUEST: Final = re.compile(rb"-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----")
+_GOOD_HASHES: Final = frozenset({"sha256", "sha384", "sha512"})
 
 
 class BadRequest(HedgerowError):
@@ -148,7 +151,10 @@ def read_csr(csr: str | bytes) -> x509.CertificateSigningRequest:
     data = csr.encode("utf-8", "replace") if isinstance(csr, str) else csr
     if len(data) > _LONGEST_CSR:
         raise BadRequest(f"a certificate signing request has at most {_LONGEST_CSR} characters")
-    if b"CERTIFICATE REQUEST-----" not in data:
+    blocks = len(_REQUEST.findall(data))
+    if blocks > 1:
+        raise BadRequest("there is more than one certificate signing request")
+    if blocks == 0:
         raise BadRequest(
             "the certificate signing request cannot be read: expected a PEM block that begins with "
             "-----BEGIN CERTIFICATE REQUEST-----"
@@ -158,10 +164,14 @@ def read_csr(csr: str | bytes) -> x509.CertificateSigningRequest:
         names = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         signed = request.is_signature_valid
         usable_key(request.public_key())
+        used = request.signature_hash_algorithm
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise BadRequest(f"the certificate signing request cannot be read: {error}") from error
     except BadKey as error:
         raise BadRequest(str(error)) from error
+    if used is None or used.name not in _GOOD_HASHES:
+        name = "no hash" if used is None else used.name
+        raise BadRequest(f"the certificate signing request is signed with {name}: SHA-256, SHA-384 or SHA-512 are safe")
     if not signed:
         raise BadRequest("the certificate signing request is not signed by its own key")
     if any(not _printable(str(name.value)) for name in names):

@@ -169,6 +169,27 @@ def test_what_is_no_pem_at_all_is_told_what_one_looks_like(devices: pki.Authorit
         issue(devices, "file://device.csr")
 
 
+def test_a_csr_that_is_signed_with_a_weak_hash_is_refused_for_that(devices: pki.Authority, tmp_path: Path) -> None:
+    key = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(tmp_path / "key")]
+    done = subprocess.run(
+        ["openssl", "req", "-new", *key, "-subj", "/CN=pump-1", "-sha1"], capture_output=True, text=True, check=True
+    )
+
+    with pytest.raises(pki.BadRequest, match="signed with sha1"):
+        issue(devices, done.stdout)
+
+
+def test_one_csr_is_answered_not_the_first_of_several(devices: pki.Authority) -> None:
+    with pytest.raises(pki.BadRequest, match="more than one"):
+        issue(devices, csr("pump-1") + csr("pump-2"))
+
+
+def test_a_csr_of_javas_keytool_is_read(devices: pki.Authority) -> None:
+    request = csr("pump-1").replace("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
+
+    assert issue(devices, request).subject.rfc4514_string() == "CN=pump-1"
+
+
 def test_a_request_that_is_too_long_is_refused(devices: pki.Authority) -> None:
     with pytest.raises(pki.BadRequest, match="at most 4096"):
         issue(devices, "x" * 4097)
