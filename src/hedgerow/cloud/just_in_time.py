@@ -39,7 +39,7 @@ class JustInTimeProvisioner:
         try:
             done = self._registration.register(tx, order, caller)
         except Rejection as error:
-            raise NotProvisioned(error.code, error.message) from error
+            raise NotProvisioned(error.code, error.in_full) from error
         thing = done.response.get("thingName")
         self._note(tx, caller, certificate, device=thing, template=by.template)
         return done

@@ -23,7 +23,7 @@ from hedgerow.core.template.document import (
     Thing,
     Use,
 )
-from hedgerow.core.template.functions import CannotResolve, GuardedScope, Scope, evaluate
+from hedgerow.core.template.functions import LONGEST, BadFunction, CannotResolve, GuardedScope, Scope, TooLong, evaluate
 
 
 class BadValue(HedgerowError):
@@ -98,11 +98,14 @@ def resolve(
             raise CannotResolve(name)  # a Default does not help: the template asked for what the certificate says
     scope = Scope(values, template.mappings)
     of_policies = scope if use is Use.OPERATOR else GuardedScope(values, template.mappings, said)
+    configuration = _texts("DeviceConfiguration", template.device_configuration, scope)
+    if sum(map(len, configuration.values())) > LONGEST:
+        raise TooLong(f"a DeviceConfiguration of more than {LONGEST} characters")
     return Resolved(
         thing=None if template.thing is None else _thing(template.thing, scope),
         certificate=_certificate(template.certificate, scope, use),
         policies=tuple(_policy(policy, scope, of_policies) for policy in template.policies),
-        device_configuration=_texts("DeviceConfiguration", template.device_configuration, scope),
+        device_configuration=configuration,
     )
 
 
@@ -159,7 +162,7 @@ def _certificate(certificate: Certificate, scope: Scope, use: Use) -> ResolvedCe
 def _policy(policy: Policy, scope: Scope, guarded: Scope) -> ResolvedPolicy:
     if policy.document is None:
         return ResolvedPolicy(resource=policy.resource, name=_text("PolicyName", policy.name, scope), document=None)
-    found = evaluate(policy.document, guarded)
+    found = _filled("PolicyDocument", policy.document, guarded)
     if isinstance(found, dict):
         found = json.dumps(found, separators=(",", ":"))
     if not isinstance(found, str):
@@ -167,15 +170,22 @@ def _policy(policy: Policy, scope: Scope, guarded: Scope) -> ResolvedPolicy:
     return ResolvedPolicy(resource=policy.resource, name=policy_name(found), document=found)
 
 
+def _filled(name: str, value: Any, scope: Scope) -> Any:
+    try:
+        return evaluate(value, scope)
+    except BadFunction as error:
+        raise BadFunction(error.name, name) from None
+
+
 def _text(name: str, value: Any, scope: Scope) -> str:
-    found = evaluate(value, scope)
+    found = _filled(name, value, scope)
     if not isinstance(found, str):
         raise BadValue(f"{name} must be a string")
     return found
 
 
 def _texts(name: str, value: Any, scope: Scope) -> Mapping[str, str]:
-    found = evaluate(value, scope)
+    found = _filled(name, value, scope)
     if not isinstance(found, dict):
         raise BadValue(f"{name} must be an object")
     for key, part in found.items():
@@ -185,7 +195,7 @@ def _texts(name: str, value: Any, scope: Scope) -> Mapping[str, str]:
 
 
 def _list(name: str, value: Any, scope: Scope) -> tuple[str, ...]:
-    found = evaluate(value, scope)
+    found = _filled(name, value, scope)
     if not isinstance(found, list) or not all(isinstance(part, str) for part in found):
         raise BadValue(f"{name} must be a list of strings")
     return tuple(dict.fromkeys(found))

@@ -102,6 +102,14 @@ def test_a_small_template_cannot_make_a_large_text() -> None:
             name_of(large)
 
 
+@pytest.mark.parametrize("value", [{"Ref": "P"}, {"Fn::Join": ["", [{"Ref": "P"}]]}])
+def test_a_device_is_not_sent_a_large_configuration(value: Any) -> None:
+    text = template(DeviceConfiguration=dict.fromkeys("abc", value))
+
+    with pytest.raises(TooLong):
+        resolve(read(text), {"P": "x" * 30_000}, certificate_id="c" * 64)
+
+
 def test_a_thing_name_that_is_no_text_is_refused() -> None:
     with pytest.raises(BadValue, match="ThingName must be a string"):
         name_of(["a"])

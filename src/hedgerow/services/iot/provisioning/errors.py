@@ -13,11 +13,16 @@ class Rejection(HedgerowError):
 
     status: ClassVar[int] = 400
     code: ClassVar[str]
-    cause: str = ""  # more, for the operator's eyes
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, cause: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self.cause = cause  # more, for the operator's eyes
+
+    @property
+    def in_full(self) -> str:
+        """All of it, for the operator's eyes."""
+        return f"{self.message} ({self.cause})" if self.cause else self.message
 
 
 class InvalidPayload(Rejection):
@@ -57,10 +62,6 @@ class InvocationError(Rejection):
     """The hook could not be asked."""
 
     code = "InvocationError"
-
-    def __init__(self, message: str, *, cause: str = "") -> None:
-        super().__init__(message)
-        self.cause = cause
 
 
 class InvalidResult(Rejection):

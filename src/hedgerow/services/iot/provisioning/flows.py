@@ -197,8 +197,7 @@ class ProvisioningFlows:
         self, caller: Caller, body: Mapping[str, Any], rejection: Rejection, template: str | None
     ) -> None:
         def note(tx: Tx) -> Answer:
-            why, device = f"{rejection.code}: {rejection.message}", _name_in(body.get("parameters"))
-            why += f" ({rejection.cause})" if rejection.cause else ""
+            why, device = f"{rejection.code}: {rejection.in_full}", _name_in(body.get("parameters"))
             self._attempts.note(tx, caller, way=WAY, why_not=why, device=device, template=template)
             return Answer()
 

@@ -198,21 +198,22 @@ def hook_answer(result: bytes, parameters: Mapping[str, str]) -> Mapping[str, st
     try:
         answer = json.loads(result, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
-        raise InvalidResult(_BAD_RESULT) from error
+        raise InvalidResult(_BAD_RESULT, cause="it is no JSON") from error
     if answer is None:
         raise InvalidResult("The provisioning hook did not return a response.")
     if not isinstance(answer, dict):
-        raise InvalidResult(_BAD_RESULT)
+        raise InvalidResult(_BAD_RESULT, cause="it is no JSON object")
     if not _allowed(answer.get("allowProvisioning")):
-        raise Denied("Access Denied")
+        raise Denied("Access Denied", cause="the pre-provisioning hook does not allow it")
     overrides = answer.get("parameterOverrides")
     if not isinstance(overrides, dict | None):
-        raise InvalidResult(_BAD_RESULT)
+        raise InvalidResult(_BAD_RESULT, cause="parameterOverrides is no object")
     changed = dict(parameters)
     for name, value in (overrides or {}).items():
         text = plain_text(value)
         if plain_text(name) is None or (text is None and value is not None):
-            raise InvalidResult(_BAD_RESULT)
+            cause = f"the override of {name[:128]!a} is no text"
+            raise InvalidResult(_BAD_RESULT, cause=cause)
         if text is None:
             changed.pop(name, None)
         else:
@@ -230,4 +231,4 @@ def _allowed(value: Any) -> bool:
         return bool(value)
     if isinstance(value, str):
         return value.lower() == "true"
-    raise InvalidResult(_BAD_RESULT)
+    raise InvalidResult(_BAD_RESULT, cause="allowProvisioning is not there, or neither true nor false")

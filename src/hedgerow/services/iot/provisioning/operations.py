@@ -348,7 +348,8 @@ def resolved(order: Order) -> language.Resolved:
     except language.CannotResolve as error:
         raise InvalidParameters(str(error)) from error
     except language.BadFunction as error:
-        raise InvalidTemplate(f"Template {order.template} has an invalid {error.name}.") from error
+        where = f"at {error.path}" if error.path else ""
+        raise InvalidTemplate(f"Template {order.template} has an invalid {error.name}.", cause=where) from error
     except language.UnsafeValue as error:
         raise InvalidParameters(f"Template {order.template} cannot be filled in: {error}") from error
     except (language.BadTemplate, language.BadValue, language.TooLong) as error:

@@ -186,6 +186,43 @@ def test_the_record_says_what_kept_a_hook_from_answering_and_the_device_is_not_t
     assert bench.registry.record()[0]["reason"] == f"InvocationError: {told} (1000 invocations wait already)"
 
 
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        (b'{"allowProvisioning": false}', "AccessDenied: Access Denied (the pre-provisioning hook does not allow it)"),
+        (b"yes", "is in an invalid format. (it is no JSON)"),
+        (b"[]", "is in an invalid format. (it is no JSON object)"),
+        (b"{}", "is in an invalid format. (allowProvisioning is not there, or neither true nor false)"),
+        (
+            b'{"allowProvisioning": true, "parameterOverrides": "x"}',
+            "is in an invalid format. (parameterOverrides is no object)",
+        ),
+        (
+            b'{"allowProvisioning": true, "parameterOverrides": {"a": []}}',
+            "is in an invalid format. (the override of 'a' is no text)",
+        ),
+    ],
+)
+def test_the_record_says_what_a_hook_answered_instead_of_yes(bench: Bench, result: bytes, why: str) -> None:
+    bench.template(template(THING), hook=True)
+    bench.functions.result = result
+
+    bench.provision(bench.certificate()["certificateOwnershipToken"], {"ThingName": "a"})
+
+    assert bench.registry.record()[0]["reason"].endswith(why)
+
+
+@pytest.mark.spec("AL-37")
+def test_the_record_says_where_a_function_of_the_template_has_no_answer(bench: Bench) -> None:
+    bench.template(template({"ThingName": {"Fn::Select": [1, {"Fn::Split": ["-", {"Ref": "ThingName"}]}]}}))
+
+    answer = bench.provision(bench.certificate()["certificateOwnershipToken"], {"ThingName": "a"})
+
+    told = "Template fleet has an invalid Fn::Select."
+    assert code(answer) == ("InvalidTemplate", told)
+    assert bench.registry.record()[0]["reason"] == f"InvalidTemplate: {told} (at ThingName)"
+
+
 @pytest.mark.spec("BS-21")
 def test_the_order_of_checks_is_template_enabled_token(bench: Bench) -> None:
     bench.template(template(THING), enabled=False)
