@@ -51,6 +51,14 @@ class JustInTimeProvisioner:
         )
         return Answer({})
 
+    def turned_away(
+        self, tx: Tx, caller: Caller, certificate: x509.Certificate, why: str, *, provisions: bool
+    ) -> Answer:
+        """Write down that a certificate of a registered CA is not registered, and why."""
+        way, name = "JITP" if provisions else "JITR", facts_of(certificate).get("CommonName")
+        self._note(tx, caller, certificate, way=way, why_not=why, device=name)
+        return Answer({})
+
     def registered(self, tx: Tx, caller: Caller, certificate: x509.Certificate) -> None:
         """Write down that a certificate was registered, whose device somebody else provisions."""
         name = facts_of(certificate).get("CommonName")

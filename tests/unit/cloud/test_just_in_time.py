@@ -1,7 +1,10 @@
 """Devices of an own CA that are provisioned at their first connection: from admission to the thing."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from hedgerow.cloud.just_in_time import facts_of
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
-from hedgerow.services.iot.ca_certificates.model import CaMode, Provisioning, parsed_ca
+from hedgerow.services.iot.ca_certificates.model import CaMode, CaStatus, Provisioning, parsed_ca
 from tests.support import authorities
 from tests.support.cloud import Cloud, wait
 from tests.support.registry import arn_of
@@ -210,3 +213,58 @@ def test_first_connections_are_recorded_however_they_end() -> None:
     assert (accepted["certificateId"], accepted["address"]) == (mine.id, "192.0.2.1")
     assert (refused["outcome"], refused["certificateId"]) == ("REFUSED", thief.id)
     assert "another device's" in refused["reason"]
+
+
+def changed_ca(bench: Bench, **changes: Any) -> None:
+    with bench.cloud.store.tx() as tx:
+        ca = bench.registry.ca_store.get(tx, CALLER.account, CA.id)
+        assert ca is not None
+        bench.registry.ca_store.put(tx, CALLER.account, replace(ca, **changes))
+
+
+def old(name: str) -> authorities.Signed:
+    return authorities.signed(name, CA, end=authorities.BEGIN + timedelta(seconds=1))
+
+
+def young(name: str) -> authorities.Signed:
+    return authorities.signed(name, CA, begin=authorities.END - timedelta(seconds=1))
+
+
+@pytest.mark.spec("AL-36", "AL-41")
+@pytest.mark.parametrize(
+    ("leaf", "changes", "way", "why"),
+    [
+        (old, {}, "JITP", "the device's certificate expired 2026-01-01T00:00:01Z"),
+        (young, {}, "JITP", "the device's certificate begins 2039-12-31T23:59:59Z"),
+        (None, {"status": CaStatus.INACTIVE}, "JITP", " is INACTIVE"),
+        (None, {"not_after": 0.0}, "JITP", " has expired"),
+        (None, {"auto_registration": False, "provisioning": None}, "JITR", "does not allow auto registration"),
+    ],
+)
+def test_what_keeps_a_certificate_of_a_ca_out_is_recorded(
+    leaf: Callable[[str], authorities.Signed] | None, changes: dict[str, Any], way: str, why: str
+) -> None:
+    bench, device = Bench(), (leaf or partial(authorities.signed, by=CA))("lamp")
+    changed_ca(bench, **changes)
+
+    answer = bench.connect(device)
+
+    assert isinstance(answer, NotAdmitted)
+    (attempt,) = bench.registry.record()
+    assert (attempt["way"], attempt["outcome"], attempt["device"]) == (way, "REFUSED", "lamp")
+    assert (attempt["certificateId"], attempt["address"]) == (device.id, "192.0.2.1")
+    assert attempt["reason"].endswith(why)
+    with bench.cloud.store.tx() as tx:
+        assert bench.registry.certificate_store.get(tx, CALLER.account, device.id) is None
+
+
+def test_a_certificate_that_only_says_so_or_is_registered_leaves_no_attempt() -> None:
+    bench, mine = Bench(), authorities.signed("lamp", CA)
+    bench.connect(mine)
+    changed_ca(bench, status=CaStatus.INACTIVE)
+    before = bench.registry.record()
+
+    bench.connect(authorities.signed("lamp", authorities.signed("Acme CA", ca=True)))
+    bench.connect(mine)
+
+    assert bench.registry.record() == before

@@ -83,6 +83,21 @@ class CaCertificate:
             updated_at=now,
         )
 
+    def objection_to(self, certificate: x509.Certificate, *, now: float) -> str | None:
+        """Say why this certificate, which the CA signed, is not to be registered now; None when it is."""
+        begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if now > end.timestamp():
+            return f"the device's certificate expired {end:%Y-%m-%dT%H:%M:%SZ}"
+        if now < begin.timestamp():
+            return f"the device's certificate begins {begin:%Y-%m-%dT%H:%M:%SZ}"
+        if not self.active:
+            return f"its CA certificate {self.id} is INACTIVE"
+        if now > self.not_after:
+            return f"its CA certificate {self.id} has expired"
+        if not self.auto_registration:
+            return f"its CA certificate {self.id} does not allow auto registration"
+        return None
+
     def signed(self, certificate: x509.Certificate) -> bool:
         """Tell whether the CA itself signed the certificate."""
         return pki.is_signed_by(certificate, pki.read_certificate(self.pem))

@@ -8,6 +8,9 @@ The certificate is registered PENDING_ACTIVATION, and this connection is refused
   let in. When that fails nothing of it is done: the certificate stays PENDING_ACTIVATION, a line in the log says why,
   and the next connection tries again. No event is sent: who listens for those activates what was announced.
 
+A certificate that is expired, or whose CA is INACTIVE, expired, or does not allow it, is not registered, and the record
+of attempts says why: whoever shows it has its key, and the CA's owner made it.
+
 A CA in DEFAULT mode speaks for its account whatever name the device connects to; one in SNI_ONLY mode, which proves
 nothing, only when the device names the account (`<account>.<host>`).
 Spec: AWS IoT just-in-time registration and provisioning; `$aws/events/certificates/registered/<caCertificateId>`.
@@ -81,6 +84,21 @@ class Provisioner(Protocol):
         """Write down that this did not succeed."""
         ...
 
+    def turned_away(
+        self, tx: Tx, caller: Caller, certificate: x509.Certificate, why: str, *, provisions: bool
+    ) -> Answer:
+        """Write down that the certificate of a CA, which provisions its devices or has them announced, was refused."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Whose device a certificate is by its CA, and why that does not let it in."""
+
+    account: str
+    ca: CaCertificate
+    why_not: str | None
+
 
 class JustInTimeRegistration:
     """Registers unknown certificates of active CAs that allow it, and provisions their devices."""
@@ -100,31 +118,36 @@ class JustInTimeRegistration:
         self._region = region
         self._ids = ids
 
-    def ca_of(self, tx: Tx, der: bytes, server_name: str | None) -> tuple[str, CaCertificate] | None:
-        """Answer (account, CA) when a connection with this certificate is to set anything off, else None."""
+    def home_of(self, tx: Tx, der: bytes, server_name: str | None) -> Home | None:
+        """Answer whose device it is when a connection with this certificate is to set anything off, else None."""
         try:
             certificate = pki.read_der(der)
         except pki.BadCertificate:
             return None
-        if not certificate.not_valid_before_utc.timestamp() <= tx.now <= certificate.not_valid_after_utc.timestamp():
-            return None
         named = _ACCOUNT_HOST.match(server_name or "")
+        refused: Home | None = None
         for account, ca in self._cas.anywhere(tx, pki.name_key(certificate.issuer)):
             speaks = not ca.sni_only if named is None else account == named[1]
-            if speaks and ca.active and ca.auto_registration and tx.now <= ca.not_after and ca.signed(certificate):
-                found = self._certificates.find(tx, account, pki.certificate_id(certificate))
-                return (account, ca) if found is None or found.waits_for_activation else None
-        return None
+            if not speaks or not ca.signed(certificate):
+                continue
+            found = self._certificates.find(tx, account, pki.certificate_id(certificate))
+            if found is not None and not found.waits_for_activation:
+                return None
+            home = Home(account=account, ca=ca, why_not=ca.objection_to(certificate, now=tx.now))
+            if home.why_not is None:
+                return home
+            refused = refused or home
+        return refused
 
     def register(self, tx: Tx, der: bytes, server_name: str | None, source_ip: str) -> Answer:
         """Register the certificate, unless it is there and waits; then provision its device, or announce it.
 
         Raises a ServiceError for a certificate that cannot be registered, NotProvisioned when that fails.
         """
-        home = self.ca_of(tx, der, server_name)
-        if home is None:
+        home = self.home_of(tx, der, server_name)
+        if home is None or home.why_not is not None:
             return Answer({})
-        account, ca = home
+        account, ca = home.account, home.ca
         certificate, caller = pki.read_der(der), self._caller(account, source_ip)
         found = self._entered(tx, caller, ca, certificate)
         if ca.provisioning is not None:
@@ -145,13 +168,18 @@ class JustInTimeRegistration:
 
     def leave(self, tx: Tx, der: bytes, server_name: str | None, source_ip: str, why: NotProvisioned) -> Answer:
         """Register the certificate and no more, since its device could not be provisioned."""
-        home = self.ca_of(tx, der, server_name)
-        if home is None:
+        home = self.home_of(tx, der, server_name)
+        if home is None or home.why_not is not None:
             return Answer({})
-        account, ca = home
-        certificate, caller = pki.read_der(der), self._caller(account, source_ip)
-        self._entered(tx, caller, ca, certificate)
+        certificate, caller = pki.read_der(der), self._caller(home.account, source_ip)
+        self._entered(tx, caller, home.ca, certificate)
         return self._provisioner.failed(tx, caller, certificate, why)
+
+    def turn_away(self, tx: Tx, home: Home, der: bytes, source_ip: str, why: str) -> Answer:
+        """Write down that the certificate is not registered, and nothing else."""
+        provisions = home.ca.provisioning is not None
+        caller = self._caller(home.account, source_ip)
+        return self._provisioner.turned_away(tx, caller, pki.read_der(der), why, provisions=provisions)
 
     def _entered(self, tx: Tx, caller: Caller, ca: CaCertificate, certificate: x509.Certificate) -> Entered | None:
         """Write the certificate into the registry; answer what was there before."""
@@ -202,12 +230,14 @@ class JustInTimeFlows:
     async def refused(self, der: bytes, server_name: str | None, source_ip: str) -> None:
         """Take notice of a connection that was refused; the next with this certificate may be let in."""
         registration = self._registration
-        home = await self._run.read(lambda tx: registration.ca_of(tx, der, server_name))
+        home = await self._run.read(lambda tx: registration.home_of(tx, der, server_name))
         if home is None:
-            return
+            return None
+        if home.why_not is not None:
+            return await self._turn_away(home, der, source_ip, home.why_not)
         fields = {
-            "account": home[0],
-            "ca": home[1].id,
+            "account": home.account,
+            "ca": home.ca.id,
             "certificate": pki.certificate_id(der),
             "remote": source_ip,
         }
@@ -215,26 +245,29 @@ class JustInTimeFlows:
             await self._run.write(lambda tx: registration.register(tx, der, server_name, source_ip))
         except ServiceError as error:
             _log.info("a certificate of a registered CA is not registered", extra={"fields": _with(fields, error)})
+            await self._turn_away(home, der, source_ip, f"{error.code}: {error.message}")
         except NotProvisioned as error:
             why = error  # the name is gone after the block
             _log.warning("a device is not provisioned just in time", extra={"fields": _with(fields, error)})
             self._tell(home, der, source_ip, error)
             await self._run.write(lambda tx: registration.leave(tx, der, server_name, source_ip, why))
         else:
-            done = "registered" if home[1].provisioning is None else "provisioned"
+            done = "registered" if home.ca.provisioning is None else "provisioned"
             _log.info("first connection of a device of a registered CA", extra={"fields": {**fields, "done": done}})
             self._tell(home, der, source_ip, None)
+        return None
 
-    def _tell(
-        self, home: tuple[str, CaCertificate], der: bytes, source_ip: str, why_not: NotProvisioned | None
-    ) -> None:
-        account, ca = home
-        if ca.provisioning is not None:
+    async def _turn_away(self, home: Home, der: bytes, source_ip: str, why: str) -> None:
+        await self._run.write(lambda tx: self._registration.turn_away(tx, home, der, source_ip, why))
+
+    def _tell(self, home: Home, der: bytes, source_ip: str, why_not: NotProvisioned | None) -> None:
+        by = home.ca.provisioning
+        if by is not None:
             outcome = FirstConnection(
-                account=account,
+                account=home.account,
                 certificate_id=pki.certificate_id(der),
                 address=source_ip,
-                template=ca.provisioning.template,
+                template=by.template,
                 why_not=why_not,
             )
             self.on_outcome(outcome)

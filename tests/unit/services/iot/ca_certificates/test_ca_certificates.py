@@ -91,6 +91,11 @@ class FakeProvisioner:
         self.failures.append(f"{why.code}: {why} ({caller.source_ip})")
         return Answer({})
 
+    def turned_away(
+        self, tx: Tx, caller: Caller, certificate: x509.Certificate, why: str, *, provisions: bool
+    ) -> Answer:
+        return Answer({})
+
 
 class Bench:
     def __init__(self, registry: Registry) -> None:
