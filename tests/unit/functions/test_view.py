@@ -21,6 +21,8 @@ def has_own_temporary() -> bool:
     return not any("own /tmp" in gap for gap in ProcessDriver(view=system_view()).unenforced())
 
 
+pytestmark = pytest.mark.slow
+
 confined = pytest.mark.skipif(not can_confine(), reason="this kernel has no Landlock")
 private = pytest.mark.skipif(not can_confine() or not has_own_temporary(), reason="this host shares its /tmp")
 NODE = shutil.which("node")
