@@ -20,6 +20,7 @@ from hedgerow.cli.edge import app
 from hedgerow.cli.edge_provisioning import Cloud, Options, _Provisioning, reached
 from hedgerow.edge.install import Wish
 from tests.support.files import RecordingDisk
+from tests.support.registry import certificate_pem
 from tests.unit.edge.pki import Authority
 
 ACCOUNT = "123456789012"
@@ -117,7 +118,7 @@ def account() -> Account:
 @pytest.fixture
 def ca(tmp_path: Path) -> Path:
     path = tmp_path / "ca.pem"
-    path.write_text("the cloud's CA")
+    path.write_text(certificate_pem(common_name="the cloud"))
     return path
 
 
@@ -161,7 +162,7 @@ def test_what_is_missing_is_made_and_the_configuration_says_all_of_it(
     system = configuration(root)["system"]
     nucleus = configuration(root)["services"]["aws.greengrass.Nucleus"]["configuration"]
     assert system["thingName"] == "core-1"
-    assert Path(system["rootCaPath"]).read_text() == "the cloud's CA"
+    assert Path(system["rootCaPath"]).read_text() == ca.read_text()
     assert (nucleus["iotDataEndpoint"], nucleus["greengrassDataPlanePort"], nucleus["mqtt"]["port"]) == (
         "cloud.local",
         18443,
