@@ -1,5 +1,7 @@
 """`hedgerow edge …`: set up and run the runtime of a device."""
 
+import shlex
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,12 +41,17 @@ def run(root: Root, init_config: InitConfig = None) -> None:
     except Unusable as error:
         typer.echo(f"edge: {error}", err=True)
         raise typer.Exit(2) from error
+    except Unavailable as error:  # the service begins again
+        typer.echo(f"edge: {error}", err=True)
+        raise typer.Exit(1) from error
 
 
 @app.command()
 def install(
     root: Annotated[Path, typer.Option("--root", "-r", help="The edge's folder.")],
-    init_config: Annotated[Path | None, typer.Option("--init-config", "-init", "-i")] = None,
+    init_config: Annotated[
+        Path | None, typer.Option("--init-config", "-init", "-i", help="A config.yaml of the nucleus' form.")
+    ] = None,
     claim: Annotated[
         Path | None, typer.Option("--claim", help="Instead of --init-config: the file or QR code's text of a claim.")
     ] = None,
@@ -56,13 +63,20 @@ def install(
     ] = "",
     region: Annotated[str, typer.Option("--aws-region", "-ar", help="The cloud's region.")] = "",
     service: Annotated[
-        Flag, typer.Option("--setup-system-service", "-ss", help="Make a service of systemd.")
+        Flag, typer.Option("--setup-system-service", "-ss", case_sensitive=False, help="Make a service of systemd.")
     ] = Flag.FALSE,
-    start: Annotated[Flag, typer.Option("--start", "-s", help="Start the service now.")] = Flag.TRUE,
-    plugins: Annotated[list[Path] | None, typer.Option("--trusted-plugin", "-tp")] = None,
+    start: Annotated[
+        Flag, typer.Option("--start", "-s", case_sensitive=False, help="Start the service now.")
+    ] = Flag.TRUE,
+    plugins: Annotated[list[Path] | None, typer.Option("--trusted-plugin", "-tp", help="Taken, not needed.")] = None,
     provision: Annotated[
         Flag,
-        typer.Option("--provision", "-p", help="Make thing, certificate, policies, role and alias with AWS rights."),
+        typer.Option(
+            "--provision",
+            "-p",
+            case_sensitive=False,
+            help="Make thing, certificate, policies, role and alias with AWS rights.",
+        ),
     ] = Flag.FALSE,
     thing: Annotated[str, typer.Option("--thing-name", "-tn", help="Default: a new name.")] = "",
     group: Annotated[str, typer.Option("--thing-group-name", "-tgn", help="A thing group that it joins.")] = "",
@@ -70,7 +84,9 @@ def install(
     role: Annotated[str, typer.Option("--tes-role-name", "-trn", help="The token exchange role.")] = "",
     alias: Annotated[str, typer.Option("--tes-role-alias-name", "-tra", help="The role's alias.")] = "",
     data: Annotated[Path | None, typer.Option("--data", help="Provision in the cloud of this data folder.")] = None,
-    dev_tools: Annotated[Flag, typer.Option("--deploy-dev-tools", "-d", help="Only false.")] = Flag.FALSE,
+    dev_tools: Annotated[
+        Flag, typer.Option("--deploy-dev-tools", "-d", case_sensitive=False, help="Only false.")
+    ] = Flag.FALSE,
     units: Annotated[Path | None, typer.Option("--unit-folder", help="For images: where units are.")] = None,
 ) -> None:
     """Check the configuration, put it in its place, and make a system service, with the nucleus installer's options."""
@@ -88,7 +104,7 @@ def install(
             raise Unusable("give --claim or --provision true, not both")
         wish = Wish(
             root=root,
-            init_config=init_config if claim is None else _brought(claim, root, init_config, parameter or []),
+            init_config=init_config,
             default_user=default_user,
             region=region,
             service=service is Flag.TRUE,
@@ -98,26 +114,37 @@ def install(
         )
         if provision is Flag.TRUE:
             _provision(wish, names)
+        elif claim is not None:
+            _brought(wish, claim, parameter or [])
         else:
             install_edge(wish, files=RealFiles(), say=typer.echo)
     except (Unusable, Unavailable) as error:
         typer.echo(f"edge: {error}", err=True)
         raise typer.Exit(2) from error
     if service is Flag.FALSE:
-        typer.echo(f"run it: hedgerow edge run --root {root}")
+        typer.echo(f"run it: hedgerow edge run --root {shlex.quote(str(root))}")
 
 
-def _brought(claim: Path, root: Path, init_config: Path | None, given: list[str]) -> Path:
-    """Unpack a claim that the console made; answer the configuration that enrols with it."""
+def _brought(wish: "Wish", claim: Path, given: list[str]) -> None:
+    """Set the device up with a claim that the console made."""
+    from hedgerow.base.clock import SystemClock
     from hedgerow.base.files import RealFiles
     from hedgerow.edge.handed import read_claim
+    from hedgerow.edge.install import carry_out, planned
 
-    if init_config is not None:
+    if wish.init_config is not None:
         raise Unusable("give --claim or --init-config, not both")
     parameters = pairs("--parameter", given)
-    handed = read_claim(claim)
-    typer.echo(f"the claim is for {handed.template} and good until {handed.expires_at:%Y-%m-%d %H:%M:%S} UTC")
-    return handed.put(root.absolute(), parameters, files=RealFiles())
+    handed, root = read_claim(claim), wish.root.absolute()
+    over = handed.expires_at.timestamp() <= SystemClock().now()
+    typer.echo(
+        f"the claim is for {handed.template} and good until {handed.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+        f"{', which is over by the clock of this machine' if over else ''}"
+    )
+    text, made = handed.configuration(parameters), frozenset(handed.files(root))
+    plan = planned(replace(wish, text=text, made=made))
+    handed.put(root, files=RealFiles())
+    carry_out(plan, files=RealFiles(), say=typer.echo)
 
 
 def _provision(wish: "Wish", names: dict[str, Any]) -> None:

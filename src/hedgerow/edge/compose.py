@@ -8,12 +8,14 @@ import asyncio
 import contextlib
 import logging
 import socket
+import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hedgerow.base.clock import Clock, SystemClock
-from hedgerow.base.errors import Unusable
+from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.base.files import Files, RealFiles
 from hedgerow.base.ids import Ids, RandomIds
 from hedgerow.base.log import get_logger
@@ -21,6 +23,7 @@ from hedgerow.edge import configuration
 from hedgerow.edge.backoff import Backoff
 from hedgerow.edge.configuration import Configuration
 from hedgerow.edge.enrolment import USED, Way, enrolled, known_identity, tried
+from hedgerow.edge.handed import FOLDER
 from hedgerow.edge.identity import Identity
 from hedgerow.edge.keys import Keys
 from hedgerow.edge.layout import Layout
@@ -148,7 +151,10 @@ async def build(
     backoff: Backoff | None = None,
     host_name: Callable[[], str] = socket.gethostname,
 ) -> AsyncIterator[Edge]:
-    """Open an edge's folder and answer the edge; raise Unusable when the folder or the configuration cannot be used."""
+    """Open an edge's folder and answer the edge; raise Unusable when the folder or the configuration cannot be used.
+
+    What may pass, as a full disk does, is Unavailable.
+    """
     files, console = files or RealFiles(), console or Console()
     layout = Layout(settings.root.absolute())
     layout.create()
@@ -161,7 +167,10 @@ async def build(
         if fault is not None:
             raise Unusable(fault)
         if settings.init_config is not None or text != said:  # the machine's name of now is its name for good
-            files.write_durably(layout.config / "config.yaml", text.encode(), mode=read.file_mode)
+            _put(layout.config / "config.yaml", text.encode(), read.file_mode, files)
+        for folder in (layout.root, layout.config, layout.root / FOLDER):  # a power cut may have left a key there
+            with contextlib.suppress(Unavailable):
+                files.remove_unfinished(folder)
         handler = log_to_files(layout.logs, read.logging)
         closing.callback(handler.close)
         closing.callback(logging.getLogger("hedgerow").removeHandler, handler)
@@ -183,6 +192,13 @@ async def build(
             backoff=backoff,
         )
         console.say("stopped")
+
+
+def _put(path: Path, content: bytes, mode: int, files: Files) -> None:
+    """Have the file there; one that is there already is not written, which a full disk would not let us."""
+    there = path.is_file() and path.read_bytes() == content and stat.S_IMODE(path.stat().st_mode) == mode
+    if not there:
+        files.write_durably(path, content, mode=mode)
 
 
 def _token(read: Configuration, closing: contextlib.ExitStack) -> "Token | None":

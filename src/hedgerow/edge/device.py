@@ -104,7 +104,7 @@ class Device:
         async with AsyncExitStack() as stack:
             stack.callback(self.logs.close)
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            await asyncio.to_thread(write_effective, self._settings, self._identity, self._layout, self._files)
+            await asyncio.to_thread(self._show_effective)
             await asyncio.to_thread(self.scripts.leftovers.end)
             await self._listen(stack)
             self.lambdas.pool = await stack.enter_async_context(
@@ -137,6 +137,12 @@ class Device:
         if self.credentials.configured:
             server = CredentialServer(credentials=self.credentials, component_of=self.environments.component_of)
             self.environments.credentials_url = await stack.enter_async_context(server.listening())
+
+    def _show_effective(self) -> None:
+        try:
+            write_effective(self._settings, self._identity, self._layout, self._files)
+        except Unavailable as error:  # a full disk: the file is for people
+            _log.warning("the effective configuration is an older one", extra={"fields": {"cause": str(error)}})
 
     def _update_state(self, component: str, state: str) -> None:
         if not self.scripts.update_state(component, state):

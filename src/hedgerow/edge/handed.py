@@ -15,11 +15,12 @@ from typing import Any, Final, TypeVar
 
 from hedgerow.base.errors import Unusable
 from hedgerow.base.files import Files
+from hedgerow.edge.identity import fits
 
 PREFIX: Final = "HEDGEROW1:"
 MOST: Final = 65_536  # bytes, also of what a code unpacks to
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
-_FOLDER: Final = "claim"
+FOLDER: Final = "claim"
 
 T = TypeVar("T")
 
@@ -45,20 +46,28 @@ class Handed:
     def __repr__(self) -> str:
         return f"Handed(template={self.template!r})"
 
-    def put(self, root: Path, parameters: Mapping[str, str], *, files: Files) -> Path:
-        """Write the claim's files under the edge's folder; answer the configuration's."""
-        import yaml
-
-        folder = root / _FOLDER
+    def put(self, root: Path, *, files: Files) -> None:
+        """Write the claim's files under the edge's folder."""
+        folder = root / FOLDER
         files.make_folder(root, mode=0o755)
         files.make_folder(folder, mode=0o700)
         folder.chmod(0o700)
-        files.write_durably(folder / "claim.key", self.private_key, mode=0o600)
-        files.write_durably(folder / "claim.pem", self.certificate, mode=0o644)
-        files.write_durably(folder / "ca.pem", self.ca, mode=0o644)
-        path = folder / "config.yaml"
-        files.write_durably(path, yaml.safe_dump(self._configuration(parameters), sort_keys=False).encode(), mode=0o644)
-        return path
+        for path, (content, mode) in self.files(root).items():
+            files.write_durably(path, content, mode=mode)
+
+    def files(self, root: Path) -> dict[Path, tuple[bytes, int]]:
+        """Answer what is written, with its mode."""
+        return {
+            root / FOLDER / "claim.key": (self.private_key, 0o600),
+            root / FOLDER / "claim.pem": (self.certificate, 0o644),
+            root / FOLDER / "ca.pem": (self.ca, 0o644),
+        }
+
+    def configuration(self, parameters: Mapping[str, str]) -> str:
+        """Answer the text of a configuration that enrols with the files."""
+        import yaml
+
+        return str(yaml.safe_dump(self._configuration(parameters), sort_keys=False))
 
     def _configuration(self, parameters: Mapping[str, str]) -> dict[str, Any]:
         nucleus = {
@@ -70,9 +79,9 @@ class Handed:
         }
         plugin = {
             "provisioningTemplate": self.template,
-            "claimCertificatePath": f"{_FOLDER}/claim.pem",
-            "claimCertificatePrivateKeyPath": f"{_FOLDER}/claim.key",
-            "rootCaPath": f"{_FOLDER}/ca.pem",
+            "claimCertificatePath": f"{FOLDER}/claim.pem",
+            "claimCertificatePrivateKeyPath": f"{FOLDER}/claim.key",
+            "rootCaPath": f"{FOLDER}/ca.pem",
             "templateParameters": dict(parameters),
         }
         return {
@@ -104,7 +113,22 @@ def claim_of(content: bytes) -> Handed:
         text = content.decode("utf-8-sig").strip("\r\n")
     except UnicodeDecodeError as error:
         raise _Spoilt("it is no text") from error
-    return _of_code(text.removeprefix(PREFIX)) if text.startswith(PREFIX) else _of_file(text)
+    found = _of_code(text.removeprefix(PREFIX)) if text.startswith(PREFIX) else _of_file(text)
+    _check(found)
+    return found
+
+
+def _check(found: Handed) -> None:
+    """Raise _Spoilt unless the key is the certificate's."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key: Any = load_pem_private_key(found.private_key, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _Spoilt("the private key in it is damaged") from error
+    if not fits(found.certificate.decode("utf-8", "replace"), key):
+        raise _Spoilt("the certificate in it is damaged, or not for its key")
 
 
 def _of_file(text: str) -> Handed:

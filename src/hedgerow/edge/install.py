@@ -62,11 +62,13 @@ Say = Callable[[str], None]
 class Wish:
     """What the installer is told. `units` is the folder of systemd's units.
 
-    `values` go over what the configuration file says, `made` are files that will be there before it is carried out.
+    `text` stands for a configuration file. `values` go over what it says, `made` are files that will be there before it
+    is carried out.
     """
 
     root: Path
     init_config: Path | None = None
+    text: str = ""
     default_user: str = ""
     region: str = ""
     service: bool = False
@@ -163,6 +165,8 @@ def carry_out(plan: Plan, *, files: Files, say: Say) -> None:
 
 
 def _text(wish: Wish) -> tuple[str, str]:
+    if wish.text:
+        return wish.text, "config.yaml"
     try:
         return configuration_text(EdgeSettings(root=wish.root, init_config=wish.init_config), Layout(wish.root))
     except Unusable:

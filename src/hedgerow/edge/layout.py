@@ -3,14 +3,18 @@
 Leaves to others: what is in the files.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from hedgerow.base.errors import Unusable
+from hedgerow.base.errors import Unavailable, Unusable
+
+_PASSING: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Layout:
         return self.root / "ipc.socket"
 
     def create(self) -> None:
-        """Make the folders; raise Unusable when that cannot be."""
+        """Make the folders; raise Unusable when that cannot be, Unavailable when it may be later."""
         folders = (self.config, self.logs, self.artifacts, self.unarchived, self.recipes, self.work, self.deployments)
         try:
             for folder in folders:
@@ -66,7 +70,7 @@ class Layout:
             with suppress(PermissionError):  # a parent that we may pass through but not read
                 sync_folder(self.root.parent)
         except OSError as error:
-            raise Unusable(f"cannot use the folder {self.root}: {error.strerror}") from error
+            raise unusable(self.root, error) from error
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -75,18 +79,25 @@ class Layout:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise Unusable(f"cannot use the folder {self.root}: {error.strerror}") from error
+            raise unusable(self.root, error) from error
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 owner = os.pread(handle, 32, 0).decode("ascii", "replace").strip() or "unknown"
                 raise Unusable(f"another edge (process {owner}) runs on {self.root}; stop it first") from error
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            with suppress(OSError):  # a full disk: then nobody is told which process it is
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
             yield
         finally:
             os.close(handle)
+
+
+def unusable(path: Path, error: OSError) -> Unusable | Unavailable:
+    """Answer what an error means: what passes, as a full disk does, is worth another try; the rest is a mistake."""
+    text = f"cannot use the folder {path}: {error.strerror}"
+    return Unavailable(text) if error.errno in _PASSING else Unusable(text)
 
 
 def sync_folder(folder: Path) -> None:

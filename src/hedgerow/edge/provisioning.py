@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hedgerow.edge.identity import Key
 
 CREATE: Final = "$aws/certificates/create-from-csr/json"
+_MOST_ANSWERS: Final = 16
 _TAKEN: Final = ("already", "existing", "taken", "conflict")
 _log = get_logger("edge.provisioning")
 
@@ -59,7 +60,7 @@ class Enrolment:
         self._files = files
         self._clock = clock
         self._ids = ids
-        self._answers: asyncio.Queue[Publish] = asyncio.Queue(maxsize=16)  # a full queue drops: we ask again
+        self._answers: asyncio.Queue[Publish] = asyncio.Queue(maxsize=_MOST_ANSWERS)  # when full it drops: we ask again
         self._asked = ""
 
     def __str__(self) -> str:
@@ -90,6 +91,7 @@ class Enrolment:
             token=self._keys.token,
             alpn="x-amzn-mqtt-ca" if claim.endpoint.port == 443 else None,
         )
+        self._answers = asyncio.Queue(maxsize=_MOST_ANSWERS)  # what an earlier try was told late is not for this one
         connect = Connect(await self._client_id(), clean_start=True, keep_alive=30, version=MQTT_3_1_1)
         with ungrouped():
             async with (

@@ -39,7 +39,8 @@ class State:
             self._connection: sqlite3.Connection = self._thread.submit(_open, path).result()
         except (sqlite3.Error, OSError) as error:
             self._thread.shutdown()
-            raise Unusable(f"cannot use {path}: {error}") from error
+            passing = isinstance(error, sqlite3.OperationalError | OSError)  # a full disk, rather than another's file
+            raise (Unavailable if passing else Unusable)(f"cannot use {path}: {error}") from error
         except BaseException:
             self._thread.shutdown()
             raise

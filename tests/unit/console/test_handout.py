@@ -9,9 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from hedgerow.base.errors import Unusable
 from hedgerow.base.files import RealFiles
+from hedgerow.cli.edge import app
 from hedgerow.console.handout import PREFIX, Handout, base45, code
 from hedgerow.core import pki
 from hedgerow.core.pki import KeyKind
@@ -127,9 +129,10 @@ def test_what_a_file_lacks_is_named(tmp_path: Path, name: str) -> None:
 def test_the_edge_gets_files_that_others_cannot_read_and_a_configuration_that_enrols(tmp_path: Path) -> None:
     root = tmp_path / "edge"
 
-    path = read(tmp_path, handout().text()).put(root, {"ThingName": "lamp"}, files=RealFiles())
+    claim = read(tmp_path, handout().text())
+    claim.put(root, files=RealFiles())
 
-    found = configuration.read(path.read_text(), root=root)
+    found = configuration.read(claim.configuration({"ThingName": "lamp"}), root=root)
     assert found.warnings == ()
     assert found.claim is not None
     assert (found.claim.template, found.claim.parameters) == ("fleet", {"ThingName": "lamp"})
@@ -137,3 +140,39 @@ def test_the_edge_gets_files_that_others_cannot_read_and_a_configuration_that_en
     assert found.claim.private_key.stat().st_mode & 0o777 == 0o600
     assert (root / "claim").stat().st_mode & 0o777 == 0o700
     assert found.root_ca.read_bytes().startswith(b"-----BEGIN CERTIFICATE-----")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("privateKey", "the private key in it is damaged"), ("certificatePem", "not for")]
+)
+def test_a_file_whose_key_is_not_its_certificates_is_refused(tmp_path: Path, name: str, why: str) -> None:
+    values, other = json.loads(handout().file()), json.loads(handout().file())
+    spoilt = other[name] if name == "certificatePem" else other[name][:100]
+
+    with pytest.raises(Unusable, match=why):
+        read(tmp_path, json.dumps({**values, name: spoilt}))
+
+
+def test_a_claim_that_cannot_be_used_here_leaves_nothing_behind(tmp_path: Path) -> None:
+    claim, root = tmp_path / "claim.json", tmp_path / "edge"
+    claim.write_text(handout().file())
+
+    refused = CliRunner().invoke(app, ["install", f"--root={root}", f"--claim={claim}", "-u", "no-such-user"])
+    there = root.exists()
+    done = CliRunner().invoke(app, ["install", f"--root={root}", f"--claim={claim}", "--parameter=ThingName=lamp"])
+
+    assert (refused.exit_code, there) == (2, False)
+    assert "no user no-such-user" in refused.stderr
+    assert done.exit_code == 0, done.output
+    found = configuration.read((root / "config" / "config.yaml").read_text(), root=root).claim
+    assert found is not None
+    assert (found.parameters, found.certificate.is_file()) == ({"ThingName": "lamp"}, True)
+
+
+def test_an_installer_is_told_of_a_claim_that_is_over(tmp_path: Path) -> None:
+    claim = tmp_path / "claim.json"
+    claim.write_text(handout(expires_at=1_700_000_000.0).file())
+
+    done = CliRunner().invoke(app, ["install", f"--root={tmp_path / 'edge'}", f"--claim={claim}"])
+
+    assert "2023-11-14 22:13:20 UTC, which is over by the clock of this machine" in done.stdout

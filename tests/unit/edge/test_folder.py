@@ -1,12 +1,15 @@
 """The edge's folder: layout, lock, where the configuration is found."""
 
+import errno
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from hedgerow.base.errors import Unusable
-from hedgerow.edge.layout import Layout
+from hedgerow.base.errors import Unavailable, Unusable
+from hedgerow.edge.layout import Layout, unusable
 from hedgerow.edge.settings import EdgeSettings, configuration_text
 from hedgerow.edge.state import State, recall, remember
 
@@ -32,6 +35,25 @@ def test_a_folder_that_cannot_be_made_is_said_in_one_line(tmp_path: Path) -> Non
 
     with pytest.raises(Unusable, match="cannot use the folder"):
         Layout(tmp_path / "file").create()
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.ENOSPC, Unavailable), (errno.EROFS, Unavailable), (errno.EACCES, Unusable), (errno.ENOTDIR, Unusable)],
+)
+def test_what_may_pass_is_not_taken_for_a_mistake(number: int, kind: type[Exception]) -> None:
+    assert type(unusable(Path("/gg"), OSError(number, "no"))) is kind
+
+
+def test_a_state_for_which_there_is_no_room_may_be_opened_later(tmp_path: Path) -> None:
+    limits = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))"
+    opening = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from hedgerow.edge.state import State"
+    code = f"{limits}; {opening}; State({str(tmp_path / 'state.db')!r})"
+
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert "hedgerow.base.errors.Unavailable: cannot use" in ended.stderr
+    State(tmp_path / "state.db").close()
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "config.yml", "config/config.yaml"])

@@ -45,7 +45,7 @@ def test_the_installers_options_make_a_service_that_starts_at_every_boot(tmp_pat
         tmp_path / "an edge",
         config,
         *("--component-default-user", "root:root", "--aws-region", "eu-west-1"),
-        *("--setup-system-service", "true", "--start", "true", "--unit-folder", str(units)),
+        *("--setup-system-service", "True", "--start", "TRUE", "--unit-folder", str(units)),
         *("--trusted-plugin", "/greengrass/v2/installer/aws.greengrass.FleetProvisioningByClaim.jar"),
     )
 

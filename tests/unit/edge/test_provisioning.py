@@ -309,56 +309,6 @@ def test_the_claims_key_that_is_missing_is_named(site: Site, pki: Pki) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.spec("BS-03", "AL-50")
-def test_a_device_does_not_take_the_claims_key_for_its_own(site: Site, pki: Pki) -> None:
-    """Somebody copied it: whoever has the claim would be this device."""
-    site.root.mkdir()
-    (site.root / "privKey.key").write_bytes(pki.claim[1].read_bytes())
-
-    async def scenario() -> None:
-        async with running(pki.listener()) as peer:
-            requests = accept_enrolments(peer, pki)
-            await runs_until(site, peer, lambda: "is the claim's; the device needs one of its own" in site.said)
-
-            assert requests == []
-
-    asyncio.run(scenario())
-
-
-def test_the_certificates_folder_is_made_before_the_certificate_is_asked_for(site: Site, pki: Pki) -> None:
-    there: list[bool] = []
-    site.text = lambda peer: configuration_text(pki, peer.port) + "      certificatePath: certs/own/device.pem\n"
-
-    async def scenario() -> None:
-        async with running(pki.listener()) as peer:
-            accept_enrolments(peer, pki)
-            create = peer.answers[CREATE]
-
-            def looked(topic: str, body: dict[str, Any]) -> Replies:
-                there.append((site.root / "certs" / "own").is_dir())
-                return create(topic, body)
-
-            peer.answers[CREATE] = looked
-            await runs_until(site, peer, lambda: is_online(peer))
-
-    asyncio.run(scenario())
-    assert there == [True]
-    assert (site.root / "certs" / "own" / "device.pem").is_file()
-
-
-def test_a_folder_that_takes_no_certificate_is_named_and_nothing_is_asked(site: Site, pki: Pki) -> None:
-    site.text = lambda peer: configuration_text(pki, peer.port) + "      certificatePath: /proc/device.pem\n"
-
-    async def scenario() -> None:
-        async with running(pki.listener()) as peer:
-            requests = accept_enrolments(peer, pki)
-            await runs_until(site, peer, lambda: "cannot write in the folder /proc" in site.said)
-
-            assert requests == []
-
-    asyncio.run(scenario())
-
-
 def test_the_state_file_holds_no_private_key(site: Site, pki: Pki) -> None:
     async def scenario() -> None:
         async with running(pki.listener()) as peer:
