@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Final
 
 from hedgerow.api.authentication import Peer
@@ -125,7 +125,10 @@ class VendingSockets:
                         answer = await self._answered(ask, peer, inbox, text, decided=decided)
                         await send({"type": "websocket.send", "text": answer})
             except TimeoutError:
-                await send({"type": "websocket.close", "code": _GOING_AWAY})
+                with suppress(OSError):
+                    await send({"type": "websocket.close", "code": _GOING_AWAY})
+            except OSError:  # it has gone while it was being answered
+                return
             finally:
                 reading.cancel()
                 self._leave(inbox)

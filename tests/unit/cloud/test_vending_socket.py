@@ -151,6 +151,27 @@ def test_one_address_does_not_take_every_socket(monkeypatch: pytest.MonkeyPatch)
     run(story)
 
 
+def test_who_goes_while_it_is_answered_is_let_go() -> None:
+    async def main() -> None:
+        machine, socket, sent = Machine(), Socket(), list[str]()
+        sockets = VendingSockets(ids=FakeIds(), first_account=CALLER.account, expecting=machine.expecting)
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            sent.append(message["type"])
+            if message["type"] == "websocket.send":
+                raise ConnectionResetError
+
+        socket.say(REQUEST)
+        async with asyncio.timeout(5):
+            await sockets.serving(machine.answer)(SCOPE, socket.inward.get, send)
+        sockets.on_event(decided())
+
+        assert sent == ["websocket.accept", "websocket.send"]
+        assert len(machine.asked) == 1
+
+    asyncio.run(main())
+
+
 def test_a_socket_that_is_silent_for_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vending_socket, "IDLE_S", 0.0)
 
