@@ -15,6 +15,7 @@ import re
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import ClientError
 
 USERS = "customers"
 USER_POLICY = "customers-own-devices"
@@ -23,7 +24,7 @@ WORD = re.compile(r"[a-z][a-z0-9]{0,30}")  # no hyphen: it separates the parts o
 
 
 class Wrong(Exception):
-    """A name that would let one customer's rights reach into another's."""
+    """A name that would let one customer's rights reach into another's, or a folder that is not a new device's."""
 
 
 def group_of(customer, plant=None):
@@ -72,7 +73,10 @@ def statements(*allowed):
 
 
 def template():
-    """A device as one unit: certificate, thing, policy, groups. Names come from customer, plant and serial number."""
+    """A device as one unit: certificate, thing, policy, groups. Names come from customer, plant and serial number.
+
+    FAIL: a device that is there is refused, or its name would get a second certificate.
+    """
     texts = ("Customer", "Plant", "SerialNumber", "CSR")
     name = {"Fn::Join": ["-", [{"Ref": "Customer"}, {"Ref": "Plant"}, {"Ref": "SerialNumber"}]]}
     group = {"Fn::Join": ["-", ["customer", {"Ref": "Customer"}, {"Ref": "Plant"}]]}
@@ -87,6 +91,7 @@ def template():
                         "AttributePayload": {"customer": {"Ref": "Customer"}, "plant": {"Ref": "Plant"}},
                         "ThingGroups": [group],
                     },
+                    "OverrideSettings": {"AttributePayload": "FAIL"},
                 },
                 "certificate": {
                     "Type": "AWS::IoT::Certificate",
@@ -146,17 +151,23 @@ class Customers:
 
 
 def new_key(folder):
-    """Make a key in the folder (mode 600); answer the signing request for it (PEM)."""
+    """Make a key in the folder (mode 600), or take the one of a try that failed; answer the request for it (PEM)."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
-    key = ec.generate_private_key(ec.SECP256R1())
-    folder.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(folder / "device.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        form = serialization.PrivateFormat.PKCS8
-        file.write(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    path = folder / "device.key"
+    if (folder / "device.pem").exists():
+        raise Wrong(f"{folder} holds a device already; name another folder with --out")
+    if path.exists():
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    else:
+        key = ec.generate_private_key(ec.SECP256R1())
+        folder.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            form = serialization.PrivateFormat.PKCS8
+            file.write(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "device")])
     request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
     return request.public_bytes(serialization.Encoding.PEM).decode()
@@ -186,7 +197,7 @@ def main():
             print(f"{name} is ready in {given.out}")
         else:
             print(*customers.devices(given.customer, given.plant), sep="\n")
-    except Wrong as error:
+    except (Wrong, ClientError, OSError) as error:
         parser.error(str(error))
 
 

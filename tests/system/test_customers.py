@@ -84,6 +84,27 @@ def test_two_customers_see_and_touch_their_own_devices_only(
         until("the liar cut off", lambda: theirs.ended)
 
 
+@pytest.mark.slow
+@pytest.mark.spec("AL-07", "JB-69")
+def test_a_device_is_added_once_and_one_that_failed_again(
+    hedgerow_cloud: TestCloud, example: Any, tmp_path: Path
+) -> None:
+    customers, iot = example.Customers(hedgerow_cloud.session), hedgerow_cloud.client("iot")
+    customers.add_customer("acme")
+    request = example.new_key(tmp_path)
+    with pytest.raises(ClientError, match="customer-acme-north"):
+        customers.add_device("acme", "north", "0001", request)
+    customers.add_plant("acme", "north")
+
+    added = device(hedgerow_cloud, example.new_key, customers, "acme", tmp_path)
+    with pytest.raises(ClientError, match="conflicts with AttributePayload"):
+        customers.add_device("acme", "north", "0001", example.new_key(tmp_path / "other"))
+    with pytest.raises(example.Wrong, match="holds a device already"):
+        example.new_key(tmp_path)
+
+    assert iot.list_thing_principals(thingName=added.name)["principals"] == [added.certificate_arn]
+
+
 def test_names_that_would_reach_into_another_customers_are_refused(example: Any) -> None:
     for name in ("acme-east", "", "Acme", "a*", "1a", "a" * 40):
         with pytest.raises(example.Wrong):
