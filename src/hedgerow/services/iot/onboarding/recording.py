@@ -1,6 +1,7 @@
 """Writing the record, for everyone who lets devices in. Called in the transaction of what is recorded."""
 
-from typing import Protocol
+import re
+from typing import Final, Protocol
 
 from hedgerow.core.caller import Caller
 from hedgerow.services.iot.onboarding.follow_ups import NOTED
@@ -14,6 +15,9 @@ from hedgerow.services.iot.onboarding.model import (
 )
 from hedgerow.services.iot.onboarding.store import OnboardingStore
 from hedgerow.store import Tx
+
+_VALUES: Final = re.compile(r"(AttributePayload: )\{[^}]*\}")
+"""What a reason says of attributes, as AWS words it. Their values may be parameters of the template."""
 
 
 class Claims(Protocol):
@@ -52,7 +56,7 @@ class Attempts:
             at=tx.now,
             way=kind,
             outcome=Outcome.ACCEPTED if why_not is None else Outcome.REFUSED,
-            reason=shortened(why_not or remark, LONGEST_REASON),
+            reason=shortened(_VALUES.sub(r"\1{…}", why_not or remark or "") or None, LONGEST_REASON),
             device=shortened(device, LONGEST_NAME),
             certificate_id=certificate_id,
             template=shortened(template, 36),

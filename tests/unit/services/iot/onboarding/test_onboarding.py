@@ -109,6 +109,15 @@ def test_what_is_older_than_ninety_days_is_not_told(registry: Registry) -> None:
     assert [each["device"] for each in registry.record()] == ["new"]
 
 
+def test_values_of_attributes_are_not_in_the_record(registry: Registry) -> None:
+    note(
+        registry, why_not="Existing AttributePayload: {pin=0123} conflicts with AttributePayload: {pin=4567, a=} in it."
+    )
+
+    (told,) = registry.record()
+    assert told["reason"] == "Existing AttributePayload: {…} conflicts with AttributePayload: {…} in it."
+
+
 def test_long_and_unprintable_texts_are_cut_to_size(registry: Registry) -> None:
     note(registry, why_not="x\n\x1b" * LONGEST_REASON, device="d" * 500)
 
