@@ -60,6 +60,11 @@ def user(cloud: TestCloud, name: str, *statements: dict[str, Any]) -> TestCloud:
     return TestCloud(process=cloud.process, account=cloud.account, session=session, folder=cloud.folder)
 
 
+def allow_more(cloud: TestCloud, name: str, *statements: dict[str, Any]) -> None:
+    document = fleet.document(*statements)
+    cloud.client("iam").put_user_policy(UserName=name, PolicyName="more", PolicyDocument=document)
+
+
 def scanned(page: Any) -> str:
     """Answer what a camera reads from the page's QR code."""
     width, height, pixels = greys(page.get_by_role("img", name="QR code").screenshot())
@@ -67,7 +72,7 @@ def scanned(page: Any) -> str:
     return str(found.text)
 
 
-@pytest.mark.spec("AL-28", "AL-43", "AL-46", "AL-47")
+@pytest.mark.spec("AL-28", "AL-43", "AL-46", "AL-47", "AL-48")
 def test_an_installers_phone_shows_a_claim_with_which_a_device_enrols(cloud: TestCloud, tmp_path: Path) -> None:
     arn = f"arn:aws:iot:{cloud.region}:{cloud.account}:provisioningtemplate/fleet"
     installer = user(cloud, "installer", fleet.allow(["iot:CreateProvisioningClaim"], arn))
@@ -96,6 +101,14 @@ def test_an_installers_phone_shows_a_claim_with_which_a_device_enrols(cloud: Tes
             until("it enrolled", lambda: cloud.client("iot").list_things()["things"])
         finally:
             edge.stop()
+        page.get_by_role("button", name="Cancel the claim").click()
+        page.get_by_text("is not authorized to perform: hedgerow:DeleteClaim").wait_for()
+        allow_more(cloud, "installer", fleet.allow(["hedgerow:DeleteClaim"], "*"))
+        page.get_by_role("button", name="Cancel the claim").click()
+        page.get_by_text("It lets nobody in any more.").wait_for()
+        left = cloud.client("hedgerow").list_claims()["claims"]
+        page.get_by_role("button", name="Make a claim").click()
+        page.get_by_role("timer").wait_for()
         page.clock.fast_forward("05:00")
         page.get_by_text("The claim is over.").wait_for()
 
@@ -103,6 +116,7 @@ def test_an_installers_phone_shows_a_claim_with_which_a_device_enrols(cloud: Tes
         assert "PRIVATE KEY" not in page.content()
 
     assert answer.headers["cache-control"] == "no-store"
+    assert left == []
     assert brought == {"claim.pem": file["certificatePem"], "claim.key": file["privateKey"], "ca.pem": file["caPem"]}
     assert file["privateKey"].splitlines()[1] not in cloud.process.log.read_text()
     (attempt,) = cloud.client("hedgerow").list_onboarding_attempts()["attempts"]

@@ -20,6 +20,7 @@ from hedgerow.console.onboarding import Imported
 from hedgerow.console.sessions import TooManyWatches, Watches
 
 CLAIM: Final = "/onboarding/claim"
+CANCEL: Final = "/onboarding/cancel"
 IMPORT: Final = "/onboarding/import"
 MAX_BODY: Final = 1024 * 1024
 _STATUS: Final = ((SessionOver, 401), (NotThere, 404), (Refused, 400), (CloudUnreachable, 502))
@@ -27,7 +28,7 @@ _Work = Callable[[Desk, dict[str, str]], Awaitable[dict[str, Any]]]
 
 
 class Actions:
-    """The two actions. It holds nothing of what passes through."""
+    """The actions. It holds nothing of what passes through."""
 
     def __init__(self, *, watches: Watches, clock: Clock) -> None:
         self._watches, self._clock = watches, clock
@@ -35,6 +36,7 @@ class Actions:
     def add(self, application: FastAPI) -> None:
         """Add the paths."""
         application.add_api_route(CLAIM, self._claim, methods=["POST"])
+        application.add_api_route(CANCEL, self._cancel, methods=["POST"])
         application.add_api_route(IMPORT, self._import, methods=["POST"])
 
     async def _claim(self, request: Request) -> Response:
@@ -43,6 +45,16 @@ class Actions:
             if not template:
                 raise Refused("Name a provisioning template.")
             return _shown(await desk.do(lambda work: work.claim(template)), now=self._clock.now())
+
+        return await self._answered(request, work)
+
+    async def _cancel(self, request: Request) -> Response:
+        async def work(desk: Desk, given: dict[str, str]) -> dict[str, Any]:
+            certificate_id = given.get("certificateId", "")
+            if not certificate_id:
+                raise Refused("Say which claim.")
+            await desk.do(lambda work: work.cancel(certificate_id))
+            return {"message": "The claim is cancelled. It lets nobody in any more."}
 
         return await self._answered(request, work)
 
@@ -93,6 +105,7 @@ def _shown(made: Handout, *, now: float) -> dict[str, Any]:
     ]
     return {
         "template": made.template,
+        "certificateId": made.certificate_id,
         "seconds": max(0.0, made.expires_at - now),
         "fileName": f"claim-{made.template}.json",
         "file": made.file(),

@@ -37,7 +37,7 @@ SESSION: Final = "hedgerow.session"
 COOKIE: Final = "hedgerow.cookie"
 OPEN: Final = "/_nicegui/"
 KNOWN: Final = re.compile(
-    r"/|/faults|/device/[^/]+|/onboarding(/(waiting|record|claim|import))?|/_nicegui_ws/.*|/favicon\.ico"
+    r"/|/faults|/device/[^/]+|/onboarding(/(waiting|record|claim|cancel|import))?|/_nicegui_ws/.*|/favicon\.ico"
 )
 ASSETS: Final = {"/assets/console.css": "text/css; charset=utf-8", "/assets/favicon.svg": "image/svg+xml"}
 HEADERS: Final = (

@@ -20,6 +20,7 @@ class Handout:
     """A claim and where to go with it. It holds a private key: it is answered once, and kept and logged nowhere."""
 
     template: str
+    certificate_id: str
     certificate_pem: str
     private_key_pem: str
     ca_pem: str  # "" when the console was not told

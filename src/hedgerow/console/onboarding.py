@@ -102,6 +102,7 @@ class Onboarding:
         log.info("a provisioning claim was handed out", extra={"fields": fields})
         return Handout(
             template=template,
+            certificate_id=made["certificateId"],
             certificate_pem=made["certificatePem"],
             private_key_pem=made["keyPair"]["PrivateKey"],
             ca_pem=self._doors.ca_pem,
@@ -111,6 +112,11 @@ class Onboarding:
             region=self._region,
             expires_at=seconds(made["expiration"]) or 0.0,
         )
+
+    def cancel(self, certificate_id: str) -> None:
+        """End a claim before its time; it lets nobody in any more."""
+        self._calls.call("hedgerow", "delete_claim", certificateId=certificate_id)
+        log.info("a provisioning claim was cancelled", extra={"fields": {"certificate": certificate_id}})
 
     def waiting(self, state: str) -> list[Waiting]:
         """Answer the devices at the vending machine in a state, who asked first first; at most MOST_WAITING."""

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from hedgerow.base.errors import HedgerowError
-from hedgerow.console.actions import CLAIM, IMPORT, MAX_BODY, Actions
+from hedgerow.console.actions import CANCEL, CLAIM, IMPORT, MAX_BODY, Actions
 from hedgerow.console.desk import Desk
 from hedgerow.console.errors import CloudUnreachable, NotThere, Refused, SessionOver
 from hedgerow.console.guard import SESSION
@@ -38,6 +38,7 @@ class Work:
         return self.answer
 
     import_devices = claim
+    cancel = claim
 
 
 class Full(Watches):
@@ -97,6 +98,15 @@ def test_a_claim_is_answered_with_its_code_and_file_and_kept_by_no_browser() -> 
     assert told["note"] == ""
 
 
+def test_a_claim_that_is_cancelled_is_named() -> None:
+    work = Work(Imported(count=0, left=()))
+
+    status, _, told = post(CANCEL, b'{"certificateId": "abc"}', work)
+
+    assert (status, work.asked, "lets nobody in" in told["message"]) == (200, [("abc",)], True)
+    assert post(CANCEL, b"{}")[0] == 400
+
+
 def test_a_claim_without_a_ca_says_what_is_missing() -> None:
     _, _, told = post(CLAIM, b'{"template": "fleet"}', Work(handout(ca_pem="")))
 
@@ -125,7 +135,7 @@ def test_what_went_wrong_is_told_in_words(error: HedgerowError, status: int) -> 
     assert (answered, told, headers["cache-control"]) == (status, {"message": "no"}, "no-store")
 
 
-@pytest.mark.parametrize("path", [CLAIM, IMPORT])
+@pytest.mark.parametrize("path", [CLAIM, CANCEL, IMPORT])
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{", b"\xff", b"[" * 5000, b'{"template": 1}', b'{"template": ""}', b" " * (MAX_BODY + 1)]
 )

@@ -295,7 +295,7 @@ def test_the_live_connections_address_carries_the_token_outside_the_signature() 
     assert path.index("X-Amz-Signature=") < path.index("X-Amz-Security-Token=")
 
 
-@pytest.mark.parametrize("path", ["/onboarding/claim", "/onboarding/import", "/sign-out"])
+@pytest.mark.parametrize("path", ["/onboarding/claim", "/onboarding/cancel", "/onboarding/import", "/sign-out"])
 def test_what_acts_must_be_asked_for_by_the_consoles_own_pages(path: str) -> None:
     browser = Browser()
     browser.get("/sign-in?token=good")

@@ -27,6 +27,7 @@ def handout(kind: KeyKind = "p256", **changes: Any) -> Handout:
     key, device_ca = pki.new_key(kind), pki.new_device_authority(NOW)
     given: dict[str, Any] = {
         "template": "fleet",
+        "certificate_id": "c" * 64,
         "certificate_pem": pki.issue_device(device_ca, key.public_key(), NOW, end=NOW + 300),
         "private_key_pem": pki.private_pem(key),
         "ca_pem": pki.pem_of(pki.new_server_authority(NOW).certificate),

@@ -47,6 +47,15 @@ def test_a_claim_names_the_doors_and_its_key_is_not_logged(caplog: pytest.LogCap
     assert "top-secret" not in str([vars(record) for record in caplog.records])
 
 
+def test_a_claim_is_cancelled_by_its_certificate() -> None:
+    work, calls = made({})
+
+    work.cancel("c" * 64)
+
+    ((name, given),) = calls.asked
+    assert (name, given["url_path"]) == ("DeleteClaim", f"/hedgerow/claims/{'c' * 64}")
+
+
 def test_a_console_that_was_not_told_the_doors_asks_the_cloud_before_a_claim_is_made() -> None:
     work, calls = made({"endpointAddress": "cloud.example"}, CLAIM, doors=Doors())
 

@@ -1,5 +1,5 @@
 // Asks for a temporary claim and shows it: QR code, file, and the time left. The claim is in this page alone; when its
-// time is over, or when it is put away, nothing of it is left.
+// time is over, or when it is put away, nothing of it is left here. One that is cancelled is good for nothing any more.
 export default {
   template: `
     <div>
@@ -31,7 +31,9 @@ export default {
           can let devices in until its time is over.</p>
         <div class="buttons">
           <a class="act" :href="address" :download="claim.fileName">Download the file</a>
-          <button class="act quiet" type="button" @click="end('The claim was put away.')">Put away</button>
+          <button class="act quiet" type="button" @click="end('The claim was put away. It is good until its time is over.')">
+            Put away</button>
+          <button class="act quiet" type="button" :disabled="busy" @click="cancel">Cancel the claim</button>
         </div>
       </section>
       <p class="note" role="status" ref="over" tabindex="-1" v-show="over">{{ over }}</p>
@@ -68,24 +70,32 @@ export default {
   methods: {
     async make() {
       this.end("");
+      const begun = performance.now();
+      const told = await this.ask("/onboarding/claim", { template: this.template });
+      if (told) this.show(told, begun + told.seconds * 1000);
+    },
+    async cancel() {
+      const told = await this.ask("/onboarding/cancel", { certificateId: this.claim.certificateId });
+      if (told) this.end(told.message);
+    },
+    async ask(path, question) {
       this.busy = true;
       this.trouble = "";
       try {
-        const begun = performance.now();
-        const body = JSON.stringify({ template: this.template });
-        const answer = await fetch("/onboarding/claim", { method: "POST", body, cache: "no-store" });
+        const answer = await fetch(path, { method: "POST", body: JSON.stringify(question), cache: "no-store" });
         if (!(answer.headers.get("content-type") || "").startsWith("application/json")) {
           window.location.reload(); // a page that says how to sign in
-          return;
+          return null;
         }
         const told = await answer.json();
-        if (!answer.ok) this.trouble = told.message;
-        else this.show(told, begun + told.seconds * 1000);
+        if (answer.ok) return told;
+        this.trouble = told.message;
       } catch {
         this.trouble = "The console does not answer. Is this device still on its network?";
       } finally {
         this.busy = false;
       }
+      return null;
     },
     show(claim, until) {
       this.address = URL.createObjectURL(new Blob([claim.file], { type: "application/json" }));
