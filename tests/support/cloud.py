@@ -51,8 +51,19 @@ class Cloud:
         )
         self.domains = Domains()
         credentials = Credentials(clock=self.store.clock, domains=self.domains)
+        self.newcomers = Newcomers(
+            run=self.runner,
+            enrolments=self.registry.enrolment_store,
+            claims=self.registry.claim_reader,
+            attempts=self.registry.attempts,
+            region="eu-central-1",
+        )
         self.directory = Directory(
-            run=self.runner, credentials=credentials, readers=self.readers, region="eu-central-1"
+            run=self.runner,
+            credentials=credentials,
+            readers=self.readers,
+            newcomers=self.newcomers,
+            region="eu-central-1",
         )
         service_roles = ServiceRoles(
             run=self.runner, roles=self.iam.role_reader, policies=self.iam.documents, region="eu-central-1"
@@ -85,13 +96,6 @@ class Cloud:
             clock=self.store.clock,
             region="eu-central-1",
             domains=self.domains,
-        )
-        self.newcomers = Newcomers(
-            run=self.runner,
-            enrolments=self.registry.enrolment_store,
-            claims=self.registry.claim_reader,
-            attempts=self.registry.attempts,
-            region="eu-central-1",
         )
         self.admission = Admission(
             run=self.runner,

@@ -177,6 +177,34 @@ def test_a_registered_claim_provisions_as_many_devices_as_it_may_and_takes_nobod
     assert (accepted["outcome"], accepted["certificateId"]) == ("ACCEPTED", first["certificateId"])
 
 
+def post(cloud: TestCloud, own: Device, topic: str) -> int:
+    """Publish by HTTPS with curl; answer the status."""
+    ready = cloud.process.ready
+    files = ["--cacert", ready["ca_file"], "--cert", str(own.certificate_file), "--key", str(own.key_file)]
+    where = f"https://localhost:{ready['https_port']}/topics/{topic}?qos=1"
+    options = ["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--data", "x"]
+    done = subprocess.run(["curl", *options, *files, where], capture_output=True, text=True, check=True, timeout=30)
+    return int(done.stdout)
+
+
+def test_a_token_is_over_once_the_device_has_come_as_itself_by_https(hedgerow_cloud: TestCloud, tmp_path: Path) -> None:
+    set_up(hedgerow_cloud)
+    claim = hedgerow_cloud.client("iot").create_provisioning_claim(templateName="fleet")
+    asking = device(hedgerow_cloud, tmp_path, "boot", claim["certificatePem"], claim["keyPair"]["PrivateKey"])
+
+    with connected(asking) as connection:
+        got = ask(connection, CREATE, {})
+        own = device(hedgerow_cloud, tmp_path, "lamp", got["certificatePem"], got["privateKey"])
+        early = post(hedgerow_cloud, own, "sites/a")
+        given = {"certificateOwnershipToken": got["certificateOwnershipToken"], "parameters": {"ThingName": "lamp"}}
+        twice = [ask(connection, PROVISION, given).get("thingName") for _ in range(2)]
+        late = post(hedgerow_cloud, own, "sites/a")
+        over = ask(connection, PROVISION, given)
+
+    assert (early, twice, late) == (403, ["lamp", "lamp"], 200)
+    assert over["errorCode"] == "InvalidCertificateOwnershipToken"
+
+
 def wait_until_cut_off(connection: Connected) -> None:
     until("the claim is cut off", lambda: connection.ended)
 

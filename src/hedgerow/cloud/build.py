@@ -267,7 +267,9 @@ class _Parts(Ground):
             domains=self.domains,
             region=self.region,
         )
-        self.directory = Directory(run=run, credentials=credentials, readers=readers, region=self.region)
+        self.directory = Directory(
+            run=run, credentials=credentials, readers=readers, newcomers=enrolment.newcomers, region=self.region
+        )
         self.broker.listen(self.directory.announce)
         self.control = CloudControl(
             run=run,

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 from hedgerow.api.ports import AccessKey, Grants
 from hedgerow.base.errors import AccessDenied
 from hedgerow.cloud.credentials import Credentials, Owners, Refused
+from hedgerow.cloud.newcomers import Newcomers
 from hedgerow.cloud.resource_facts import ResourceFacts
 from hedgerow.cloud.standing import OwnAccount, Standings, compiled
 from hedgerow.core import pki
@@ -76,10 +77,13 @@ class Readers:
 class Directory:
     """Implements `api.ports.Directory`. Lives on the loop."""
 
-    def __init__(self, *, run: Run, credentials: Credentials, readers: Readers, region: str) -> None:
+    def __init__(
+        self, *, run: Run, credentials: Credentials, readers: Readers, newcomers: Newcomers, region: str
+    ) -> None:
         self._run = run
         self._credentials = credentials
         self._readers = readers
+        self._newcomers = newcomers
         self._region = region
         self._standings = readers.standings
         self._facts = ResourceFacts(users=readers.users, roles=readers.roles)
@@ -137,7 +141,8 @@ class Directory:
 
     async def certificate(self, der: bytes, server_name: str | None, source_ip: str | None) -> Caller:
         certificate_id = hashlib.sha256(der).hexdigest()
-        owners = await self._read_owners(certificate_id)
+        waiting: set[str] = set()
+        owners = await self._read_owners(certificate_id, waiting)
         chosen = self._credentials.choose(owners, certificate_id, server_name)
         if isinstance(chosen, Refused) and owners.entries:
             self._owners.pop(certificate_id, None)  # another account may have registered it meanwhile
@@ -145,6 +150,8 @@ class Directory:
         if isinstance(chosen, Refused):
             raise CertificateRefused(chosen)
         account, _ = chosen
+        if account in waiting:
+            await self._newcomers.came(account, certificate_id)
         return Caller(
             account=account,
             region=self._region,
@@ -155,9 +162,18 @@ class Directory:
             certificate_id=certificate_id,
         )
 
-    async def _read_owners(self, certificate_id: str) -> Owners:
+    async def _read_owners(self, certificate_id: str, waiting: set[str] | None = None) -> Owners:
+        """Answer them; `waiting` gets the accounts whose device has been provisioned and has not come as itself yet.
+
+        Provisioning makes us forget a certificate, so this is seen although it is not asked for what is remembered.
+        """
+
         def read(tx: Tx) -> Owners | None:
             found = self._readers.owners(tx, certificate_id)
+            if waiting is not None:
+                waiting.update(
+                    account for account, _ in found.entries if self._newcomers.is_waiting(tx, account, certificate_id)
+                )
             return found if found.entries else None
 
         found = await self._remembered(self._owners, certificate_id, read) or Owners(())

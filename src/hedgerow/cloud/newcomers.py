@@ -28,7 +28,7 @@ class Newcomers:
     def is_news(self, tx: Tx, answer: Admitted | NotAdmitted) -> bool:
         """Tell whether there is anything to be noted about who connects."""
         if isinstance(answer, Admitted):
-            return self.enrolments.is_waiting(tx, answer.account, answer.principal)
+            return self.is_waiting(tx, answer.account, answer.principal)
         if answer.account is None:
             return False
         return self.claims.of(tx, answer.account, answer.principal) is not None
@@ -53,6 +53,18 @@ class Newcomers:
             client_id=question.client_id,
         )
         self.attempts.note(tx, caller, way="CLAIM", why_not=f"{answer.reason}: {answer.detail}")
+        return Answer()
+
+    def is_waiting(self, tx: Tx, account: str, certificate_id: str) -> bool:
+        """Tell whether the certificate's device was provisioned, and has not come as itself yet."""
+        return self.enrolments.is_waiting(tx, account, certificate_id)
+
+    async def came(self, account: str, certificate_id: str) -> None:
+        """Note that a device has come as itself, elsewhere than by MQTT."""
+        await self.run.write(lambda tx: self._came(tx, account, certificate_id))
+
+    def _came(self, tx: Tx, account: str, certificate_id: str) -> Answer:
+        self.enrolments.connected(tx, account, certificate_id)
         return Answer()
 
     async def refused(self, question: Refused, caller: Caller) -> None:
