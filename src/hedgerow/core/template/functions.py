@@ -41,7 +41,9 @@ class UnsafeValue(HedgerowError):
     """A device's own text would become part of a policy and change what the policy says."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f'the value of {name} may not become part of a policy: it has one of * ? $ {{ }} " \\ in it')
+        super().__init__(
+            f'the value of {name} may not become part of a policy: it has one of * ? # + $ {{ }} " \\ in it'
+        )
 
 
 class TooLong(HedgerowError):
@@ -63,7 +65,8 @@ class Scope:
             raise CannotResolve(name) from None
 
 
-_CHANGES_A_POLICY: Final = re.compile(r'[*?${}"\\\x00-\x1f]')
+_CHANGES_A_POLICY: Final = re.compile(r'[*?#+${}"\\\x00-\x1f]')
+"""What is more than a name there: patterns of policies and of topic filters, variables, and what ends a JSON text."""
 
 
 @dataclass(frozen=True, slots=True)

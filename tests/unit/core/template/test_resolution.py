@@ -215,6 +215,14 @@ def with_policy(document: Any) -> dict[str, Any]:
     return {"policy": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyDocument": document}}}
 
 
+@pytest.mark.parametrize("value", ["#", "a/+", "*", "${iot:ClientId}"])
+def test_what_a_device_says_does_not_become_a_pattern(value: str) -> None:
+    read_template = read(template(resources=with_policy({"Resource": {"Fn::Sub": "topicfilter/${Name}"}})))
+
+    with pytest.raises(UnsafeValue):
+        resolve(read_template, {"Name": value}, certificate_id="c" * 64)
+
+
 @given(
     value=st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
     written=st.sampled_from(['{"Resource": "client/${Name}"}', {"Resource": "client/${Name}"}]),
@@ -230,4 +238,4 @@ def test_what_a_device_says_is_a_plain_text_in_a_policy_or_refused(value: str, w
 
     assert found is not None
     assert json.loads(found) == {"Resource": f"client/{value}"}
-    assert not set(value) & set("*?${}")
+    assert not set(value) & set("*?#+${}")

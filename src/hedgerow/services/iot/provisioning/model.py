@@ -86,6 +86,7 @@ class Existing:
     type: str | None
     attributes: Mapping[str, str]
     groups: Sequence[str]
+    group_arn: str  # before the name of a group
     own: bool  # this very certificate is attached to it
 
 
@@ -145,8 +146,9 @@ def _groups(existing: Existing, wanted: ResolvedThing) -> tuple[Sequence[str], S
     override = wanted.overrides.get("ThingGroups")
     same = set(existing.groups) == set(wanted.groups)
     if override is not Override.MERGE and not _may_replace(existing, override, same=same):
+        there = (f"{{GroupName: {name},GroupArn: {existing.group_arn}{name}}}" for name in existing.groups)
         raise Conflict(
-            f"Existing ThingGroups: [{', '.join(existing.groups)}] conflict with "
+            f"Existing ThingGroups: [{', '.join(there)}] conflict with "
             f"ThingGroups: [{', '.join(wanted.groups)}] in Template."
         )
     if override is Override.DO_NOTHING:

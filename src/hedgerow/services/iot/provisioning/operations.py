@@ -178,6 +178,7 @@ class Registration:
             type=thing.type,
             attributes=thing.attributes,
             groups=self._groups.groups_of(work.tx, account, wanted.name),
+            group_arn=arn("iot", work.caller.region, account, "thinggroup/"),
             own=own,
         )
         change = change_of(existing, wanted)

@@ -673,6 +673,19 @@ def test_without_a_setting_or_with_fail_a_value_that_differs_is_a_conflict(bench
     assert describe(bench, "a")["attributes"] == {"serial": "0", "kept": "k"}
 
 
+def test_a_conflict_is_told_in_the_words_of_aws(bench: Bench) -> None:
+    bench.registry.group("sites")
+    bench.registry.group("halls")
+    bench.registry.thing("a")
+    bench.store.run(bench.registry.groups.add_thing_to_thing_group, {"thingGroupName": "halls", "thingName": "a"})
+    bench.template(template({**THING, "ThingGroups": ["sites"]}))
+
+    _, message = code(bench.provision(bench.certificate()["certificateOwnershipToken"], {"ThingName": "a"}))
+
+    there = "{GroupName: halls,GroupArn: arn:aws:iot:eu-central-1:123456789012:thinggroup/halls}"
+    assert message.startswith(f"Existing ThingGroups: [{there}] conflict with ThingGroups: [sites] in Template. (Serv")
+
+
 @pytest.mark.spec("AL-09", "AL-55", "BS-29")
 def test_the_hook_is_told_who_asks_and_its_overrides_win(bench: Bench) -> None:
     bench.registry.group("sites")
