@@ -23,7 +23,7 @@ from hedgerow.core.mqtt.properties import NO_PROPERTIES, Properties, Property
 from hedgerow.edge.backoff import Backoff
 from hedgerow.edge.configuration import Endpoint, Mqtt
 from hedgerow.edge.filters import matches
-from hedgerow.edge.identity import Identity
+from hedgerow.edge.identity import Identity, expired_on
 from hedgerow.edge.link import Link, opened
 from hedgerow.edge.notice import Console
 from hedgerow.edge.spool import Outgoing, Spool
@@ -360,6 +360,10 @@ class Connection:
         cause = str(trouble)
         if isinstance(trouble, NotLetIn) and self._until_let_in:
             cause = f"{cause} ({self._until_let_in})"
+        if isinstance(trouble, NotLetIn):
+            certificate = self._identity.certificate
+            day = await asyncio.to_thread(expired_on, certificate, self._clock.now())
+            cause += f"; the certificate {certificate} expired on {day}" if day else ""
         fields = {"cause": cause, "wait_s": round(wait, 1)}
         _log.warning("not connected" if not self._known else "connection lost", extra={"fields": fields})
         self._console.say(f"{cause}; trying again")

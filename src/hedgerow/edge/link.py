@@ -49,6 +49,7 @@ class Link:
         self._now = asyncio.get_running_loop().time
         self._waiting: dict[int, asyncio.Future[Granted | Acknowledged]] = {}
         self._over = False
+        self._aborted = False
         self._acknowledged: dict[int, OnAcknowledged] = {}
         self._tied: set[asyncio.Future[Publish]] = set()
 
@@ -63,7 +64,8 @@ class Link:
         return self._writer.transport.get_write_buffer_size() > MOST_WAITING_BYTES
 
     def abort(self) -> None:
-        """End it at once; whoever runs it hears of a lost connection."""
+        """End it at once; whoever runs it hears that we did."""
+        self._aborted = True
         self._writer.transport.abort()
 
     async def run(self) -> Trouble:
@@ -84,6 +86,8 @@ class Link:
             for future in waiting:
                 if not future.done():
                     future.set_exception(Trouble("the connection ended before the answer came"))
+        if self._aborted:
+            return Trouble("the device ended the connection to come with another certificate")
         if ended.code == Reason.SESSION_TAKEN_OVER:
             return TakenOver("another client connected with this device's name, so the cloud ended this connection")
         if ended.by_server and ended.code not in _ITS_OWN:

@@ -36,7 +36,8 @@ from hedgerow.edge.trouble import Trouble, ungrouped
 
 EARLY_S: Final = 30 * 86_400.0
 """How long before its end a certificate is traded."""
-LOOK_S: Final = 86_400.0
+LOOK_S: Final = 3600.0
+"""How often its end is looked at: often, for a clock that is set late, or a device that is switched off at night."""
 AGAIN_S: Final = 3600.0
 CONNECTED_WITHIN_S: Final = 120.0
 _PATH: Final = "/certificate-rotation"

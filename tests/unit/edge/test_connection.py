@@ -4,6 +4,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -285,5 +286,31 @@ def test_another_client_with_our_name_is_said_and_not_fought_with(tmp_path: Path
 
             assert len(peer.connects) == 1
             assert "another client connected with this device's name" in one.said.getvalue()
+
+    asyncio.run(scenario())
+
+
+def test_who_comes_with_another_certificate_says_so_and_blames_nobody(tmp_path: Path, pki: Pki) -> None:
+    async def scenario() -> None:
+        async with running(pki.listener()) as peer, device(tmp_path, peer, pki) as one:
+            await peer.until(lambda: one.connection.connected)
+            one.connection.use(Identity(thing_name="site-1", certificate=pki.claim[0], private_key=pki.claim[1]))
+            await peer.until(lambda: len(peer.connects) == 2)
+
+            assert "to come with another certificate; trying again" in one.said.getvalue()
+            assert "the cloud ended" not in one.said.getvalue()
+
+    asyncio.run(scenario())
+
+
+def test_a_certificate_that_has_expired_is_said_with_its_day(tmp_path: Path, pki: Pki) -> None:
+    certificate, _ = pki.device.issue(tmp_path, "old", end=datetime(2021, 6, 5, tzinfo=UTC))
+
+    async def scenario() -> None:
+        async with running(pki.listener()) as peer:
+            peer.refuse_with = Reason.NOT_AUTHORIZED
+            async with device(tmp_path, peer, pki) as one:
+                one.connection.use(Identity(thing_name="site-1", certificate=certificate, private_key=pki.claim[1]))
+                await peer.until(lambda: f"the certificate {certificate} expired on 2021-06-05" in one.said.getvalue())
 
     asyncio.run(scenario())

@@ -205,6 +205,7 @@ class Site:
             signed = pki.device.signed(token.made(place).public_key(), "first")
             certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
             self._remember_that_it_was_made(place)
+        self.clock = FakeClock()
         self.first = Identity(thing_name="pump", certificate=certificate, private_key=place, certificate_id="first")
         self.cloud = Cloud(pki.device, certificate.read_text())
         self._patch = patch
@@ -251,7 +252,7 @@ class Site:
             keys=keys.Keys(files=files, state=mortal, folder=self.folder / "identity", token=cast("Any", self.token)),
             files=files,
             layout=Layout(self.folder),
-            clock=FakeClock(),
+            clock=self.clock,
             console=Console(None),
             place=Place(endpoint=Endpoint("cloud", 8443), root_ca=""),
             context=cast("Any", lambda identity: identity),
