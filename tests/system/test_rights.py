@@ -5,6 +5,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,33 @@ def test_work_is_sent_only_to_targets_that_its_sender_may_reach(hedgerow_cloud: 
     assert f"iot:UpdateThingShadow on resource: {thing}" in refused(
         lambda: greengrass.create_deployment(targetArn=thing)
     )
+
+
+@pytest.mark.slow
+def test_a_deployment_is_cancelled_only_by_who_may_cancel_what_carries_it(hedgerow_cloud: TestCloud) -> None:
+    iot, own = hedgerow_cloud.client("iot"), hedgerow_cloud.client("greengrassv2")
+    thing = iot.create_thing(thingName="t")["thingArn"]
+    group = iot.create_thing_group(thingGroupName="g")["thingGroupArn"]
+    by_job, by_shadow = (own.create_deployment(targetArn=arn) for arn in (group, thing))
+    poor = user(hedgerow_cloud, "poor", statement("Allow", "greengrass:CancelDeployment")).client("greengrassv2")
+    rich = user(
+        hedgerow_cloud,
+        "rich",
+        statement("Allow", "greengrass:CancelDeployment"),
+        statement("Allow", "iot:CancelJob", by_job["iotJobArn"]),
+        statement("Allow", "iot:UpdateThingShadow", thing),
+    ).client("greengrassv2")
+
+    ids = [one["deploymentId"] for one in (by_job, by_shadow)]
+
+    said = [refused(partial(poor.cancel_deployment, deploymentId=one)) for one in ids]
+    before = [own.get_deployment(deploymentId=one)["deploymentStatus"] for one in ids]
+    for one in ids:
+        rich.cancel_deployment(deploymentId=one)
+
+    assert f"iot:CancelJob on resource: {by_job['iotJobArn']}" in said[0]
+    assert f"iot:UpdateThingShadow on resource: {thing}" in said[1]
+    assert before == ["ACTIVE", "ACTIVE"]
 
 
 @pytest.mark.slow

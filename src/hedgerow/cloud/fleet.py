@@ -22,6 +22,7 @@ from hedgerow.core.paging import Pager
 from hedgerow.services.greengrassv2.components import NUCLEUS, ComponentFlows, ComponentOperations, ComponentStore
 from hedgerow.services.greengrassv2.core_devices import CoreDeviceOperations, CoreDeviceStore, HealthTopics
 from hedgerow.services.greengrassv2.deployments import (
+    DeploymentFlows,
     DeploymentOperations,
     DeploymentStore,
     EffectiveDeploymentReader,
@@ -96,7 +97,7 @@ def build_fleet(
     tables.serve("greengrassv2", greengrass_rows.component_rows(components=operations, flows=flows))
     documents = DeploymentShadowDocuments(shadows=shadows)
     carriers = DeploymentJobs(jobs=jobs, store=job_store)
-    deployments = _serve_deployments(tables, ids, pages, stores, components, carriers, documents)
+    deployments = _serve_deployments(tables, run, rights, ids, pages, stores, components, carriers, documents)
     reader = EffectiveDeploymentReader(store=deployments, jobs=carriers, shadows=documents)
     core_devices = _serve_core_devices(tables, pages, stores, reader)
     kinds: dict[str, Tagged] = {"components": components, "deployments": deployments, "coreDevices": core_devices}
@@ -106,6 +107,8 @@ def build_fleet(
 
 def _serve_deployments(
     tables: Tables,
+    run: Run,
+    rights: CallerRights,
     ids: Ids,
     pages: Pages,
     stores: Stores,
@@ -125,7 +128,8 @@ def _serve_deployments(
         pages=pages,
         anywhere=frozenset({NUCLEUS}),
     )
-    tables.serve("greengrassv2", greengrass_rows.deployment_rows(deployments=operations))
+    flows = DeploymentFlows(run=run, operations=operations, rights=rights)
+    tables.serve("greengrassv2", greengrass_rows.deployment_rows(deployments=operations, flows=flows))
     return store
 
 

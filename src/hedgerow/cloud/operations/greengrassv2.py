@@ -4,7 +4,7 @@ from hedgerow.api.operations import Also, Row, flow, read, write
 from hedgerow.cloud.rows import TopicRow
 from hedgerow.services.greengrassv2.components import ComponentFlows, ComponentOperations
 from hedgerow.services.greengrassv2.core_devices import CoreDeviceOperations, HealthTopics
-from hedgerow.services.greengrassv2.deployments import DeploymentOperations
+from hedgerow.services.greengrassv2.deployments import DeploymentFlows, DeploymentOperations
 from hedgerow.services.greengrassv2.tags import TagOperations
 
 _GG = "arn:aws:greengrass:{region}:{account}:"
@@ -36,13 +36,13 @@ def component_rows(*, components: ComponentOperations, flows: ComponentFlows) ->
     }
 
 
-def deployment_rows(*, deployments: DeploymentOperations) -> dict[str, Row]:
+def deployment_rows(*, deployments: DeploymentOperations, flows: DeploymentFlows) -> dict[str, Row]:
     """Answer the operations of deployments."""
     return {
         "CreateDeployment": write(deployments.create_deployment, also=_DEPLOYING),
         "GetDeployment": read(deployments.get_deployment, _DEPLOYMENT),
         "ListDeployments": read(deployments.list_deployments),
-        "CancelDeployment": write(deployments.cancel_deployment, _DEPLOYMENT),
+        "CancelDeployment": flow(flows.cancel_deployment, _DEPLOYMENT),
         "DeleteDeployment": write(deployments.delete_deployment, _DEPLOYMENT),
     }
 

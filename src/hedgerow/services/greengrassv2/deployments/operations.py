@@ -172,6 +172,13 @@ class DeploymentOperations:
             )
         )
 
+    def reached(self, tx: Tx, request: Request, caller: Caller) -> tuple[str, str]:
+        """Answer the right (action, ARN) that cancelling needs beside its own: to the job, or the shadow, of it."""
+        one = self._present(tx, request, caller)
+        if one.job is None:
+            return "iot:UpdateThingShadow", one.target_arn(caller.region, caller.account)
+        return "iot:CancelJob", self._jobs.arn(caller.region, caller.account, one.job)
+
     def cancel_deployment(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         one = self._present(tx, request, caller)
         if one.status is not Status.ACTIVE:

@@ -4,10 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from hedgerow.core.caller import Caller
 from hedgerow.core.events import Event
 from hedgerow.store import Tx
 
 Events = tuple[Event, ...]
+
+
+class Rights(Protocol):
+    """Whether the caller may do what the operation does on their behalf."""
+
+    async def demand(self, caller: Caller, action: str, resource: str) -> None:
+        """Raise AccessDenied unless the caller may."""
+        ...
 
 
 class Components(Protocol):
