@@ -50,6 +50,7 @@ def exported(hedgerow_process: CloudProcess) -> Mapping[str, str]:
         ("sts get-caller-identity", "Arn"),
         ("lambda list-functions", "Functions"),
         ("greengrassv2 list-core-devices", "coreDevices"),
+        ("hedgerow list-onboarding-attempts", "attempts"),
     ],
 )
 def test_the_aws_cli_answers(exported: Mapping[str, str], command: str, member: str) -> None:

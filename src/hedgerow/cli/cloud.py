@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from hedgerow.cli.connections import connections
-from hedgerow.cli.target import read_ready
+from hedgerow.cli.target import data_path, read_ready
 
 app = typer.Typer(help="A cloud of your own.", no_args_is_help=True)
 
@@ -78,6 +78,7 @@ def environment_lines(ready: dict[str, Any]) -> list[str]:
         "AWS_SECRET_ACCESS_KEY": ready["secret_access_key"],
         "AWS_REGION": ready["region"],
         "AWS_DEFAULT_REGION": ready["region"],
+        "AWS_DATA_PATH": data_path(os.environ),
         "HEDGEROW_CA_FILE": ready["ca_file"],
         "HEDGEROW_MQTT_PORT": str(ready["mqtt_port"]),
         "HEDGEROW_HTTPS_PORT": str(ready["https_port"]),

@@ -43,7 +43,9 @@ def listed(path: Path, *, thing_type: str = "", groups: Sequence[str] = ()) -> l
             columns = [str(name) for name in reader.fieldnames or []]
             _check_columns(path, columns)
             rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise Unusable(f"cannot read {path}: it is not written in UTF-8; save it so") from error
+    except (OSError, csv.Error) as error:
         raise Unusable(f"cannot read {path}: {error}") from error
     found = []
     for line, row in rows:

@@ -108,6 +108,11 @@ def _maybe_port(environment: Mapping[str, str], name: str) -> int | None:
 
 def teach_boto3() -> None:
     """Let boto3 know the service `hedgerow`, beside what it was told of already."""
-    known = os.environ.get("AWS_DATA_PATH")
+    os.environ["AWS_DATA_PATH"] = data_path(os.environ)
+
+
+def data_path(environment: Mapping[str, str]) -> str:
+    """Answer where the AWS tools look for services: where they do anyhow, and where `hedgerow` is."""
+    known = [folder for folder in environment.get("AWS_DATA_PATH", "").split(os.pathsep) if folder]
     own = str(files("hedgerow") / "core" / "wire" / "models")
-    os.environ["AWS_DATA_PATH"] = own if known is None else f"{known}{os.pathsep}{own}"
+    return os.pathsep.join(known if own in known else [*known, own])

@@ -129,7 +129,9 @@ def _entries(file: Path) -> Iterator[dict[str, Any]]:
                 more = {name: text for name, text in row.items() if name not in ("serial", "token") and name and text}
                 entry: dict[str, Any] = {"serialNumber": row["serial"], "token": row["token"]}
                 yield {**entry, "parameters": more} if more else entry
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise Unusable(f"cannot read {file}: it is not written in UTF-8; save it so") from error
+    except (OSError, csv.Error) as error:
         raise Unusable(f"cannot read {file}: {error}") from error
 
 

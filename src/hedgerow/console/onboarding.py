@@ -180,6 +180,8 @@ class Onboarding:
 
 
 def _entries(text: str) -> Iterator[dict[str, Any]]:
+    if "\ufffd" in text:  # what browsers read in place of bytes that are none
+        raise Refused("The file is not written in UTF-8: save it so.")
     reader = csv.DictReader(StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
         columns = reader.fieldnames or ()

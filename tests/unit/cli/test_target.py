@@ -1,9 +1,12 @@
 """The cloud that a command talks to, from the environment alone."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from hedgerow.base.errors import Unusable
-from hedgerow.cli.target import target
+from hedgerow.cli.target import data_path, target
 
 KEYS = {
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
@@ -27,3 +30,11 @@ def test_the_region_may_have_either_name(regions: dict[str, str], region: str) -
 def test_a_region_that_is_missing_is_named() -> None:
     with pytest.raises(Unusable, match=r"AWS_REGION is not set: .*hedgerow cloud env"):
         target(None, KEYS)
+
+
+def test_the_aws_tools_learn_of_hedgerow_once_beside_what_they_know() -> None:
+    own = data_path({})
+
+    assert (Path(own) / "hedgerow").is_dir()
+    assert data_path({"AWS_DATA_PATH": "/mine"}) == f"/mine{os.pathsep}{own}"
+    assert data_path({"AWS_DATA_PATH": data_path({"AWS_DATA_PATH": "/mine"})}) == f"/mine{os.pathsep}{own}"

@@ -44,8 +44,11 @@ def test_a_file_without_serials_and_tokens_is_refused_with_its_line(tmp_path: Pa
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Unusable, match="cannot read"):
-        list(_entries(tmp_path / "none.csv"))
+    (tmp_path / "binary").write_bytes(b"serial,token\n1,T\xfcr\n")
+
+    for name, why in (("none.csv", "No such file"), ("binary", "not written in UTF-8")):
+        with pytest.raises(Unusable, match=f"cannot read .*{why}"):
+            list(_entries(tmp_path / name))
 
 
 class Cloud:

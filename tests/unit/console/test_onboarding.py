@@ -87,6 +87,7 @@ def test_an_import_that_ends_early_says_how_far_it_came() -> None:
     [
         ("", "must begin with a line of names"),
         ("serial;token\n1;2\n", "must begin with a line of names"),
+        ("serial,token\n1,T\ufffdr\n", "not written in UTF-8"),
         ("serial,token\n1, t\n", "Line 2: a token has no blanks around it"),
         ("serial,token,\n1,t,\n2,t,hall\n", "Line 3: 'hall' is in a column without a name"),
         ("serial,token\n1,\n", "Line 2: serial and token"),
