@@ -92,6 +92,7 @@ def import_(
         raise Unusable(f"{file} names no device")
     imported = 0
     left: list[str] = []
+    denied: list[str] = []
 
     def ask(hedgerow: Any) -> None:
         nonlocal imported
@@ -100,6 +101,7 @@ def import_(
             done = hedgerow.import_vending_devices(templateName=template, devices=some)
             imported += done["imported"]
             left.extend(done.get("alreadyIssued", []))
+            denied.extend(done.get("denied", []))
 
     try:
         asked(target(data), ask)
@@ -109,6 +111,8 @@ def import_(
     typer.echo(f"{imported} devices may have a certificate.")
     for serial in left:
         typer.echo(f"{serial} has one already and is left as it is.", err=True)
+    for serial in denied:
+        typer.echo(f"{serial} was denied and stays so: approve it by itself.", err=True)
 
 
 def _entries(file: Path) -> Iterator[dict[str, Any]]:

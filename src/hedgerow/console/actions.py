@@ -118,6 +118,8 @@ def _told(done: Imported) -> dict[str, Any]:
     words = f"{done.count} {'device' if done.count == 1 else 'devices'} may have a certificate."
     if done.left:
         words += f" {len(done.left)} had one before and are left as they are: {', '.join(done.left[:10])}."
+    if done.denied:
+        words += f" Denied before, and still so: {len(done.denied)}, {', '.join(done.denied[:10])}."
     if done.trouble:
         words += f" Then the cloud refused: {done.trouble}"
     return {"message": words, "whole": not done.trouble}

@@ -69,10 +69,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What became of a list: how many may have a certificate, who has one already, and why it ended early."""
+    """What became of a list: how many may have a certificate, who has one already, who stays denied, and why it ended
+    early.
+    """
 
     count: int
     left: tuple[str, ...]
+    denied: tuple[str, ...] = ()
     trouble: str = ""
 
 
@@ -147,7 +150,7 @@ class Onboarding:
     def import_devices(self, template: str, text: str) -> Imported:
         """Approve the devices of a CSV before they ask; raises Refused, before anything is done, for a bad file."""
         entries = list(_entries(text))
-        count, left = 0, list[str]()
+        count, left, denied = 0, list[str](), list[str]()
         for first in range(0, len(entries), _AT_ONCE):
             some = entries[first : first + _AT_ONCE]
             try:
@@ -155,10 +158,11 @@ class Onboarding:
             except HedgerowError as error:
                 if not first:
                     raise
-                return Imported(count=count, left=tuple(left), trouble=str(error))
+                return Imported(count=count, left=tuple(left), denied=tuple(denied), trouble=str(error))
             count += done["imported"]
             left += done.get("alreadyIssued", ())
-        return Imported(count=count, left=tuple(left))
+            denied += done.get("denied", ())
+        return Imported(count=count, left=tuple(left), denied=tuple(denied))
 
     def attempts(self, *, failed: bool, device: str, token: str) -> tuple[list[Attempt], str]:
         """Answer one page of the record, newest first, and the token of the next ("": that was the last)."""

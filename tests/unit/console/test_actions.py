@@ -114,13 +114,14 @@ def test_a_claim_without_a_ca_says_what_is_missing() -> None:
 
 
 def test_an_import_that_the_cloud_stopped_says_how_far_it_came() -> None:
-    work = Work(Imported(count=1, left=("a", "b"), trouble="slowly"))
+    work = Work(Imported(count=1, left=("a", "b"), denied=("c",), trouble="slowly"))
 
     status, _, told = post(IMPORT, b'{"template": "fleet", "text": "x"}', work)
 
     assert (status, told["whole"], work.asked) == (200, False, [("fleet", "x")])
     assert told["message"] == (
         "1 device may have a certificate. 2 had one before and are left as they are: a, b. "
+        "Denied before, and still so: 1, c. "
         "Then the cloud refused: slowly"
     )
 

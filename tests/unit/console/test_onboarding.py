@@ -65,11 +65,11 @@ def test_a_console_that_was_not_told_the_doors_asks_the_cloud_before_a_claim_is_
 
 def test_a_list_is_imported_a_hundred_at_a_time() -> None:
     text = "\ufeffserial,token,Room\r\n" + "".join(f"s{number},t,r\r\n" for number in range(150))
-    work, calls = made({"imported": 99, "alreadyIssued": ["s1"]}, {"imported": 50})
+    work, calls = made({"imported": 98, "alreadyIssued": ["s1"], "denied": ["s2"]}, {"imported": 50})
 
     done = work.import_devices("fleet", text)
 
-    assert (done.count, done.left, done.trouble) == (149, ("s1",), "")
+    assert (done.count, done.left, done.denied, done.trouble) == (148, ("s1",), ("s2",), "")
     assert len(calls.asked) == 2
 
 

@@ -105,6 +105,13 @@ class Device:
             raise AlreadyIssued(self.serial)
         return replace(self, state=State.DENIED, decided_at=now, decided_by=by, expires_at=None)
 
+    def outlasts_import(self, token: str) -> bool:
+        """Tell whether it stays as it is although a list has its serial number with this token.
+
+        A list that is imported again does not take a denial back; one that knows another token is about another device.
+        """
+        return self.state is State.ISSUED or (self.state is State.DENIED and self.shows(token))
+
     def issued(self, *, key: str, certificate_id: str, reply: Mapping[str, Any]) -> "Device":
         """Answer it with its certificate."""
         return replace(self, state=State.ISSUED, key=key, certificate_id=certificate_id, reply=reply, expires_at=None)

@@ -144,15 +144,16 @@ class VendingOperations:
         if not 1 <= len(entries) <= MOST_IMPORTED:
             raise Unfit(f"devices must have 1 to {MOST_IMPORTED} entries")
         _check_once([entry["serialNumber"] for entry in entries])
-        form, taken, left = self._form(tx, caller, request["templateName"]), 0, []
+        form, taken = self._form(tx, caller, request["templateName"]), 0
+        left: dict[State, list[str]] = {State.ISSUED: [], State.DENIED: []}
         decided: list[Event] = []
         for entry in entries:
             serial = entry["serialNumber"]
             token = self._secrets.hashed(caller.account, serial, entry["token"])
             known = self._devices.get(tx, caller.account, serial)
-            if known is not None and known.state is State.ISSUED:
-                entry.get("parameters")
-                left.append(serial)
+            if known is not None and known.outlasts_import(token):
+                entry.take_all("parameters")
+                left[known.state].append(serial)
                 continue
             parameters = form.filled(entry, serial)
             fresh = Device(serial=serial, state=State.PENDING, token=token)
@@ -163,7 +164,8 @@ class VendingOperations:
             taken += 1
             if known is not None:
                 decided.append(_decided(caller, approved))
-        return Answer({"imported": taken, "alreadyIssued": left}, events=tuple(decided))
+        answer = {"imported": taken, "alreadyIssued": left[State.ISSUED], "denied": left[State.DENIED]}
+        return Answer(answer, events=tuple(decided))
 
     def _is_served(self, tx: Tx, caller: Caller, device: Device) -> bool:
         """Tell whether the certificate that it got is in use."""

@@ -176,7 +176,7 @@ def test_decisions_are_told_to_the_account(bench: Bench) -> None:
 
     approved = bench.store.run(bench.operations.approve_vending_request, request).events
     denied = bench.store.run(bench.operations.deny_vending_request, {"serialNumber": "4711"}).events
-    devices = [{"serialNumber": serial, "token": "t"} for serial in ("4711", "new")]
+    devices = [{"serialNumber": serial, "token": "its own"} for serial in ("4711", "new")]
     request = {"templateName": "fleet", "devices": devices}
     imported = bench.store.run(bench.operations.import_vending_devices, request).events
 
@@ -189,7 +189,7 @@ def test_decisions_are_told_to_the_account(bench: Bench) -> None:
 def test_a_device_that_was_imported_is_served_at_once(bench: Bench) -> None:
     done = bench.imported({"serialNumber": "4711", "token": "t", "parameters": {"ThingName": "lamp"}})
 
-    assert done == {"imported": 1, "alreadyIssued": []}
+    assert done == {"imported": 1, "alreadyIssued": [], "denied": []}
     assert bench.ask()["thingName"] == "lamp"
     assert bench.told() == []
 
@@ -240,11 +240,26 @@ def test_a_device_is_given_another_certificate_only_when_it_is_approved_again(be
     request = {"certificateId": first, "newStatus": "REVOKED"}
     bench.store.run(bench.registry.certificates.update_certificate, request)
 
-    left = bench.imported({"serialNumber": "4711", "token": "t"})
+    left = bench.imported({"serialNumber": "4711", "token": "t", "parameters": {"ThingName": "4711"}})
     bench.approve()
 
-    assert left == {"imported": 0, "alreadyIssued": ["4711"]}
+    assert left == {"imported": 0, "alreadyIssued": ["4711"], "denied": []}
     assert bench.ask(csr=OTHER_CSR)["certificateId"] != first
+
+
+def test_a_list_that_is_imported_again_takes_no_denial_back(bench: Bench) -> None:
+    bench.ask("4711")
+    bench.ask("4712", "what a stranger said")
+    for serial in ("4711", "4712"):
+        bench.deny(serial)
+
+    listed = [
+        {"serialNumber": serial, "token": "t", "parameters": {"ThingName": serial}} for serial in ("4711", "4712")
+    ]
+    done = bench.imported(*listed)
+
+    assert done == {"imported": 1, "alreadyIssued": [], "denied": ["4711"]}
+    assert bench.listed() == [("4711", "DENIED"), ("4712", "APPROVED")]
 
 
 def test_two_who_approve_a_device_at_once_let_it_have_one_certificate(bench: Bench) -> None:
