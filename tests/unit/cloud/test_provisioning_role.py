@@ -57,6 +57,8 @@ def test_a_role_without_the_rights_or_that_does_not_trust_aws_iot_is_refused(ser
 
     assert (ending, reply["statusCode"], reply["errorCode"]) == ("rejected", 403, "AccessDenied")
     assert "iot:CreateThing" in reply["errorMessage"]
+    trusts = service == "iot.amazonaws.com"
+    assert ("does not trust iot.amazonaws.com for arn:aws:iot:" in cloud.registry.record()[0]["reason"]) is not trusts
 
 
 @pytest.mark.spec("AL-44", "X-02")

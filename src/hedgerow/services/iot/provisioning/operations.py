@@ -313,15 +313,25 @@ class _Work:
     def demand(self, action: str, resource: str) -> None:
         if not self._may(action, resource):
             who = "caller" if self.order.role_arn is None else "provisioning role"
-            raise Denied(f"Access Denied: the {who} may not {action} on {resource}")
+            raise Denied(f"Access Denied: the {who} may not {action} on {resource}", cause=self._unassumable())
 
     def _may(self, action: str, resource: str) -> bool:
         role = self.order.role_arn
         if self._may_do is None:  # the role's policies are read once: no step changes them
-            source = self._own(f"provisioningtemplate/{self.order.template}")
             roles = self._rights.role_may
-            self._may_do = self.order.may if role is None else roles(self.tx, self.caller.account, role, source)
+            self._may_do = self.order.may if role is None else roles(self.tx, self.caller.account, role, self._source)
         return self._may_do is not None and self._may_do(action, resource)
+
+    def _unassumable(self) -> str:
+        """Say that the role gives no right at all, if that is so."""
+        role, service = self.order.role_arn, "iot.amazonaws.com"
+        if role is None or self._rights.assumable(self.tx, self.caller.account, role, service, self._source):
+            return ""
+        return f"there is no role {role}, or it does not trust {service} for {self._source}"
+
+    @property
+    def _source(self) -> str:
+        return self._own(f"provisioningtemplate/{self.order.template}")
 
     def _thing(self, name: str) -> str:
         return self._own(f"thing/{name}")

@@ -194,3 +194,7 @@ class Rights(Protocol):
         It says no to everything when there is no role to be assumed.
         """
         ...
+
+    def assumable(self, tx: Tx, account: str, role_arn: str, service: str, source: str) -> bool:
+        """Tell whether the role is there and trusts the service, which acts for `source`."""
+        ...

@@ -78,6 +78,9 @@ class FakeRoles:
     def role_may(self, tx: Tx, account: str, role_arn: str, source: str) -> Callable[[str, str], bool]:
         return self._may
 
+    def assumable(self, tx: Tx, account: str, role_arn: str, service: str, source: str) -> bool:
+        return True
+
     def _may(self, action: str, resource: str) -> bool:
         self.asked.append((action, resource))
         return action not in self.denied

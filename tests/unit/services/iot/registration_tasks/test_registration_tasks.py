@@ -101,6 +101,9 @@ class FakeRights:
     def role_may(self, tx: Tx, account: str, role_arn: str, source: str) -> Callable[[str, str], bool]:
         return lambda action, resource: action not in self.denied
 
+    def assumable(self, tx: Tx, account: str, role_arn: str, service: str, source: str) -> bool:
+        return True
+
     def role_allows(self, tx: Tx, account: str, role_arn: str, action: str, resource: str, source: str) -> bool:
         return self.role_may(tx, account, role_arn, source)(action, resource)
 
