@@ -127,6 +127,7 @@ async def _enter(
     if not _may_connect(connection, connect, client_id):
         now = gateway.clock.now()
         gateway.lifecycle.announce(account, client_id, *presence.connect_failed(client_id, connection, now))
+        gateway.refusals.tell(connection, f"may not connect: {permissions.last_refusal}")
         refuse(gateway, connection, Reason.NOT_AUTHORIZED, permissions.last_refusal, word="AUTHORIZATION_FAILED")
         return
     if _too_soon(gateway, account, client_id):

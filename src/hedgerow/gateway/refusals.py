@@ -47,7 +47,7 @@ class Refusals:
             account=connection.account.name,
             topic=topic,
             payload=payload if len(payload) <= LONGEST else b"",
-            client_id=connection.session.client_id,
+            client_id=connection.question.client_id,
             principal=connection.admitted.principal,
         )
         peer = connection.peer
@@ -65,5 +65,5 @@ class Refusals:
 
     def _lose(self, connection: "Connection", cause: str) -> None:
         self.untold += 1
-        fields = {"account": connection.account.name, "client": connection.session.client_id, "cause": cause}
+        fields = {"account": connection.account.name, "client": connection.question.client_id, "cause": cause}
         log.warning("a refusal is not in the record of attempts", extra={"fields": fields})

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hedgerow.base.errors import Unavailable
+from hedgerow.core.mqtt import Will
 from hedgerow.core.mqtt.reasons import Reason
 from hedgerow.gateway import refusals
 from hedgerow.gateway.ports import Question, Reply
@@ -83,8 +84,19 @@ def test_of_a_claim_everything_is_told(world: World) -> None:
     assert [topic for topic, _ in told(world)] == ["a", ""]
 
 
+def test_a_claim_with_a_will_that_it_may_not_leave_is_told_of(world: World) -> None:
+    world.control.denied = ("iot:Publish topic/a*",)
+
+    claim(world, will=Will("a", b"x", 0))
+
+    (question,) = world.control.refused
+    assert question.message.client_id == "new"
+    assert question.why.startswith("may not connect: ")
+
+
 def test_of_others_nothing_is_told(world: World) -> None:
     world.control.denied = ("iot:Publish *", "iot:Subscribe *")
+    world.client("lamp", will=Will("a", b"x", 0))
     client = world.client("lamp", version=V5)
 
     client.subscribe("#", "$aws/things/lamp/shadow/get/accepted")
