@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from hedgerow.base.clock import SystemClock
 from hedgerow.base.files import Files, RealFiles
@@ -36,10 +37,10 @@ class Cloud:
         self.waiting: dict[str, str] = {}
         self.live: dict[str, str] = {}
 
-    def at(self, cut: Cut) -> "Cloud":
-        """As it was when the power was cut."""
+    def at(self, cut: Cut, *, later: bool) -> "Cloud":
+        """As it was when the power was cut; when it came back `later`, tokens were no longer good."""
         cloud = Cloud(self.pki)
-        cloud.waiting = dict(self.waiting) if "created" in cut.acknowledged else {}
+        cloud.waiting = dict(self.waiting) if "created" in cut.acknowledged and not later else {}
         cloud.live = dict(self.live) if "provisioned" in cut.acknowledged else {}
         return cloud
 
@@ -47,7 +48,7 @@ class Cloud:
         peer.answers[CREATE], peer.answers[PROVISION] = self._create, self._provision
 
     def _create(self, topic: str, body: dict[str, Any]) -> Replies:
-        token = f"t{len(self.waiting) + 1}"
+        token = f"t{len(self.waiting) + len(self.live) + 1}"
         self.waiting[token] = self.pki.device.sign_request(body["certificateSigningRequest"])
         self._told("created")
         answer = {
@@ -59,16 +60,25 @@ class Cloud:
 
     def _provision(self, topic: str, body: dict[str, Any]) -> Replies:
         token = body["certificateOwnershipToken"]
-        if self.live and token not in self.live:
+        if token not in self.waiting:
+            text = "Certificate ownership token is invalid."
+            code = "InvalidCertificateOwnershipToken"
+            return [(f"{topic}/rejected", {"statusCode": 400, "errorCode": code, "errorMessage": text})]
+        if any(not same_key(live, self.waiting[token]) for live in self.live.values()):
             text = "thing site-1 already exists"
             return [(f"{topic}/rejected", {"statusCode": 400, "errorCode": "Taken", "errorMessage": text})]
-        self.live[token] = self.waiting[token]
+        self.live = {token: self.waiting[token]}  # what the holder of this key never came with has ended
         self._told("provisioned")
         return [(f"{topic}/accepted", {"thingName": "site-1", "deviceConfiguration": {}})]
 
     def _told(self, what: str) -> None:
         if self.disk is not None:
             self.disk.acknowledge(what)
+
+
+def same_key(one: str, other: str) -> bool:
+    keys = [x509.load_pem_x509_certificate(pem.encode()).public_key() for pem in (one, other)]
+    return keys[0] == keys[1]
 
 
 def edge(root: Path, peer: Peer, pki: Pki, state: State, files: Files) -> Edge:
@@ -90,7 +100,10 @@ def edge(root: Path, peer: Peer, pki: Pki, state: State, files: Files) -> Edge:
 
 @pytest.mark.slow
 @pytest.mark.spec("AL-29", "AL-54", "BS-03")
-def test_a_power_cut_at_any_write_ends_enrolled_or_goes_on_with_one_live_certificate(tmp_path: Path, pki: Pki) -> None:
+@pytest.mark.parametrize("later", [False, True], ids=["back at once", "back when the token is over"])
+def test_a_power_cut_at_any_write_ends_enrolled_or_goes_on_with_one_live_certificate(
+    tmp_path: Path, pki: Pki, later: bool
+) -> None:
     live = tmp_path / "live"
     live.mkdir()
     disk, cloud = RecordingDisk(live), Cloud(pki)
@@ -109,7 +122,7 @@ def test_a_power_cut_at_any_write_ends_enrolled_or_goes_on_with_one_live_certifi
             cuts = [cut for cut in disk.power_cuts() if "delivered" in cut.acknowledged]
             assert len(cuts) > 15
             for number, cut in enumerate(cuts):
-                root, then = cut.lay_out(tmp_path / f"cut-{number}"), cloud.at(cut)
+                root, then = cut.lay_out(tmp_path / f"cut-{number}"), cloud.at(cut, later=later)
                 state = recording.at(cut, tmp_path / f"{number}.db")
                 then.serve(peer)
                 known = await known_identity(state)

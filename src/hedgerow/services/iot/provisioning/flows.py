@@ -274,11 +274,12 @@ class ProvisioningFlows:
             return self._answered_again(tx, order, before, caller)
         answer = self._registration.register(tx, order, caller)
         thing = answer.response.get("thingName")
+        ended = self._registration.end_lost(tx, order, thing, caller, enrolments=self._enrolments) if thing else ()
         ready.count()
         self._enrolments.add(tx, caller.account, ready.certificate_id, Enrolment(thing=thing, reply=answer.response))
         tx.follow_up(ENROLMENT_OVER, account=caller.account, key=ready.certificate_id, body={}, due_at=tx.now + TOKEN_S)
         self._attempts.note(tx, caller, way=WAY, device=thing, certificate_id=ready.certificate_id, template=name)
-        return answer
+        return Answer(answer.response, events=(*answer.events, *ended))
 
     def _answered_again(self, tx: Tx, order: Order, before: Enrolment, caller: Caller) -> Answer:
         """Answer a device that lost the reply, and change nothing; raise InvalidOwnershipToken for any other."""

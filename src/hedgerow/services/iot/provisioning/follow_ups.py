@@ -1,7 +1,18 @@
 """What happens to a certificate that no device claims: it is deleted when its ownership token has ended."""
 
-from hedgerow.services.iot.provisioning.store import Certificates, EnrolmentStore, Policies, Things
+from typing import Final
+
+from hedgerow.services.iot.provisioning.store import (
+    ENROLMENT_OVER,
+    Certificates,
+    Enrolment,
+    EnrolmentStore,
+    Policies,
+    Things,
+)
 from hedgerow.store import Answer, FollowUp, Tx
+
+_AGAIN_S: Final = 86_400.0  # until a certificate that nobody has come with is looked at again
 
 
 class ProvisioningFollowUps:
@@ -27,6 +38,12 @@ class ProvisioningFollowUps:
         return Answer()
 
     def on_enrolment_over(self, tx: Tx, row: FollowUp) -> Answer:
-        """Forget what the device was answered."""
+        """Forget what the device was answered, and all of it once it has come, or its certificate is gone."""
+        found = self._enrolments.get(tx, row.account, row.key)
         self._enrolments.remove(tx, row.account, row.key)
+        certificate = self._certificates.get(tx, row.account, row.key)
+        if found is None or found.connected or certificate is None or certificate.status.value != "ACTIVE":
+            return Answer()
+        self._enrolments.add(tx, row.account, row.key, Enrolment(thing=found.thing, reply={}))
+        tx.follow_up(ENROLMENT_OVER, account=row.account, key=row.key, body={}, due_at=tx.now + _AGAIN_S)
         return Answer()

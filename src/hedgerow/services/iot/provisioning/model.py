@@ -11,7 +11,7 @@ Whose name is it? Every holder of a shared claim may ask for any thing name. So,
 - The same certificate again, with the same resolved thing, is the same device that lost the reply: it gets the same
   reply, and nothing is changed. For another thing, or once it has connected as itself, its token is not good any more.
 - Another certificate for the same key, which only the holder of that key can have asked for with a signing request, is
-  the same device, too: the template is applied again.
+  the same device, too: the template is applied again. What it was given before, and has never connected with, ends.
 - A certificate that is attached to a thing is not given a second one.
 
 OverrideSettings, per value: DO_NOTHING keeps, REPLACE sets, MERGE adds (attributes: the template wins). Without a

@@ -29,6 +29,7 @@ from hedgerow.services.iot.provisioning.store import (
     UNCLAIMED,
     Billing,
     Certificates,
+    EnrolmentStore,
     Groups,
     Policies,
     Rights,
@@ -140,6 +141,22 @@ class Registration:
             work.join(thing.name, change)
             self._bill(work, thing)
         self._set_status(work, wanted.certificate)
+
+    def end_lost(
+        self, tx: Tx, order: Order, thing: str, caller: Caller, *, enrolments: EnrolmentStore
+    ) -> tuple[Event, ...]:
+        """Deactivate what the holder of the same key was given before and never came with: it has lost the reply."""
+        account, ours = caller.account, self._certificates.get(tx, caller.account, order.certificate_id)
+        events: list[Event] = []
+        for link in self._things.principals_of(tx, account, thing):
+            other = self._certificates.get(tx, account, link.principal)
+            if link.principal == order.certificate_id or ours is None or other is None:
+                continue
+            lost = other.status.value == "ACTIVE" and enrolments.is_waiting(tx, account, link.principal)
+            if lost and same_key(ours.pem, other.pem):
+                members = {"certificateId": link.principal, "newStatus": "INACTIVE"}
+                events += self._steps.update_certificate(tx, Request(members), caller).events
+        return tuple(events)
 
     def demand(self, tx: Tx, order: Order, caller: Caller, action: str, resource: str) -> None:
         """Raise Denied unless the role, or the caller, may do it."""

@@ -15,7 +15,7 @@ from hedgerow.store import Tx, metadata
 UNCLAIMED: Final = "unclaimed-certificate"
 """Follow-up, key: certificate id. Due when the ownership token ends; see `follow_ups.py`."""
 ENROLMENT_OVER: Final = "enrolment-over"
-"""Follow-up, key: certificate id. Due when no ownership token of the certificate can be good any more."""
+"""Follow-up, key: certificate id. Due when no ownership token of the certificate can be good any more, then daily."""
 
 enrolments = Table(
     "iot_enrolment",
@@ -49,7 +49,7 @@ class EnrolmentStore:
     """What devices were answered. It holds nothing; one serves every transaction."""
 
     def get(self, tx: Tx, account: str, certificate_id: str) -> Enrolment | None:
-        """Answer the certificate's enrolment while its token is good, or None."""
+        """Answer the certificate's enrolment while its token is good (and, without the reply, until it is used)."""
         row = tx.one(_GET, account_=account, id_=certificate_id)
         if row is None:
             return None
@@ -66,7 +66,7 @@ class EnrolmentStore:
         )
 
     def is_waiting(self, tx: Tx, account: str, certificate_id: str) -> bool:
-        """Tell whether the device was provisioned, its token is good, and it has not connected as itself."""
+        """Tell whether the device was provisioned and has not connected as itself."""
         row = tx.one(_GET, account_=account, id_=certificate_id)
         return row is not None and not row.connected
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hedgerow.base.errors import AccessDenied, ServiceError, Unavailable
 from hedgerow.core.events import AuthorisationChanged
-from hedgerow.services.iot.provisioning import ENROLMENT_OVER, UNCLAIMED, HookFailed, flows
+from hedgerow.services.iot.provisioning import UNCLAIMED, HookFailed, flows
 from hedgerow.store import FollowUp
 from tests.support.registry import ALLOW_ALL, Registry, arn_of
 from tests.support.store import CALLER
@@ -581,17 +581,6 @@ def test_a_token_is_over_once_the_device_has_connected_as_itself(bench: Bench) -
 
     assert waiting
     assert code(answer)[0] == "InvalidCertificateOwnershipToken"
-
-
-def test_what_a_device_was_answered_is_forgotten_when_its_token_is_over(bench: Bench) -> None:
-    bench.template(template(THING))
-    got = bench.enrol(ThingName="a")
-    row = FollowUp(seq=1, account=CALLER.account, kind=ENROLMENT_OVER, key=got["certificateId"], due_at=0.0, body={})
-
-    with bench.store.tx() as tx:
-        bench.follow_ups.on_enrolment_over(tx, row)
-
-    assert not [row for row in bench.dump() if row.startswith("iot_enrolment:")]
 
 
 @pytest.mark.spec("AL-41")
