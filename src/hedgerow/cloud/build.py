@@ -52,9 +52,10 @@ from hedgerow.cloud.rights import CallerRights
 from hedgerow.cloud.rows import Tables
 from hedgerow.cloud.service_roles import ServiceRoles
 from hedgerow.cloud.settings import CloudSettings, metrics_networks, networks, proxy_networks
-from hedgerow.cloud.sweeping import BlobSweeper
+from hedgerow.cloud.sweeping import Sweeper
 from hedgerow.cloud.tagging import tag
 from hedgerow.cloud.telemetry import Telemetry, build_logs, build_telemetry
+from hedgerow.cloud.unpacked import Unpacked
 from hedgerow.cloud.vending_socket import PATH as VENDING
 from hedgerow.cloud.vending_socket import VendingSockets
 from hedgerow.cloud.webhooks import Webhooks
@@ -319,7 +320,8 @@ class _Parts(Ground):
         await self._task(self.telemetry.keep())
         await self._task(self.identity.key_uses.run())
         self.stack.push_async_callback(self.identity.key_uses.write)
-        await self._task(BlobSweeper(blobs=self.blobs, run=self.runner, subjects=NAMING).run())
+        keepers = (self.blobs, Unpacked(self.functions_folder / "code"))
+        await self._task(Sweeper(keepers=keepers, run=self.runner, subjects=NAMING).run())
         gateway = await self._open_gateway()
         connections = ConnectionFlows(bus=self.broker, gateway=gateway, clock=self.clock, pager=self.pager)
         live = LiveConnectionFlows(

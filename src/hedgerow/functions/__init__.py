@@ -14,7 +14,7 @@ from hedgerow.functions.model import (
     Outcome,
     State,
 )
-from hedgerow.functions.packages import Package, check, unpack
+from hedgerow.functions.packages import Package, check, remove, unpack
 from hedgerow.functions.pool import Kept, Pool
 from hedgerow.functions.process import Driver, Process, ProcessDriver
 from hedgerow.functions.runtimes import Runtimes
@@ -45,6 +45,7 @@ __all__ = [
     "View",
     "check",
     "make_passable",
+    "remove",
     "system_view",
     "unpack",
     "user_and_group",
