@@ -7,7 +7,7 @@ The certificate is signed outside of the transaction in which everything else ha
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -140,11 +140,16 @@ class VendingFlows:
             caller=_of(caller, account),
             serial=serial,
             token=self._secrets.hashed(account, serial, token),
-            key=_key_of(signing_request),
+            key="",
             request=signing_request,
         )
         if self._throttles.guessing.exhausted(asked.name):
             raise TooMany
+        try:
+            asked = replace(asked, key=_key_of(signing_request))
+        except Unfit as error:
+            await self._unfit(asked, error)
+            raise
         decision, device = await self._run.read(lambda tx: self._decided(tx, asked))
         if decision is Decision.WAIT and device is None:
             return (await self._run.write(lambda tx: self._waiting(tx, asked))).response
@@ -180,6 +185,22 @@ class VendingFlows:
             await self._run.write(note)
         raise NotAccepted
 
+    async def _unfit(self, asked: _Asked, error: ServiceError) -> None:
+        """Write down what is wrong with the signing request of a device that is known and shows its token."""
+        device = await self._run.read(lambda tx: self._devices.get(tx, asked.caller.account, asked.serial))
+        if device is None:
+            return
+        if not device.shows(asked.token):
+            self._throttles.guessing.admits(asked.name)
+            return
+
+        def note(tx: Tx) -> Answer:
+            self._attempts.note(tx, asked.caller, way="VENDING", why_not=error.message, device=asked.serial)
+            return Answer()
+
+        if self._throttles.noting.admits(f"{asked.name} unfit {asked.caller.source_ip}"):
+            await self._run.write(note)
+
     def _waiting(self, tx: Tx, asked: _Asked) -> Answer:
         """Write down that an unknown device waits, and say so once."""
         account = asked.caller.account
@@ -206,6 +227,7 @@ class VendingFlows:
         try:
             pem = await self._authority.sign(asked.request)
         except ServiceError as error:
+            await self._unfit(asked, error)
             raise Unfit(error.message) from error
         try:
             return (await self._run.write(lambda tx: self._registered(tx, asked, pem))).response

@@ -1,9 +1,9 @@
 """What an operator does at the vending machine: list, approve, deny, import, forget.
 
 An approval names the provisioning template that makes the device's thing. A template with a pre-provisioning hook is
-refused: here nobody would ask the hook. So is one that these parameters do not fill: the device would be refused later,
-where nobody looks. A device whose certificate is in use is not approved again: two who decide about it at the same time
-would let it have two.
+refused: here nobody would ask the hook. So is one that is not enabled, or that these parameters do not fill: the device
+would be refused later, where nobody looks. A device whose certificate is in use is not approved again: two who decide
+about it at the same time would let it have two.
 These are operations of our own service `hedgerow`; AWS has none for it.
 """
 
@@ -47,6 +47,11 @@ class Template(Protocol):
     @property
     def just_in_time(self) -> bool:
         """Whether it is for devices that connect with a certificate of a registered CA, and no other."""
+        ...
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it provisions anything now."""
         ...
 
     @property
@@ -186,6 +191,8 @@ class VendingOperations:
             raise Unfit(f"There is no provisioning template named {name}")
         if template.just_in_time:
             raise Unfit(f"Template {name} is of type JITP, which is not for this")
+        if not template.enabled:
+            raise Unfit(f"Template {name} is not enabled")
         if template.hook is not None:
             raise Unfit(f"Template {name} has a pre-provisioning hook, which nobody would ask here")
         version = self._templates.version(tx, caller.account, name, template.default_version)

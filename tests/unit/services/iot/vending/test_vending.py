@@ -296,6 +296,29 @@ def test_a_bad_signing_request_is_refused_before_anything_is_written(bench: Benc
     assert bench.listed() == []
 
 
+@pytest.mark.spec("AL-41")
+def test_a_bad_signing_request_of_a_known_device_is_in_the_record(bench: Bench) -> None:
+    bench.imported({"serialNumber": "4711", "token": "t"})
+    for serial, token in (("4710", "t"), ("4711", "another"), ("4711", "t"), ("4711", "t")):
+        with pytest.raises(Unfit):
+            bench.ask(serial, token, csr="nonsense")
+
+    (record,) = bench.registry.record()
+    assert (record["outcome"], record["device"]) == ("REFUSED", "4711")
+    assert "signing request cannot be used" in record["reason"]
+
+
+def test_bad_signing_requests_are_no_way_to_guess_a_token(bench: Bench) -> None:
+    bench.imported({"serialNumber": "4711", "token": "t"})
+    with bench.throttles.expecting(CALLER.account, "4711"):  # as from many addresses
+        for number in range(MOST_GUESSES):
+            with pytest.raises(Unfit):
+                bench.ask(token=f"guess {number}", csr="nonsense")
+
+        with pytest.raises(TooMany):
+            bench.ask()
+
+
 def test_an_address_that_asks_too_often_is_told_to_ask_later(bench: Bench) -> None:
     for _ in range(30):
         bench.ask()
@@ -409,11 +432,13 @@ def test_two_accounts_do_not_meet(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("none", "no provisioning template"), ("jitp", "of type JITP"), ("hooked", "hook")]
+    ("name", "why"),
+    [("none", "no provisioning template"), ("jitp", "of type JITP"), ("hooked", "hook"), ("off", "not enabled")],
 )
 def test_an_approval_needs_a_template_that_is_of_use_here(bench: Bench, name: str, why: str) -> None:
     bench.template("jitp", JUST_IN_TIME)
     bench.template("hooked", hook=True)
+    bench.template("off", enabled=False)
     bench.ask()
 
     with pytest.raises(Unfit, match=why):
