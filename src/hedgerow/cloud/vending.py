@@ -11,7 +11,7 @@ from hedgerow.cloud.rows import Tables
 from hedgerow.core.caller import Caller
 from hedgerow.core.paging import Pager
 from hedgerow.services.hedgerow.accounts import AccountReader
-from hedgerow.services.iot.certificates import CertificateOperations
+from hedgerow.services.iot.certificates import CertificateOperations, CertificateStore, Status
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.provisioning import Order, Registration
 from hedgerow.services.iot.vending import (
@@ -39,10 +39,12 @@ def build_vending(
 ) -> None:
     """Build it and enter its rows."""
     stores, devices, secrets = registry.stores, VendingStore(), Secrets(key)
+    certificates = CertificatesInUse(stores.certificates)
     flows = VendingFlows(
         run=run,
         devices=devices,
         accounts=AccountReader(),
+        certificates=certificates,
         first_account=first_account,
         secrets=secrets,
         throttles=throttles,
@@ -53,13 +55,25 @@ def build_vending(
     operations = VendingOperations(
         devices=devices,
         templates=stores.templates,
-        certificates=stores.certificates,
+        certificates=certificates,
         secrets=secrets,
         pages=Pages(pager),
     )
     tables.serve("hedgerow-device", vending_rows.device_rows(vending=flows))
     tables.serve("hedgerow", vending_rows.rows(vending=operations))
     tables.follow(vending_rows.follow_up_rows(vending=VendingFollowUps(devices=devices)))
+
+
+class CertificatesInUse:
+    """Looks at certificates. It holds nothing."""
+
+    def __init__(self, store: CertificateStore) -> None:
+        self._store = store
+
+    def in_use(self, tx: Tx, account: str, certificate_id: str) -> bool:
+        """Tell whether a device may connect with it, now or soon."""
+        found = self._store.get(tx, account, certificate_id)
+        return found is not None and found.status in (Status.ACTIVE, Status.PENDING_ACTIVATION)
 
 
 class CannotBeRegistered(HedgerowError):

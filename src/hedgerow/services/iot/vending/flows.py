@@ -57,6 +57,14 @@ class Authority(Protocol):
         ...
 
 
+class Certificates(Protocol):
+    """The certificates that were issued."""
+
+    def in_use(self, tx: Tx, account: str, certificate_id: str) -> bool:
+        """Tell whether a device may connect with it, now or soon."""
+        ...
+
+
 class Registrar(Protocol):
     """Registers one device by a provisioning template."""
 
@@ -113,6 +121,7 @@ class VendingFlows:
         run: Run,
         devices: VendingStore,
         accounts: Accounts,
+        certificates: Certificates,
         first_account: str,
         secrets: Secrets,
         throttles: Throttles,
@@ -123,6 +132,7 @@ class VendingFlows:
         self._run = run
         self._devices = devices
         self._accounts = accounts
+        self._certificates = certificates
         self._first_account = first_account
         self._secrets = secrets
         self._throttles = throttles
@@ -150,23 +160,27 @@ class VendingFlows:
         except Unfit as error:
             await self._unfit(asked, error)
             raise
-        decision, device = await self._run.read(lambda tx: self._decided(tx, asked))
+        decision, why, device = await self._run.read(lambda tx: self._decided(tx, asked))
         if decision is Decision.WAIT and device is None:
             return (await self._run.write(lambda tx: self._waiting(tx, asked))).response
         if decision is Decision.ISSUE:
             return await self._issued(asked)
-        return await self._answered(asked, decision, device)
+        return await self._answered(asked, decision, why, device)
 
-    def _decided(self, tx: Tx, asked: _Asked) -> tuple[Decision, Device | None]:
+    def _decided(self, tx: Tx, asked: _Asked) -> tuple[Decision, str, Device | None]:
+        """Answer what the device gets, and why where that is nothing."""
         account = asked.caller.account
         if not self._accounts.exists(tx, account):
             raise NotAccepted
         device = self._devices.get(tx, account, asked.serial)
         if device is None:
-            return Decision.WAIT, None
-        return device.decide(asked.token, asked.key, now=tx.now)[0], device
+            return Decision.WAIT, "", None
+        decision, why = device.decide(asked.token, asked.key, now=tx.now)
+        if decision is Decision.AGAIN and not self._certificates.in_use(tx, account, device.certificate_id or ""):
+            return Decision.REFUSE, "its certificate was deactivated, and it was not approved again", device
+        return decision, why, device
 
-    async def _answered(self, asked: _Asked, decision: Decision, device: Device | None) -> Mapping[str, Any]:
+    async def _answered(self, asked: _Asked, decision: Decision, why: str, device: Device | None) -> Mapping[str, Any]:
         if decision is Decision.WAIT or device is None:
             return WAITING
         if decision is Decision.AGAIN:
@@ -177,7 +191,6 @@ class VendingFlows:
             self._throttles.guessing.admits(asked.name)
 
         def note(tx: Tx) -> Answer:
-            _, why = device.decide(asked.token, asked.key, now=tx.now)
             self._attempts.note(tx, asked.caller, way="VENDING", why_not=why, device=asked.serial)
             return Answer()
 

@@ -21,6 +21,7 @@ from hedgerow.core.paging import InvalidToken
 from hedgerow.core.request import Request
 from hedgerow.services.iot.pages import Pages
 from hedgerow.services.iot.vending.errors import AlreadyIssued, DeviceUnknown, Unfit
+from hedgerow.services.iot.vending.flows import Certificates
 from hedgerow.services.iot.vending.model import MOST_IMPORTED, Device, Secrets, State
 from hedgerow.services.iot.vending.store import VendingStore
 from hedgerow.store import Answer, Tx
@@ -31,7 +32,6 @@ _MOST_PARAMETERS: Final = 50
 _THING: Final = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 _THING_SHOWN: Final = 128
 _ANY_CERTIFICATE: Final = "0" * 64
-_IN_USE: Final = ("ACTIVE", "PENDING_ACTIVATION")
 _UNFILLED: Final = (
     language.BadFunction,
     language.BadValue,
@@ -86,14 +86,6 @@ class Templates(Protocol):
         ...
 
 
-class Certificates(Protocol):
-    """The rows of certificates."""
-
-    def get(self, tx: Tx, account: str, certificate_id: str) -> Any | None:
-        """Answer the certificate, which has a status, or None."""
-        ...
-
-
 class VendingOperations:
     """The operations at the vending machine."""
 
@@ -123,7 +115,7 @@ class VendingOperations:
 
     def approve_vending_request(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         device, form = self._get(tx, request, caller), self._form(tx, caller, request["templateName"])
-        if self._is_served(tx, caller, device):
+        if device.certificate_id is not None and self._certificates.in_use(tx, caller.account, device.certificate_id):
             raise AlreadyIssued(device.serial)
         approved = device.approved(
             template=form.template,
@@ -171,13 +163,6 @@ class VendingOperations:
                 decided.append(_decided(caller, approved))
         answer = {"imported": taken, "alreadyIssued": left[State.ISSUED], "denied": left[State.DENIED]}
         return Answer(answer, events=tuple(decided))
-
-    def _is_served(self, tx: Tx, caller: Caller, device: Device) -> bool:
-        """Tell whether the certificate that it got is in use."""
-        if device.state is not State.ISSUED or device.certificate_id is None:
-            return False
-        certificate = self._certificates.get(tx, caller.account, device.certificate_id)
-        return certificate is not None and certificate.status.value in _IN_USE
 
     def _get(self, tx: Tx, request: Request, caller: Caller) -> Device:
         device = self._devices.get(tx, caller.account, request["serialNumber"])

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hedgerow.base.errors import ServiceError
 from hedgerow.cloud.device_authority import DeviceAuthority
 from hedgerow.cloud.registry import Stores
-from hedgerow.cloud.vending import VendingRegistrar
+from hedgerow.cloud.vending import CertificatesInUse, VendingRegistrar
 from hedgerow.core import pki
 from hedgerow.core.caller import Caller, Kind
 from hedgerow.core.events import Published
@@ -67,7 +67,7 @@ class Bench:
         self.operations = VendingOperations(
             devices=self.devices,
             templates=registry.template_store,
-            certificates=registry.certificate_store,
+            certificates=CertificatesInUse(registry.certificate_store),
             secrets=secrets,
             pages=registry.pages,
         )
@@ -77,6 +77,7 @@ class Bench:
             run=self.run,
             devices=self.devices,
             accounts=self,
+            certificates=CertificatesInUse(registry.certificate_store),
             first_account=CALLER.account,
             secrets=secrets,
             throttles=self.throttles,
@@ -241,6 +242,9 @@ def test_a_device_is_given_another_certificate_only_when_it_is_approved_again(be
     bench.store.run(bench.registry.certificates.update_certificate, request)
 
     left = bench.imported({"serialNumber": "4711", "token": "t", "parameters": {"ThingName": "4711"}})
+    with pytest.raises(NotAccepted):  # the lost answer is of no use any more
+        bench.ask()
+    assert "deactivated" in bench.registry.record()[0]["reason"]
     bench.approve()
 
     assert left == {"imported": 0, "alreadyIssued": ["4711"], "denied": []}
