@@ -38,12 +38,11 @@ class CannotResolve(HedgerowError):
 
 
 class UnsafeValue(HedgerowError):
-    """A device's own text would become part of a policy and change what the policy says."""
+    """A device's own text that may not be used: in a policy it would change what that says, or it is none anywhere."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f'the value of {name} may not become part of a policy: it has one of * ? # + $ {{ }} " \\ in it'
-        )
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"the value of {name} {why}")
+        self.name = name
 
 
 class TooLong(HedgerowError):
@@ -79,7 +78,7 @@ class GuardedScope(Scope):
         """Answer what the name stands for; raise UnsafeValue for what would change the policy's meaning."""
         found = Scope.value(self, name)
         if name in self.own and _CHANGES_A_POLICY.search(found):
-            raise UnsafeValue(name)
+            raise UnsafeValue(name, 'may not become part of a policy: it has one of * ? # + $ { } " \\ in it')
         return found
 
 

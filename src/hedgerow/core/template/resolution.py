@@ -23,7 +23,16 @@ from hedgerow.core.template.document import (
     Thing,
     Use,
 )
-from hedgerow.core.template.functions import LONGEST, BadFunction, CannotResolve, GuardedScope, Scope, TooLong, evaluate
+from hedgerow.core.template.functions import (
+    LONGEST,
+    BadFunction,
+    CannotResolve,
+    GuardedScope,
+    Scope,
+    TooLong,
+    UnsafeValue,
+    evaluate,
+)
 
 
 class BadValue(HedgerowError):
@@ -90,6 +99,9 @@ def resolve(
     """
     said = {OF_CERTIFICATE + name: value for name, value in (facts or {}).items()}
     said |= {name: value for name, value in parameters.items() if not name.startswith("AWS::")}
+    for name, value in said.items():
+        if "\0" in value:  # which not every database can hold
+            raise UnsafeValue(name, "has a NUL character in it")
     values = {name: default for name, default in template.defaults.items() if default is not None} | said
     if certificate_id is not None:
         values[CERTIFICATE_ID] = certificate_id

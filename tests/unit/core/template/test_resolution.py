@@ -18,7 +18,7 @@ from hedgerow.core.template import (
 )
 from tests.unit.core.template.templates import CERTIFICATE, template
 
-TEXT = st.text(st.characters(exclude_characters="${}|", exclude_categories=["Cs"]), max_size=10)
+TEXT = st.text(st.characters(exclude_characters="${}|\0", exclude_categories=["Cs"]), max_size=10)
 
 
 def name_of(value: Any, **more: Any) -> str:
@@ -198,7 +198,7 @@ def test_substitution_is_joining(text: str, value: str) -> None:
     )
 
 
-@given(value=st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+@given(value=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40))
 def test_what_a_device_sends_is_never_read_as_a_function(value: str) -> None:
     assert name_of({"Fn::Sub": "${P}"}, parameters={"P": value}) == value
     assert name_of({"Ref": "P"}, parameters={"P": value}) == value
@@ -213,6 +213,11 @@ def test_the_name_of_a_policy_does_not_depend_on_spelling(document: dict[str, An
 
 def with_policy(document: Any) -> dict[str, Any]:
     return {"policy": {"Type": "AWS::IoT::Policy", "Properties": {"PolicyDocument": document}}}
+
+
+def test_a_value_with_a_nul_character_fills_nothing() -> None:
+    with pytest.raises(UnsafeValue, match="value of Name has a NUL"):
+        name_of({"Ref": "Name"}, parameters={"Name": "a\0b"})
 
 
 @pytest.mark.parametrize("value", ["#", "a/+", "*", "${iot:ClientId}"])
