@@ -138,7 +138,7 @@ class Admission:
     def _looked_at(self, tx: Tx, question: Admit, der: bytes) -> tuple[Admitted | NotAdmitted, bool]:
         """Answer what is said of a certificate, and whether that is to be noted."""
         reply = self._by_certificate(tx, question, der)
-        return reply, self._newcomers.is_news(tx, reply)
+        return reply, self._newcomers.is_news(tx, question, reply)
 
     def _by_certificate(self, tx: Tx, question: Admit, der: bytes) -> Admitted | NotAdmitted:
         certificate_id = hashlib.sha256(der).hexdigest()

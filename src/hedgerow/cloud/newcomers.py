@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller, Kind
+from hedgerow.gateway.grants import Permissions, policy_grants
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Refused
 from hedgerow.services.iot.claims import ClaimReader
 from hedgerow.services.iot.onboarding import Attempts
@@ -25,13 +26,20 @@ class Newcomers:
     attempts: Attempts
     region: str
 
-    def is_news(self, tx: Tx, answer: Admitted | NotAdmitted) -> bool:
+    def is_news(self, tx: Tx, question: Admit, answer: Admitted | NotAdmitted) -> bool:
         """Tell whether there is anything to be noted about who connects."""
         if isinstance(answer, Admitted):
-            return self.is_waiting(tx, answer.account, answer.principal)
+            waiting = self.is_waiting(tx, answer.account, answer.principal)
+            return waiting and self._may_connect(question.client_id, answer)
         if answer.account is None:
             return False
         return self.claims.of(tx, answer.account, answer.principal) is not None
+
+    def _may_connect(self, client_id: str, answer: Admitted) -> bool:
+        """Tell whether its policies let the device in: one that is turned away may not know its name yet."""
+        grants = policy_grants(answer, client_id)
+        permissions = Permissions(grants, region=self.region, account=answer.account)
+        return permissions.may_connect(client_id, {"iot:ConnectAttributes": []})
 
     async def note(self, question: Admit, answer: Admitted | NotAdmitted) -> None:
         """Note it."""

@@ -181,13 +181,19 @@ def test_a_claim_that_is_turned_away_is_recorded(cloud: Cloud) -> None:
     assert revoked["reason"].startswith("DEVICE_CERTIFICATE_REVOKED")
 
 
-def test_the_first_connection_of_a_device_ends_its_token(cloud: Cloud) -> None:
+@pytest.mark.parametrize(("client_id", "waits"), [("lamp", False), ("the serial number", True)])
+def test_the_first_connection_of_a_device_ends_its_token_but_one_that_is_refused_does_not(
+    cloud: Cloud, client_id: str, *, waits: bool
+) -> None:
     certificate = cloud.registry.certificate(2)
+    statement = {"Effect": "Allow", "Action": "iot:Connect", "Resource": IOT + "client/lamp"}
+    cloud.registry.policy("own", json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    cloud.run(cloud.registry.attachments.attach_policy, {"policyName": "own", "target": arn_of(certificate)})
     with cloud.store.tx() as tx:
         cloud.registry.enrolment_store.add(tx, CALLER.account, certificate.id, Enrolment(thing="lamp", reply={}))
 
-    ask(cloud, certificate=pki.der_of(pki.read_certificate(certificate_pem(2))))
+    ask(cloud, client_id, certificate=pki.der_of(pki.read_certificate(certificate_pem(2))))
 
     with cloud.store.tx() as tx:
-        assert not cloud.registry.enrolment_store.is_waiting(tx, CALLER.account, certificate.id)
+        assert cloud.registry.enrolment_store.is_waiting(tx, CALLER.account, certificate.id) is waits
     assert cloud.registry.record() == []
