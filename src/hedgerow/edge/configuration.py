@@ -284,13 +284,16 @@ def _claim(plugin: Section, root: Path, data: Endpoint, report: Report) -> Claim
     plugin.refuse("proxyUrl", "the edge cannot connect through a proxy yet")
     plugin.without_effect("proxyUserName", "proxyPassword")
     mqtt_port = plugin.number("mqttPort", data.port, least=1, most=65535)
+    parameters, device_id = plugin.texts("templateParameters"), plugin.text("deviceId")
+    if device_id and device_id in parameters.values():
+        report.warnings.append("deviceId is a template parameter, too; a claim may not use a thing's name")
     return Claim(
         endpoint=endpoint_at(plugin.text("iotDataEndpoint", data.host), mqtt_port, "iotDataEndpoint", report),
         template=plugin.required("provisioningTemplate"),
         certificate=file_at(root, plugin.required("claimCertificatePath"), report),
         private_key=place_at(root, plugin.required("claimCertificatePrivateKeyPath"), report),
-        parameters=plugin.texts("templateParameters"),
-        device_id=plugin.text("deviceId"),
+        parameters=parameters,
+        device_id=device_id,
         csr=file_at(root, csr, report) if csr else None,
         csr_private_key=place_at(root, csr_key, report) if csr_key else None,
         new_certificate=file_at(root, plugin.text("certificatePath", "thingCert.crt"), report),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 CREATE: Final = "$aws/certificates/create-from-csr/json"
 _MOST_ANSWERS: Final = 16
 _TAKEN: Final = ("already", "existing", "taken", "conflict")
+_WHY: Final = "the cloud's operator sees why: hedgerow onboarding list --failed"
 _log = get_logger("edge.provisioning")
 
 
@@ -62,6 +63,7 @@ class Enrolment:
         self._ids = ids
         self._answers: asyncio.Queue[Publish] = asyncio.Queue(maxsize=_MOST_ANSWERS)  # when full it drops: we ask again
         self._asked = ""
+        self._by_own_id = False
 
     def __str__(self) -> str:
         return f"by claim at {self._claim.endpoint} with the template {self._claim.template}"
@@ -78,8 +80,11 @@ class Enrolment:
             return await self._with_claim(key)
         except NotLetIn as error:
             day = await asyncio.to_thread(expired_on, claim.certificate, self._clock.now())
-            why = f"{error}; the claim certificate {claim.certificate} expired on {day}" if day else str(error)
-            raise NotLetIn(f"the claim was refused: {why}", permanent=error.permanent or day is not None) from error
+            why = f"; the claim certificate {claim.certificate} expired on {day}" if day else f" ({_WHY})"
+            self._by_own_id = not self._by_own_id and claim.device_id in claim.parameters.values()
+            raise NotLetIn(
+                f"the claim was refused: {error}{why}", permanent=error.permanent or day is not None
+            ) from error
 
     async def _with_claim(self, key: "Key") -> Identity:
         claim = self._claim
@@ -171,7 +176,8 @@ class Enrolment:
         )
 
     async def _client_id(self) -> str:
-        if self._claim.device_id:
+        """Answer deviceId, in turn with one of our own when it is to be the thing's name, which no claim may use."""
+        if self._claim.device_id and not self._by_own_id:
             return self._claim.device_id
         known: str | None = await self._state.read(lambda c: recall(c, "claim client id"))
         if known is None:

@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -275,6 +275,15 @@ class Rotation:
             known.append(enrolled)
         new = [place_of(under_way["key"])] if "key" in under_way else []
         await self._keys.tidy([*(one.private_key for one in known), *new])
+        used = {one.certificate.parent for one in known} | {Path(under_way.get("folder", ""))}
+        await asyncio.to_thread(self._tidy_folders, used)
+
+    def _tidy_folders(self, used: Set[Path]) -> None:
+        """Remove what a power cut left of others. What fails is left for the next time. Blocks."""
+        for folder in _inside(self._layout.root / "identity"):
+            if folder.name.isdigit() and folder not in used:
+                with contextlib.suppress(Unavailable):
+                    self._files.remove_folder(folder)
 
     def _forget_files(self, old: Identity) -> None:
         """Remove the key that no certificate needs any more, when it is one of ours. Blocks."""

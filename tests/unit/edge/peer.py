@@ -56,6 +56,7 @@ class Peer:
         self.connects: list[Connect] = []
         self.messages: list[tuple[str, bytes]] = []
         self.refuse_with = 0  # CONNACK code
+        self.cut_ids: set[str] = set()  # clients that are cut without a word
         self.cut_connects = 0  # so many are cut without a word, as the first of a new device is
         self.acknowledge = True
         self.cut_on: str | None = None  # a topic whose publisher is cut off
@@ -99,8 +100,8 @@ class Peer:
             case Connect():
                 client.connect = packet
                 self.connects.append(packet)
-                if self.cut_connects:
-                    self.cut_connects -= 1
+                if self.cut_connects or packet.client_id in self.cut_ids:
+                    self.cut_connects = max(0, self.cut_connects - 1)
                     client.writer.close()
                     return
                 client.send(Connack(False, self.refuse_with))

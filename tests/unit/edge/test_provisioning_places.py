@@ -64,6 +64,26 @@ def test_a_folder_that_takes_no_certificate_is_named_and_nothing_is_asked(site: 
     asyncio.run(scenario())
 
 
+def test_a_device_that_calls_itself_as_its_thing_goes_on_under_another_name_once_the_thing_is_there(
+    site: Site, pki: Pki
+) -> None:
+    """It was provisioned and lost the reply; from then on no claim may use the name."""
+    site.text = lambda peer: configuration_text(pki, peer.port) + "      deviceId: site-1\n"
+
+    async def scenario() -> None:
+        async with running(pki.listener()) as peer:
+            peer.cut_ids = {"site-1"}
+            accept = accept_enrolments(peer, pki)
+            await runs_until(site, peer, lambda: "enrolled as site-1" in site.said)
+
+            assert len(accept) == 1
+            assert peer.connects[0].client_id == "site-1"
+
+    asyncio.run(scenario())
+    assert "warning: deviceId is a template parameter, too" in site.said
+    assert "hedgerow onboarding list --failed" in site.said
+
+
 @pytest.mark.spec("AL-54")
 def test_what_a_power_cut_left_of_keys_is_cleared_away_at_the_next_start(site: Site, pki: Pki) -> None:
     (site.root / "claim").mkdir(parents=True)

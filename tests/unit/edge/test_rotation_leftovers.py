@@ -1,0 +1,43 @@
+"""What a rotation that is cut short leaves of files: in the end, those of the certificate in use and no others."""
+
+import asyncio
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from hedgerow.edge.rotation import NotRotated, Rotation
+from hedgerow.edge.trouble import Trouble
+from tests.unit.edge.pki import Pki
+from tests.unit.edge.test_rotation import Life, Line, Site, rotated, until_fit
+
+
+async def again(rotation: Rotation, line: Line) -> None:
+    """Rotate a second time, however often that is refused at first."""
+    await line.up.wait()
+    while True:
+        try:
+            await rotation.rotate("another order")
+        except (NotRotated, Trouble):
+            await asyncio.sleep(0.001)
+        else:
+            break
+    await until_fit(rotation, line)
+
+
+def test_a_device_that_is_killed_at_any_step_ends_with_the_files_of_one_identity(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for at in count(1):
+        site = Site(tmp_path / str(at), pki, monkeypatch)
+        assert asyncio.run(site.live(Life(), rotated))  # the second one has files of its own to remove
+        whole = asyncio.run(site.live(Life(at), again))
+        if not whole:
+            assert asyncio.run(site.live(Life(), again)), f"killed at step {at}"
+            assert asyncio.run(site.live(Life(), until_fit))
+        (left,) = (site.folder / "identity").iterdir()
+        assert sorted(path.name for path in left.iterdir()) == ["certificate.pem", "private.key", "request.pem"]
+        if whole:
+            break
+
+    assert at > 15
