@@ -46,7 +46,7 @@ from hedgerow.edge.ready_made import HINT
 from hedgerow.edge.rotation import Place, Rotation
 from hedgerow.edge.spool import Spool
 from hedgerow.edge.state import State
-from hedgerow.functions import Pool, ProcessDriver, Runtimes, user_and_group
+from hedgerow.functions import Pool, ProcessDriver, Runtimes, can_confine, user_and_group
 
 _log = get_logger("edge.device")
 
@@ -92,6 +92,8 @@ class Device:
             attributes=self._attributes,
             region=settings.region,
             events=Events(connection=self.connection, bus=self.bus),
+            sees=(settings.root_ca, self.environments.socket),
+            confines=can_confine(),
         )
         self.scripts = self._scripts()
         self.supervisor = Supervisor(

@@ -18,7 +18,7 @@ from hedgerow.functions.packages import Package, check, remove, unpack
 from hedgerow.functions.pool import Kept, Pool
 from hedgerow.functions.process import Driver, Process, ProcessDriver
 from hedgerow.functions.runtimes import Runtimes
-from hedgerow.functions.view import View, system_view
+from hedgerow.functions.view import View, can_confine, system_view
 
 __all__ = [
     "MAX_ASYNC_PAYLOAD",
@@ -43,6 +43,7 @@ __all__ = [
     "Stopped",
     "TooBusy",
     "View",
+    "can_confine",
     "check",
     "make_passable",
     "remove",

@@ -102,7 +102,9 @@ def confine(places: list[str]) -> None:
     for line in places:
         place = os.open(line[1:], os.O_PATH | os.O_CLOEXEC)
         mode = os.stat(place).st_mode
-        rights = READ if line[0] == "r" else DEVICE if stat.S_ISCHR(mode) else WRITE
+        rights = READ if line[0] == "r" else WRITE
+        if stat.S_ISCHR(mode):
+            rights = DEVICE & ~(WRITE_FILE | TRUNCATE) if line[0] == "r" else DEVICE
         rights &= known if stat.S_ISDIR(mode) else known & OF_FILES
         landlock(ADD_RULE, ruleset, BENEATH, struct.pack("=Qi", rights, place), 0)
         os.close(place)

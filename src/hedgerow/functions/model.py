@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from hedgerow.functions.view import View
+
 MAX_PAYLOAD = 6 * 1024 * 1024 + 100  # bytes, of an event and of a result; AWS's own figure
 MAX_ASYNC_PAYLOAD = 256 * 1024  # bytes, of an event that is queued
 LOG_TAIL = 4096  # bytes of log that an invocation answers
@@ -40,6 +42,7 @@ class FunctionSpec:
     pinned: bool = False  # long-lived: started by `Pool.keep`, one instance, never shut down for being idle
     max_instances: int = 10
     max_idle_s: float = 300.0
+    view: View | None = None  # what it sees of the file system, in place of what its driver shows to all
     system_packages: bool = False  # Python: may it import what is installed on this host (drivers of a board)?
 
     @property

@@ -23,7 +23,7 @@ from typing import Final, Protocol
 from hedgerow.base.errors import Unavailable
 from hedgerow.base.log import get_logger
 from hedgerow.functions.peers import Address, can_tell, is_of
-from hedgerow.functions.view import View, can_confine
+from hedgerow.functions.view import View, can_confine, system_view
 
 log = get_logger("functions")
 
@@ -43,6 +43,7 @@ class Command:
     argv: tuple[str, ...]
     bound_memory: bool = True
     reads: tuple[Path, ...] = ()
+    view: View | None = None  # in place of the driver's
     scratch: Path | None = None  # it may write there, and has it as its /tmp where the host can do that
 
 
@@ -145,10 +146,11 @@ class ProcessDriver:
     ) -> None:
         self._handles = handles
         self._wanted_view = view
-        self._view = view if can_confine() else None
+        self._confines = can_confine()
+        self._view = view if self._confines else None
         self._secrets = tuple(secrets)
         self._tells = can_tell()
-        self._own_temporary = False if self._view is None else None
+        self._own_temporary = None if self._confines else False
         self._uid = uid if os.geteuid() == 0 else None
         self._gid = gid if gid is not None else uid
         self._asked_for_uid = uid is not None
@@ -161,7 +163,9 @@ class ProcessDriver:
         self, command: Command, *, environment: Mapping[str, str], folder: Path, memory_mb: int, output: int
     ) -> GroupProcess:
         bound_mb = memory_mb if command.bound_memory else None
-        argv = self._argv(command, bound_mb=bound_mb, own_temporary=self._has_own_temporary())
+        view = self._view if command.view is None or not self._confines else command.view
+        own_temporary = view is not None and await asyncio.to_thread(self._has_own_temporary)
+        argv = self._argv(command, view, bound_mb=bound_mb, own_temporary=own_temporary)
         try:
             # Forked from the loop's thread, which lives as long as the pool: the death signal follows the thread.
             process = subprocess.Popen(  # noqa: S603, ASYNC220  # a millisecond; our own launcher, no shell
@@ -177,18 +181,17 @@ class ProcessDriver:
             raise Unavailable(f"cannot start a process in {folder}: {error}") from error
         return GroupProcess(process, self._write_handle(process.pid, environment), tells=self._tells)
 
-    def _argv(self, command: Command, *, bound_mb: int | None, own_temporary: bool) -> list[str]:
+    def _argv(self, command: Command, view: View | None, *, bound_mb: int | None, own_temporary: bool) -> list[str]:
         """Answer the launcher with its arguments."""
         limits = {"RLIMIT_NOFILE": OPEN_FILES, "RLIMIT_CORE": 0}
         if bound_mb is not None:
             limits["RLIMIT_DATA"] = (bound_mb + MEMORY_ROOM_MB) * 1024 * 1024
         bounds = ",".join(f"{name}={value}" for name, value in limits.items())
         user = ("-", "-") if self._uid is None else (str(self._uid), str(self._gid))
-        view = "-"
-        if self._view is not None:
-            places = self._view.argument
-            view = places(read=command.reads, scratch=command.scratch, own_temporary=own_temporary)
-        return [self._python, "-I", "-S", str(LAUNCHER), str(os.getpid()), *user, bounds, view, *command.argv]
+        told = "-"
+        if view is not None:
+            told = view.argument(read=command.reads, scratch=command.scratch, own_temporary=own_temporary)
+        return [self._python, "-I", "-S", str(LAUNCHER), str(os.getpid()), *user, bounds, told, *command.argv]
 
     def _has_own_temporary(self) -> bool:
         """Whether an instance can have a /tmp of its own: tried once, by starting a program that does nothing."""
@@ -196,7 +199,7 @@ class ProcessDriver:
             with TemporaryDirectory() as scratch:
                 command = Command(argv=(shutil.which("true") or "/bin/true",), scratch=Path(scratch))
                 self.give_folder(Path(scratch))
-                argv = self._argv(command, bound_mb=None, own_temporary=True)
+                argv = self._argv(command, system_view(), bound_mb=None, own_temporary=True)
                 try:
                     tried = subprocess.run(argv, cwd=scratch, check=False, capture_output=True, timeout=TRIED_WITHIN_S)  # noqa: S603
                     self._own_temporary = tried.returncode == 0

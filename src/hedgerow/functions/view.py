@@ -100,11 +100,11 @@ class View:
         return tuple(found)
 
 
-def system_view(*, read: Iterable[Path] = ()) -> View:
-    """Answer what every function sees, with further places to read."""
+def system_view(*, read: Iterable[Path] = (), write: Iterable[Path] = (), sysfs: bool = True) -> View:
+    """Answer what every function sees, with further places; without /sys where that is not wanted."""
     return View(
-        read=(*(Path(place) for place in SYSTEM), *read),
-        write=(*(Path(place) for place in DEVICES), Path(TEMPORARY)),
+        read=(*(Path(place) for place in SYSTEM if sysfs or place != "/sys"), *read),
+        write=(*(Path(place) for place in DEVICES), Path(TEMPORARY), *write),
     )
 
 

@@ -187,7 +187,7 @@ class Worker:
         self._output = OutputPipe(self._log)
         self._started_at = self._clock.monotonic()
         self._process = await self._driver.start(
-            replace(self._launch.command, scratch=self._scratch),
+            replace(self._launch.command, scratch=self._scratch, view=self.spec.view),
             environment=self._environment(),
             folder=self.spec.code,
             memory_mb=self.spec.memory_mb,

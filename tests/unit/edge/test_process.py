@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from hedgerow.functions import can_confine
 from tests.unit.edge.enrolling import accept_enrolments, configuration_text
 from tests.unit.edge.peer import Peer, running
 from tests.unit.edge.pki import Pki
@@ -26,8 +27,20 @@ NEXT = f"{JOBS}/$next/namespace-aws-gg-deployment/get"
 SHADOW = "$aws/things/site-1/shadow/name/AWSManagedGreengrassV2Deployment"
 HEALTH = "$aws/things/site-1/greengrassv2/health/json"
 APP = """
-import json, os
-print(json.dumps({"release": RELEASE, "pid": os.getpid(), "environment": dict(os.environ)}), flush=True)
+import json, os, socket
+def opened(path):
+    try:
+        with open(path) as file:
+            return bool(file.read())
+    except OSError:
+        return False
+def answers(path):
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
+seen = [opened(place) for place in os.environ.get("PLACES", "").split(",") if place]
+ipc = answers(os.environ["AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT"])
+said = {"release": RELEASE, "pid": os.getpid(), "environment": dict(os.environ), "seen": seen, "ipc": ipc}
+print(json.dumps(said), flush=True)
 def handler(event, context):
     print("event", event["n"], flush=True)
 """
@@ -200,6 +213,40 @@ def test_the_functions_environment_has_the_cores_variables_and_nothing_of_hedger
         assert environment["GG_ROOT_CA_PATH"] == str(pki.root_ca)
         assert not [name for name in environment if "HEDGEROW" in name.upper()]
         assert not [name for name in environment if name in os.environ and name not in ("PATH", "LANG", "HOME", "TZ")]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.skipif(not can_confine(), reason="this kernel has no Landlock")
+@pytest.mark.spec("JB-82")
+@pytest.mark.parametrize(("mode", "sees"), [("GreengrassContainer", False), ("NoContainer", True)])
+def test_a_function_in_a_container_sees_what_it_was_given_and_reaches_its_core(
+    tmp_path: Path, pki: Pki, mode: str, sees: bool
+) -> None:
+    given, other = tmp_path / "given", tmp_path / "other"
+    for folder in (given, other):
+        folder.mkdir()
+        (folder / "file").write_text("x")
+    volume = {"sourcePath": str(given), "destinationPath": str(given), "permission": "ro"}
+
+    async def scenario() -> None:
+        async with cloud(pki) as one:
+            accept_enrolments(one.peer, pki)
+            places = [given / "file", pki.root_ca, other / "file", tmp_path / "config.yaml"]
+            one.release(
+                1,
+                containerMode=mode,
+                containerParams={"volumes": {"0": volume}} if mode == "GreengrassContainer" else {},
+                lambdaExecutionParameters={"EnvironmentVariables": {"PLACES": ",".join(map(str, places))}},
+            )
+            async with edge(tmp_path, pki, one) as process:
+                await process.online(1)
+                one.queue(1, {"radio": {"version": "1.0.0"}})
+                await one.peer.until(lambda: process.starts(), within_s=20)
+                start = process.starts()[0]
+
+        assert start["seen"] == [True, True, sees, sees]
+        assert start["ipc"]
 
     asyncio.run(scenario())
 

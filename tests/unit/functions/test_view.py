@@ -230,6 +230,22 @@ async def test_where_tmp_is_shared_it_is_said_and_works(host: Host, monkeypatch:
     assert await ran(host, "ordinary", None, memory_mb=512, timeout_s=30.0) == [0, "127.0.0.1", True, "s3", True]
 
 
+@private
+async def test_a_function_may_have_a_view_of_its_own(secrets: Path) -> None:
+    host = Host(secrets / "host", host_beside(secrets, system_view()).code)
+    view = system_view(read=[secrets / "key.pem"], write=[Path("/dev/full")], sysfs=False)
+    places = [secrets / "key.pem", secrets / "handles", Path("/sys/kernel")]
+    async with host.pool:
+        open_ = [json.loads((await host.run(name, str(places[1]))).payload) for name in ("listed",)]
+        seen = [
+            json.loads((await host.run(name, str(place), view=view)).payload)
+            for name, place in zip(("read", "listed", "listed"), places, strict=True)
+        ]
+
+    assert open_ == [False]  # there, and empty
+    assert seen == ["secret", "PermissionError", "PermissionError"]
+
+
 @confined
 def test_secrets_in_an_open_place_are_named(tmp_path: Path, secrets: Path) -> None:
     driver = ProcessDriver(view=View(read=(), write=(tmp_path,)), secrets=[tmp_path / "data", secrets])

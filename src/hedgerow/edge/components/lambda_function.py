@@ -14,6 +14,7 @@ from hedgerow.base.errors import HedgerowError
 from hedgerow.base.log import get_logger
 from hedgerow.core.arn import parse
 from hedgerow.core.mqtt.packets import Publish
+from hedgerow.edge.components.container import CONTAINER, container_view
 from hedgerow.edge.components.events import Events, Source
 from hedgerow.edge.components.kind import Report
 from hedgerow.edge.components.model import Component, ComponentState
@@ -36,11 +37,16 @@ class LambdaKind:
         attributes: Mapping[str, str],
         region: str,
         events: Events,
+        sees: tuple[Path, ...] = (),
+        confines: bool = True,
     ) -> None:
+        """`sees` are places that every function may read; `confines` is whether this machine can close the others."""
         self._layout = layout
         self._attributes = attributes
         self._region = region
         self._events = events
+        self._sees = sees
+        self._confines = confines
         self._reports: dict[str, Report] = {}
         self._errors: dict[str, int] = {}
         self.pool: Pool | None = None
@@ -56,9 +62,9 @@ class LambdaKind:
     async def live(self, component: Component, report: Report, stopping: asyncio.Event) -> None:
         spec, pool = self.spec(component), self._running_pool()
         await asyncio.to_thread(spec.working_folder.mkdir, parents=True, exist_ok=True)
-        if _text(component.configuration, "containerMode") == "GreengrassContainer":
-            fields = {"component": component.name}
-            _log.warning("there are no containers here: a function runs as a plain process", extra={"fields": fields})
+        if spec.view is not None and not self._confines:
+            fields = {"component": component.name, "containerMode": CONTAINER}
+            _log.warning("this kernel has no Landlock: a function sees the machine's files", extra={"fields": fields})
         self._reports[spec.arn] = report
         self._errors.pop(spec.arn, None)
         report(ComponentState.STARTING, "", ())
@@ -130,6 +136,7 @@ class LambdaKind:
             pinned=_flag(configuration, "pinned", default=True),
             max_instances=int(_number(configuration, "maxInstancesCount", 100)),
             max_idle_s=_number(configuration, "maxIdleTimeInSeconds", 60),
+            view=container_view(component.name, configuration, sees=self._sees),
         )
 
     def _code(self, component: Component) -> Path:
@@ -166,12 +173,6 @@ class LambdaKind:
 
 def _refuse_what_is_not_there(component: Component) -> None:
     configuration, name = component.configuration, component.name
-    parameters = _mapping(configuration, "containerParams")
-    for key in ("volumes", "devices"):
-        if parameters.get(key):
-            raise _refusal(name, f"containerParams.{key}", "functions see this machine's own file system")
-    if _flag(parameters, "mountROSysfs", default=False):
-        raise _refusal(name, "containerParams.mountROSysfs", "functions see this machine's own file system")
     if configuration.get("execArgs"):
         raise _refusal(name, "execArgs", "the runtime is started as it is")
     if component.run_with:

@@ -83,9 +83,8 @@ def test_the_recipes_of_our_own_cloud_are_understood(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("configuration", "named"),
     [
-        ({"containerParams": {"volumes": {"0": {"sourcePath": "/a"}}}}, "containerParams.volumes"),
-        ({"containerParams": {"devices": {"0": {"path": "/dev/i2c"}}}}, "containerParams.devices"),
-        ({"containerParams": {"mountROSysfs": True}}, "mountROSysfs"),
+        ({"containerMode": "Docker"}, "containerMode"),
+        ({"containerMode": "NoContainer", "containerParams": {"mountROSysfs": True}}, "containerParams"),
         ({"execArgs": ["-v"]}, "execArgs"),
         ({"inputPayloadEncodingType": "xml"}, "inputPayloadEncodingType"),
         ({"timeoutInSeconds": "soon"}, "timeoutInSeconds must be a number"),
