@@ -228,6 +228,7 @@ def test_a_device_is_provisioned_by_one_command_and_goes_on_when_the_answer_was_
     asked = ("provision", "pump", "--attribute", "site=north", "--out", folder)
 
     wrong = run(hedgerow_cloud, *asked, "--component", "none")
+    empty = run(hedgerow_cloud, *asked, "--shadow", "")
     refused = run(hedgerow_cloud, *asked, "--component", "none=1.0.0")
     nothing = [one["thingName"] for one in iot.list_things()["things"]]
     greengrass = hedgerow_cloud.client("greengrassv2")
@@ -238,6 +239,7 @@ def test_a_device_is_provisioned_by_one_command_and_goes_on_when_the_answer_was_
 
     assert (wrong.returncode, refused.returncode, made.returncode) == (2, 2, 0), made.stderr
     assert "--component takes NAME=VALUE, not none" in wrong.stderr
+    assert "shadow" in empty.stderr
     assert nothing == ["other"]
     assert run(hedgerow_cloud, *asked).returncode == 2
     assert certificates(iot, "pump") == [certificate]

@@ -22,6 +22,7 @@ from hedgerow.cli.asking import asked
 from hedgerow.cli.device_files import CA, CERTIFICATE, KEY, DeviceFiles, Endpoints
 from hedgerow.cli.device_list import Wanted, listed, named
 from hedgerow.cli.pairs import pairs
+from hedgerow.cli.refusals import in_one_line
 from hedgerow.cli.target import Target, target, teach_boto3
 
 app = typer.Typer(help="Devices made before delivery.", no_args_is_help=True)
@@ -79,7 +80,7 @@ def provision(
     groups: Annotated[list[str] | None, typer.Option("--group", help="A thing group that it joins.")] = None,
     attributes: Annotated[list[str] | None, typer.Option("--attribute", metavar="KEY=VALUE")] = None,
     policy: Annotated[str, typer.Option("--policy", help="Its IoT policy; the default one is made.")] = POLICY,
-    shadow: Annotated[str, typer.Option("--shadow", help="The desired state of its shadow, as JSON.")] = "",
+    shadow: Annotated[str | None, typer.Option("--shadow", help="The desired state of its shadow, as JSON.")] = None,
     components: Annotated[
         list[str] | None, typer.Option("--component", metavar="NAME=VERSION", help="Part of its first deployment.")
     ] = None,
@@ -103,13 +104,14 @@ def provision(
         "thingTypeName": thing_type,
         "thingGroupNames": groups,
         "attributes": pairs("--attribute", attributes or ()),
-        "shadow": shadow,
         "components": {
             component: {"componentVersion": version}
             for component, version in pairs("--component", components or ()).items()
         },
     }
-    given = {member: value for member, value in wanted.items() if value}
+    given = {member: value for member, value in wanted.items() if value} | (
+        {} if shadow is None else {"shadow": shadow}
+    )
     made = asked(cloud, lambda hedgerow: hedgerow.provision_device(**given))
     files.write(name, made["certificatePem"], maker.endpoints)
     if "deploymentId" in made:
@@ -117,31 +119,33 @@ def provision(
     _tell([Wanted(name=name)], {name: files.folder}, maker)
 
 
+def _ca(cloud: Target) -> bytes:
+    if cloud.ca_file is None:
+        raise Unusable("HEDGEROW_CA_FILE is not set: devices need the cloud's CA; or name the cloud with --data DIR")
+    try:
+        return Path(cloud.ca_file).read_bytes()
+    except OSError as error:
+        raise Unusable(f"cannot read {cloud.ca_file}, the cloud's CA: {error.strerror or error}") from error
+
+
 class Maker:
     """Makes the devices of one command."""
 
     def __init__(self, cloud: Target, *, policy: str, role_alias: str) -> None:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        if cloud.ca_file is None:
-            raise Unusable(
-                "HEDGEROW_CA_FILE is not set: devices need the cloud's CA; or name the cloud with --data DIR"
-            )
+        ca = _ca(cloud)
         self._iot, self._hedgerow = cloud.client("iot"), cloud.client("hedgerow")
         self._policy = policy
         self.before: list[str] = []  # who was made by an earlier command
-        try:
+        with in_one_line():
             if policy == POLICY:
                 self._make_policy(cloud)
             host = self._iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
-        except (ClientError, BotoCoreError) as error:
-            raise Unusable(f"the cloud refused: {error}") from error
         self.endpoints = Endpoints(
             host=host,
             region=cloud.region,
             mqtt_port=cloud.mqtt_port or 8883,
             https_port=cloud.https_port or 8443,
-            ca=Path(cloud.ca_file).read_bytes(),
+            ca=ca,
             role_alias=role_alias,
         )
 
