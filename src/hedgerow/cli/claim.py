@@ -11,6 +11,7 @@ import typer
 from hedgerow.base.errors import Unusable
 from hedgerow.base.files import RealFiles
 from hedgerow.cli.asking import asked
+from hedgerow.cli.moments import utc
 from hedgerow.cli.refusals import in_one_line
 from hedgerow.cli.target import target
 
@@ -59,8 +60,8 @@ def put(
     wanted = {
         "templates": template or None,
         "devices": devices,
-        "notBefore": None if begin is None else begin.replace(tzinfo=UTC),
-        "notAfter": None if end is None else end.replace(tzinfo=UTC),
+        "notBefore": None if begin is None else utc(begin),
+        "notAfter": None if end is None else utc(end),
         "networks": network or None,
     }
     limits = {name: value for name, value in wanted.items() if value is not None}

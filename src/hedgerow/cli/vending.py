@@ -12,6 +12,7 @@ import typer
 
 from hedgerow.base.errors import Unusable
 from hedgerow.cli.asking import asked
+from hedgerow.cli.moments import utc
 from hedgerow.cli.pairs import pairs
 from hedgerow.cli.target import target
 
@@ -21,6 +22,8 @@ Data = Annotated[Path | None, typer.Option("--data", help="The cloud's data fold
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Serial = Annotated[str, typer.Argument(metavar="SERIAL", help="The device's serial number.")]
 Template = Annotated[str, typer.Option("--template", help="The provisioning template that makes its thing.")]
+
+Until = Annotated[datetime | None, typer.Option("--until", help="When the approval ends, UTC; default: in a week.")]
 
 _AT_ONCE: Final = 100
 _LONGEST_TOKEN: Final = 256
@@ -49,12 +52,13 @@ def approve(
     serial: Serial,
     template: Template,
     parameter: Annotated[list[str] | None, typer.Option("--parameter", help="NAME=VALUE for the template.")] = None,
+    until: Until = None,
     data: Data = None,
 ) -> None:
     """Let a device have a certificate, once; one whose certificate was deactivated may have another."""
     _check(serial)
     parameters = pairs("--parameter", parameter or ())
-    more = {"parameters": parameters} if parameters else {}
+    more = ({"parameters": parameters} if parameters else {}) | _ending(until)
     asked(
         target(data),
         lambda hedgerow: hedgerow.approve_vending_request(serialNumber=serial, templateName=template, **more),
@@ -84,6 +88,7 @@ def import_(
         Path, typer.Argument(metavar="FILE", help="CSV with the columns serial and token, and parameters.")
     ],
     template: Template,
+    until: Until = None,
     data: Data = None,
 ) -> None:
     """Approve devices before they ask: serial, token, and further columns as parameters of the template."""
@@ -98,7 +103,7 @@ def import_(
         nonlocal imported
         for begin in range(0, len(entries), _AT_ONCE):
             some = entries[begin : begin + _AT_ONCE]
-            done = hedgerow.import_vending_devices(templateName=template, devices=some)
+            done = hedgerow.import_vending_devices(templateName=template, devices=some, **_ending(until))
             imported += done["imported"]
             left.extend(done.get("alreadyIssued", []))
             denied.extend(done.get("denied", []))
@@ -158,6 +163,10 @@ def _check(serial: str) -> None:
         raise Unusable(f"a serial number has 1 to 128 letters, digits, : _ and -; {serial!r} has not")
 
 
+def _ending(until: datetime | None) -> dict[str, datetime]:
+    return {} if until is None else {"expiresAt": utc(until)}
+
+
 def _plain(device: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
@@ -166,8 +175,10 @@ def _plain(device: dict[str, Any]) -> dict[str, Any]:
 
 
 def _in_words(device: dict[str, Any]) -> str:
-    """Answer one line: `4711  PENDING  since 2026-11-21 08:00  from 192.0.2.1`."""
+    """Answer one line: `4711  PENDING  since 2026-11-21 08:00  from 192.0.2.1`, and how long it is approved."""
     line = f"{device['serialNumber']}  {device['state']}"
     if "requestedAt" in device:
         line += f"  since {device['requestedAt'].astimezone(UTC):%Y-%m-%d %H:%M}  from {device.get('address', '-')}"
+    if device["state"] == "APPROVED" and "expiresAt" in device:
+        line += f"  until {device['expiresAt'].astimezone(UTC):%Y-%m-%d %H:%M}"
     return line

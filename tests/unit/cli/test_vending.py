@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,12 @@ class Cloud:
 
     def __init__(self) -> None:
         self.taken = 0
+        self.until: datetime | None = None
 
-    def import_vending_devices(self, *, templateName: str, devices: list[Any]) -> dict[str, Any]:
+    def import_vending_devices(self, *, devices: list[Any], expiresAt: datetime, **more: str) -> dict[str, Any]:
+        self.until = expiresAt
         if self.taken:
-            raise Unusable(f"the cloud refused: {templateName} is gone")
+            raise Unusable(f"the cloud refused: {more['templateName']} is gone")
         self.taken += len(devices)
         return {"imported": self.taken - 1, "denied": ["s99"]}
 
@@ -71,4 +74,6 @@ def test_an_import_that_ends_early_says_how_far_it_came(tmp_path: Path, monkeypa
     monkeypatch.setattr(vending, "asked", lambda target, ask: ask(cloud))
 
     with pytest.raises(Unusable, match="99 of 150 devices may have a certificate, the others not: the cloud refused"):
-        vending.import_(file, "fleet")
+        vending.import_(file, "fleet", datetime(2030, 1, 2))  # noqa: DTZ001  # as typer reads it
+
+    assert cloud.until == datetime(2030, 1, 2, tzinfo=UTC)
