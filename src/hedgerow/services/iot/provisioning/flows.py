@@ -8,13 +8,10 @@ Spec: AWS IoT device provisioning MQTT API; order: payload, template, enabled, t
 
 import asyncio
 import contextlib
-import io
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-
-import cbor2
 
 from hedgerow.base.errors import AccessDenied, HedgerowError, ServiceError
 from hedgerow.base.log import get_logger
@@ -26,16 +23,15 @@ from hedgerow.services.iot.provisioning.errors import (
     HookFailed,
     InternalFailure,
     InvalidOwnershipToken,
-    InvalidParameters,
-    InvalidPayload,
     InvalidResult,
     InvalidSigningRequest,
     InvalidTemplate,
     InvocationError,
     Rejection,
 )
-from hedgerow.services.iot.provisioning.model import HOOK_S, TOKEN_S, Tokens, hook_answer, plain_text
+from hedgerow.services.iot.provisioning.model import HOOK_S, TOKEN_S, Tokens, hook_answer
 from hedgerow.services.iot.provisioning.operations import Order, Registration
+from hedgerow.services.iot.provisioning.payloads import name_in, read, read_parameters, written
 from hedgerow.services.iot.provisioning.ports import (
     Attempts,
     Authority,
@@ -54,17 +50,6 @@ from hedgerow.store import Answer, Run, Tx
 
 _log = get_logger("services.iot.provisioning")
 WAY: Final = "CLAIM"
-_LABELS: Final = (0, 1, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000)
-"""CBOR tags that make more of a value than a text or a number, some with work that nobody should set off."""
-_CBOR_ERRORS: Final = (
-    cbor2.CBORDecodeError,
-    ValueError,
-    TypeError,
-    OverflowError,
-    RecursionError,
-    LookupError,
-    MemoryError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +129,7 @@ class ProvisioningFlows:
         (name,) = request.parts
 
         async def work(body: Mapping[str, Any]) -> Mapping[str, Any]:
-            parameters = _parameters(body.get("parameters"))
+            parameters = read_parameters(body.get("parameters"))
             found: list[_Ready] = []
 
             def step(tx: Tx) -> Answer:
@@ -181,7 +166,7 @@ class ProvisioningFlows:
         form = request.topic.rpartition("/")[2]
         body: Mapping[str, Any] = {}
         try:
-            body = _read(request.payload, form)
+            body = read(request.payload, form)
             result, ending = await work(body), "accepted"
             _log.info("provisioning request answered", extra={"fields": {"topic": request.topic, **_who(caller)}})
         except HedgerowError as error:
@@ -191,13 +176,13 @@ class ProvisioningFlows:
             fields = {"topic": request.topic, "code": rejection.code, "cause": cause, **_who(caller)}
             _log.warning("provisioning request refused", extra={"fields": fields})
             await self._note_refusal(caller, body, rejection, template)
-        return {"replies": ((f"{request.topic}/{ending}", _written(result, form)),)}
+        return {"replies": ((f"{request.topic}/{ending}", written(result, form)),)}
 
     async def _note_refusal(
         self, caller: Caller, body: Mapping[str, Any], rejection: Rejection, template: str | None
     ) -> None:
         def note(tx: Tx) -> Answer:
-            why, device = f"{rejection.code}: {rejection.in_full}", _name_in(body.get("parameters"))
+            why, device = f"{rejection.code}: {rejection.in_full}", name_in(body.get("parameters"))
             self._attempts.note(tx, caller, way=WAY, why_not=why, device=device, template=template)
             return Answer()
 
@@ -326,73 +311,5 @@ def rejected(rejection: Rejection) -> Mapping[str, Any]:
     return {"statusCode": rejection.status, "errorCode": rejection.code, "errorMessage": rejection.message}
 
 
-def device_named(topic: str, payload: bytes) -> str | None:
-    """Answer the thing name that a request asks for, as far as that can be told; it need not be a valid one."""
-    try:
-        return _name_in(_read(payload, topic.rpartition("/")[2]).get("parameters"))
-    except InvalidPayload:
-        return None
-
-
-def _name_in(parameters: Any) -> str | None:
-    """Answer the thing name that a device asked for, as far as that can be told; other parameters may be secret."""
-    name = parameters.get("ThingName") if isinstance(parameters, Mapping) else None
-    return plain_text(name)
-
-
 def _who(caller: Caller) -> Mapping[str, Any]:
     return {"account": caller.account, "client": caller.client_id, "claim": caller.certificate_id}
-
-
-def _read(payload: bytes, form: str) -> Mapping[str, Any]:
-    """Read a map; nothing at all is an empty one."""
-    if not payload:
-        return {}
-    try:
-        body = json.loads(payload, parse_constant=_no_value) if form == "json" else _cbor(payload)
-    except _CBOR_ERRORS as error:
-        raise InvalidPayload("Message cannot be parsed") from error
-    if not isinstance(body, Mapping):
-        raise InvalidPayload("Message cannot be parsed")
-    return body
-
-
-def _cbor(payload: bytes) -> Any:
-    decoder = cbor2.CBORDecoder(
-        io.BytesIO(payload),
-        semantic_decoders=dict.fromkeys(_LABELS, _no_value),
-        allow_duplicate_keys=False,
-        strict_hashable_types=True,
-    )
-    body = decoder.decode()
-    with contextlib.suppress(cbor2.CBORDecodeEOF):
-        decoder.read(1)
-        raise ValueError("there is more than one value")
-    return body
-
-
-def _no_value(_: object) -> Any:
-    """Refuse what is neither text, number nor truth value."""
-    raise ValueError("no value for a device to send")
-
-
-def _written(body: Mapping[str, Any], form: str) -> bytes:
-    return json.dumps(body).encode("utf-8") if form == "json" else cbor2.dumps(dict(body))
-
-
-def _parameters(given: Any) -> Mapping[str, str]:
-    """Answer the parameters as texts; numbers and truth values are written out, null counts as not given."""
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping):
-        raise InvalidParameters("parameters must be a map of strings.")
-    parameters: dict[str, str] = {}
-    for name, value in given.items():
-        text = plain_text(value)
-        if plain_text(name) != name:
-            raise InvalidParameters("The names of parameters must be strings.")
-        if text is None and value is not None:
-            raise InvalidParameters(f"Parameter {name[:128]} must be a string.")
-        if text is not None:
-            parameters[name] = text
-    return parameters
