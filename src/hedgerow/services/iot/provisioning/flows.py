@@ -30,7 +30,7 @@ from hedgerow.services.iot.provisioning.errors import (
     Rejection,
 )
 from hedgerow.services.iot.provisioning.model import HOOK_S, TOKEN_S, Tokens, hook_answer
-from hedgerow.services.iot.provisioning.operations import Order, Registration
+from hedgerow.services.iot.provisioning.operations import Order, Registration, resolved
 from hedgerow.services.iot.provisioning.payloads import name_in, read, read_parameters, written
 from hedgerow.services.iot.provisioning.ports import (
     Attempts,
@@ -182,12 +182,30 @@ class ProvisioningFlows:
         self, caller: Caller, body: Mapping[str, Any], rejection: Rejection, template: str | None
     ) -> None:
         def note(tx: Tx) -> Answer:
-            why, device = f"{rejection.code}: {rejection.in_full}", name_in(body.get("parameters"))
+            why, device = f"{rejection.code}: {rejection.in_full}", self._name_asked(tx, caller, body, template)
             self._attempts.note(tx, caller, way=WAY, why_not=why, device=device, template=template)
             return Answer()
 
         with contextlib.suppress(HedgerowError):  # the device is told anyway
             await self._run.write(note)
+
+    def _name_asked(self, tx: Tx, caller: Caller, body: Mapping[str, Any], name: str | None) -> str | None:
+        """Answer what the device would have been called, by the template or else by its own word."""
+        template = None if name is None else self._templates.get(tx, caller.account, name)
+        if name is not None and template is not None:
+            version = self._templates.version(tx, caller.account, name, template.default_version)
+            with contextlib.suppress(Rejection):
+                order = Order(
+                    certificate_id="",
+                    template=name,
+                    body="" if version is None else version.body,
+                    role_arn=None,
+                    parameters=read_parameters(body.get("parameters")),
+                    approved=False,
+                )
+                thing = resolved(order).thing
+                return None if thing is None else thing.name
+        return name_in(body.get("parameters"))
 
     async def _provided(self, signing_request: str, caller: Caller) -> Provided | None:
         try:

@@ -212,6 +212,21 @@ def test_the_record_says_what_a_hook_answered_instead_of_yes(bench: Bench, resul
     assert bench.registry.record()[0]["reason"].endswith(why)
 
 
+@pytest.mark.spec("AL-41")
+@pytest.mark.parametrize(
+    ("parameters", "device"),
+    [({"Serial": "7"}, "lamp-7"), ({"Serial": "7", "ThingName": "x"}, "lamp-7"), ({"ThingName": "x"}, "x"), ({}, None)],
+)
+def test_the_record_says_what_the_template_would_have_called_a_device(
+    bench: Bench, parameters: dict[str, Any], device: str | None
+) -> None:
+    bench.template(template({"ThingName": {"Fn::Sub": "lamp-${Serial}"}}))
+
+    bench.provision("stolen", parameters)
+
+    assert bench.registry.record()[0].get("device") == device
+
+
 @pytest.mark.spec("AL-37")
 def test_the_record_says_where_a_function_of_the_template_has_no_answer(bench: Bench) -> None:
     bench.template(template({"ThingName": {"Fn::Select": [1, {"Fn::Split": ["-", {"Ref": "ThingName"}]}]}}))
