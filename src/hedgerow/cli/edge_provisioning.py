@@ -25,6 +25,7 @@ from hedgerow.edge.identity import fits, key_at, request_for
 from hedgerow.edge.install import Wish, carry_out, planned, stated
 from hedgerow.edge.pkcs11.uri import SCHEME
 from hedgerow.edge.places import path_below
+from hedgerow.edge.ready_made import THING_NAME
 
 CERTIFICATE: Final = "thingCert.crt"
 KEY: Final = "privKey.key"
@@ -140,6 +141,9 @@ class _Provisioning:
     def run(self) -> None:
         config = stated(_begun(self._wish))
         _not_in_a_token(config)
+        region = self._wish.region or _said(config, *_NUCLEUS, "awsRegion")
+        if region not in ("", self._cloud.region):
+            raise Unusable(f"the cloud is in the region {self._cloud.region}, not {region}")
         self._check_files(config)
         wanted = self._wanted(config)
         resources = self._resources()
@@ -176,8 +180,11 @@ class _Provisioning:
         if known and options.thing not in ("", known):
             raise Unusable(f"{self._root} was begun for the thing {known}, not {options.thing}; use another folder")
         fresh = f"GreengrassV2IotThing_{RandomIds().uuid()}"
+        thing = known or options.thing or _said(config, "system", "thingName") or fresh
+        if not THING_NAME.fullmatch(thing):
+            raise Unusable(f"{thing!r} is no name of a thing: 1 to 128 letters, digits, : _ and -")
         names = {
-            "thing": known or options.thing or _said(config, "system", "thingName") or fresh,
+            "thing": thing,
             "group": options.group,
             "policy": options.policy,
             "role": options.role,

@@ -30,6 +30,14 @@ class Console:
             return
 
 
+class LogFile(RotatingFileHandler):
+    """A log file; what finds no room in it is lost, and the console has not a traceback for each line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # the library's name
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
+
+
 def log_to_files(folder: Path, settings: Logging) -> RotatingFileHandler:
     """Send every Hedgerow logger's records to greengrass.log; answer the handler, to be closed at the end."""
     target = settings.folder or folder
@@ -46,4 +54,4 @@ def log_to_files(folder: Path, settings: Logging) -> RotatingFileHandler:
 def rotated(path: Path, settings: Logging) -> RotatingFileHandler:
     """Answer a handler for a file that is set aside when it is full; old ones go when all together are too large."""
     kept = max(1, settings.total_bytes // settings.file_bytes - 1)
-    return RotatingFileHandler(path, maxBytes=settings.file_bytes, backupCount=min(kept, 100), encoding="utf-8")
+    return LogFile(path, maxBytes=settings.file_bytes, backupCount=min(kept, 100), encoding="utf-8")

@@ -16,7 +16,7 @@ from hedgerow.edge.pkcs11.uri import KeyPlace
 from hedgerow.edge.trouble import Trouble
 
 HINT: Final = "a certificate of a factory's CA is registered by its first connection, and let in later"
-_THING_NAME: Final = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
+THING_NAME: Final = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 
 
 class ReadyMade:
@@ -51,7 +51,7 @@ def common_name(path: Path) -> str:
     except ValueError as error:
         raise Trouble(f"{path} holds no certificate that can be used", permanent=True) from error
     found = [str(one.value) for one in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    if len(found) != 1 or not _THING_NAME.fullmatch(found[0]):
+    if len(found) != 1 or not THING_NAME.fullmatch(found[0]):
         raise Trouble(
             f"system.thingName is missing, and the certificate {path} has no common name that could be one",
             permanent=True,
