@@ -17,7 +17,7 @@ from hedgerow.api.authentication import Peer
 from hedgerow.base.ids import Ids
 from hedgerow.core.events import Event, Published
 from hedgerow.core.wire import HttpRequest, HttpResponse
-from hedgerow.services.iot.vending import DECIDED
+from hedgerow.services.iot.vending import DECIDED, neighbourhood
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -83,7 +83,7 @@ class VendingSockets:
         self._ids = ids
         self._expecting = expecting  # within the context, asking for a device does not count
         self._first_account = first_account
-        self._open: Counter[str] = Counter()  # sockets by address
+        self._open: Counter[str] = Counter()  # sockets by neighbourhood
         self._waiting: dict[_Key, set[_Inbox]] = {}
 
     def on_event(self, event: Event) -> None:
@@ -98,7 +98,7 @@ class VendingSockets:
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
             await receive()  # websocket.connect
             peer = _peer(scope)
-            address = peer.source_ip or ""
+            address = neighbourhood(peer.source_ip)
             if self._open.total() >= MOST or self._open[address] >= MOST_OF_ADDRESS:
                 await send({"type": "websocket.close", "code": _TRY_LATER})
                 return

@@ -2,7 +2,7 @@
 
 from hedgerow.services.iot.vending.flows import VendingFlows
 from hedgerow.services.iot.vending.follow_ups import VendingFollowUps
-from hedgerow.services.iot.vending.model import Secrets, Throttles
+from hedgerow.services.iot.vending.model import Secrets, Throttles, neighbourhood
 from hedgerow.services.iot.vending.operations import DECIDED, VendingOperations
 from hedgerow.services.iot.vending.store import OVER, VendingStore
 
@@ -15,4 +15,5 @@ __all__ = [
     "VendingFollowUps",
     "VendingOperations",
     "VendingStore",
+    "neighbourhood",
 ]

@@ -30,6 +30,7 @@ from hedgerow.services.iot.vending.model import (
     State,
     Throttles,
     device_of,
+    neighbourhood,
 )
 from hedgerow.services.iot.vending.store import OVER, VendingStore
 from hedgerow.store import Answer, Run, Tx
@@ -110,6 +111,11 @@ class _Asked:
     def name(self) -> str:
         """The device, of all accounts."""
         return device_of(self.caller.account, self.serial)
+
+    @property
+    def neighbourhood(self) -> str:
+        """From where it asks."""
+        return neighbourhood(self.caller.source_ip)
 
 
 class VendingFlows:
@@ -194,7 +200,7 @@ class VendingFlows:
             self._attempts.note(tx, asked.caller, way="VENDING", why_not=why, device=asked.serial)
             return Answer()
 
-        if self._throttles.noting.admits(f"{asked.name} {device.state.value} {known} {asked.caller.source_ip}"):
+        if self._throttles.noting.admits(f"{asked.name} {device.state.value} {known} {asked.neighbourhood}"):
             await self._run.write(note)
         raise NotAccepted
 
@@ -211,7 +217,7 @@ class VendingFlows:
             self._attempts.note(tx, asked.caller, way="VENDING", why_not=error.message, device=asked.serial)
             return Answer()
 
-        if self._throttles.noting.admits(f"{asked.name} unfit {asked.caller.source_ip}"):
+        if self._throttles.noting.admits(f"{asked.name} unfit {asked.neighbourhood}"):
             await self._run.write(note)
 
     def _waiting(self, tx: Tx, asked: _Asked) -> Answer:
@@ -219,8 +225,8 @@ class VendingFlows:
         account = asked.caller.account
         if self._devices.get(tx, account, asked.serial) is not None:
             return Answer(WAITING)  # it asked twice at once
-        from_there = self._devices.pending_from(tx, account, asked.caller.source_ip)
-        if self._devices.pending(tx, account) >= MOST_PENDING or from_there >= MOST_OF_ADDRESS:
+        there = [neighbourhood(address) for address in self._devices.pending(tx, account)]
+        if len(there) >= MOST_PENDING or there.count(asked.neighbourhood) >= MOST_OF_ADDRESS:
             raise TooMany
         waiting = Device(
             serial=asked.serial,

@@ -9,6 +9,7 @@ Tokens are kept as keyed hashes, so that who reads the database cannot show one.
 
 import hashlib
 import hmac
+import ipaddress
 import json
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
@@ -173,7 +174,7 @@ class Throttles:
 
     def admits(self, address: str, device: str) -> bool:
         """Count one time that an address asks for a device; tell whether it may."""
-        return self._expected[device] > 0 or self.asking.admits(address)
+        return self._expected[device] > 0 or self.asking.admits(neighbourhood(address))
 
     @contextmanager
     def expecting(self, account: str, serial: str) -> Iterator[None]:
@@ -185,6 +186,17 @@ class Throttles:
         finally:
             self._expected[device] -= 1
             self._expected += Counter()  # forgets who is not expected any more
+
+
+def neighbourhood(address: str | None) -> str:
+    """Answer who counts as one: of IPv6 the /64, which is a single customer's, and any host there has all of it."""
+    try:
+        read = ipaddress.ip_address(address or "")
+    except ValueError:
+        return address or ""
+    if isinstance(read, ipaddress.IPv4Address):
+        return str(read)
+    return str(read.ipv4_mapped or ipaddress.ip_network((int(read) >> 64 << 64, 64)))
 
 
 def device_of(account: str, serial: str) -> str:

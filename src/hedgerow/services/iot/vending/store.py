@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, Float, Index, Row, String, Table, Text, bindparam, delete, func, insert, or_, select
+from sqlalchemy import Column, Float, Index, Row, String, Table, Text, bindparam, delete, insert, or_, select
 from sqlalchemy import update as update_rows
 
 from hedgerow.services.iot.vending.model import Device, State
@@ -42,8 +42,7 @@ _GET = select(devices).where(_OWN)
 _INSERT = insert(devices)
 _UPDATE = update_rows(devices).where(_OWN)
 _DELETE = delete(devices).where(_OWN)
-_PENDING = select(func.count()).where(devices.c.account == _ACCOUNT, devices.c.state == State.PENDING.value)
-_OF_ADDRESS = _PENDING.where(devices.c.address == bindparam("address_"))
+_PENDING = select(devices.c.address).where(devices.c.account == _ACCOUNT, devices.c.state == State.PENDING.value)
 _LIST = (
     select(devices)
     .where(
@@ -64,15 +63,9 @@ class VendingStore:
         row = tx.one(_GET, account_=account, serial_=serial)
         return None if row is None else _device(row)
 
-    def pending(self, tx: Tx, account: str) -> int:
-        """Answer how many wait."""
-        row = tx.one(_PENDING, account_=account)
-        return 0 if row is None else int(row[0])
-
-    def pending_from(self, tx: Tx, account: str, address: str | None) -> int:
-        """Answer how many wait that asked from this address."""
-        row = tx.one(_OF_ADDRESS, account_=account, address_=address)
-        return 0 if row is None else int(row[0])
+    def pending(self, tx: Tx, account: str) -> Sequence[str | None]:
+        """Answer the addresses of those that wait."""
+        return [row.address for row in tx.all(_PENDING, account_=account)]
 
     def list(self, tx: Tx, account: str, *, state: str, after: str, limit: int) -> Sequence[Device]:
         """Answer devices by their serial numbers, those after one; "" is any state."""

@@ -1,6 +1,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from hedgerow.services.iot.vending import (
     VendingFollowUps,
     VendingOperations,
     VendingStore,
+    neighbourhood,
 )
 from hedgerow.services.iot.vending.errors import AlreadyIssued, DeviceUnknown, NotAccepted, TooMany, Unfit
 from hedgerow.services.iot.vending.flows import TOPIC, WAITING
@@ -113,9 +115,11 @@ class Bench:
         with self.store.tx() as tx:
             self.registry.template_store.add(tx, CALLER.account, made, body)
 
-    def ask(self, serial: str = "4711", token: str = "t", csr: str = CSR, **more: str) -> Mapping[str, Any]:
+    def ask(
+        self, serial: str = "4711", token: str = "t", csr: str = CSR, caller: Caller = NOBODY, **more: str
+    ) -> Mapping[str, Any]:
         given = {"serialNumber": serial, "token": token, "certificateSigningRequest": csr, **more}
-        return asyncio.run(self.flows.request_certificate(Request(given), NOBODY))
+        return asyncio.run(self.flows.request_certificate(Request(given), caller))
 
     def approve(self, serial: str = "4711", caller: Caller = CALLER, **more: Any) -> Mapping[str, Any]:
         given = {"serialNumber": serial, "templateName": "fleet", **more}
@@ -293,7 +297,7 @@ def test_what_the_template_refuses_leaves_nothing_and_the_device_may_come_again(
 
 
 @pytest.mark.parametrize("more", [{"csr": "nonsense"}, {"csr": CSR.replace("M", "N", 1)}, {"csr": CSR * 2000}])
-def test_a_bad_signing_request_is_refused_before_anything_is_written(bench: Bench, more: dict[str, str]) -> None:
+def test_a_bad_signing_request_is_refused_before_anything_is_written(bench: Bench, more: dict[str, Any]) -> None:
     with pytest.raises(Unfit):
         bench.ask(**more)
 
@@ -385,6 +389,37 @@ def test_no_more_than_so_many_devices_wait(bench: Bench, monkeypatch: pytest.Mon
         bench.ask("c")
 
     assert bench.ask("a") == WAITING
+
+
+def test_the_addresses_of_one_network_count_as_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hedgerow.services.iot.vending.flows.MOST_OF_ADDRESS", 2)
+    hosts = [replace(NOBODY, source_ip=f"2001:db8::{number:x}") for number in range(1, 31)]
+    for serial, host in zip("ab", hosts, strict=False):
+        bench.ask(serial, caller=host)
+
+    with pytest.raises(TooMany):
+        bench.ask("c", caller=hosts[2])
+    for host in hosts[3:]:
+        bench.ask("a", caller=host)
+    with pytest.raises(TooMany):
+        bench.ask("a", caller=hosts[0])
+
+    assert bench.ask("c", caller=replace(NOBODY, source_ip="2001:db8:0:1::1")) == WAITING
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("a name", "a name"),
+        (None, ""),
+    ],
+)
+def test_the_network_of_an_address_is_known(address: str | None, network: str) -> None:
+    assert neighbourhood(address) == network
 
 
 def test_who_waits_is_forgotten_after_a_week_and_is_news_again(bench: Bench) -> None:
