@@ -14,7 +14,8 @@ from hedgerow.store.tx import Tx
 # busy, locked, read-only, I/O error, corrupt, full, cannot open, not a database
 _SQLITE_WORLD: Final = frozenset({5, 6, 8, 10, 11, 13, 14, 26})
 _POSTGRESQL_WORLD: Final = ("08", "53", "57", "58")  # connection, resources, operator intervention, system
-_POSTGRESQL_AGAIN: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock
+_SAME_KEY: Final = "23505"  # of a row that was not there when this transaction looked
+_POSTGRESQL_AGAIN: Final = frozenset({"40001", "40P01", _SAME_KEY})  # the others: serialization failure, deadlock
 
 
 class Job:
@@ -63,6 +64,11 @@ def explained(error: Exception, doing: str) -> Exception:
 def may_run_again(error: Exception) -> bool:
     """Answer whether PostgreSQL gave up only because of what others did at the same time."""
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _POSTGRESQL_AGAIN
+
+
+def may_be_our_fault(error: DBAPIError) -> bool:
+    """Answer whether it can have another cause than what others did: an operation that does not look before it adds."""
+    return getattr(error.orig, "sqlstate", None) == _SAME_KEY
 
 
 def _is_the_worlds(error: DBAPIError) -> bool:

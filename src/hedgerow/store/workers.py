@@ -1,7 +1,7 @@
 """Threads that run one job each in a transaction of its own: all reads, and the writes on PostgreSQL.
 
-On PostgreSQL a transaction that lost against another one (serialization failure, deadlock) is run again, after a wait
-that grows and is never the same for two.
+On PostgreSQL a transaction that lost against another one (serialization failure, deadlock, a row of the same key) is
+run again, after a wait that grows and is never the same for two.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from hedgerow.base.clock import Clock
 from hedgerow.base.errors import Unavailable
 from hedgerow.store.guard import transaction
-from hedgerow.store.job import Job, explained, may_run_again
+from hedgerow.store.job import Job, explained, may_be_our_fault, may_run_again
 from hedgerow.store.statistics import Counters
 
 ATTEMPTS: Final = 12
@@ -89,9 +89,10 @@ class Workers:
             try:
                 self._once(connection, job)
             except DBAPIError as error:
-                if not may_run_again(error):
+                last = attempt == ATTEMPTS - 1
+                if not may_run_again(error) or (last and may_be_our_fault(error)):
                     raise
-                if attempt == ATTEMPTS - 1:
+                if last:
                     raise Unavailable(f"too much is changed at the same time: {error.orig}") from error
                 self._counters.retries += 1
                 longest = min(FIRST_WAIT_S * 2**attempt, LONGEST_WAIT_S)

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from hedgerow.base.clock import SystemClock
 from hedgerow.base.errors import Unavailable, Unusable
 from hedgerow.core.events import Event, Published
-from hedgerow.store import Answer, Runner, Tx, in_transaction, open_engine
+from hedgerow.store import Answer, Runner, Tx, in_transaction, open_engine, workers
 from tests.support.clock import FakeClock
 from tests.unit.store.tables import (
     ACCOUNT,
@@ -358,6 +358,40 @@ async def test_two_that_read_and_change_the_same_row_lose_no_count_on_postgresql
     assert attempts == [0, 0, 1]
     assert heard.topics[0] == "a"
     assert sorted(heard.topics[1:]) == ["1", "2"]  # only those of one lane keep their order
+
+
+async def test_who_finds_nothing_and_is_forestalled_looks_again_on_postgresql(postgresql: str) -> None:
+    engine = open_engine(postgresql)
+    tables.create_all(engine)
+    looked, forestalled = threading.Event(), threading.Event()
+
+    def add_once(tx: Tx) -> Answer:
+        there = "a" in names(tx)
+        looked.set()
+        forestalled.wait(10)
+        return Answer({"there": True}) if there else note("a")(tx)
+
+    async with runner(engine) as run, asyncio.TaskGroup() as tasks:
+        adding = tasks.create_task(run.write(add_once))
+        await asyncio.to_thread(looked.wait, 10)
+        await run.write(note("a"))
+        forestalled.set()
+
+        assert (await adding).response == {"there": True}
+        assert run.statistics().retries == 1
+
+
+async def test_who_adds_without_looking_hears_of_it_on_postgresql(
+    postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "LONGEST_WAIT_S", 0.0)
+    engine = open_engine(postgresql)
+    tables.create_all(engine)
+
+    async with runner(engine) as run:
+        await run.write(note("a"))
+        with pytest.raises(IntegrityError):
+            await run.write(note("a"))
 
 
 async def test_operations_of_one_lane_never_meet_on_postgresql(postgresql: str) -> None:
