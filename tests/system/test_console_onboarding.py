@@ -152,6 +152,9 @@ def test_waiting_devices_appear_and_are_decided_about(cloud: TestCloud, tmp_path
         answers = [vend(cloud, "4711", "printed", request), vend(cloud, "4712", "printed", request)]
         known = vend(cloud, "4713", "known", request)
         vend(cloud, "4714", "printed", request)
+        page.get_by_label("Devices").select_option("With a certificate")
+        page.get_by_role("button", name="Another one 4711").click()
+        page.get_by_text("Device 4711 has its certificate already: deactivate that one").wait_for()
     with browser_page() as page:
         page.goto(link(looker))
         page.goto(page_of(cloud, "/waiting"))
