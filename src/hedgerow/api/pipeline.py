@@ -47,6 +47,7 @@ NO_HINTS: Mapping[tuple[str, str], str] = {}
 DEADLINE_S = 30.0
 FLOW_DEADLINE_S = 15 * 60.0
 _IGNORED_SHOWN = 1000  # characters of the header
+_IGNORED_NAME = 128  # characters of a name in the log
 
 
 class InternalFailure(ServiceError):
@@ -254,8 +255,10 @@ class Pipeline:
         if exchange.ignored and not by_authorizer:  # whose parameters have any name
             names = ", ".join(dict.fromkeys(exchange.ignored))
             headers["x-hedgerow-ignored"] = names.encode("ascii", "replace").decode("ascii")[:_IGNORED_SHOWN]
-            fields = {**self._fields(exchange), "ignored": exchange.ignored[:20]}
-            log.warning("members that the model does not know were ignored", extra={"fields": fields})
+            if exchange.caller is not None and exchange.caller.kind is not Kind.ANONYMOUS:  # who could fill the log
+                ignored = [name[:_IGNORED_NAME] for name in exchange.ignored[:20]]
+                fields = {**self._fields(exchange), "ignored": ignored}
+                log.warning("members that the model does not know were ignored", extra={"fields": fields})
         key = (call.service, call.operation.name) if call is not None else ("", "")
         self.answered[(*key, response.status)] += 1
         caller, params = exchange.caller, exchange.params

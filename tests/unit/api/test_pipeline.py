@@ -78,6 +78,30 @@ def test_an_unknown_member_is_ignored_and_named(caplog: pytest.LogCaptureFixture
     assert "members that the model does not know were ignored" in caplog.messages
 
 
+def test_long_names_of_unknown_members_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    body = json.dumps({"x" * 10_000: 1}).encode()
+
+    assert answer(cloud(), signed("POST", "/things/lamp", body)).status == 200
+
+    (record,) = [each for each in caplog.records if each.message.startswith("members that the model")]
+    assert record.__dict__["fields"]["ignored"] == ["x" * 128]
+
+
+def test_unknown_members_of_strangers_are_told_to_them_alone(caplog: pytest.LogCaptureFixture) -> None:
+    def ask(tx: Tx, request: Request, caller: Caller) -> Answer:
+        request.take_all()
+        return Answer()
+
+    running = cloud()
+    running.pipeline._operations = {("hedgerow-device", "RequestCertificate"): read(ask)}
+    said = {"serialNumber": "1", "token": "t", "certificateSigningRequest": "r", "colour": "red"}
+
+    response = answer(running, HttpRequest("POST", "/vending", "", {}, json.dumps(said).encode()))
+
+    assert (response.status, response.headers["x-hedgerow-ignored"]) == (200, "colour")
+    assert "members that the model does not know were ignored" not in caplog.messages
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
