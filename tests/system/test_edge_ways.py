@@ -14,7 +14,7 @@ from hedgerow.cli.demo import fleet as parts
 from hedgerow.testing import TestCloud
 from tests.support.openssl import OpenSsl
 from tests.support.own_cas import register_ca
-from tests.support.sites import Edge, is_connected, set_up
+from tests.support.sites import Edge, fleet_of, is_connected, set_up
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.slow]
@@ -221,3 +221,22 @@ def test_an_installer_with_the_documented_rights_provisions_a_core_and_goes_on_w
     until("the core as itself", lambda: is_connected(hedgerow_cloud, "core-1"), within_s=SOON_S)
     alias = iot.describe_role_alias(roleAlias="GreengrassV2TokenExchangeRoleAlias")["roleAliasDescription"]
     assert alias["roleArn"].endswith(":role/GreengrassV2TokenExchangeRole")
+
+
+@pytest.mark.spec("BS-06", "BS-26", "BS-27")
+def test_an_edge_enrols_with_a_claim_whose_policy_is_the_one_that_aws_documents(
+    hedgerow_cloud: TestCloud, tmp_path: Path
+) -> None:
+    """It allows `$aws/certificates/create/*`, which no signing request goes to."""
+    iot = hedgerow_cloud.client("iot")
+    ours = parts.claim_policy(hedgerow_cloud.region, hedgerow_cloud.account)
+    iot.create_policy(policyName="documented", policyDocument=ours.replace("create-from-csr/", "create/"))
+
+    with fleet_of(hedgerow_cloud, tmp_path) as fleet:
+        iot.attach_policy(policyName="documented", target=fleet.claim["certificateArn"])
+        iot.detach_policy(policyName=parts.CLAIM_POLICY, target=fleet.claim["certificateArn"])
+        site = fleet.enrolled("site-03")
+
+        assert site.logged("the key is made by the cloud")
+        assert (site.root / "privKey.key").stat().st_mode & 0o777 == 0o600
+        assert "PRIVATE" not in (site.root / "logs" / "greengrass.log").read_text()

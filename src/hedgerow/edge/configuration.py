@@ -284,6 +284,8 @@ def _claim(plugin: Section, root: Path, data: Endpoint, report: Report) -> Claim
     plugin.refuse("proxyUrl", "the edge cannot connect through a proxy yet")
     plugin.without_effect("proxyUserName", "proxyPassword")
     mqtt_port = plugin.number("mqttPort", data.port, least=1, most=65535)
+    if csr_key:
+        plugin.without_effect("privateKeyPath")
     parameters, device_id = plugin.texts("templateParameters"), plugin.text("deviceId")
     if device_id and device_id in parameters.values():
         report.warnings.append("deviceId is a template parameter, too; a claim may not use a thing's name")

@@ -71,22 +71,27 @@ def key_in(path: Path) -> "Key":
 
 
 def _maybe_key(path: Path) -> "Key | None":
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise Trouble(f"cannot read the private key {path}: {error.strerror}", permanent=True) from error
+    return key_of(data, str(path))
+
+
+def key_of(data: bytes, name: str) -> "Key":
+    """Answer the key that the PEM holds; raise Trouble, naming where it is from, when it cannot be used."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
     try:
         loaded = serialization.load_pem_private_key(data, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise Trouble(f"{path} holds no private key that can be used", permanent=True) from error
+        raise Trouble(f"{name} holds no private key that can be used", permanent=True) from error
     if not isinstance(loaded, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise Trouble(f"the key in {path} is neither an elliptic curve nor an RSA key", permanent=True)
+        raise Trouble(f"the key in {name} is neither an elliptic curve nor an RSA key", permanent=True)
     return loaded
 
 

@@ -19,9 +19,10 @@ from hedgerow.core.mqtt.packets import MQTT_3_1_1, Connect, Publish
 from hedgerow.edge import tls
 from hedgerow.edge.configuration import Claim, Configuration
 from hedgerow.edge.enrolment import PENDING, keep, make_room
-from hedgerow.edge.identity import Identity, expired_on, fits, request_for
+from hedgerow.edge.identity import Identity, expired_on, fits, key_of, request_for
 from hedgerow.edge.keys import Keys
 from hedgerow.edge.link import Link, opened
+from hedgerow.edge.pkcs11.uri import KeyPlace
 from hedgerow.edge.state import State, forget, recall, remember
 from hedgerow.edge.trouble import NotLetIn, Trouble, ungrouped
 from hedgerow.edge.used_claim import sign_of
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from hedgerow.edge.identity import Key
 
 CREATE: Final = "$aws/certificates/create-from-csr/json"
+CREATE_KEYS: Final = "$aws/certificates/create/json"
 _MOST_ANSWERS: Final = 16
 _TAKEN: Final = ("already", "existing", "taken", "conflict")
+_MADE: Final = "key made in a file"
 _WHY: Final = "the cloud's operator sees why: hedgerow onboarding list --failed"
 _log = get_logger("edge.provisioning")
 
@@ -73,7 +76,7 @@ class Enrolment:
         if claim.csr_private_key is not None:
             key = await self._keys.key(claim.csr_private_key, make=False)
         else:
-            key = await self._keys.key(claim.new_private_key)
+            key = await self._own_key(claim.new_private_key)
         await asyncio.to_thread(_check_own, claim, key)
         await asyncio.to_thread(make_room, claim.new_certificate, self._files)
         try:
@@ -85,6 +88,12 @@ class Enrolment:
             raise NotLetIn(
                 f"the claim was refused: {error}{why}", permanent=error.permanent or day is not None
             ) from error
+
+    async def _own_key(self, place: KeyPlace) -> "Key":
+        """Answer the device's key; that its file is made here is written down first: others' are never replaced."""
+        if isinstance(place, Path) and not await asyncio.to_thread(place.exists):
+            await self._state.write(lambda c: remember(c, _MADE, str(place)))
+        return await self._keys.key(place)
 
     async def _with_claim(self, key: "Key") -> Identity:
         claim = self._claim
@@ -146,14 +155,30 @@ class Enrolment:
             request = await asyncio.to_thread(_ready_request, self._claim.csr, key)
         else:
             request = await asyncio.to_thread(request_for, key)
-        answer = await self._ask(link, CREATE, {"certificateSigningRequest": request})
-        wanted = ("certificateId", "certificatePem", "certificateOwnershipToken")
-        if not all(isinstance(answer.get(name), str) for name in wanted):
-            raise Trouble(f"the cloud's answer on {CREATE} lacks one of {', '.join(wanted)}")
+        try:
+            answer = _whole(await self._ask(link, CREATE, {"certificateSigningRequest": request}), CREATE)
+        except NotLetIn as refusal:
+            return await self._made_by_the_cloud(link, refusal)
         if not fits(answer["certificatePem"], key):
             raise Trouble("the cloud sent a certificate that is not for this device's key", permanent=True)
-        _log.info("certificate received", extra={"fields": {"certificate": answer["certificateId"]}})
-        return {name: answer[name] for name in wanted}
+        return answer
+
+    async def _made_by_the_cloud(self, link: Link, refusal: NotLetIn) -> dict[str, Any]:
+        """Have key and certificate, where the claim may not have a request signed: AWS's documented policy is such.
+
+        The key is on the medium before anything is remembered: without it the certificate is of no use, and ends.
+        """
+        place, made = self._claim.new_private_key, await self._state.read(lambda c: recall(c, _MADE))
+        if self._claim.csr_private_key is not None or not isinstance(place, Path) or made != str(place):
+            raise refusal
+        fields = {"cause": str(refusal), "topic": CREATE_KEYS}
+        _log.warning("the key is made by the cloud", extra={"fields": fields})
+        said = await self._ask(link, CREATE_KEYS, {})
+        answer, pem = _whole(said, CREATE_KEYS), str(said.get("privateKey", "")).encode()
+        if not fits(answer["certificatePem"], await asyncio.to_thread(key_of, pem, f"the answer on {CREATE_KEYS}")):
+            raise Trouble("the cloud sent a certificate that is not for the key that it made", permanent=True)
+        await asyncio.to_thread(self._files.write_durably, place, pem, mode=0o600)
+        return answer
 
     async def _keep(self, pending: dict[str, Any], answer: dict[str, Any]) -> Identity:
         claim = self._claim
@@ -224,6 +249,15 @@ class Enrolment:
         if isinstance(status, int) and (status == 429 or status >= 500):
             return Trouble(f"the cloud cannot enrol this device now: {code} {text}".rstrip())
         return Trouble(f"the cloud refuses to enrol this device: {code}: {text}", permanent=True)
+
+
+def _whole(answer: dict[str, Any], topic: str) -> dict[str, Any]:
+    """Answer what is to be remembered of an answer with a certificate; raise Trouble when something is missing."""
+    wanted = ("certificateId", "certificatePem", "certificateOwnershipToken")
+    if not all(isinstance(answer.get(name), str) for name in wanted):
+        raise Trouble(f"the cloud's answer on {topic} lacks one of {', '.join(wanted)}")
+    _log.info("certificate received", extra={"fields": {"certificate": answer["certificateId"]}})
+    return {name: answer[name] for name in wanted}
 
 
 def _check_own(claim: Claim, key: "Key") -> None:

@@ -43,3 +43,5 @@ def test_a_claim_in_one_file_and_a_key_made_before_are_no_clash() -> None:
 
     assert read(one_file, root=Path("/gg")).claim
     assert read(placed(csrPath="a.csr", csrPrivateKeyPath="privKey.key"), root=Path("/gg")).claim
+    both = read(placed(csrPath="a.csr", csrPrivateKeyPath="a.key", privateKeyPath="b.key"), root=Path("/gg"))
+    assert [warning.rpartition(".")[2] for warning in both.warnings] == ["privateKeyPath has no effect on this edge"]
