@@ -11,6 +11,7 @@ from hedgerow.core.caller import Caller, Kind
 from hedgerow.gateway.grants import Permissions, policy_grants
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted, Refused
 from hedgerow.services.iot.claims import ClaimReader
+from hedgerow.services.iot.lanes import enrolment
 from hedgerow.services.iot.onboarding import Attempts
 from hedgerow.services.iot.provisioning import EnrolmentStore, device_named
 from hedgerow.store import Answer, Run, Tx
@@ -43,7 +44,7 @@ class Newcomers:
 
     async def note(self, question: Admit, answer: Admitted | NotAdmitted) -> None:
         """Note it."""
-        await self.run.write(lambda tx: self._noted(tx, question, answer))
+        await self.run.write(lambda tx: self._noted(tx, question, answer), lane=enrolment(answer.account or ""))
 
     def _noted(self, tx: Tx, question: Admit, answer: Admitted | NotAdmitted) -> Answer:
         if isinstance(answer, Admitted):
@@ -77,7 +78,7 @@ class Newcomers:
 
     async def refused(self, question: Refused, caller: Caller) -> None:
         """Note what a claim, or whoever else wants an identity, may not do."""
-        await self.run.write(lambda tx: self._refused(tx, question, caller))
+        await self.run.write(lambda tx: self._refused(tx, question, caller), lane=enrolment(caller.account))
 
     def _refused(self, tx: Tx, question: Refused, caller: Caller) -> Answer:
         topic, why = question.message.topic, question.why

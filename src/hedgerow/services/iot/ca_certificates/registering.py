@@ -33,6 +33,7 @@ from hedgerow.core.events import Published
 from hedgerow.services.iot.ca_certificates.errors import NotProvisioned
 from hedgerow.services.iot.ca_certificates.model import CaCertificate, Provisioning
 from hedgerow.services.iot.ca_certificates.store import CaCertificateStore
+from hedgerow.services.iot.lanes import enrolment
 from hedgerow.store import Answer, Run, Tx
 
 TOPIC: Final = "$aws/events/certificates/registered/"
@@ -242,7 +243,9 @@ class JustInTimeFlows:
             "remote": source_ip,
         }
         try:
-            await self._run.write(lambda tx: registration.register(tx, der, server_name, source_ip))
+            await self._run.write(
+                lambda tx: registration.register(tx, der, server_name, source_ip), lane=enrolment(home.account)
+            )
         except ServiceError as error:
             _log.info("a certificate of a registered CA is not registered", extra={"fields": _with(fields, error)})
             await self._turn_away(home, der, source_ip, f"{error.code}: {error.message}")
@@ -250,7 +253,9 @@ class JustInTimeFlows:
             why = error  # the name is gone after the block
             _log.warning("a device is not provisioned just in time", extra={"fields": _with(fields, error)})
             self._tell(home, der, source_ip, error)
-            await self._run.write(lambda tx: registration.leave(tx, der, server_name, source_ip, why))
+            await self._run.write(
+                lambda tx: registration.leave(tx, der, server_name, source_ip, why), lane=enrolment(home.account)
+            )
         else:
             done = "registered" if home.ca.provisioning is None else "provisioned"
             _log.info("first connection of a device of a registered CA", extra={"fields": {**fields, "done": done}})
@@ -258,7 +263,9 @@ class JustInTimeFlows:
         return None
 
     async def _turn_away(self, home: Home, der: bytes, source_ip: str, why: str) -> None:
-        await self._run.write(lambda tx: self._registration.turn_away(tx, home, der, source_ip, why))
+        await self._run.write(
+            lambda tx: self._registration.turn_away(tx, home, der, source_ip, why), lane=enrolment(home.account)
+        )
 
     def _tell(self, home: Home, der: bytes, source_ip: str, why_not: NotProvisioned | None) -> None:
         by = home.ca.provisioning

@@ -18,6 +18,7 @@ from hedgerow.base.log import get_logger
 from hedgerow.core.arn import arn
 from hedgerow.core.caller import Caller
 from hedgerow.core.topics import TopicRequest
+from hedgerow.services.iot.lanes import enrolment
 from hedgerow.services.iot.provisioning.errors import (
     Denied,
     HookFailed,
@@ -138,7 +139,7 @@ class ProvisioningFlows:
                     return Answer()  # it is asked first
                 return self._provisioned(tx, name, found[0], parameters, caller)
 
-            answer = await self._run.write(step)
+            answer = await self._run.write(step, lane=enrolment(caller.account))
             hook = found[0].template.hook
             if hook is None:
                 return answer.response
@@ -150,7 +151,7 @@ class ProvisioningFlows:
                     raise InvalidTemplate(f"Template {name} was changed meanwhile.")
                 return self._provisioned(tx, name, again, filled, caller)
 
-            return (await self._run.write(approved)).response
+            return (await self._run.write(approved, lane=enrolment(caller.account))).response
 
         return await self._answered(request, caller, work, template=name)
 
@@ -187,7 +188,7 @@ class ProvisioningFlows:
             return Answer()
 
         with contextlib.suppress(HedgerowError):  # the device is told anyway
-            await self._run.write(note)
+            await self._run.write(note, lane=enrolment(caller.account))
 
     def _name_asked(self, tx: Tx, caller: Caller, body: Mapping[str, Any], name: str | None) -> str | None:
         """Answer what the device would have been called, by the template or else by its own word."""
@@ -232,7 +233,7 @@ class ProvisioningFlows:
             token = self._tokens.seal(caller.account, entry.id, now=tx.now)
             return Answer({"certificateId": entry.id, "certificatePem": entry.pem, "certificateOwnershipToken": token})
 
-        return (await self._run.write(step)).response
+        return (await self._run.write(step, lane=enrolment(caller.account))).response
 
     def _ready(self, tx: Tx, name: str, body: Mapping[str, Any], caller: Caller) -> _Ready:
         template = self._templates.get(tx, caller.account, name)

@@ -1,25 +1,29 @@
-"""Enrolment over a real runner, on disk: many at once, and what the dispatcher does later."""
+"""Enrolment over a real runner, on both databases: many at once, and what the dispatcher does later."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hedgerow.base.ids import RandomIds
 from hedgerow.core.events import Event
 from hedgerow.core.topics import TopicRequest
 from hedgerow.services.iot.claims.model import Claim, Kind
 from hedgerow.services.iot.provisioning import UNCLAIMED
 from hedgerow.store import Answer, Dispatcher, Runner, Tx, metadata, open_engine
+from tests.support.postgres import postgresql_schema
 from tests.support.registry import Registry
 from tests.support.store import CALLER
 from tests.unit.core.template.templates import template
 from tests.unit.services.iot.provisioning.bench import CLAIM, ROLE, Bench
 
 CLONES = 12
+MANY = 64
 THING = {"ThingName": {"Ref": "ThingName"}}
 
 
@@ -27,10 +31,22 @@ def no_one(events: Sequence[Event]) -> None:
     """Hears events."""
 
 
+@pytest.fixture(params=["disk", "postgresql"])
+def target(request: pytest.FixtureRequest, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the database is."""
+    if request.param == "disk":
+        yield str(tmp_path / "cloud.db")
+        return
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    with postgresql_schema(shared, f"races_{RandomIds().hex(16)}") as url:
+        yield url
+
+
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[tuple[Bench, Runner]]:
+async def running(target: str) -> AsyncIterator[tuple[Bench, Runner]]:
     """Give provisioning over a runner of its own."""
-    engine = open_engine(folder / "cloud.db")
+    engine = open_engine(target)
     metadata.create_all(engine)
     registry = Registry()
     async with Runner(engine, registry.store.clock, no_one) as run:
@@ -45,7 +61,7 @@ async def ask(flow: Any, topic: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.spec("BS-41")
-def test_of_many_clones_that_enrol_at_once_one_gets_the_name(tmp_path: Path) -> None:
+def test_of_many_clones_that_enrol_at_once_one_gets_the_name(target: str) -> None:
     async def enrol(bench: Bench) -> dict[str, Any]:
         got = await ask(bench.flows.create, "$aws/certificates/create/json", {})
         body = {
@@ -55,7 +71,7 @@ def test_of_many_clones_that_enrol_at_once_one_gets_the_name(tmp_path: Path) -> 
         return await ask(bench.flows.provision, "$aws/provisioning-templates/fleet/provision/json", body)
 
     async def story() -> tuple[list[dict[str, Any]], int]:
-        async with running(tmp_path) as (bench, run):
+        async with running(target) as (bench, run):
             request = {
                 "templateName": "fleet",
                 "templateBody": template(THING),
@@ -79,7 +95,7 @@ def test_of_many_clones_that_enrol_at_once_one_gets_the_name(tmp_path: Path) -> 
 
 
 @pytest.mark.spec("AL-51")
-def test_of_many_devices_at_once_a_claim_provisions_as_many_as_it_may(tmp_path: Path) -> None:
+def test_of_many_devices_at_once_a_claim_provisions_as_many_as_it_may(target: str) -> None:
     claim = Claim(certificate_id="c1" * 32, kind=Kind.REGISTERED, devices=3, created_at=0.0)
 
     async def enrol(bench: Bench, name: str) -> dict[str, Any]:
@@ -90,7 +106,7 @@ def test_of_many_devices_at_once_a_claim_provisions_as_many_as_it_may(tmp_path: 
         return await ask(bench.flows.provision, "$aws/provisioning-templates/fleet/provision/json", body)
 
     async def story() -> tuple[list[dict[str, Any]], int]:
-        async with running(tmp_path) as (bench, run):
+        async with running(target) as (bench, run):
             request = {
                 "templateName": "fleet",
                 "templateBody": template(THING),
@@ -117,9 +133,34 @@ def test_of_many_devices_at_once_a_claim_provisions_as_many_as_it_may(tmp_path: 
     assert refused == ["AccessDenied"] * (CLONES - 3)
 
 
-def test_the_dispatcher_deletes_a_certificate_that_nobody_claimed(tmp_path: Path) -> None:
+@pytest.mark.spec("BS-01")
+def test_many_devices_at_once_all_come_in(target: str) -> None:
+    async def enrol(bench: Bench, name: str) -> str | None:
+        got = await ask(bench.flows.create, "$aws/certificates/create/json", {})
+        body = {"certificateOwnershipToken": got["certificateOwnershipToken"], "parameters": {"ThingName": name}}
+        topic = "$aws/provisioning-templates/fleet/provision/json"
+        return (await ask(bench.flows.provision, topic, body)).get("thingName")
+
+    async def story() -> list[str | None]:
+        async with running(target) as (bench, run):
+            request = {
+                "templateName": "fleet",
+                "templateBody": template(THING),
+                "enabled": True,
+                "provisioningRoleArn": ROLE,
+            }
+            await run.write(lambda tx: bench.templates.create_provisioning_template(tx, bench.request(request), CALLER))
+            names = [f"branch-{number}" for number in range(MANY)]
+            came = await asyncio.gather(*(enrol(bench, name) for name in names))
+            assert run.statistics().retries == 0
+            return came
+
+    assert asyncio.run(story()) == [f"branch-{number}" for number in range(MANY)]
+
+
+def test_the_dispatcher_deletes_a_certificate_that_nobody_claimed(target: str) -> None:
     async def story() -> None:
-        async with running(tmp_path) as (bench, run):
+        async with running(target) as (bench, run):
             got = await ask(bench.flows.create, "$aws/certificates/create/json", {})
             certificates = bench.registry.certificate_store
 
