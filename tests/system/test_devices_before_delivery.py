@@ -1,5 +1,7 @@
 """Many devices made before delivery: from a list, cut short, and given again; their files start an edge unchanged."""
 
+import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -168,6 +170,30 @@ def test_two_commands_at_once_make_one_certificate_for_each_name(hedgerow_cloud:
 
     assert [len(certificates(iot, name)) for name in names] == [1] * 20
     assert sorted(path.parent.name for out in outs for path in out.glob("*/device.pem")) == sorted(names)
+
+
+@pytest.mark.slow
+def test_who_may_not_make_the_default_policy_may_use_it(hedgerow_cloud: TestCloud, tmp_path: Path) -> None:
+    iam = hedgerow_cloud.client("iam")
+    iam.create_user(UserName="workshop")
+    rights = {
+        "Statement": [
+            {"Effect": "Allow", "Action": ["iot:*", "hedgerow:ProvisionDevice"], "Resource": "*"},
+            {"Effect": "Deny", "Action": "iot:CreatePolicy", "Resource": "*"},
+        ]
+    }
+    iam.put_user_policy(UserName="workshop", PolicyName="own", PolicyDocument=json.dumps(rights))
+    key = iam.create_access_key(UserName="workshop")["AccessKey"]
+    session = hedgerow_cloud.process.session(key["AccessKeyId"], key["SecretAccessKey"])
+    workshop = dataclasses.replace(hedgerow_cloud, session=session)
+
+    missing = create(workshop, "lamp", "--out", tmp_path / "lamp")
+    create(hedgerow_cloud, "other", "--out", tmp_path / "other")
+    made = create(workshop, "lamp", "--out", tmp_path / "lamp")
+
+    assert missing.returncode == 2
+    assert "Policy" in missing.stderr
+    assert made.returncode == 0, made.stderr
 
 
 @pytest.mark.slow

@@ -217,12 +217,18 @@ class Maker:
             return []
 
     def _make_policy(self, cloud: Target) -> None:
+        """Make the default policy; who may not make it may use it, and is told when it is not there."""
+        from botocore.exceptions import ClientError
+
         account = cloud.client("sts").get_caller_identity()["Account"]
         document = json.dumps(device_policy(cloud.region, account))
         try:
             self._iot.create_policy(policyName=POLICY, policyDocument=document)
         except self._iot.exceptions.ResourceAlreadyExistsException:
             return
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "AccessDeniedException":
+                raise
 
 
 def _tell(wanted: Sequence[Wanted], folders: dict[str, Path], maker: Maker) -> None:
