@@ -21,6 +21,7 @@ from hedgerow.base.ids import Ids, RandomIds
 from hedgerow.base.log import get_logger
 from hedgerow.edge import configuration
 from hedgerow.edge.backoff import Backoff
+from hedgerow.edge.closed import close_keys
 from hedgerow.edge.configuration import Configuration
 from hedgerow.edge.enrolment import USED, Way, enrolled, known_identity, tried
 from hedgerow.edge.handed import FOLDER
@@ -81,6 +82,7 @@ class Edge:
         if given is not None:
             ready = ReadyMade(given, as_file=self._keys.certificate_file)
             _log.info("nothing to enrol", extra={"fields": {"way": str(ready)}})
+            self._console.say(f"coming in {ready}")
             return await tried(ready, console=self._console, backoff=self._backoff)
         identity = await known_identity(self._state)
         if identity is None:
@@ -180,6 +182,7 @@ async def build(
         for warning in read.warnings:
             _log.warning("configuration", extra={"fields": {"warning": warning}})
             console.say(f"warning: {warning}")
+        close_keys(read, console.say)
         yield Edge(
             settings=read,
             layout=layout,

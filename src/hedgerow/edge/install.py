@@ -22,6 +22,7 @@ from typing import Any, Final
 from hedgerow.base.errors import Unusable
 from hedgerow.base.files import Files
 from hedgerow.edge import configuration, tls
+from hedgerow.edge.closed import close_keys
 from hedgerow.edge.configuration import NUCLEUS, Configuration
 from hedgerow.edge.enrolment import IDENTITY
 from hedgerow.edge.layout import Layout
@@ -156,7 +157,7 @@ def carry_out(plan: Plan, *, files: Files, say: Say) -> None:
     say(f"the configuration is in {layout.config / 'config.yaml'}")
     for warning in plan.read.warnings:
         say(f"warning: {warning}")
-    _close_keys(plan.read, say)
+    close_keys(plan.read, say)
     if wish.service:
         unit = wish.units / UNIT
         files.write_durably(unit, _UNIT.format(command=_command(layout.root)).encode(), mode=0o644)
@@ -306,21 +307,6 @@ def _service_faults(unit: Path, command: str) -> list[str]:
     if unit.exists() and f"ExecStart={command}\n" not in unit.read_text("utf-8", "replace"):
         return [f"{unit} runs another edge; remove it first"]
     return []
-
-
-def _close_keys(read: Configuration, say: Say) -> None:
-    """Private keys, and a token that proves the device, are closed when others can read them."""
-    keys: list[KeyPlace | None] = [*read.key_places] if read.given is None else [read.given.private_key]
-    if read.vending is not None:
-        keys.append(read.vending.token.file)
-    for key in (key for key in keys if isinstance(key, Path) and key.is_file()):
-        if key.stat().st_mode & 0o077:
-            try:
-                key.chmod(0o600)
-            except OSError as error:  # a file system without modes, or another's file
-                say(f"warning: others can read {key}, and it cannot be closed: {error.strerror}")
-            else:
-                say(f"others could read {key}; it has mode 600 now")
 
 
 def _command(root: Path) -> str:

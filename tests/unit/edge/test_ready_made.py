@@ -70,3 +70,4 @@ def test_a_factorys_certificate_that_is_not_there_yet_or_is_cut_at_first_gets_in
 
     asyncio.run(scenario())
     assert HINT in site.said
+    assert site.said.startswith(f"edge: coming in with the ready-made certificate {tmp_path}/c.pem\n")
