@@ -33,8 +33,11 @@ def run(settings: CloudSettings) -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings))
-    except* Unusable as errors:
-        raise _first(errors) from None
+    except BaseExceptionGroup as group:
+        unusable, rest = group.split(Unusable)
+        if unusable is None or rest is not None:
+            raise
+        raise _first(unusable) from None  # by `except*` it would come in a group again, before Python 3.11.4
 
 
 def _raise_file_limit() -> None:
