@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from hedgerow.cloud.just_in_time import facts_of
 from hedgerow.gateway.ports import Admit, Admitted, NotAdmitted
+from hedgerow.services.iot.ca_certificates import registering
 from hedgerow.services.iot.ca_certificates.model import CaMode, CaStatus, Provisioning, parsed_ca
 from tests.support import authorities
 from tests.support.cloud import Cloud, wait
@@ -256,6 +257,22 @@ def test_what_keeps_a_certificate_of_a_ca_out_is_recorded(
     assert attempt["reason"].endswith(why)
     with bench.cloud.store.tx() as tx:
         assert bench.registry.certificate_store.get(tx, CALLER.account, device.id) is None
+
+
+def test_who_is_turned_away_again_and_again_is_recorded_once_for_each_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registering, "TOLD", 2)
+    bench = Bench()
+    lamp, bulb, fuse = (authorities.signed(name, CA) for name in ("lamp", "bulb", "fuse"))
+    changed_ca(bench, status=CaStatus.INACTIVE)
+    for device in (lamp, lamp, bulb, lamp):
+        bench.connect(device)
+    changed_ca(bench, status=CaStatus.ACTIVE, auto_registration=False)
+    for device in (lamp, lamp, fuse, bulb):
+        bench.connect(device)
+
+    devices = [each["device"] for each in bench.registry.record()]
+
+    assert devices == ["bulb", "fuse", "lamp", "bulb", "lamp"]
 
 
 def test_a_certificate_that_only_says_so_or_is_registered_leaves_no_attempt() -> None:

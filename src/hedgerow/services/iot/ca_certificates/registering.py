@@ -38,6 +38,8 @@ from hedgerow.store import Answer, Run, Tx
 
 TOPIC: Final = "$aws/events/certificates/registered/"
 _ACCOUNT_HOST: Final = re.compile(r"([0-9]{12})\.")
+TOLD: Final = 16_384
+"""Certificates that were turned away and are remembered; of those before them the next attempt is recorded again."""
 _log = get_logger("services.iot.just_in_time")
 
 
@@ -225,6 +227,7 @@ class JustInTimeFlows:
     def __init__(self, *, run: Run, registration: JustInTimeRegistration) -> None:
         self._run = run
         self._registration = registration
+        self._told: dict[tuple[str, str], str] = {}  # certificates that were turned away, and why
         self.on_outcome: Listener = _nobody_listens
         """Told of every attempt to provision a device; returns at once."""
 
@@ -258,11 +261,19 @@ class JustInTimeFlows:
             )
         else:
             done = "registered" if home.ca.provisioning is None else "provisioned"
+            self._told.pop((home.account, pki.certificate_id(der)), None)
             _log.info("first connection of a device of a registered CA", extra={"fields": {**fields, "done": done}})
             self._tell(home, der, source_ip, None)
         return None
 
     async def _turn_away(self, home: Home, der: bytes, source_ip: str, why: str) -> None:
+        """Have it recorded, once for each reason: devices that are turned away come again every few seconds."""
+        device = (home.account, pki.certificate_id(der))
+        if self._told.get(device) == why:
+            return
+        while len(self._told) >= TOLD:
+            self._told.pop(next(iter(self._told)))
+        self._told[device] = why
         await self._run.write(
             lambda tx: self._registration.turn_away(tx, home, der, source_ip, why), lane=enrolment(home.account)
         )
