@@ -275,7 +275,13 @@ class Rotation:
             known.append(enrolled)
         new = [place_of(under_way["key"])] if "key" in under_way else []
         await self._keys.tidy([*(one.private_key for one in known), *new])
-        used = {one.certificate.parent for one in known} | {Path(under_way.get("folder", ""))}
+        places = [
+            place
+            for one in (*known, self._first)
+            for place in (one.certificate, one.private_key)
+            if isinstance(place, Path)
+        ]
+        used = {place.parent for place in places} | {Path(under_way.get("folder", ""))}
         await asyncio.to_thread(self._tidy_folders, used)
 
     def _tidy_folders(self, used: Set[Path]) -> None:

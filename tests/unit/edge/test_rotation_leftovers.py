@@ -1,8 +1,10 @@
 """What a rotation that is cut short leaves of files: in the end, those of the certificate in use and no others."""
 
 import asyncio
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -41,3 +43,17 @@ def test_a_device_that_is_killed_at_any_step_ends_with_the_files_of_one_identity
             break
 
     assert at > 15
+
+
+def test_a_key_that_somebody_keeps_among_these_folders_stays(
+    tmp_path: Path, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = Site(tmp_path / "site", pki, monkeypatch)
+    key = site.folder / "identity" / "7" / "own.key"
+    key.parent.mkdir(parents=True)
+    first = cast("Path", site.first.private_key).rename(key)
+    site.first = replace(site.first, private_key=first)
+
+    assert asyncio.run(site.live(Life(), rotated))
+    assert asyncio.run(site.live(Life(), until_fit))
+    assert key.exists()
