@@ -17,12 +17,13 @@ class NotAccepted(AccessDenied):
 
 
 class TooMany(ServiceError):
-    """The device asks too often, or too many wait."""
+    """The device asks too often, or too many wait. The device hears the same of all; `why` is for the record."""
 
     code = "ThrottlingException"
 
-    def __init__(self) -> None:
+    def __init__(self, why: str) -> None:
         super().__init__("Too many requests. Ask again later.")
+        self.why = why
 
 
 class DeviceUnknown(ServiceError):

@@ -150,8 +150,6 @@ class VendingFlows:
         serial, token = request["serialNumber"], request["token"]
         signing_request = request["certificateSigningRequest"]
         account = request.get("accountId") or self._first_account
-        if not self._throttles.admits(caller.source_ip or "", device_of(account, serial)):
-            raise TooMany
         asked = _Asked(
             caller=_of(caller, account),
             serial=serial,
@@ -159,10 +157,19 @@ class VendingFlows:
             key="",
             request=signing_request,
         )
-        if self._throttles.guessing.exhausted(asked.name):
-            raise TooMany
         try:
-            asked = replace(asked, key=_key_of(signing_request))
+            return await self._heard(asked)
+        except TooMany as error:
+            await self._turned_away(asked, error.why)
+            raise
+
+    async def _heard(self, asked: _Asked) -> Mapping[str, Any]:
+        if not self._throttles.admits(asked.caller.source_ip or "", asked.name):
+            raise TooMany("its address asks too often")
+        if self._throttles.guessing.exhausted(asked.name):
+            raise TooMany("too many wrong tokens were shown for it")
+        try:
+            asked = replace(asked, key=_key_of(asked.request))
         except Unfit as error:
             await self._unfit(asked, error)
             raise
@@ -204,6 +211,18 @@ class VendingFlows:
             await self._run.write(note)
         raise NotAccepted
 
+    async def _turned_away(self, asked: _Asked, why: str) -> None:
+        """Write down, once in a while, that devices are not heard at all."""
+
+        def note(tx: Tx) -> Answer:
+            if self._accounts.exists(tx, asked.caller.account):
+                words = f"Too many requests: {why}; others like it are not written down for a while"
+                self._attempts.note(tx, asked.caller, way="VENDING", why_not=words, device=asked.serial)
+            return Answer()
+
+        if self._throttles.noting.admits(f"{asked.caller.account} {why} {asked.neighbourhood}"):
+            await self._run.write(note)
+
     async def _unfit(self, asked: _Asked, error: ServiceError) -> None:
         """Write down what is wrong with the signing request of a device that is known and shows its token."""
         device = await self._run.read(lambda tx: self._devices.get(tx, asked.caller.account, asked.serial))
@@ -227,7 +246,7 @@ class VendingFlows:
             return Answer(WAITING)  # it asked twice at once
         there = [neighbourhood(address) for address in self._devices.pending(tx, account)]
         if len(there) >= MOST_PENDING or there.count(asked.neighbourhood) >= MOST_OF_ADDRESS:
-            raise TooMany
+            raise TooMany("too many devices wait, or too many of its address: decide about them")
         waiting = Device(
             serial=asked.serial,
             state=State.PENDING,

@@ -379,6 +379,27 @@ def test_who_is_refused_again_and_again_does_not_fill_the_record(bench: Bench) -
     assert len(bench.registry.record()) == 2
 
 
+@pytest.mark.spec("AL-41")
+def test_who_is_not_heard_at_all_is_recorded_once_in_a_while(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hedgerow.services.iot.vending.flows.MOST_PENDING", 1)
+    for _ in range(27):
+        bench.ask("a")
+    for serial in "bcdef":  # the list is full, then the address asks too often
+        with pytest.raises(TooMany):
+            bench.ask(serial)
+    with pytest.raises(TooMany):
+        bench.ask("a", accountId="999999999999")
+
+    said = [(one["device"], one["reason"]) for one in bench.registry.record()]
+    assert [device for device, _ in said] == ["e", "b"]
+    assert "its address asks too often" in said[0][1]
+    assert "too many devices wait" in said[1][1]
+    bench.store.clock.advance(600)
+    with pytest.raises(TooMany):
+        bench.ask("g")
+    assert len(bench.registry.record()) == 3
+
+
 @pytest.mark.parametrize("bound", ["MOST_PENDING", "MOST_OF_ADDRESS"])
 def test_no_more_than_so_many_devices_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
     monkeypatch.setattr(f"hedgerow.services.iot.vending.flows.{bound}", 2)
