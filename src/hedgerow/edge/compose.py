@@ -94,7 +94,8 @@ class Edge:
         if self.settings.claim is None:
             return
         used: str = await self._state.read(lambda c: recall(c, USED)) or ""
-        gone = await asyncio.to_thread(removed, self.settings.claim, used, self.layout.root, self._files)
+        claim, root = self.settings.claim, self.layout.root
+        gone = await asyncio.to_thread(removed, claim, used, root, self._files, self._console.say)
         if gone:
             _log.info("the claim is removed", extra={"fields": {"files": [str(path) for path in gone]}})
             self._console.say(f"the claim has done its work and is removed: {', '.join(map(str, gone))}")

@@ -8,6 +8,7 @@ Spec: AWS IoT Core, "Device provisioning MQTT API"; Greengrass V2, "Fleet provis
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -92,8 +93,13 @@ class Enrolment:
     async def _own_key(self, place: KeyPlace) -> "Key":
         """Answer the device's key; that its file is made here is written down first: others' are never replaced."""
         if isinstance(place, Path) and not await asyncio.to_thread(place.exists):
-            await self._state.write(lambda c: remember(c, _MADE, str(place)))
+            spot = self._spot(place)
+            await self._state.write(lambda c: remember(c, _MADE, spot))
         return await self._keys.key(place)
+
+    def _spot(self, place: Path) -> str:
+        """Answer what a file in the edge's folder is known by, wherever that folder is."""
+        return os.path.relpath(place, self._configuration.root)
 
     async def _with_claim(self, key: "Key") -> Identity:
         claim = self._claim
@@ -169,7 +175,7 @@ class Enrolment:
         The key is on the medium before anything is remembered: without it the certificate is of no use, and ends.
         """
         place, made = self._claim.new_private_key, await self._state.read(lambda c: recall(c, _MADE))
-        if self._claim.csr_private_key is not None or not isinstance(place, Path) or made != str(place):
+        if self._claim.csr_private_key is not None or not isinstance(place, Path) or made != self._spot(place):
             raise refusal
         fields = {"cause": str(refusal), "topic": CREATE_KEYS}
         _log.warning("the key is made by the cloud", extra={"fields": fields})

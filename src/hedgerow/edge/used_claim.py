@@ -7,6 +7,7 @@ a power cut leaves at worst a claim that is not used any more. Leaves to others:
 """
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from hedgerow.base.errors import Unavailable
@@ -25,10 +26,12 @@ def sign_of(claim: Claim) -> str:
         return ""
 
 
-def removed(claim: Claim, used: str, root: Path, files: Files) -> list[Path]:
+def removed(
+    claim: Claim, used: str, root: Path, files: Files, say: Callable[[str], None] = lambda _: None
+) -> list[Path]:
     """Remove the claim's key, then its certificate, if it is the one that was used; answer what was removed now.
 
-    Never fails. Blocks.
+    What cannot be removed is said. Never fails. Blocks.
     """
     gone: list[Path] = []
     stays = claim.keep or not used or sign_of(claim) != used
@@ -44,6 +47,7 @@ def removed(claim: Claim, used: str, root: Path, files: Files) -> list[Path]:
             files.remove(place)
         except Unavailable as error:  # a part of the disk that is read only; nobody uses the claim any more
             _log.warning("the claim stays", extra={"fields": {"file": str(place), "cause": str(error)}})
-        else:
-            gone.append(place)
+            say(f"warning: the claim has done its work, but {place} stays: {error}")
+            break  # by its certificate it is known at the next start
+        gone.append(place)
     return gone

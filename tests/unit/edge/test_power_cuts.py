@@ -15,9 +15,11 @@ from hedgerow.edge.backoff import Backoff
 from hedgerow.edge.compose import Edge
 from hedgerow.edge.configuration import read
 from hedgerow.edge.enrolment import known_identity
+from hedgerow.edge.identity import fits, key_in
 from hedgerow.edge.keys import Keys
 from hedgerow.edge.layout import Layout
 from hedgerow.edge.notice import Console
+from hedgerow.edge.provisioning import CREATE_KEYS
 from hedgerow.edge.state import State
 from tests.support.files import Cut, RecordingDisk
 from tests.unit.edge.enrolling import CREATE, PROVISION, configuration_text
@@ -31,32 +33,43 @@ Replies = list[tuple[str, dict[str, Any]]]
 class Cloud:
     """What a cloud knows: the certificates that wait for their thing, and those that live, by their tokens."""
 
-    def __init__(self, pki: Pki) -> None:
+    def __init__(self, pki: Pki, keys: Path | None = None) -> None:
+        """`keys` is where those are made that a claim must have from the cloud; None when it signs requests."""
         self.pki = pki
+        self.keys = keys
         self.disk: RecordingDisk | None = None
         self.waiting: dict[str, str] = {}
         self.live: dict[str, str] = {}
 
     def at(self, cut: Cut, *, later: bool) -> "Cloud":
         """As it was when the power was cut; when it came back `later`, tokens were no longer good."""
-        cloud = Cloud(self.pki)
+        cloud = Cloud(self.pki, self.keys)
         cloud.waiting = dict(self.waiting) if "created" in cut.acknowledged and not later else {}
         cloud.live = dict(self.live) if "provisioned" in cut.acknowledged else {}
         return cloud
 
     def serve(self, peer: Peer) -> None:
-        peer.answers[CREATE], peer.answers[PROVISION] = self._create, self._provision
+        peer.answers[PROVISION] = self._provision
+        if self.keys is None:
+            peer.answers[CREATE] = self._create
+        else:
+            peer.deny = {f"{CREATE}/accepted", f"{CREATE}/rejected"}
+            peer.answers[CREATE_KEYS] = self._create_keys
 
     def _create(self, topic: str, body: dict[str, Any]) -> Replies:
+        return self._created(topic, self.pki.device.sign_request(body["certificateSigningRequest"]))
+
+    def _create_keys(self, topic: str, _: dict[str, Any]) -> Replies:
+        assert self.keys is not None
+        certificate, key = self.pki.device.issue(self.keys, "made")
+        return self._created(topic, certificate.read_text(), privateKey=key.read_text())
+
+    def _created(self, topic: str, pem: str, **more: str) -> Replies:
         token = f"t{len(self.waiting) + len(self.live) + 1}"
-        self.waiting[token] = self.pki.device.sign_request(body["certificateSigningRequest"])
+        self.waiting[token] = pem
         self._told("created")
-        answer = {
-            "certificateId": token,
-            "certificatePem": self.waiting[token],
-            "certificateOwnershipToken": token,
-        }
-        return [(f"{topic}/accepted", answer)]
+        answer = {"certificateId": token, "certificatePem": pem, "certificateOwnershipToken": token}
+        return [(f"{topic}/accepted", {**answer, **more})]
 
     def _provision(self, topic: str, body: dict[str, Any]) -> Replies:
         token = body["certificateOwnershipToken"]
@@ -100,13 +113,17 @@ def edge(root: Path, peer: Peer, pki: Pki, state: State, files: Files) -> Edge:
 
 @pytest.mark.slow
 @pytest.mark.spec("AL-29", "AL-54", "BS-03")
-@pytest.mark.parametrize("later", [False, True], ids=["back at once", "back when the token is over"])
+@pytest.mark.parametrize(
+    ("later", "made_by_the_cloud"),
+    [(False, False), (True, False), (False, True)],
+    ids=["back at once", "back when the token is over", "with a key of the cloud"],
+)
 def test_a_power_cut_at_any_write_ends_enrolled_or_goes_on_with_one_live_certificate(
-    tmp_path: Path, pki: Pki, later: bool
+    tmp_path: Path, pki: Pki, later: bool, made_by_the_cloud: bool
 ) -> None:
     live = tmp_path / "live"
     live.mkdir()
-    disk, cloud = RecordingDisk(live), Cloud(pki)
+    disk, cloud = RecordingDisk(live), Cloud(pki, tmp_path if made_by_the_cloud else None)
     files = RealFiles(disk)
     files.make_folder(live / "claim")
     for place, name in zip(pki.claim, ("claim.pem", "claim.key"), strict=True):
@@ -133,6 +150,7 @@ def test_a_power_cut_at_any_write_ends_enrolled_or_goes_on_with_one_live_certifi
                 (certificate,) = then.live.values()
                 assert identity.certificate.name == "thingCert.crt"
                 assert (root / "thingCert.crt").read_text() == certificate
+                assert fits(certificate, key_in(root / "privKey.key"))
                 assert list((root / "claim").iterdir()) == []
                 assert known is not None or "enrolled" not in cut.acknowledged
 

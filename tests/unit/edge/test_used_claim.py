@@ -73,9 +73,27 @@ def test_a_path_that_leads_out_of_the_edges_folder_is_elsewhere(tmp_path: Path) 
 
 
 def test_a_disk_that_cannot_be_written_costs_no_identity(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    used = claim(tmp_path / "edge")
+    used, said = claim(tmp_path / "edge"), list[str]()
 
     with caplog.at_level(logging.WARNING, "hedgerow.edge.provisioning"):
-        assert removed(used, sign_of(used), tmp_path / "edge", ReadOnly()) == []
+        assert removed(used, sign_of(used), tmp_path / "edge", ReadOnly(), said.append) == []
 
-    assert [record.getMessage() for record in caplog.records] == ["the claim stays"] * 2
+    assert [record.getMessage() for record in caplog.records] == ["the claim stays"]
+    assert said == [
+        f"warning: the claim has done its work, but {used.private_key} stays: cannot write {used.private_key}: "
+        "Read-only file system"
+    ]
+
+
+def test_a_key_that_could_not_be_removed_is_removed_at_the_next_start(tmp_path: Path) -> None:
+    class Once(RealFiles):
+        def remove(self, path: Path) -> None:
+            if path.suffix == ".key":
+                raise Unavailable(f"cannot write {path}: Device or resource busy")
+            super().remove(path)
+
+    used = claim(tmp_path / "edge")
+    sign = sign_of(used)
+
+    assert removed(used, sign, tmp_path / "edge", Once()) == []
+    assert removed(used, sign, tmp_path / "edge", RealFiles()) == [used.private_key, used.certificate]
