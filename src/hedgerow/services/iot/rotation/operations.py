@@ -116,7 +116,7 @@ class RotationOperations:
         self._policies = policies
 
     def under_way(self, tx: Tx, caller: Caller, request: str) -> Mapping[str, Any] | None:
-        """Check the caller; answer what an earlier call with the same request was answered, or None."""
+        """Check the caller; answer what an earlier call with the same request was answered, if that is still good."""
         old = self._usable(tx, caller)
         if self._rotations.to_new(tx, caller.account, old) is not None:
             raise NotConfirmed(old)
@@ -126,7 +126,7 @@ class RotationOperations:
         if rotation is None or rotation.request != request:
             return None
         new = self._certificates.get(tx, caller.account, rotation.new)
-        return None if new is None else _told(caller, new, rotation)
+        return None if new is None or not new.active else _told(caller, new, rotation)
 
     def begin(self, tx: Tx, caller: Caller, pem: str, request: str) -> Answer:
         """Enter the new certificate beside the old one. An earlier rotation that was not confirmed is over."""

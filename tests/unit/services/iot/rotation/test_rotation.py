@@ -186,6 +186,18 @@ def test_a_device_that_lost_the_answer_asks_again_and_gets_the_same(desk: Desk) 
     assert desk.signs.signed == 101
 
 
+@pytest.mark.parametrize("status", ["INACTIVE", "REVOKED"])
+def test_a_device_whose_new_certificate_was_taken_back_is_given_another(desk: Desk, status: str) -> None:
+    taken = desk.rotate(device(desk.old))["certificateId"]
+    take_back(desk, taken, status)
+
+    another = desk.rotate(device(desk.old))["certificateId"]
+
+    assert desk.state(taken) == (Status(status), [], [])
+    assert (desk.state(desk.old.id), desk.state(another)) == (USED, USED)
+    assert len(desk.timers()) == 1
+
+
 def test_another_request_takes_the_place_of_the_first(desk: Desk) -> None:
     first, second = desk.rotate(device(desk.old), "one"), desk.rotate(device(desk.old), "two")
 
