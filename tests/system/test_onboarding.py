@@ -175,6 +175,30 @@ def test_a_registered_claim_provisions_as_many_devices_as_it_may_and_takes_nobod
     (line,) = hedgerow(hedgerow_cloud, "onboarding", "list", "--device", "lamp", "--json")
     accepted = json.loads(line)
     assert (accepted["outcome"], accepted["certificateId"]) == ("ACCEPTED", first["certificateId"])
+    until(
+        "AWS's metrics are there",
+        lambda: aws_metrics(hedgerow_cloud, made["certificateId"]) == [(2, 0), (3, 1), (2, 2)],
+    )
+
+
+def aws_metrics(cloud: TestCloud, claim: str) -> list[tuple[int, int]]:
+    """Answer of each of AWS's metrics of provisioning how many samples it has, and their sum."""
+    metrics, found = cloud.client("cloudwatch"), []
+    span = {"StartTime": time.time() - 3600, "EndTime": time.time() + 60, "Period": 86_400}
+    for name, dimension, value in (
+        ("CreateKeysAndCertificateFailed", "", ""),
+        ("RegisterThingFailed", "TemplateName", "fleet"),
+        ("ApproximateNumberOfThingsRegistered", "ClaimCertificateId", claim),
+    ):
+        points = metrics.get_metric_statistics(
+            Namespace="AWS/IoT",
+            MetricName=name,
+            Statistics=["SampleCount", "Sum"],
+            Dimensions=[{"Name": dimension, "Value": value}] if dimension else [],
+            **span,
+        )["Datapoints"]
+        found.append((int(sum(one["SampleCount"] for one in points)), int(sum(one["Sum"] for one in points))))
+    return found
 
 
 def post(cloud: TestCloud, own: Device, topic: str) -> int:

@@ -46,6 +46,7 @@ from hedgerow.cloud.operations import hedgerow_connections as live_rows
 from hedgerow.cloud.operations import iot_connections as connection_rows
 from hedgerow.cloud.ports import port_of
 from hedgerow.cloud.presence import PresenceRecorder, wants
+from hedgerow.cloud.provisioning_metrics import ProvisioningMetrics
 from hedgerow.cloud.registry import INDEXED, Registry, build_registry
 from hedgerow.cloud.registry_events import EventsPart, build_registry_events
 from hedgerow.cloud.rights import CallerRights
@@ -237,7 +238,6 @@ class _Parts(Ground):
             broker=self.broker,
         )
         fleet.jobs.on_completed = self.iot_logging.lines.job_completed
-        enrolment.just_in_time.on_outcome = self.iot_logging.lines.first_connection
         self.domains = build_domains(
             tables=tables,
             ids=ids,
@@ -301,6 +301,11 @@ class _Parts(Ground):
         )
         build_fleet_metrics(tables=tables, run=run, pager=pager, stores=registry.stores, metrics=self.telemetry.metrics)
         self.onboarding = build_onboarding_figures(tables=tables, metrics=self.telemetry.metrics)
+        self.provisioning = ProvisioningMetrics(
+            values=self.telemetry.metrics, run=run, templates=registry.stores.templates, clock=clock
+        )
+        self.control.on_asked = self.provisioning.asked
+        enrolment.just_in_time.listeners = (self.iot_logging.lines.first_connection, self.provisioning.connected)
         tag(tables, pager=pager)
 
     async def serve(self) -> Cloud:
@@ -320,6 +325,8 @@ class _Parts(Ground):
         await self._task(self.telemetry.keep())
         await self._task(self.identity.key_uses.run())
         self.stack.push_async_callback(self.identity.key_uses.write)
+        await self._task(self.provisioning.run())
+        self.stack.push_async_callback(self.provisioning.flush)
         keepers = (self.blobs, Unpacked(self.functions_folder / "code"))
         await self._task(Sweeper(keepers=keepers, run=self.runner, subjects=NAMING).run())
         gateway = await self._open_gateway()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, Protocol
@@ -56,6 +56,10 @@ class Listener(Protocol):
         ...
 
 
+def _nobody_counts(question: Asked, answer: Answer) -> None:
+    """Until somebody does."""
+
+
 class TopicTable:
     """The `$aws` topics that operations answer, found by their levels."""
 
@@ -104,6 +108,7 @@ class CloudControl:
         self._listener = listener
         self._at_once = at_once
         self._under_way: Counter[tuple[str, str, str]] = Counter()
+        self.on_asked: Callable[[Asked, Answer], None] = _nobody_counts
 
     def wants(self, message: Message) -> bool:
         """Tell whether this `$aws/…` publication is a request that an operation answers."""
@@ -155,6 +160,7 @@ class CloudControl:
         except Exception:  # our bug; the device must not wait for ever
             log.exception("a request by topic failed", extra={"fields": fields})
             return self._failed(request)
+        self.on_asked(question, answer)
         if self._listener is not None:
             self._listener.asked(question, answer)
         return Replied(replies=tuple(answer.response.get("replies", ())))

@@ -41,6 +41,16 @@ class MetricFlows:
 
         await self._run.write(work)
 
+    async def put_all(self, account: str, values: Mapping[Series, Mapping[float, int]], at: float) -> None:
+        """Store values of Hedgerow's own, each with how often it was seen; durable, all of them, when this returns."""
+
+        def work(tx: Tx) -> Answer:
+            for series, counts in values.items():
+                self._metrics.put_counted(tx, account, series, counts, at)
+            return Answer()
+
+        await self._run.write(work)
+
     async def forget(self) -> None:
         """Delete what is past its time."""
         await self._run.write(self._metrics.delete_old)

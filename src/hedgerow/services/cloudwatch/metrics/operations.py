@@ -1,6 +1,7 @@
 """CloudWatch metrics: one method per operation (Amazon CloudWatch API reference, 2010-08-01)."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from hedgerow.base.errors import NotImplementedYet
@@ -49,6 +50,11 @@ class MetricOperations:
     def put(self, tx: Tx, account: str, series: Series, value: float, at: float) -> None:
         """Add one value of Hedgerow's own (a rule action)."""
         MetricStore(tx, account).add(series, checked_time(at, now=tx.now), of_values([value]))
+
+    def put_counted(self, tx: Tx, account: str, series: Series, counts: Mapping[float, int], at: float) -> None:
+        """Add values of Hedgerow's own, each with how often it was seen."""
+        statistics = of_values(list(counts), list(counts.values()))
+        MetricStore(tx, account).add(series, checked_time(at, now=tx.now), statistics)
 
     def get_metric_data(self, tx: Tx, request: Request, caller: Caller) -> Answer:
         store = MetricStore(tx, caller.account)

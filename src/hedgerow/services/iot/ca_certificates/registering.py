@@ -217,10 +217,6 @@ class FirstConnection:
 Listener = Callable[[FirstConnection], None]
 
 
-def _nobody_listens(_: FirstConnection) -> None:
-    """Hears of first connections."""
-
-
 class JustInTimeFlows:
     """What happens beside a refused connection."""
 
@@ -228,8 +224,8 @@ class JustInTimeFlows:
         self._run = run
         self._registration = registration
         self._told: dict[tuple[str, str], str] = {}  # certificates that were turned away, and why
-        self.on_outcome: Listener = _nobody_listens
-        """Told of every attempt to provision a device; returns at once."""
+        self.listeners: tuple[Listener, ...] = ()
+        """Told of every attempt to provision a device; they return at once."""
 
     async def refused(self, der: bytes, server_name: str | None, source_ip: str) -> None:
         """Take notice of a connection that was refused; the next with this certificate may be let in."""
@@ -288,7 +284,8 @@ class JustInTimeFlows:
                 template=by.template,
                 why_not=why_not,
             )
-            self.on_outcome(outcome)
+            for tell in self.listeners:
+                tell(outcome)
 
 
 def _with(fields: dict[str, str], error: Exception) -> dict[str, str]:

@@ -659,7 +659,7 @@ def refused(bench: Bench, leaf: Signed) -> list[FirstConnection]:
     """A refused connection; answer what was told of it."""
     told: list[FirstConnection] = []
     flows = JustInTimeFlows(run=MemoryRun(bench.registry.store), registration=bench.just_in_time)
-    flows.on_outcome = told.append
+    flows.listeners = (told.append,)
     asyncio.run(flows.refused(leaf.der, "cloud.test", "192.0.2.1"))
     return told
 
