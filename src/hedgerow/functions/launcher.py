@@ -35,37 +35,36 @@ MS_BIND, MS_REC, MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
 TEMPORARY = "/tmp"  # noqa: S108  # of AWS's functions
 
 
-def libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def prctl(option: int, value: int) -> None:
-    if libc().prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+    if LIBC.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"prctl({option})")
 
 
 def landlock_abi() -> int:
     """Answer which version of Landlock this kernel has, 0 for none."""
-    return max(0, int(libc().syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION)))
+    return max(0, int(LIBC.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION)))
 
 
 def landlock(call: int, *arguments: object) -> int:
-    answer = libc().syscall(call, *arguments)
+    answer = LIBC.syscall(call, *arguments)
     if answer < 0:
         raise OSError(ctypes.get_errno(), f"Landlock ({call})")
     return int(answer)
 
 
 def mount(source: str, target: str, flags: int) -> None:
-    if libc().mount(source.encode(), target.encode(), None, ctypes.c_ulong(flags), None) != 0:
+    if LIBC.mount(source.encode(), target.encode(), None, ctypes.c_ulong(flags), None) != 0:
         raise OSError(ctypes.get_errno(), f"mount {target}")
 
 
 def leave_mounts() -> None:
     """Mounts are our own from here on. Who is not root may do so in a user namespace, until it starts a program."""
-    if libc().unshare(CLONE_NEWNS) != 0:
+    if LIBC.unshare(CLONE_NEWNS) != 0:
         uid, gid = os.getuid(), os.getgid()
-        if libc().unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0:
+        if LIBC.unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0:
             raise OSError(ctypes.get_errno(), "unshare")
         for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
             with open(f"/proc/self/{name}", "w") as file:

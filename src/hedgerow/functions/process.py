@@ -164,7 +164,9 @@ class ProcessDriver:
     ) -> GroupProcess:
         bound_mb = memory_mb if command.bound_memory else None
         view = self._view if command.view is None or not self._confines else command.view
-        own_temporary = view is not None and await asyncio.to_thread(self._has_own_temporary)
+        if view is not None and self._own_temporary is None:
+            await asyncio.to_thread(self._has_own_temporary)
+        own_temporary = view is not None and self._has_own_temporary()
         argv = self._argv(command, view, bound_mb=bound_mb, own_temporary=own_temporary)
         try:
             # Forked from the loop's thread, which lives as long as the pool: the death signal follows the thread.

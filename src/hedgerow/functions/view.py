@@ -8,6 +8,7 @@ Spec: Landlock, kernel documentation (userspace API); Lambda developer guide: on
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -71,7 +72,7 @@ _SINCE: Final = (  # versions of Landlock
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: it remembers what it looked up
 class View:
     """Places with all that is below them; those that are not there are left out. Read includes execute."""
 
@@ -80,11 +81,16 @@ class View:
 
     def argument(self, *, read: Iterable[Path] = (), scratch: Path | None = None, own_temporary: bool = False) -> str:
         """Answer what the launcher is told: a line for each place, for one instance with places of its own."""
-        lines = [f"r{place}" for place in (*self.read, *read) if place.exists()]
-        lines += [f"w{place}" for place in self.write if place.exists()]
+        lines = [f"r{place}" for place in read if place.exists()] + self._always
         if scratch is not None:
             lines += [f"w{scratch}", f"t{scratch}"] if own_temporary else [f"w{scratch}"]
         return "\n".join(lines)
+
+    @cached_property
+    def _always(self) -> list[str]:
+        """The lines of every instance; looked up once, for each start waits for it."""
+        lines = [f"r{place}" for place in self.read if place.exists()]
+        return lines + [f"w{place}" for place in self.write if place.exists()]
 
     def gaps(self, secrets: Iterable[Path], *, own_temporary: bool = False) -> tuple[str, ...]:
         """Say in words what is open all the same: the host cannot close it, or secrets lie in an open place."""
