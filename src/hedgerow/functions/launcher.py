@@ -8,8 +8,8 @@ ours), limits (`RLIMIT_NOFILE=1024,…`), what it sees of the file system ("-" f
 Spec: Landlock, kernel documentation (userspace API); mount_namespaces(7), user_namespaces(7).
 """
 
+import _ctypes  # what `ctypes` is made of, for a third of its time
 import _signal  # type: ignore[import-not-found]  # what `signal` is made of, without the cost of enum
-import ctypes
 import os
 import resource
 import stat
@@ -35,37 +35,47 @@ MS_BIND, MS_REC, MS_PRIVATE = 1 << 12, 1 << 14, 1 << 18
 TEMPORARY = "/tmp"  # noqa: S108  # of AWS's functions
 
 
-LIBC = ctypes.CDLL(None, use_errno=True)
+class Long(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001
+    _type_ = "l"
+
+
+class Call(_ctypes.CFuncPtr):
+    _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+    _restype_ = Long
+
+
+LIBC = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # what is loaded already
+PRCTL, SYSCALL, MOUNT, UNSHARE = (Call(_ctypes.dlsym(LIBC, name)) for name in ("prctl", "syscall", "mount", "unshare"))
 
 
 def prctl(option: int, value: int) -> None:
-    if LIBC.prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl({option})")
+    if PRCTL(option, Long(value), Long(0), Long(0), Long(0)) != 0:
+        raise OSError(_ctypes.get_errno(), f"prctl({option})")
 
 
 def landlock_abi() -> int:
     """Answer which version of Landlock this kernel has, 0 for none."""
-    return max(0, int(LIBC.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION)))
+    return max(0, int(SYSCALL(Long(CREATE_RULESET), None, Long(0), VERSION)))
 
 
 def landlock(call: int, *arguments: object) -> int:
-    answer = LIBC.syscall(call, *arguments)
+    answer: int = SYSCALL(Long(call), *arguments)
     if answer < 0:
-        raise OSError(ctypes.get_errno(), f"Landlock ({call})")
-    return int(answer)
+        raise OSError(_ctypes.get_errno(), f"Landlock ({call})")
+    return answer
 
 
 def mount(source: str, target: str, flags: int) -> None:
-    if LIBC.mount(source.encode(), target.encode(), None, ctypes.c_ulong(flags), None) != 0:
-        raise OSError(ctypes.get_errno(), f"mount {target}")
+    if MOUNT(source.encode(), target.encode(), None, Long(flags), None) != 0:
+        raise OSError(_ctypes.get_errno(), f"mount {target}")
 
 
 def leave_mounts() -> None:
     """Mounts are our own from here on. Who is not root may do so in a user namespace, until it starts a program."""
-    if LIBC.unshare(CLONE_NEWNS) != 0:
+    if UNSHARE(CLONE_NEWNS) != 0:
         uid, gid = os.getuid(), os.getgid()
-        if LIBC.unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0:
-            raise OSError(ctypes.get_errno(), "unshare")
+        if UNSHARE(CLONE_NEWUSER | CLONE_NEWNS) != 0:
+            raise OSError(_ctypes.get_errno(), "unshare")
         for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
             with open(f"/proc/self/{name}", "w") as file:
                 file.write(text)
@@ -75,6 +85,7 @@ def leave_mounts() -> None:
 def own_temporary(scratch: str, places: list[str]) -> None:
     """Make the scratch folder /tmp. Places that are needed and lie in the host's /tmp stay where they are."""
     here = os.getcwd()
+    os.umask(0o022)  # the folders around those places may be another user's to pass
     leave_mounts()
     kept = [(place, os.open(place, os.O_PATH)) for place in sorted(places) if place.startswith(TEMPORARY + "/")]
     mount(scratch, TEMPORARY, MS_BIND)
@@ -97,7 +108,7 @@ def confine(places: list[str]) -> None:
     abi = landlock_abi()
     known = (1 << RIGHTS.get(abi, 16)) - 1
     attributes = struct.pack("=QQQ", known, 0, SCOPED if abi >= 6 else 0)[: 8 if abi < 4 else 16 if abi < 6 else 24]
-    ruleset = landlock(CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
+    ruleset = landlock(CREATE_RULESET, attributes, Long(len(attributes)), 0)
     for line in places:
         place = os.open(line[1:], os.O_PATH | os.O_CLOEXEC)
         mode = os.stat(place).st_mode

@@ -221,6 +221,27 @@ async def test_a_host_in_tmp_shows_its_functions_what_they_need(tmp_path: Path) 
     assert read == "FileNotFoundError"
 
 
+@private
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start processes of other users")
+async def test_another_user_passes_to_what_is_kept_in_tmp() -> None:
+    before = os.umask(0o077)
+    try:
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            folder.chmod(0o755)
+            (folder / "bootstrap").write_text("#!/bin/sh\nid -u\ncat bootstrap > /tmp/copy && echo copied\nexit 4\n")
+            (folder / "bootstrap").chmod(0o755)
+            (folder / "work").mkdir()
+            (folder / "work").chmod(0o711)
+            host = Host(folder / "host", folder, driver=ProcessDriver(uid=65534, view=system_view()))
+            async with host.pool:
+                outcome = await host.run("f", runtime="provided")
+    finally:
+        os.umask(before)
+
+    assert outcome.log_tail == b"65534\ncopied\n"
+
+
 @confined
 async def test_where_tmp_is_shared_it_is_said_and_works(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ProcessDriver, "_has_own_temporary", lambda self: False)
