@@ -12,7 +12,7 @@ LOOPS = ["asyncio", "uvloop"] if importlib.util.find_spec("uvloop") else ["async
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if inspect.iscoroutinefunction(metafunc.function):
         metafunc.fixturenames.append("loop_kind")
-        slow = metafunc.module.__name__.endswith("test_real_workers")  # once is enough there: on what production has
+        slow = metafunc.module.__name__.endswith(("test_real_workers", "test_view"))  # once, on what production has
         metafunc.parametrize("loop_kind", LOOPS[-1:] if slow else LOOPS)
 
 
