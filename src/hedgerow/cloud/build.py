@@ -304,7 +304,7 @@ class _Parts(Ground):
         self.provisioning = ProvisioningMetrics(
             values=self.telemetry.metrics, run=run, templates=registry.stores.templates, clock=clock
         )
-        self.control.on_asked = self.provisioning.asked
+        self.control.hearers.append(self.provisioning.asked)
         enrolment.just_in_time.listeners = (self.iot_logging.lines.first_connection, self.provisioning.connected)
         tag(tables, pager=pager)
 

@@ -56,10 +56,6 @@ class Listener(Protocol):
         ...
 
 
-def _nobody_counts(question: Asked, answer: Answer) -> None:
-    """Until somebody does."""
-
-
 class TopicTable:
     """The `$aws` topics that operations answer, found by their levels."""
 
@@ -108,7 +104,8 @@ class CloudControl:
         self._listener = listener
         self._at_once = at_once
         self._under_way: Counter[tuple[str, str, str]] = Counter()
-        self.on_asked: Callable[[Asked, Answer], None] = _nobody_counts
+        self.hearers: list[Callable[[Asked, Answer], None]] = [] if listener is None else [listener.asked]
+        """Told of every request by topic that was answered; they return at once."""
 
     def wants(self, message: Message) -> bool:
         """Tell whether this `$aws/…` publication is a request that an operation answers."""
@@ -160,9 +157,8 @@ class CloudControl:
         except Exception:  # our bug; the device must not wait for ever
             log.exception("a request by topic failed", extra={"fields": fields})
             return self._failed(request)
-        self.on_asked(question, answer)
-        if self._listener is not None:
-            self._listener.asked(question, answer)
+        for tell in self.hearers:
+            tell(question, answer)
         return Replied(replies=tuple(answer.response.get("replies", ())))
 
     def _failed(self, request: TopicRequest) -> Replied:

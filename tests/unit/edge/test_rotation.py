@@ -276,12 +276,12 @@ async def steadily(rotation: Rotation) -> None:
             await rotation.run()
 
 
-async def rotated(rotation: Rotation, line: Line) -> None:
+async def rotated(rotation: Rotation, line: Line, order: str = "order") -> None:
     """Come in, and rotate for the order, however often that is refused at first."""
     await line.up.wait()
     while True:
         try:
-            await rotation.rotate("order")
+            await rotation.rotate(order)
         except (NotRotated, Trouble):
             await asyncio.sleep(0.001)
         else:

@@ -2,29 +2,17 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from hedgerow.edge.rotation import NotRotated, Rotation
-from hedgerow.edge.trouble import Trouble
 from tests.unit.edge.pki import Pki
-from tests.unit.edge.test_rotation import Life, Line, Site, rotated, until_fit
+from tests.unit.edge.test_rotation import Life, Site, rotated, until_fit
 
-
-async def again(rotation: Rotation, line: Line) -> None:
-    """Rotate a second time, however often that is refused at first."""
-    await line.up.wait()
-    while True:
-        try:
-            await rotation.rotate("another order")
-        except (NotRotated, Trouble):
-            await asyncio.sleep(0.001)
-        else:
-            break
-    await until_fit(rotation, line)
+again = partial(rotated, order="another order")
 
 
 def test_a_device_that_is_killed_at_any_step_ends_with_the_files_of_one_identity(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from hedgerow.edge.deployments.failure import DeploymentFailed
+from hedgerow.edge.deployments.failure import not_supported
 from hedgerow.functions import View, system_view
 
 CONTAINER: Final = "GreengrassContainer"
@@ -25,13 +25,13 @@ def container_view(name: str, configuration: Mapping[str, Any], *, sees: Iterabl
     given = configuration.get("containerParams")
     parameters: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
     if mode not in _MODES:
-        raise _refusal(name, "containerMode", f"it is {CONTAINER} or NoContainer, not {mode!r}")
+        raise not_supported(name, "containerMode", f"it is {CONTAINER} or NoContainer, not {mode!r}")
     volumes = [_volume(name, one) for one in _listed(name, parameters, "volumes")]
     devices = [_device(name, one) for one in _listed(name, parameters, "devices")]
     sysfs = str(parameters.get("mountROSysfs", False)).lower() == "true"
     if mode != CONTAINER:
         if volumes or devices or sysfs:
-            raise _refusal(name, "containerParams", f"what it opens is closed in containerMode {CONTAINER} only")
+            raise not_supported(name, "containerParams", f"what it opens is closed in containerMode {CONTAINER} only")
         return None
     places = [*volumes, *devices]
     read = [place for place, writable in places if not writable]
@@ -42,7 +42,7 @@ def _listed(name: str, parameters: Mapping[str, Any], key: str) -> list[Mapping[
     given = parameters.get(key) or []
     entries = list(given.values()) if isinstance(given, Mapping) else given
     if not isinstance(entries, list) or not all(isinstance(one, Mapping) for one in entries):
-        raise _refusal(name, f"containerParams.{key}", "each of them is an object")
+        raise not_supported(name, f"containerParams.{key}", "each of them is an object")
     return entries
 
 
@@ -50,7 +50,7 @@ def _volume(name: str, one: Mapping[str, Any]) -> tuple[Path, bool]:
     source, target = str(one.get("sourcePath") or ""), str(one.get("destinationPath") or "")
     if source != target:
         why = f"a volume is seen at its own path: give {source!r} as destinationPath, not {target!r}"
-        raise _refusal(name, "containerParams.volumes", why)
+        raise not_supported(name, "containerParams.volumes", why)
     return _place(name, "containerParams.volumes", source, one)
 
 
@@ -61,15 +61,9 @@ def _device(name: str, one: Mapping[str, Any]) -> tuple[Path, bool]:
 def _place(name: str, member: str, path: str, one: Mapping[str, Any]) -> tuple[Path, bool]:
     place, permission = Path(path), str(one.get("permission") or "ro")
     if str(one.get("addGroupOwner", False)).lower() == "true":
-        raise _refusal(name, f"{member} (addGroupOwner)", "functions get no further groups")
+        raise not_supported(name, f"{member} (addGroupOwner)", "functions get no further groups")
     if permission not in ("ro", "rw"):
-        raise _refusal(name, f"{member} (permission)", f"it is ro or rw, not {permission!r}")
+        raise not_supported(name, f"{member} (permission)", f"it is ro or rw, not {permission!r}")
     if not place.is_absolute() or not place.exists():
-        raise _refusal(name, member, f"there is no {path!r} on this device")
+        raise not_supported(name, member, f"there is no {path!r} on this device")
     return place, permission == "rw"
-
-
-def _refusal(name: str, member: str, why: str) -> DeploymentFailed:
-    return DeploymentFailed(
-        f"{name}: {member} is not supported on this edge: {why}", "COMPONENT_CONFIGURATION_NOT_VALID"
-    )

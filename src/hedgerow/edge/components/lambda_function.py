@@ -18,7 +18,7 @@ from hedgerow.edge.components.container import CONTAINER, container_view
 from hedgerow.edge.components.events import Events, Source
 from hedgerow.edge.components.kind import Report
 from hedgerow.edge.components.model import Component, ComponentState
-from hedgerow.edge.deployments.failure import DeploymentFailed
+from hedgerow.edge.deployments.failure import DeploymentFailed, not_supported
 from hedgerow.edge.layout import Layout
 from hedgerow.functions import FunctionSpec, FunctionState, Pool, RuntimeNotHere, State
 
@@ -174,17 +174,11 @@ class LambdaKind:
 def _refuse_what_is_not_there(component: Component) -> None:
     configuration, name = component.configuration, component.name
     if configuration.get("execArgs"):
-        raise _refusal(name, "execArgs", "the runtime is started as it is")
+        raise not_supported(name, "execArgs", "the runtime is started as it is")
     if component.run_with:
-        raise _refusal(name, "runWith", "functions run as the user of runWithDefault")
+        raise not_supported(name, "runWith", "functions run as the user of runWithDefault")
     if _text(configuration, "inputPayloadEncodingType") not in ("", "json", "binary"):
-        raise _refusal(name, "inputPayloadEncodingType", "it is json or binary")
-
-
-def _refusal(name: str, member: str, why: str) -> DeploymentFailed:
-    return DeploymentFailed(
-        f"{name}: {member} is not supported on this edge: {why}", "COMPONENT_CONFIGURATION_NOT_VALID"
-    )
+        raise not_supported(name, "inputPayloadEncodingType", "it is json or binary")
 
 
 def _environment(configuration: Mapping[str, Any]) -> dict[str, str]:

@@ -76,3 +76,10 @@ class DeploymentRejected(HedgerowError):
 
 class DeploymentCanceled(HedgerowError):
     """The cloud took the deployment back."""
+
+
+def not_supported(component: str, member: str, why: str) -> DeploymentFailed:
+    """Answer the failure of a component whose configuration has what this edge cannot honour."""
+    return DeploymentFailed(
+        f"{component}: {member} is not supported on this edge: {why}", "COMPONENT_CONFIGURATION_NOT_VALID"
+    )

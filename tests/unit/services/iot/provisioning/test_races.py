@@ -60,26 +60,31 @@ async def ask(flow: Any, topic: str, body: dict[str, Any]) -> dict[str, Any]:
     return dict(json.loads(reply))
 
 
+async def make_template(bench: Bench, run: Runner) -> None:
+    request = {
+        "templateName": "fleet",
+        "templateBody": template(THING),
+        "enabled": True,
+        "provisioningRoleArn": ROLE,
+    }
+    await run.write(lambda tx: bench.templates.create_provisioning_template(tx, bench.request(request), CALLER))
+
+
+async def enrol(bench: Bench, name: str) -> dict[str, Any]:
+    """Ask for a certificate and be provisioned; answer the last reply."""
+    got = await ask(bench.flows.create, "$aws/certificates/create/json", {})
+    if "certificateOwnershipToken" not in got:
+        return got
+    body = {"certificateOwnershipToken": got["certificateOwnershipToken"], "parameters": {"ThingName": name}}
+    return await ask(bench.flows.provision, "$aws/provisioning-templates/fleet/provision/json", body)
+
+
 @pytest.mark.spec("BS-41")
 def test_of_many_clones_that_enrol_at_once_one_gets_the_name(target: str) -> None:
-    async def enrol(bench: Bench) -> dict[str, Any]:
-        got = await ask(bench.flows.create, "$aws/certificates/create/json", {})
-        body = {
-            "certificateOwnershipToken": got["certificateOwnershipToken"],
-            "parameters": {"ThingName": "branch-017"},
-        }
-        return await ask(bench.flows.provision, "$aws/provisioning-templates/fleet/provision/json", body)
-
     async def story() -> tuple[list[dict[str, Any]], int]:
         async with running(target) as (bench, run):
-            request = {
-                "templateName": "fleet",
-                "templateBody": template(THING),
-                "enabled": True,
-                "provisioningRoleArn": ROLE,
-            }
-            await run.write(lambda tx: bench.templates.create_provisioning_template(tx, bench.request(request), CALLER))
-            answers = await asyncio.gather(*(enrol(bench) for _ in range(CLONES)))
+            await make_template(bench, run)
+            answers = await asyncio.gather(*(enrol(bench, "branch-017") for _ in range(CLONES)))
             links = await run.read(
                 lambda tx: bench.registry.thing_store.principals_of(tx, CALLER.account, "branch-017")
             )
@@ -98,22 +103,9 @@ def test_of_many_clones_that_enrol_at_once_one_gets_the_name(target: str) -> Non
 def test_of_many_devices_at_once_a_claim_provisions_as_many_as_it_may(target: str) -> None:
     claim = Claim(certificate_id="c1" * 32, kind=Kind.REGISTERED, devices=3, created_at=0.0)
 
-    async def enrol(bench: Bench, name: str) -> dict[str, Any]:
-        got = await ask(bench.flows.create, "$aws/certificates/create/json", {})
-        if "certificateOwnershipToken" not in got:
-            return got
-        body = {"certificateOwnershipToken": got["certificateOwnershipToken"], "parameters": {"ThingName": name}}
-        return await ask(bench.flows.provision, "$aws/provisioning-templates/fleet/provision/json", body)
-
     async def story() -> tuple[list[dict[str, Any]], int]:
         async with running(target) as (bench, run):
-            request = {
-                "templateName": "fleet",
-                "templateBody": template(THING),
-                "enabled": True,
-                "provisioningRoleArn": ROLE,
-            }
-            await run.write(lambda tx: bench.templates.create_provisioning_template(tx, bench.request(request), CALLER))
+            await make_template(bench, run)
 
             def put(tx: Tx) -> Answer:
                 bench.registry.claim_store.put(tx, CALLER.account, claim)
@@ -135,25 +127,13 @@ def test_of_many_devices_at_once_a_claim_provisions_as_many_as_it_may(target: st
 
 @pytest.mark.spec("BS-01")
 def test_many_devices_at_once_all_come_in(target: str) -> None:
-    async def enrol(bench: Bench, name: str) -> str | None:
-        got = await ask(bench.flows.create, "$aws/certificates/create/json", {})
-        body = {"certificateOwnershipToken": got["certificateOwnershipToken"], "parameters": {"ThingName": name}}
-        topic = "$aws/provisioning-templates/fleet/provision/json"
-        return (await ask(bench.flows.provision, topic, body)).get("thingName")
-
     async def story() -> list[str | None]:
         async with running(target) as (bench, run):
-            request = {
-                "templateName": "fleet",
-                "templateBody": template(THING),
-                "enabled": True,
-                "provisioningRoleArn": ROLE,
-            }
-            await run.write(lambda tx: bench.templates.create_provisioning_template(tx, bench.request(request), CALLER))
+            await make_template(bench, run)
             names = [f"branch-{number}" for number in range(MANY)]
             came = await asyncio.gather(*(enrol(bench, name) for name in names))
             assert run.statistics().retries == 0
-            return came
+            return [answer.get("thingName") for answer in came]
 
     assert asyncio.run(story()) == [f"branch-{number}" for number in range(MANY)]
 
